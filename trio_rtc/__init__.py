@@ -1,0 +1,1 @@
+"""WebRTC for Trio: data channels, media and signaling as structured concurrency."""

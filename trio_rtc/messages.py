@@ -1,0 +1,109 @@
+"""What peers say to each other: descriptions, candidates and the hang-up, as JSON text.
+
+The forms are those of the classic ``peerconnection`` clients. Between peers that are both
+ours every message carries one more field, ``call``, which tells the messages of one call from
+those of the one before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+
+import msgspec
+
+from .errors import NegotiationError
+
+DescriptionType = Literal["offer", "answer", "pranswer"]
+
+#: The classic hang-up: these bytes, bare, are the whole message.
+BYE: Final = b"BYE"
+
+_T = TypeVar("_T")
+
+
+class SessionDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An offer or an answer (W3C RTCSessionDescription)."""
+
+    type: DescriptionType
+    sdp: str
+    call: str | None = None
+
+
+class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One ICE candidate, or the end of them (W3C RTCIceCandidateInit).
+
+    ``candidate`` is ``candidate:...`` without ``a=``; an empty one says that no more will come
+    for this media section (W3C WebRTC, section 4.8.1).
+    """
+
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_m_line_index: int | None = msgspec.field(default=None, name="sdpMLineIndex")
+    call: str | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether this is the end-of-candidates indication."""
+        return not self.candidate
+
+
+class Bye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bye"):
+    """The hang-up. Without ``call`` it travels in its classic form, which has no reason."""
+
+    reason: str = ""
+    call: str | None = None
+
+
+Message: TypeAlias = SessionDescription | IceCandidate | Bye
+
+
+def encode(message: Message) -> bytes:
+    """The bytes that carry ``message`` to another peer."""
+    if isinstance(message, Bye) and message.call is None:
+        return BYE
+    return msgspec.json.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """Read what a peer has sent.
+
+    Raises:
+        NegotiationError: ``bad_message`` (no JSON object, or not one of a peer's),
+            ``bad_description`` or ``bad_candidate`` (a field is missing or of another type),
+            ``unknown_message`` (a ``type`` that is not known here).
+    """
+    if data.strip() == BYE:
+        return Bye()
+    try:
+        fields = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise NegotiationError(f"a peer's message is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise NegotiationError("a peer's message is JSON, but not an object")
+    kind = fields.get("type")
+    if kind in get_args(DescriptionType):
+        return _convert(fields, SessionDescription, "bad_description")
+    if kind == "bye":
+        return _convert(fields, Bye, "bad_message")
+    if "candidate" in fields and kind in (None, "candidate"):
+        return _convert(_flat_candidate(fields), IceCandidate, "bad_candidate")
+    if isinstance(kind, str):
+        raise NegotiationError(f"unknown message type {kind[:40]!r}", code="unknown_message")
+    raise NegotiationError("a peer's message is neither a description nor a candidate")
+
+
+def _flat_candidate(fields: dict[str, Any]) -> dict[str, Any]:
+    """Undo what peers do to a candidate: nest the browser's object, or send null for the end."""
+    inner = fields["candidate"]
+    if isinstance(inner, dict):
+        fields = {**fields, "candidate": "", **inner}
+    elif inner is None:
+        fields = {**fields, "candidate": ""}
+    return {name: value for name, value in fields.items() if name != "type"}
+
+
+def _convert(fields: dict[str, Any], kind: type[_T], code: str) -> _T:
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise NegotiationError(f"a peer's message is malformed: {error}", code=code) from error
