@@ -1,1 +1,92 @@
-"""WebRTC for Trio: data channels, media and signaling as structured concurrency."""
+"""WebRTC for Trio: data channels, media and signaling as structured concurrency.
+
+The public names are loaded when they are first used (PEP 562), so that a signaling server
+starts without a media stack.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .call import Call as Call
+    from .call import CallEnd as CallEnd
+    from .calling import open_call as open_call
+    from .calling import serve_calls as serve_calls
+    from .conductor import CallStep as CallStep
+    from .errors import CallError as CallError
+    from .errors import MediaError as MediaError
+    from .errors import MessageTooLarge as MessageTooLarge
+    from .errors import NegotiationError as NegotiationError
+    from .errors import SignalingError as SignalingError
+    from .errors import SignalingLost as SignalingLost
+    from .errors import TrioRTCError as TrioRTCError
+    from .errors import UnknownPeer as UnknownPeer
+    from .messages import IceCandidate as IceCandidate
+    from .messages import SessionDescription as SessionDescription
+    from .rtc import DataChannel as DataChannel
+    from .rtc import IceServer as IceServer
+    from .rtc import MediaTrack as MediaTrack
+    from .rtc import PeerConnection as PeerConnection
+    from .rtc import open_media as open_media
+    from .rtc import open_peer_connection as open_peer_connection
+    from .rtc import record_media as record_media
+    from .server import ServerLimits as ServerLimits
+    from .server import serve_signaling as serve_signaling
+    from .signaling import MessageReceived as MessageReceived
+    from .signaling import Peer as Peer
+    from .signaling import PeerJoined as PeerJoined
+    from .signaling import PeerLeft as PeerLeft
+    from .signaling import Signaling as Signaling
+    from .signaling import open_signaling as open_signaling
+
+_HOMES: Final = {
+    "call": ("Call", "CallEnd"),
+    "calling": ("open_call", "serve_calls"),
+    "conductor": ("CallStep",),
+    "errors": (
+        "CallError",
+        "MediaError",
+        "MessageTooLarge",
+        "NegotiationError",
+        "SignalingError",
+        "SignalingLost",
+        "TrioRTCError",
+        "UnknownPeer",
+    ),
+    "messages": ("IceCandidate", "SessionDescription"),
+    "rtc": (
+        "DataChannel",
+        "IceServer",
+        "MediaTrack",
+        "PeerConnection",
+        "open_media",
+        "open_peer_connection",
+        "record_media",
+    ),
+    "server": ("ServerLimits", "serve_signaling"),
+    "signaling": (
+        "MessageReceived",
+        "Peer",
+        "PeerJoined",
+        "PeerLeft",
+        "Signaling",
+        "open_signaling",
+    ),
+}
+_HOME: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

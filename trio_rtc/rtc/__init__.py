@@ -1,1 +1,14 @@
-"""."""
+"""aiortc behind a Trio face. It does not know how messages travel between peers."""
+
+from .data_channel import DataChannel as DataChannel
+from .events import ConnectionStateEvent as ConnectionStateEvent
+from .events import DataChannelEvent as DataChannelEvent
+from .events import IceCandidateEvent as IceCandidateEvent
+from .events import TrackEvent as TrackEvent
+from .ice_server import IceServer as IceServer
+from .media import MediaTrack as MediaTrack
+from .media import Recorder as Recorder
+from .media import open_media as open_media
+from .media import record_media as record_media
+from .peer_connection import PeerConnection as PeerConnection
+from .peer_connection import open_peer_connection as open_peer_connection

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pytest
+
+from trio_rtc import negotiation as todo
+from trio_rtc.errors import NegotiationError
+from trio_rtc.messages import Bye, IceCandidate, SessionDescription
+from trio_rtc.negotiation import EARLY_LIMIT, Negotiation
+
+SDP = "v=0\r\na=ice-ufrag:abcd\r\n"
+OFFER = SessionDescription(type="offer", sdp=SDP, call="theirs")
+ANSWER = SessionDescription(type="answer", sdp=SDP, call="ours")
+CLASSIC_OFFER = SessionDescription(type="offer", sdp=SDP)
+CLASSIC_ANSWER = SessionDescription(type="answer", sdp=SDP)
+
+
+def candidate(call: str | None = None, ufrag: str = "") -> IceCandidate:
+    line = "candidate:1 1 udp 1 192.0.2.1 5000 typ host" + (f" ufrag {ufrag}" if ufrag else "")
+    return IceCandidate(candidate=line, sdp_mid="0", sdp_m_line_index=0, call=call)
+
+
+def caller(polite: bool = False) -> Negotiation:
+    negotiation = Negotiation(polite=polite, call="ours")
+    negotiation.offered()
+    return negotiation
+
+
+def connected_caller(answer: SessionDescription = ANSWER) -> Negotiation:
+    negotiation = caller()
+    assert negotiation.receive(answer) == todo.Accept(answer)
+    negotiation.applied(answer)
+    negotiation.completed()
+    return negotiation
+
+
+def connected_callee(offer: SessionDescription = OFFER) -> Negotiation:
+    negotiation = Negotiation(polite=False)
+    assert negotiation.receive(offer) == todo.Answer(offer)
+    negotiation.applied(offer)
+    negotiation.completed()
+    return negotiation
+
+
+def test_the_caller_takes_the_answer_and_then_candidates() -> None:
+    negotiation = connected_caller()
+    found = candidate(call="ours")
+    assert negotiation.receive(found) == todo.AddCandidate(found)
+
+
+def test_the_callee_answers_with_the_id_of_the_offer() -> None:
+    negotiation = connected_callee()
+    assert negotiation.call == "theirs"
+    found = candidate(call="theirs")
+    assert negotiation.receive(found) == todo.AddCandidate(found)
+
+
+def test_candidates_before_the_answer_wait_for_it() -> None:
+    negotiation = caller()
+    first, second = candidate(call="ours"), candidate()
+    assert negotiation.receive(first) == todo.Keep()
+    assert negotiation.receive(second) == todo.Keep()
+    negotiation.receive(ANSWER)
+    assert negotiation.applied(ANSWER) == [first, second]
+    assert negotiation.applied(ANSWER) == []
+
+
+def test_candidates_before_the_offer_wait_for_it() -> None:
+    negotiation = Negotiation(polite=False)
+    theirs, stale = candidate(call="theirs"), candidate(call="yesterday's")
+    assert negotiation.receive(theirs) == todo.Keep()
+    assert negotiation.receive(stale) == todo.Keep()
+    negotiation.receive(OFFER)
+    assert negotiation.applied(OFFER) == [theirs]
+
+
+def test_early_candidates_are_bounded() -> None:
+    negotiation = caller()
+    for _ in range(EARLY_LIMIT):
+        assert negotiation.receive(candidate()) == todo.Keep()
+    assert isinstance(negotiation.receive(candidate()), todo.Drop)
+
+
+def test_candidates_of_another_call_or_generation_are_dropped() -> None:
+    negotiation = connected_caller()
+    assert isinstance(negotiation.receive(candidate(call="yesterday's")), todo.Drop)
+    assert isinstance(negotiation.receive(candidate(ufrag="zzzz")), todo.Drop)
+    ours = candidate(ufrag="abcd")
+    assert negotiation.receive(ours) == todo.AddCandidate(ours)
+
+
+def test_nothing_is_done_after_the_end() -> None:
+    negotiation = connected_caller()
+    assert negotiation.receive(Bye(reason="enough", call="ours")) == todo.End("enough")
+    for message in (candidate(), ANSWER, CLASSIC_OFFER, Bye()):
+        assert isinstance(negotiation.receive(message), todo.Drop)
+
+
+def test_the_bye_of_another_call_ends_nothing() -> None:
+    negotiation = connected_caller()
+    assert isinstance(negotiation.receive(Bye(call="yesterday's")), todo.Drop)
+    assert negotiation.receive(Bye()) == todo.End("")
+
+
+def test_a_peer_without_ids_gets_the_classic_bye() -> None:
+    assert caller().bye_call is None
+    assert connected_caller(CLASSIC_ANSWER).bye_call is None
+    assert connected_caller(CLASSIC_ANSWER).call is None
+    assert connected_callee(CLASSIC_OFFER).bye_call is None
+    assert connected_caller().bye_call == "ours"
+    assert connected_callee().bye_call == "theirs"
+
+
+def test_of_two_crossing_offers_the_impolite_one_stands() -> None:
+    polite, impolite = caller(polite=True), caller(polite=False)
+    assert isinstance(impolite.receive(OFFER), todo.Drop)
+    early = candidate(call="theirs")
+    assert polite.receive(early) == todo.Keep()
+    assert polite.receive(OFFER) == todo.Yield(OFFER)
+    assert polite.applied(OFFER) == [early]
+    polite.completed()
+    assert polite.call == "theirs"
+    assert impolite.receive(ANSWER) == todo.Accept(ANSWER)
+
+
+def test_an_answer_that_nobody_asked_for_is_dropped() -> None:
+    for negotiation in (Negotiation(polite=True), connected_callee(), connected_caller()):
+        assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)
+    assert isinstance(
+        caller().receive(SessionDescription(type="answer", sdp=SDP, call="other")), todo.Drop
+    )
+
+
+def test_another_offer_in_a_call_renegotiates_or_supersedes_it() -> None:
+    again = SessionDescription(type="offer", sdp=SDP + "x", call="theirs")
+    assert connected_callee().receive(again) == todo.Answer(again)
+    assert connected_callee(CLASSIC_OFFER).receive(CLASSIC_OFFER) == todo.Answer(CLASSIC_OFFER)
+    other = SessionDescription(type="offer", sdp=SDP, call="another")
+    assert connected_callee().receive(other) == todo.Supersede(other)
+
+
+def test_an_offer_during_an_exchange_is_dropped() -> None:
+    negotiation = Negotiation(polite=False)
+    negotiation.receive(OFFER)
+    assert isinstance(negotiation.receive(OFFER), todo.Drop)
+    with pytest.raises(NegotiationError) as caught:
+        negotiation.offered()
+    assert caught.value.code == "wrong_state"

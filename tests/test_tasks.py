@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from trio_rtc.errors import CallError, SignalingError
+from trio_rtc.tasks import CANCELLED_GRACE, last_words, open_background_nursery
+
+
+async def test_background_tasks_end_with_the_block() -> None:
+    async with open_background_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+
+
+async def test_an_error_of_the_block_or_a_task_comes_out_as_itself() -> None:
+    async def fail() -> None:
+        raise KeyError("task")
+
+    with pytest.raises(KeyError, match="block"):
+        async with open_background_nursery():
+            raise KeyError("block")
+    with pytest.raises(KeyError, match="task") as caught:
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(fail)
+            await trio.sleep_forever()
+    assert caught.traceback[-1].name == "fail"
+
+
+async def test_the_cause_of_an_error_is_kept() -> None:
+    with pytest.raises(CallError) as caught:
+        async with open_background_nursery():
+            raise CallError("x") from OSError("cause")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_one_fault_seen_by_two_tasks_is_one_error() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    with pytest.raises((CallError, SignalingError)) as caught:
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(fail, CallError("one"))
+            nursery.start_soon(fail, SignalingError("two"))
+    assert len(caught.value.__notes__) == 1
+
+
+async def test_several_unexpected_errors_stay_a_group() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(fail, CallError("one"))
+            nursery.start_soon(fail, KeyError("two"))
+    assert len(caught.value.exceptions) == 2
+
+
+async def test_cancelling_from_outside_is_cancellation() -> None:
+    with trio.CancelScope() as scope:
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            scope.cancel()
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_last_words_are_shorter_for_those_who_are_cancelled(
+    autojump_clock: MockClock,
+) -> None:
+    start = trio.current_time()
+    with last_words(5):
+        await trio.sleep_forever()
+    assert trio.current_time() - start == 5
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        with last_words(5):
+            await trio.sleep_forever()
+    assert trio.current_time() - start == 5 + CANCELLED_GRACE

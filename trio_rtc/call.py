@@ -1,0 +1,176 @@
+"""A call as programs see it: channels, tracks, and an end."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import trio
+
+from .errors import CallError
+from .rtc import DataChannel, MediaTrack, PeerConnection
+from .signaling import Peer
+
+EndReason = Literal[
+    "hung_up",
+    "peer_hung_up",
+    "peer_left",
+    "connection_lost",
+    "connection_closed",
+    "superseded",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """Why a call is over.
+
+    Attributes:
+        reason: ``hung_up``: by us; ``peer_hung_up``; ``peer_left``: the other side has left
+            the server; ``connection_lost``: the network between us failed;
+            ``connection_closed``: the other side closed the connection without a word;
+            ``superseded``: the other side has begun a new call.
+        detail: what the one who hung up gave as the reason, if anything.
+    """
+
+    reason: EndReason
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class Call:
+    """A connected call, from `open_call` or in a handler of `serve_calls`.
+
+    Attributes:
+        peer: who is at the other end.
+        setup_seconds: how long it took from the start of the call until it was connected.
+        channels: the data channels that the other side opens, as an async iterator. It ends
+            with the call.
+        tracks: the media tracks that the other side sends, as an async iterator. It ends with
+            the call.
+        end: why the call is over; None while it is not.
+    """
+
+    def __init__(
+        self, peer: Peer, open_timeout: float, hang_up: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self.peer = peer
+        self.setup_seconds = math.nan
+        self.end: CallEnd | None = None
+        self._ended = trio.Event()
+        self._open_timeout = open_timeout
+        self._hang_up = hang_up
+        self._connection: PeerConnection
+        self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](65535)
+        self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](65535)
+        self._open_channels: list[DataChannel] = []
+
+    async def open_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_packet_life_time: int | None = None,
+        max_retransmits: int | None = None,
+        protocol: str = "",
+    ) -> DataChannel:
+        """Open a data channel and wait until both sides have it.
+
+        Args:
+            label: a name for it, which need not be unique.
+            ordered: whether messages arrive in the order in which they were sent.
+            max_packet_life_time: milliseconds after which a message is given up, or
+            max_retransmits: the times that it is sent again. Without either none is lost.
+            protocol: the name of what is spoken in it, as the application likes.
+
+        Raises:
+            CallError: ``call_ended``; ``no_data_channels``: the other side offers media only;
+                ``channel_timeout``: the other side did not confirm it.
+        """
+        if self.end is not None:
+            raise CallError(f"the call is over: {self.end}", code="call_ended", fault="local")
+        if not self._has_data_section():
+            raise CallError(
+                f"{self.peer} has not offered data channels in this call", code="no_data_channels"
+            )
+        channel = await self._connection.create_data_channel(
+            label,
+            ordered=ordered,
+            max_packet_life_time=max_packet_life_time,
+            max_retransmits=max_retransmits,
+            protocol=protocol,
+        )
+        self._adopt(channel)
+        opened = False
+        try:
+            with trio.move_on_after(self._open_timeout):
+                await channel.wait_open()
+                opened = True
+        finally:
+            if not opened:
+                self._open_channels.remove(channel)
+                with trio.CancelScope() as scope:
+                    scope.cancel()
+                    await channel.aclose()
+        if not opened:
+            raise CallError(
+                f"{self.peer} did not confirm the channel {label!r} within "
+                f"{self._open_timeout:g} s",
+                code="channel_timeout",
+                fault="network",
+            )
+        return channel
+
+    def _has_data_section(self) -> bool:
+        description = self._connection.remote_description
+        sdp = description.sdp if description else ""
+        section = re.search(r"^m=application (\d+).*?(?=^m=|\Z)", sdp, re.DOTALL | re.MULTILINE)
+        # Port 0 rejects a section, unless it only says that there is no port beside the bundle's.
+        return section is not None and (section[1] != "0" or "a=bundle-only" in section[0])
+
+    async def hang_up(self, reason: str = "") -> None:
+        """End the call once everything that channels have accepted is delivered.
+
+        Does nothing if the call is over. ``reason`` is told to the other side if that is one
+        of ours; others only learn that the call is over.
+        """
+        if self.end is None:
+            await self._hang_up(reason)
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def wait_ended(self) -> CallEnd:
+        """Wait until the call is over, and tell why."""
+        await self._ended.wait()
+        assert self.end is not None
+        return self.end
+
+    # What follows is called by the tasks of the call.
+
+    def _adopt(self, channel: DataChannel) -> None:
+        self._open_channels = [old for old in self._open_channels if not old.closed]
+        self._open_channels.append(channel)
+
+    async def _close_channels(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for channel in self._open_channels:
+                nursery.start_soon(channel.aclose)
+
+    def _channel_arrived(self, channel: DataChannel) -> None:
+        self._adopt(channel)
+        self._incoming_channels.send_nowait(channel)
+
+    def _track_arrived(self, track: MediaTrack) -> None:
+        self._incoming_tracks.send_nowait(track)
+
+    def _finish(self, end: CallEnd) -> None:
+        if self.end is None:
+            self.end = end
+            self._incoming_channels.close()
+            self._incoming_tracks.close()
+            self._ended.set()

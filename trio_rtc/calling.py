@@ -1,0 +1,180 @@
+"""Making calls and taking them: `open_call` and `serve_calls`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+import trio
+
+from .call import Call
+from .conductor import CallOptions, CallStep, Conductor
+from .errors import NegotiationError, SignalingLost, TrioRTCError
+from .messages import BYE, IceCandidate, Message, SessionDescription, decode
+from .negotiation import EARLY_LIMIT
+from .rtc import IceServer, MediaTrack
+from .signaling import MessageReceived, Peer, PeerLeft, Signaling
+
+logger = logging.getLogger("trio_rtc.call")
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+@asynccontextmanager
+async def open_call(
+    signaling: Signaling,
+    peer: Peer | int | str,
+    *,
+    tracks: Iterable[MediaTrack] = (),
+    ice_servers: Iterable[str | IceServer] | None = None,
+    connect_timeout: float = 30.0,
+    close_timeout: float = 5.0,
+    trace: Callable[[CallStep], None] | None = None,
+) -> AsyncIterator[Call]:
+    """Call a peer; the block begins when the call is connected, and hangs up at its end.
+
+    If the peer calls us at the same moment, both sides get the same one call.
+
+    Args:
+        signaling: the session in which to call, and which the call's messages take.
+        peer: whom to call: a `Peer`, an id or a name.
+        tracks: what to send: local media (`open_media`), or tracks of another call.
+        ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
+        connect_timeout: seconds until the call has to be connected.
+        close_timeout: seconds for what is on its way when the call is hung up.
+        trace: called with each `CallStep`, in this thread; it must not block.
+
+    Raises:
+        UnknownPeer: no such peer is signed in.
+        CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
+            ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
+        NegotiationError: what the peer answered cannot be used.
+        SignalingError: the messages of the set-up could not be sent, ``busy``: there is a
+            call with this peer already.
+    """
+    options = CallOptions(
+        tracks=tuple(tracks),
+        ice_servers=tuple(ice_servers or ()),
+        connect_timeout=connect_timeout,
+        close_timeout=close_timeout,
+        trace=trace,
+    )
+    found = signaling.find_peer(peer)
+    with signaling.subscribe(found) as subscription:
+        async with Conductor(signaling, subscription, found, options).run() as call:
+            yield call
+
+
+async def serve_calls(
+    handler: Handler,
+    signaling: Signaling,
+    *,
+    tracks: Iterable[MediaTrack] = (),
+    ice_servers: Iterable[str | IceServer] | None = None,
+    connect_timeout: float = 30.0,
+    close_timeout: float = 5.0,
+    trace: Callable[[CallStep], None] | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """Answer every call, and run ``handler(call)`` in a task of its own for each.
+
+    The call is hung up when its handler returns. An exception of a handler is logged and ends
+    its call only; so does what goes wrong while a call is set up. Messages that are not about
+    calls are left to whoever iterates over ``signaling``.
+
+    The arguments are those of `open_call`; ``tracks`` go to every caller.
+
+    Raises:
+        SignalingLost: the session with the server has ended, and the last call too.
+        SignalingError: ``busy``: somebody serves the calls of this session already.
+    """
+    options = CallOptions(
+        tracks=tuple(tracks),
+        ice_servers=tuple(ice_servers or ()),
+        connect_timeout=connect_timeout,
+        close_timeout=close_timeout,
+        trace=trace,
+    )
+    early: dict[Peer, list[IceCandidate]] = {}
+    with signaling.subscribe() as subscription:
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            try:
+                async for event in subscription:
+                    if isinstance(event, PeerLeft):
+                        early.pop(event.peer, None)
+                    if not isinstance(event, MessageReceived):
+                        continue
+                    message = await _read(signaling, event)
+                    if isinstance(message, SessionDescription) and message.type == "offer":
+                        await nursery.start(
+                            _serve_call,
+                            handler,
+                            signaling,
+                            event.peer,
+                            options,
+                            [*early.pop(event.peer, []), message],
+                        )
+                    elif isinstance(message, IceCandidate):
+                        kept = early.setdefault(event.peer, [])
+                        if len(kept) < EARLY_LIMIT:
+                            kept.append(message)
+                    elif message is not None:
+                        early.pop(event.peer, None)
+                        logger.debug("%s speaks of a call that is over", event.peer)
+            except SignalingLost as error:
+                # Calls need no server once they stand: they may end in their own time.
+                lost = error
+    raise lost
+
+
+async def _read(signaling: Signaling, event: MessageReceived) -> Message | None:
+    try:
+        return decode(event.data)
+    except NegotiationError as error:
+        if error.code in ("bad_message", "unknown_message"):
+            signaling.hand_on(event)
+            return None
+        logger.warning("%s: %s", event.peer, error, extra={"code": error.code})
+        if error.code == "bad_description":
+            await _decline(signaling, event.peer)
+        return None
+
+
+async def _decline(signaling: Signaling, peer: Peer) -> None:
+    try:
+        await signaling.send(peer, BYE)
+    except TrioRTCError as error:
+        logger.debug("could not decline the call of %s: %s", peer, error)
+
+
+async def _serve_call(
+    handler: Handler,
+    signaling: Signaling,
+    peer: Peer,
+    options: CallOptions,
+    first: list[Message],
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    with signaling.subscribe(peer) as subscription:
+        # From here on the peer's messages are the call's; only now may the next one be read.
+        task_status.started()
+        try:
+            async with Conductor(signaling, subscription, peer, options, first).run() as call:
+                await _handle(handler, call)
+        except TrioRTCError as error:
+            logger.warning("the call of %s failed: %s", peer, error, extra={"code": error.code})
+
+
+async def _handle(handler: Handler, call: Call) -> None:
+    try:
+        await handler(call)
+    except Exception as error:
+        over = isinstance(error, trio.EndOfChannel | trio.BrokenResourceError)
+        if over and call.end is not None:
+            logger.info("the call with %s ended under its handler: %s", call.peer, call.end)
+        else:
+            logger.exception("the handler of the call with %s failed", call.peer)

@@ -1,0 +1,186 @@
+"""``trio-rtc client``: sign in, then answer calls or make one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import trio
+
+from ..call import Call
+from ..calling import open_call, serve_calls
+from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
+from ..messages import BYE, SessionDescription, decode
+from ..rtc import MediaTrack, Recorder, open_media, record_media
+from ..signaling import MessageReceived, PeerJoined, PeerLeft, Signaling, open_signaling
+from ..tasks import open_background_nursery
+from .conversation import Conversation
+from .report import JsonReporter, Reporter, ReportHandler
+from .run import run
+from .typed import typed_lines
+
+PEER_SECONDS = 5.0
+"""How long the one whom we call may take to sign in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions:
+    """The options of the command, as typed."""
+
+    server: str
+    name: str
+    call: str | None = None
+    send: tuple[str, ...] = ()
+    expect: int = 0
+    hold: float = 0.0
+    scripted: bool = False
+    once: bool = False
+    echo: bool = False
+    timeout: float | None = None
+    video: str | None = None
+    audio: str | None = None
+    record: Path | None = None
+    json: bool = False
+
+
+def run_client(options: ClientOptions) -> int:
+    """Run the client; the exit status is 0 unless an error or a signal ended it."""
+    reporter = JsonReporter() if options.json else Reporter()
+    library = logging.getLogger("trio_rtc")
+    library.addHandler(ReportHandler(reporter))
+    library.propagate = False
+    client = _Client(options, reporter)
+    return run(client.run, reporter.error, interrupted=lambda number: 128 + number)
+
+
+class _Client:
+    def __init__(self, options: ClientOptions, reporter: Reporter):
+        self._options = options
+        self._reporter = reporter
+        self._conversations: list[Conversation] = []
+        self._conversing = trio.Event()
+        self._recorder: Recorder | None = None
+
+    async def run(self) -> None:
+        seconds = self._options.timeout
+        if seconds is None:
+            await self._run()
+            return
+        with trio.move_on_after(seconds) as scope:
+            await self._run()
+        if scope.cancelled_caught:
+            raise CallError(f"not done within {seconds:g} s", code="timeout", fault="local")
+
+    async def _run(self) -> None:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            # Media first: nobody should see us come and go because of a file that is not there.
+            tracks = await stack.enter_async_context(
+                open_media(video=options.video, audio=options.audio)
+            )
+            if options.record is not None:
+                self._recorder = await stack.enter_async_context(record_media(options.record))
+            signaling = await stack.enter_async_context(
+                open_signaling(options.server, name=options.name)
+            )
+            self._reporter.signed_in(signaling, options.server)
+            nursery = await stack.enter_async_context(open_background_nursery())
+            nursery.start_soon(self._show_peers, signaling)
+            if not options.scripted:
+                nursery.start_soon(self._read_input, nursery.cancel_scope)
+            if options.call is not None:
+                await self._call(signaling, options.call, tracks)
+            else:
+                await self._answer(signaling, tracks)
+
+    async def _call(self, signaling: Signaling, whom: str, tracks: list[MediaTrack]) -> None:
+        with trio.move_on_after(PEER_SECONDS):
+            await signaling.wait_for_peer(whom)
+        async with open_call(signaling, whom, tracks=tracks, trace=self._reporter.step) as call:
+            await self._converse(call, calling=True)
+
+    async def _answer(self, signaling: Signaling, tracks: list[MediaTrack]) -> None:
+        async with open_background_nursery() as nursery:
+            failed: list[TrioRTCError] = []
+
+            async def handle(call: Call) -> None:
+                try:
+                    await self._converse(call, calling=False)
+                except TrioRTCError as error:
+                    if not self._options.once:
+                        raise
+                    failed.append(error)
+                finally:
+                    if self._options.once:
+                        done.set()
+
+            async def serve() -> NoReturn:
+                await serve_calls(handle, signaling, tracks=tracks, trace=self._reporter.step)
+
+            done = trio.Event()
+            nursery.start_soon(serve)
+            await done.wait()
+        if failed:
+            raise failed[0]
+
+    async def _converse(self, call: Call, *, calling: bool) -> None:
+        options = self._options
+        conversation = Conversation(
+            call,
+            self._reporter,
+            echo=options.echo,
+            recorder=self._recorder,
+            on_channel=self._wake_input,
+        )
+        self._conversations.append(conversation)
+        try:
+            async with conversation.run(open_channel=calling):
+                if options.scripted:
+                    await conversation.follow_script(options.send, options.expect, options.hold)
+                else:
+                    await call.wait_ended()
+        finally:
+            self._conversations.remove(conversation)
+
+    def _wake_input(self) -> None:
+        self._conversing.set()
+        self._conversing = trio.Event()
+
+    async def _show_peers(self, signaling: Signaling) -> None:
+        try:
+            async for event in signaling:
+                match event:
+                    case PeerJoined(peer):
+                        self._reporter.peer_joined(peer)
+                    case PeerLeft(peer):
+                        self._reporter.peer_left(peer)
+                    case MessageReceived():
+                        await self._take_message(signaling, event)
+        except SignalingLost as error:
+            # Calls go on without the server; whoever needs it ends with this error by itself.
+            if self._conversations:
+                self._reporter.error(error.code, str(error))
+
+    async def _take_message(self, signaling: Signaling, event: MessageReceived) -> None:
+        """A message that is of no call: while we call, we take no calls."""
+        try:
+            message = decode(event.data)
+            if isinstance(message, SessionDescription) and message.type == "offer":
+                await signaling.send(event.peer, BYE)
+        except (NegotiationError, UnknownPeer) as error:
+            self._reporter.error(error.code, f"{event.peer}: {error}")
+
+    async def _read_input(self, everything: trio.CancelScope) -> None:
+        async with aclosing(typed_lines()) as lines:
+            async for line in lines:
+                while not (able := [c for c in self._conversations if c.can_say]):
+                    await self._conversing.wait()
+                for conversation in able:
+                    conversation.say(line)
+        # Ctrl-D at a terminal says goodbye. A pipe that has ended only has no more to say.
+        if os.isatty(0):
+            everything.cancel()

@@ -1,0 +1,110 @@
+"""What the client prints: lines for people, or one JSON object per event for programs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from ..call import Call, CallEnd
+from ..conductor import CallStep
+from ..signaling import Peer, Signaling
+
+
+class Reporter:
+    """Tells people what happens, on standard output; errors on standard error."""
+
+    def _say(self, text: str) -> None:
+        print(text, flush=True)
+
+    def signed_in(self, signaling: Signaling, server: str) -> None:
+        self._say(f"signed in to {server} as {signaling.name} ({signaling.peer_id})")
+        if not signaling.peers:
+            self._say("nobody else is there yet")
+
+    def peer_joined(self, peer: Peer) -> None:
+        self._say(f"{peer} is there")
+
+    def peer_left(self, peer: Peer) -> None:
+        self._say(f"{peer} has left")
+
+    def step(self, step: CallStep) -> None:
+        if step.name == "offer_sent":
+            self._say(f"calling {step.peer} ...")
+        elif step.name == "offer_received":
+            self._say(f"{step.peer} is calling ...")
+
+    def call_connected(self, call: Call) -> None:
+        self._say(f"connected to {call.peer} in {call.setup_seconds * 1000:.0f} ms")
+
+    def message(self, peer: Peer, channel: str, data: str | bytes) -> None:
+        text = data if isinstance(data, str) else f"({len(data)} bytes)"
+        self._say(f"{peer.name}: {text}")
+
+    def frames(self, peer: Peer, kind: str, count: int, *, final: bool) -> None:
+        if final:
+            self._say(f"{peer.name} sent {count} frames of {kind}")
+        elif count == 1:
+            self._say(f"{peer.name} sends {kind}")
+
+    def hung_up(self, peer: Peer, end: CallEnd) -> None:
+        self._say(f"the call with {peer} is over: {str(end).replace('_', ' ')}")
+
+    def error(self, code: str, message: str) -> None:
+        print(f"trio-rtc client: {message}", file=sys.stderr, flush=True)
+
+
+class JsonReporter(Reporter):
+    """Prints ``{"event": ..., "time": ..., ...}`` per line; errors also go to standard error."""
+
+    def _event(self, event: str, **fields: Any) -> None:
+        print(json.dumps({"event": event, "time": time.time(), **fields}), flush=True)
+
+    def signed_in(self, signaling: Signaling, server: str) -> None:
+        self._event("signed_in", peer_id=signaling.peer_id, name=signaling.name, server=server)
+
+    def peer_joined(self, peer: Peer) -> None:
+        self._event("peer_joined", peer_id=peer.id, name=peer.name)
+
+    def peer_left(self, peer: Peer) -> None:
+        self._event("peer_left", peer_id=peer.id, name=peer.name)
+
+    def step(self, step: CallStep) -> None:
+        if step.name not in ("connected", "ended"):
+            extra = {"candidate": step.candidate} if step.name.startswith("candidate") else {}
+            self._event(step.name, peer_id=step.peer.id, **extra)
+
+    def call_connected(self, call: Call) -> None:
+        setup_ms = round(call.setup_seconds * 1000, 1)
+        self._event("call_connected", peer_id=call.peer.id, setup_ms=setup_ms)
+
+    def message(self, peer: Peer, channel: str, data: str | bytes) -> None:
+        if isinstance(data, str):
+            self._event("message", peer_id=peer.id, channel=channel, data=data)
+        else:
+            encoded = base64.b64encode(data).decode()
+            self._event("message", peer_id=peer.id, channel=channel, data=encoded, base64=True)
+
+    def frames(self, peer: Peer, kind: str, count: int, *, final: bool) -> None:
+        self._event("frames", peer_id=peer.id, kind=kind, count=count)
+
+    def hung_up(self, peer: Peer, end: CallEnd) -> None:
+        self._event("hung_up", peer_id=peer.id, reason=end.reason, detail=end.detail)
+
+    def error(self, code: str, message: str) -> None:
+        super().error(code, message)
+        self._event("error", code=code, message=message)
+
+
+class ReportHandler(logging.Handler):
+    """Reports what the library warns about, with the code that the record carries."""
+
+    def __init__(self, reporter: Reporter):
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._reporter.error(getattr(record, "code", "warning"), self.format(record))

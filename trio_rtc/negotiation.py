@@ -1,0 +1,207 @@
+"""Who offers, who answers, and when a candidate may be applied: the rules, without I/O.
+
+`Negotiation` takes the messages of the other peer and tells what to do about each. Whoever
+drives it says what has been done in the meantime.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from .errors import NegotiationError
+from .messages import Bye, IceCandidate, Message, SessionDescription
+
+EARLY_LIMIT = 256
+"""Candidates kept until the description that they belong to is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Apply this offer and answer it."""
+
+    offer: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Apply this answer to our offer."""
+
+    answer: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Both sides have offered at once, and ours is the one to go: start over with theirs."""
+
+    offer: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class AddCandidate:
+    """Apply this candidate now."""
+
+    candidate: IceCandidate
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Nothing to do: the candidate is early, and kept here until its description is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing to do: the message is late, or of another call."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The other peer has hung up."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """The other peer starts a new call: this one is over, and the offer is for the next."""
+
+    offer: SessionDescription
+
+
+Action: TypeAlias = Answer | Accept | Yield | AddCandidate | Keep | Drop | End | Supersede
+
+
+class _State(Enum):
+    NEW = auto()
+    OFFERED = auto()
+    ANSWERING = auto()
+    STABLE = auto()
+    ENDED = auto()
+
+
+class Negotiation:
+    """The offer/answer exchange of one call (RFC 3264, RFC 9429) and its candidates (RFC 8838).
+
+    Args:
+        polite: whether our offer gives way when both sides offer at once. Exactly one of the
+            two peers is polite.
+        call: the id for a call of ours, which tells it from those before it. A call that we
+            answer has the id of its offer.
+    """
+
+    def __init__(self, *, polite: bool, call: str | None = None):
+        self._polite = polite
+        self._call = call
+        self._state = _State.NEW
+        self._established = False
+        self._remote_has_ids = False
+        self._ufrags: set[str] = set()
+        self._early: list[IceCandidate] = []
+
+    @property
+    def bye_call(self) -> str | None:
+        """The id for our hang-up: without it, it takes the form that every client knows."""
+        return self._call if self._remote_has_ids else None
+
+    @property
+    def call(self) -> str | None:
+        """The id for our descriptions and candidates; none if the other side knows of none."""
+        return self._call
+
+    def offered(self) -> None:
+        """Our offer is on its way."""
+        if self._state not in (_State.NEW, _State.STABLE):
+            raise NegotiationError("an offer is under way", code="wrong_state", fault="local")
+        self._state = _State.OFFERED
+
+    def applied(self, description: SessionDescription) -> list[IceCandidate]:
+        """A remote description has been applied; the candidates that waited for it come out."""
+        self._ufrags |= set(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.MULTILINE))
+        early, self._early = self._early, []
+        return [candidate for candidate in early if self._belongs(candidate)]
+
+    def completed(self) -> None:
+        """Our answer has been sent, or theirs applied."""
+        self._state = _State.STABLE
+        self._established = True
+
+    def receive(self, message: Message) -> Action:
+        """What to do about a message of the other peer."""
+        if self._state is _State.ENDED:
+            return Drop("the call has ended")
+        if isinstance(message, Bye):
+            return self._receive_bye(message)
+        if isinstance(message, IceCandidate):
+            return self._receive_candidate(message)
+        if message.type == "offer":
+            return self._receive_offer(message)
+        return self._receive_answer(message)
+
+    def _is_stale(self, call: str | None) -> bool:
+        return call is not None and call != self._call
+
+    def _receive_bye(self, bye: Bye) -> Action:
+        if self._is_stale(bye.call):
+            return Drop("the hang-up of another call")
+        self._state = _State.ENDED
+        return End(bye.reason)
+
+    def _receive_candidate(self, candidate: IceCandidate) -> Action:
+        if self._state is _State.NEW:
+            # Before any description nobody can tell whose it is; its offer will.
+            return self._keep(candidate)
+        if self._is_stale(candidate.call):
+            if self._state is _State.OFFERED and self._polite:
+                # Theirs, if their offer, which crosses ours, is still to come.
+                return self._keep(candidate)
+            return Drop("a candidate of another call")
+        if not self._ufrags:
+            return self._keep(candidate)
+        return AddCandidate(candidate) if self._belongs(candidate) else Drop("a late candidate")
+
+    def _keep(self, candidate: IceCandidate) -> Action:
+        if len(self._early) >= EARLY_LIMIT:
+            return Drop("too many early candidates")
+        self._early.append(candidate)
+        return Keep()
+
+    def _belongs(self, candidate: IceCandidate) -> bool:
+        """Whether a candidate is of a description that was applied, as far as it tells."""
+        if self._is_stale(candidate.call):
+            return False
+        ufrag = re.search(r"\bufrag (\S+)", candidate.candidate)
+        return ufrag is None or ufrag[1] in self._ufrags
+
+    def _receive_offer(self, offer: SessionDescription) -> Action:
+        if self._state is _State.OFFERED and not self._established:
+            if not self._polite:
+                return Drop("an offer that crosses ours, which stands")
+            self._take_up(offer)
+            return Yield(offer)
+        if self._state in (_State.OFFERED, _State.ANSWERING):
+            return Drop("an offer in the middle of an exchange")
+        if self._state is _State.STABLE and self._is_stale(offer.call):
+            self._state = _State.ENDED
+            return Supersede(offer)
+        self._take_up(offer)
+        return Answer(offer)
+
+    def _take_up(self, offer: SessionDescription) -> None:
+        self._set_remote_call(offer.call)
+        self._state = _State.ANSWERING
+
+    def _receive_answer(self, answer: SessionDescription) -> Action:
+        if self._state is not _State.OFFERED:
+            return Drop("an answer that nobody asked for")
+        if self._is_stale(answer.call):
+            return Drop("the answer to another call")
+        self._set_remote_call(answer.call)
+        return Accept(answer)
+
+    def _set_remote_call(self, call: str | None) -> None:
+        self._call = call
+        self._remote_has_ids = call is not None

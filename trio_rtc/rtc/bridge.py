@@ -1,0 +1,226 @@
+"""The one crossing between Trio and asyncio, on which aiortc runs.
+
+All bridges of a process share one asyncio loop in a thread of its own. anyio's blocking
+portal starts it for the first of them and ends it with the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Generic, NoReturn, TypeVar, TypeVarTuple
+
+import outcome
+import trio
+from anyio.from_thread import BlockingPortalProvider
+
+from ..tasks import open_background_nursery
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_provider: Final = BlockingPortalProvider("asyncio")
+
+
+@asynccontextmanager
+async def open_bridge() -> AsyncIterator[Bridge]:
+    """A bridge to the asyncio loop of this process, for the length of a block.
+
+    An exception of a function that was handed over with `Bridge.post` or `Bridge.call_soon`
+    has nobody waiting for it: it cancels the block and is raised from it.
+    """
+    # A limiter of our own: nobody else's threads can keep us from leaving.
+    limiter = trio.CapacityLimiter(1)
+    loop = await trio.to_thread.run_sync(_enter_loop, limiter=limiter)
+    try:
+        async with open_background_nursery() as nursery:
+            bridge = Bridge(loop, nursery)
+            try:
+                yield bridge
+            finally:
+                with trio.CancelScope(shield=True):
+                    await bridge._close()
+    finally:
+        # The last one out waits until the loop has ended, which must not hold up all of Trio.
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_leave_loop, limiter=limiter)
+
+
+def _enter_loop() -> asyncio.AbstractEventLoop:
+    portal = _provider.__enter__()
+    try:
+        return portal.call(asyncio.get_running_loop)
+    except BaseException:
+        _leave_loop()
+        raise
+
+
+def _leave_loop() -> None:
+    _provider.__exit__(None, None, None)
+
+
+class Bridge:
+    """What `open_bridge` gives.
+
+    Crossings are batched: each direction has a queue, and a burst costs one wake-up of the
+    other side.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, nursery: trio.Nursery) -> None:
+        self._loop = loop
+        self._nursery = nursery
+        self._token = trio.lowlevel.current_trio_token()
+        self._to_loop: deque[Callable[[], object]] = deque()
+        self._to_trio: deque[Callable[[], object]] = deque()
+        self._loop_woken = False
+        self._flush_due = False
+        self._closed = False
+        self._calls: set[_Call[Any]] = set()
+        self._idle = trio.Event()
+
+    async def run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Run ``async_fn(*args)`` as an asyncio task and return what it returns.
+
+        Cancelling cancels the asyncio task and waits for its end. If it returns a value all
+        the same, so does this; if it raises, so does this.
+
+        Raises:
+            trio.ClosedResourceError: the bridge is closed, or was closed meanwhile.
+            RuntimeError: something other than this call has cancelled the asyncio task.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closed:
+            raise trio.ClosedResourceError("the bridge to asyncio is closed")
+        call = _Call(self, trio.lowlevel.current_task(), async_fn, args)
+        self._calls.add(call)
+        self._send(call.start)
+        result: outcome.Outcome[T] = await trio.lowlevel.wait_task_rescheduled(call.abort)
+        if isinstance(result, outcome.Error) and isinstance(result.error, asyncio.CancelledError):
+            if call.raise_cancel is not None:
+                call.raise_cancel()
+            if self._closed:
+                raise trio.ClosedResourceError("the bridge to asyncio was closed meanwhile")
+            raise RuntimeError("the asyncio task was cancelled from elsewhere") from result.error
+        return result.unwrap()
+
+    def call_soon(self, fn: Callable[[*Ts], object], *args: *Ts) -> None:
+        """From Trio's thread: call ``fn(*args)`` on the loop, in order with `run`.
+
+        Dropped once the bridge is closed.
+        """
+        if not self._closed:
+            self._send(lambda: self._guard(self._fail_from_loop, fn, *args))
+
+    def post(self, fn: Callable[[*Ts], object], *args: *Ts) -> None:
+        """From the loop's thread: call ``fn(*args)`` in Trio's thread, in the order of posting.
+
+        What a task of `run` has posted is called before its `run` returns. Dropped once the
+        bridge is closed or the Trio run is over.
+        """
+        self._deliver(lambda: None if self._closed else self._guard(self._fail, fn, *args))
+
+    def _guard(
+        self, fail: Callable[[BaseException], object], fn: Callable[[*Ts], object], *args: *Ts
+    ) -> None:
+        result = outcome.capture(fn, *args)
+        if isinstance(result, outcome.Error):
+            fail(result.error)
+
+    # In Trio's thread.
+
+    def _send(self, fn: Callable[[], object]) -> None:
+        self._to_loop.append(fn)
+        if not self._loop_woken:
+            self._loop_woken = True
+            self._loop.call_soon_threadsafe(self._drain_to_loop)
+
+    def _drain_to_trio(self) -> None:
+        while self._to_trio:
+            self._to_trio.popleft()()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._closed:
+            self._nursery.start_soon(_raise, error, name="error of a function posted to Trio")
+
+    async def _close(self) -> None:
+        self._closed = True
+        for call in self._calls:
+            self._send(call.cancel)
+        if self._calls:
+            await self._idle.wait()
+
+    def _ended(self, call: _Call[Any]) -> None:
+        self._calls.remove(call)
+        if self._closed and not self._calls:
+            self._idle.set()
+
+    # In the loop's thread.
+
+    def _drain_to_loop(self) -> None:
+        # First the flag: what is queued from here on wakes us again.
+        self._loop_woken = False
+        while self._to_loop:
+            self._to_loop.popleft()()
+
+    def _deliver(self, fn: Callable[[], object]) -> None:
+        self._to_trio.append(fn)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        try:
+            self._token.run_sync_soon(self._drain_to_trio, idempotent=True)
+        except trio.RunFinishedError:
+            self._to_trio.clear()
+
+    def _fail_from_loop(self, error: BaseException) -> None:
+        self.post(self._fail, error)
+
+
+async def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+class _Call(Generic[T]):
+    """One `Bridge.run`: a Trio task that waits for an asyncio task."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        waiter: trio.lowlevel.Task,
+        async_fn: Callable[..., Awaitable[T]],
+        args: tuple[object, ...],
+    ) -> None:
+        self._bridge = bridge
+        self._waiter = waiter
+        self._async_fn = async_fn
+        self._args = args
+        self._task: asyncio.Task[outcome.Outcome[T]]
+        self.raise_cancel: Callable[[], NoReturn] | None = None
+
+    def abort(self, raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
+        self.raise_cancel = raise_cancel
+        self._bridge._send(self.cancel)
+        return trio.lowlevel.Abort.FAILED
+
+    def start(self) -> None:
+        # Nothing escapes from acapture: a KeyboardInterrupt that left the asyncio task would
+        # end the loop for everyone.
+        self._task = asyncio.create_task(outcome.acapture(self._async_fn, *self._args))
+        self._task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+    def _done(self, task: asyncio.Task[outcome.Outcome[T]]) -> None:
+        # A task that is cancelled before its first step never gets as far as acapture.
+        result = outcome.Error(asyncio.CancelledError()) if task.cancelled() else task.result()
+        self._bridge._deliver(lambda: self._resume(result))
+
+    def _resume(self, result: outcome.Outcome[T]) -> None:
+        self._bridge._ended(self)
+        trio.lowlevel.reschedule(self._waiter, outcome.Value(result))

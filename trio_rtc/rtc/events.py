@@ -1,0 +1,45 @@
+"""What happens on a `PeerConnection`, under the names of the W3C events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..messages import IceCandidate
+from .data_channel import DataChannel
+from .media import MediaTrack
+
+ConnectionState = Literal["new", "connecting", "connected", "failed", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class IceCandidateEvent:
+    """A local candidate was found, or (`IceCandidate.is_end`) no more will be."""
+
+    candidate: IceCandidate
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStateEvent:
+    """The connection is in another state now."""
+
+    state: ConnectionState
+
+
+@dataclass(frozen=True, slots=True)
+class DataChannelEvent:
+    """The other side has opened a data channel."""
+
+    channel: DataChannel
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """The other side sends a media track."""
+
+    track: MediaTrack
+
+
+PeerConnectionEvent: TypeAlias = (
+    IceCandidateEvent | ConnectionStateEvent | DataChannelEvent | TrackEvent
+)

@@ -1,0 +1,59 @@
+"""STUN and TURN servers, as programs name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aiortc.rtcicetransport import parse_stun_turn_uri
+
+from ..errors import BadIceServer
+
+
+@dataclass(frozen=True)
+class IceServer:
+    """A STUN or TURN server (W3C RTCIceServer).
+
+    Attributes:
+        urls: one or more of ``stun:host:port`` (RFC 7064), ``turn:host:port?transport=udp``
+            and ``turns:host:port`` (RFC 7065). The port defaults to 3478, or 5349 for TLS.
+        username: who we are for a TURN server; it needs one.
+        credential: the password that goes with it.
+
+    Raises:
+        BadIceServer: a URL is malformed or has another scheme, or a TURN server comes without
+            credentials.
+    """
+
+    urls: str | Sequence[str]
+    username: str | None = None
+    credential: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.url_list:
+            raise BadIceServer("an ICE server needs a URL")
+        for url in self.url_list:
+            _check_url(url)
+            if url.startswith("turn") and (self.username is None or self.credential is None):
+                raise BadIceServer(f"{url}: a TURN server needs a username and a credential")
+
+    @property
+    def url_list(self) -> list[str]:
+        """The URLs, also if there is just one."""
+        return [self.urls] if isinstance(self.urls, str) else list(self.urls)
+
+
+def as_ice_servers(servers: Iterable[str | IceServer]) -> list[IceServer]:
+    """``servers`` with each bare URL made an `IceServer`."""
+    return [IceServer(server) if isinstance(server, str) else server for server in servers]
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = parse_stun_turn_uri(url)
+    except ValueError as error:
+        raise BadIceServer(f"{url!r} is not the URL of a STUN or TURN server: {error}") from error
+    if not 1 <= parts["port"] <= 65535:
+        raise BadIceServer(f"{url!r} has a port outside of 1 to 65535")
+    if parts.get("transport") not in (None, "udp", "tcp"):
+        raise BadIceServer(f"{url!r} has a transport other than udp and tcp")

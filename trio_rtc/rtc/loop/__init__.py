@@ -1,0 +1,1 @@
+"""The asyncio side of the bridge: everything here runs on the loop."""

@@ -1,0 +1,135 @@
+"""A data channel of aiortc, on the loop's side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelParameters:
+    """What both sides know of a channel (W3C RTCDataChannelInit)."""
+
+    label: str
+    ordered: bool = True
+    max_packet_life_time: int | None = None
+    max_retransmits: int | None = None
+    protocol: str = ""
+    negotiated: bool = False
+    id: int | None = None
+
+
+class ChannelSink(Protocol):
+    """The Trio side, which hears of what happens."""
+
+    def _on_open(self, id: int | None) -> None: ...  # noqa: A002
+    def _on_message(self, message: str | bytes) -> None: ...
+    def _on_end(self, *, in_order: bool) -> None: ...
+
+
+class LoopChannel:
+    """One channel. Its handlers only post: an exception in one would end the connection."""
+
+    #: Set on the Trio side before anything is posted to it.
+    sink: ChannelSink
+
+    def __init__(self, post: Callable[..., None]):
+        self._post = post
+        self._channel: RTCDataChannel | None = None
+        self._ended = False
+        self._low = asyncio.Event()
+
+    def create(self, connection: RTCPeerConnection, parameters: ChannelParameters) -> None:
+        """Open the channel from our side."""
+        channel = connection.createDataChannel(
+            _WireText(parameters.label),
+            ordered=parameters.ordered,
+            maxPacketLifeTime=parameters.max_packet_life_time,
+            maxRetransmits=parameters.max_retransmits,
+            protocol=_WireText(parameters.protocol),
+            negotiated=parameters.negotiated,
+            id=parameters.id,
+        )
+        self.attach(channel)
+
+    def attach(self, channel: RTCDataChannel) -> None:
+        """Hear of the channel's events, from its first message on."""
+        self._channel = channel
+        channel.on("message", self._on_message)
+        channel.on("close", self._on_close)
+        channel.on("bufferedamountlow", self._low.set)
+        if channel.readyState == "open":
+            self._on_open()
+        else:
+            channel.on("open", self._on_open)
+
+    def _on_open(self) -> None:
+        assert self._channel is not None
+        self._post(self._tell_open, self._channel.id)
+
+    def _on_message(self, message: str | bytes) -> None:
+        self._post(self._tell_message, message)
+
+    def _on_close(self) -> None:
+        assert self._channel is not None
+        # With the association gone nobody has agreed to this end (RFC 8831, section 6.7).
+        self.end(in_order=self._channel.transport.state != "closed")
+
+    def end(self, *, in_order: bool) -> None:
+        """Tell that the channel is over, once."""
+        if not self._ended:
+            self._ended = True
+            self._low.set()
+            self._post(self._tell_end, in_order)
+
+    # On Trio, where the sink is.
+
+    def _tell_open(self, channel_id: int | None) -> None:
+        self.sink._on_open(channel_id)
+
+    def _tell_message(self, message: str | bytes) -> None:
+        self.sink._on_message(message)
+
+    def _tell_end(self, in_order: bool) -> None:
+        self.sink._on_end(in_order=in_order)
+
+    # What the Trio side asks for.
+
+    def send(self, message: str | bytes) -> None:
+        """Queue a message. If the channel has ended meanwhile, its sink hears of that."""
+        assert self._channel is not None
+        with suppress(InvalidStateError):
+            self._channel.send(message)
+
+    async def drained(self, low: int) -> int:
+        """Wait until at most ``low`` bytes are buffered, or the end; return how many are."""
+        channel = self._channel
+        assert channel is not None
+        channel.bufferedAmountLowThreshold = low
+        while channel.bufferedAmount > low and not self._ended:
+            self._low.clear()
+            await self._low.wait()
+        return 0 if self._ended else channel.bufferedAmount
+
+    def close(self) -> None:
+        """Begin the closing procedure: what is queued is sent first."""
+        if self._channel is not None and not self._ended:
+            self._channel.close()
+
+
+class _WireText(str):
+    """A label as aiortc can send it.
+
+    aiortc 1.16 packs ``len(label)`` as the length of the UTF-8 bytes that follow (RFC 8832,
+    section 5.1), which is only right for ASCII.
+    """
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.encode())

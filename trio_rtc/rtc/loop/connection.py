@@ -1,0 +1,275 @@
+"""A connection of aiortc, on the loop's side: one `RTCPeerConnection` and its callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+from aiortc import (
+    InvalidStateError,
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import OperationError
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+
+from ...errors import NegotiationError
+from ...messages import DescriptionType, IceCandidate, SessionDescription
+from ..ice_server import IceServer
+from . import descriptions
+from .channel import ChannelParameters, LoopChannel
+from .media import Reader, Source
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+SEND_FRAMES = 30
+"""Frames kept for an encoder that lags."""
+
+
+class ConnectionSink(Protocol):
+    """The Trio side, which hears of what happens."""
+
+    def _on_candidate(self, candidate: IceCandidate) -> None: ...
+    def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
+    def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
+    def _on_track(self, source: Source) -> None: ...
+    def _on_closed(self) -> None: ...
+
+
+class LoopConnection:
+    """What runs on the loop for one `PeerConnection`."""
+
+    def __init__(
+        self,
+        sink: ConnectionSink,
+        post: Callable[..., None],
+        ice_servers: Sequence[IceServer],
+        ice_transport_policy: str,
+        bundle_policy: str,
+    ):
+        self._sink = sink
+        self._post = post
+        self._configuration = RTCConfiguration(
+            # An empty list, where None would stand for a public server of aiortc's choice.
+            iceServers=[
+                RTCIceServer(
+                    urls=list(server.url_list),
+                    username=server.username,
+                    credential=server.credential,
+                )
+                for server in ice_servers
+            ],
+            iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
+            bundlePolicy=RTCBundlePolicy(bundle_policy),
+        )
+        self._pc = RTCPeerConnection(self._configuration)
+        self._channels: list[LoopChannel] = []
+        self._readers: list[Reader] = []
+        self._sources: list[Source] = []
+        self._told: set[RTCIceTransport] = set()
+        self._closing: asyncio.Task[None] | None = None
+        for event in (
+            "connectionstatechange",
+            "iceconnectionstatechange",
+            "signalingstatechange",
+        ):
+            self._pc.on(event, self._tell_states)
+        self._pc.on("datachannel", self._take_channel)
+        self._pc.on("track", self._take_track)
+
+    # aiortc's callbacks: synchronous, so that nothing which follows them is missed.
+
+    def _tell_states(self) -> None:
+        pc = self._pc
+        self._post(
+            self._sink._on_states, pc.connectionState, pc.iceConnectionState, pc.signalingState
+        )
+        if pc.connectionState == "closed" and self._closing is None:
+            # The other side has closed it.
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    def _take_channel(self, channel: RTCDataChannel) -> None:
+        parameters = ChannelParameters(
+            label=channel.label,
+            ordered=channel.ordered,
+            max_packet_life_time=channel.maxPacketLifeTime,
+            max_retransmits=channel.maxRetransmits,
+            protocol=channel.protocol,
+            negotiated=channel.negotiated,
+            id=channel.id,
+        )
+        loop_channel = LoopChannel(self._post)
+        self._post(self._sink._on_channel, loop_channel, parameters)
+        self._channels.append(loop_channel)
+        loop_channel.attach(channel)
+
+    def _take_track(self, track: MediaStreamTrack) -> None:
+        source = Source(track)
+        source.start()
+        self._sources.append(source)
+        self._post(self._sink._on_track, source)
+
+    # What the Trio side asks for.
+
+    async def create_offer(self) -> SessionDescription:
+        if self._pc.sctp is None and not self._pc.getTransceivers():
+            raise NegotiationError(
+                "there is nothing to offer yet: no data channel and no track",
+                code="nothing_to_offer",
+                fault="local",
+            )
+        return _description(await self._pc.createOffer())
+
+    async def create_answer(self) -> SessionDescription:
+        with _state_errors():
+            return _description(await self._pc.createAnswer())
+
+    async def set_local_description(
+        self, description: SessionDescription | None
+    ) -> SessionDescription:
+        """Apply it, gather, tell the candidates; return what is to be sent."""
+        if description is None:
+            if self._pc.signalingState == "have-remote-offer":
+                description = await self.create_answer()
+            else:
+                description = await self.create_offer()
+        with _state_errors():
+            await self._pc.setLocalDescription(
+                RTCSessionDescription(sdp=description.sdp, type=description.type)
+            )
+        self._tell_candidates()
+        sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
+        return SessionDescription(type=description.type, sdp=sdp)
+
+    def offer_data_channels(self) -> None:
+        """Have a section for data channels in the first offer, even with no channel in it."""
+        self._configuration.alwaysNegotiateDataChannels = self._pc.sctp is None
+
+    def _tell_candidates(self) -> None:
+        for index, (mid, transport) in enumerate(self._transports(self._pc.localDescription.sdp)):
+            # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
+            if transport in self._told:
+                continue
+            self._told.add(transport)
+            gatherer = transport.iceGatherer
+            ufrag = gatherer.getLocalParameters().usernameFragment or ""
+            for candidate in gatherer.getLocalCandidates():
+                printed = descriptions.print_candidate(candidate, mid, index, ufrag)
+                self._post(self._sink._on_candidate, printed)
+            self._post(self._sink._on_candidate, descriptions.end_of_candidates(mid, index))
+
+    def _transports(self, sdp: str) -> Iterator[tuple[str, RTCIceTransport]]:
+        """The media sections of a description, by their ids, and the transport of each."""
+        by_mid = {
+            transceiver.mid: transceiver.receiver.transport.transport
+            for transceiver in self._pc.getTransceivers()
+        }
+        if self._pc.sctp is not None:
+            by_mid[self._pc.sctp.mid] = self._pc.sctp.transport.transport
+        for line in sdp.splitlines():
+            mid = line.removeprefix("a=mid:")
+            if mid != line and mid in by_mid:
+                yield mid, by_mid[mid]
+
+    async def set_remote_description(self, description: SessionDescription) -> float:
+        """Apply it; return the other side's limit for messages, in bytes."""
+        parsed = descriptions.parse_remote(description)
+        wanted = "stable" if description.type == "offer" else "have-local-offer"
+        if self._pc.signalingState != wanted:
+            raise NegotiationError(
+                f"an {description.type} does not fit the state {self._pc.signalingState!r}",
+                code="wrong_state",
+            )
+        try:
+            await self._pc.setRemoteDescription(
+                RTCSessionDescription(sdp=description.sdp, type=description.type)
+            )
+        except OperationError as error:
+            raise NegotiationError(
+                "the two sides have no codec in common", code="no_common_codec"
+            ) from error
+        except InvalidStateError as error:
+            raise NegotiationError(str(error), code="wrong_state") from error
+        except (ValueError, AttributeError, LookupError, TypeError, AssertionError) as error:
+            # Its sections do not fit ours, or their contents make no sense.
+            raise NegotiationError(
+                f"the {description.type} of the other side cannot be applied: {error}",
+                code="bad_description",
+            ) from error
+        return descriptions.max_message_size(parsed)
+
+    async def add_ice_candidate(self, candidate: IceCandidate) -> None:
+        remote = self._pc.remoteDescription
+        if remote is None:
+            raise NegotiationError(
+                "a candidate needs the description that it belongs to", code="wrong_state"
+            )
+        if not candidate.is_end:
+            await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
+            return
+        mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
+        seen: set[RTCIceTransport] = set()
+        for number, (section, transport) in enumerate(self._transports(remote.sdp)):
+            # The end for a bundled section says nothing about the transport of the bundle.
+            named = section == mid if mid is not None else index is None or number == index
+            if named and transport not in seen:
+                await transport.addRemoteCandidate(None)
+            seen.add(transport)
+
+    async def create_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None:
+        channel.create(self._pc, parameters)
+        self._channels.append(channel)
+
+    async def add_track(self, source: Source) -> None:
+        reader = source.subscribe(SEND_FRAMES)
+        self._pc.addTrack(reader)
+        self._readers.append(reader)
+
+    def descriptions(self) -> tuple[SessionDescription | None, SessionDescription | None]:
+        """The local one, with all candidates gathered so far, and the remote one."""
+        return (
+            _description(self._pc.localDescription) if self._pc.localDescription else None,
+            _description(self._pc.remoteDescription) if self._pc.remoteDescription else None,
+        )
+
+    async def close(self, timeout: float) -> None:
+        """Close it, once: a cancelled close of aiortc's would make every later one hang."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        done, _ = await asyncio.wait([self._closing], timeout=timeout)
+        if not done:
+            logger.warning("a connection did not close within %g s", timeout)
+
+    async def _close(self) -> None:
+        try:
+            for reader in self._readers:
+                reader.stop()
+            await self._pc.close()
+            for source in self._sources:
+                await source.stop()
+        finally:
+            for channel in self._channels:
+                # Those that were never open hear of nothing else.
+                channel.end(in_order=False)
+            self._post(self._sink._on_closed)
+
+
+def _description(description: RTCSessionDescription) -> SessionDescription:
+    return SessionDescription(type=cast(DescriptionType, description.type), sdp=description.sdp)
+
+
+@contextmanager
+def _state_errors() -> Iterator[None]:
+    try:
+        yield
+    except InvalidStateError as error:
+        raise NegotiationError(str(error), code="wrong_state", fault="local") from error

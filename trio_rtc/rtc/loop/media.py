@@ -1,0 +1,172 @@
+"""Media on the loop's side: sources read once for any number of readers, and recording."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from aiortc import MediaStreamError, MediaStreamTrack
+from aiortc.contrib.media import MediaRecorder
+from av.frame import Frame
+from av.packet import Packet
+
+Data: TypeAlias = "Frame | Packet[Any]"
+
+START_SECONDS = 0.25
+"""A recording begins this long after its first track: the container names all of them first."""
+
+AUDIO_ONLY = {"wav", "mp3", "ogg", "opus", "flac", "adts"}
+"""Containers in which video is left out."""
+
+
+class Reader(MediaStreamTrack):
+    """One reader of a source, which is a track itself. When it lags, the oldest data goes."""
+
+    def __init__(self, source: Source, limit: int):
+        super().__init__()
+        self.kind = source.kind
+        self.received = 0
+        self.dropped = 0
+        self._source = source
+        self._limit = limit
+        self._queue: deque[Data] = deque()
+        self._wake = asyncio.Event()
+        self._over = False
+
+    def put(self, data: Data) -> None:
+        self.received += 1
+        self._queue.append(data)
+        if len(self._queue) > self._limit:
+            self._queue.popleft()
+            self.dropped += 1
+        self._wake.set()
+
+    def end(self) -> None:
+        self._over = True
+        self._wake.set()
+
+    async def recv(self) -> Data:
+        self._source.start()
+        while not self._queue:
+            if self._over or self.readyState != "live":
+                raise MediaStreamError
+            self._wake.clear()
+            await self._wake.wait()
+        return self._queue.popleft()
+
+    def stop(self) -> None:
+        super().stop()
+        self._source.forget(self)
+        self.end()
+
+
+class Source:
+    """A track of aiortc's, read by one task.
+
+    A remote track is read from the start, for its own queue has no bound; a local one from the
+    first reader on.
+    """
+
+    def __init__(self, track: MediaStreamTrack):
+        self._track = track
+        self.kind: str = track.kind
+        self.id: str = track.id
+        #: What ended the source, if it was not its end.
+        self.error: Exception | None = None
+        # A reader that is dropped without being stopped is forgotten.
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+
+    def start(self) -> None:
+        if self._task is None and not self._over:
+            self._task = asyncio.get_running_loop().create_task(self._pump())
+
+    def subscribe(self, limit: int) -> Reader:
+        reader = Reader(self, limit)
+        if self._over:
+            reader.end()
+        else:
+            self._readers.add(reader)
+        return reader
+
+    def forget(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+
+    async def _pump(self) -> None:
+        try:
+            while True:
+                data = await self._track.recv()
+                for reader in tuple(self._readers):
+                    reader.put(data)
+        except MediaStreamError:
+            pass
+        except Exception as error:  # noqa: BLE001  # readers raise it
+            self.error = error
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        for reader in tuple(self._readers):
+            reader.end()
+
+    async def stop(self) -> None:
+        """End the source and its readers."""
+        self._end()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        # A player's track joins its thread here, which would hold up the loop.
+        await asyncio.get_running_loop().run_in_executor(None, self._track.stop)
+
+
+async def read(reader: Reader) -> Data | None:
+    """The next data, or None at the end."""
+    try:
+        return await reader.recv()
+    except MediaStreamError:
+        return None
+
+
+class Recording:
+    """A file that tracks are written to, as soon as they bring something."""
+
+    def __init__(self, path: Path):
+        self._recorder = MediaRecorder(str(path))
+        self._readers: list[Reader] = []
+        self._start: asyncio.Task[None] | None = None
+        self._audio_only = path.suffix.lstrip(".").lower() in AUDIO_ONLY
+
+    @property
+    def started(self) -> bool:
+        return self._start is not None and self._start.done()
+
+    async def add(self, source: Source, limit: int) -> bool:
+        """Record a source; False if it comes too late or the container has no place for it."""
+        if self._audio_only and source.kind != "audio":
+            return True
+        if self.started:
+            return False
+        reader = source.subscribe(limit)
+        self._readers.append(reader)
+        self._recorder.addTrack(reader)
+        if self._start is None:
+            self._start = asyncio.get_running_loop().create_task(self._start_later())
+        return True
+
+    async def _start_later(self) -> None:
+        await asyncio.sleep(START_SECONDS)
+        await self._recorder.start()
+
+    async def stop(self) -> None:
+        """Finish the file."""
+        if self._start is not None:
+            self._start.cancel()
+            await asyncio.wait([self._start])
+        for reader in self._readers:
+            reader.stop()
+        await self._recorder.stop()

@@ -1,0 +1,219 @@
+"""Media tracks for programs: frames as async iterators, files and test signals as sources."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+import av
+import trio
+from aiortc.contrib.media import MediaPlayer
+from av import AudioFrame, VideoFrame
+
+from ..errors import MediaError
+from .bridge import Bridge, open_bridge
+from .loop.media import Reader, Recording, Source, read
+
+Frame: TypeAlias = VideoFrame | AudioFrame
+Kind = Literal["audio", "video"]
+
+QUEUE_FRAMES = 30
+"""Frames kept for one who iterates over a track and lags: a second of video."""
+
+RECORD_FRAMES = 100
+"""Frames kept for a recording, until it starts and while the disk is slow."""
+
+TEST_SIGNALS: dict[tuple[Kind, str], str] = {
+    ("video", "pattern"): "testsrc2=size=640x480:rate=30",
+    ("audio", "tone"): "sine=frequency=440:sample_rate=48000",
+}
+
+
+class MediaTrack:
+    """Audio or video, from the other peer or from `open_media`.
+
+    As an async iterator it gives the frames from now on, as ``av.VideoFrame`` or
+    ``av.AudioFrame``, until the track ends. Several may iterate at once. One who lags loses
+    the oldest frames, and nobody else does.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        id: its name in the session description.
+    """
+
+    def __init__(self, bridge: Bridge, source: Source):
+        self._bridge = bridge
+        self._source = source
+        self.kind = cast(Kind, source.kind)
+        self.id = source.id
+
+    def __repr__(self) -> str:
+        return f"<MediaTrack {self.kind} {self.id}>"
+
+    def __aiter__(self) -> Frames:
+        return Frames(self._bridge, self._source)
+
+
+class Frames:
+    """The frames of a track, for one who iterates.
+
+    Attributes:
+        frames_received: how many came.
+        frames_dropped: how many of them were gone before they were asked for.
+    """
+
+    def __init__(self, bridge: Bridge, source: Source):
+        self._bridge = bridge
+        self._source = source
+        self._reader: Reader | None = None
+
+    @property
+    def frames_received(self) -> int:
+        return self._reader.received if self._reader else 0
+
+    @property
+    def frames_dropped(self) -> int:
+        return self._reader.dropped if self._reader else 0
+
+    def __aiter__(self) -> Frames:
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame = await self._bridge.run(self._next)
+        if frame is None:
+            if self._source.error is not None:
+                raise MediaError(
+                    f"the source of a track failed: {self._source.error}", code="source_failed"
+                ) from self._source.error
+            raise StopAsyncIteration
+        return frame
+
+    async def _next(self) -> Frame | None:
+        # On the loop, where readers belong.
+        if self._reader is None:
+            self._reader = self._source.subscribe(QUEUE_FRAMES)
+        return cast("Frame | None", await read(self._reader))
+
+
+@asynccontextmanager
+async def open_media(
+    *, video: str | os.PathLike[str] | None = None, audio: str | os.PathLike[str] | None = None
+) -> AsyncIterator[list[MediaTrack]]:
+    """Open sources of media, to be sent in calls during the block.
+
+    Args:
+        video: a file or URL that has video, or ``"pattern"``: a moving test picture of 640x480
+            pixels, 30 times a second.
+        audio: a file or URL that has audio, or ``"tone"``: 440 Hz. The same one as for
+            ``video`` is opened once, and stays in sync.
+
+    Raises:
+        MediaError: ``media_not_found``; ``media_unreadable``: it is not media;
+            ``media_no_stream``: it is, but has no video or no audio.
+    """
+    wanted: list[tuple[Kind, str]] = []
+    if video is not None:
+        wanted.append(("video", os.fspath(video)))
+    if audio is not None:
+        wanted.append(("audio", os.fspath(audio)))
+    async with AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(open_bridge()) if wanted else None
+        players: dict[str, MediaPlayer] = {}
+        tracks: list[MediaTrack] = []
+        for kind, name in wanted:
+            assert bridge is not None
+            if name not in players:
+                # Opening reads from the disk or the network.
+                players[name] = await trio.to_thread.run_sync(_open_player, kind, name)
+            track = getattr(players[name], kind)
+            if track is None:
+                raise MediaError(f"{name!r} has no {kind}", code="media_no_stream")
+            source = Source(track)
+            stack.push_async_callback(_stop, bridge, source)
+            tracks.append(MediaTrack(bridge, source))
+        yield tracks
+
+
+def _open_player(kind: Kind, name: str) -> MediaPlayer:
+    if signal := TEST_SIGNALS.get((kind, name)):
+        return MediaPlayer(signal, format="lavfi")
+    try:
+        return MediaPlayer(name)
+    except FileNotFoundError as error:
+        raise MediaError(f"there is no media file {name!r}", code="media_not_found") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{name!r} cannot be read: {reason}", code="media_unreadable") from error
+
+
+async def _stop(bridge: Bridge, source: Source) -> None:
+    # A player that is not stopped dies in its thread, loudly, when the loop closes.
+    with trio.CancelScope(shield=True):
+        await bridge.run(source.stop)
+
+
+class Recorder:
+    """A file that tracks are recorded to, from `record_media`."""
+
+    def __init__(self, bridge: Bridge, recording: Recording, path: Path):
+        self._bridge = bridge
+        self._recording = recording
+        self._path = path
+
+    async def add_track(self, track: MediaTrack) -> None:
+        """Record a track. A container for sound only (such as wav) leaves video out.
+
+        Raises:
+            MediaError: ``recording_started``: the file's tracks are settled a quarter of a
+                second after the first.
+        """
+        if not await self._bridge.run(self._recording.add, track._source, RECORD_FRAMES):
+            raise MediaError(
+                f"the recording {str(self._path)!r} has started without this {track.kind} track",
+                code="recording_started",
+            )
+
+
+@asynccontextmanager
+async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
+    """Record tracks to a file, which is finished at the end of the block, also if cancelled.
+
+    The name tells the format: mp4, webm, wav and others that FFmpeg knows. If no frame came,
+    there is no file.
+
+    Raises:
+        MediaError: ``media_unwritable``: the file cannot be written, or no format has its name.
+    """
+    path = Path(path)
+    async with open_bridge() as bridge:
+        recording = await trio.to_thread.run_sync(_open_recording, path)
+        try:
+            yield Recorder(bridge, recording, path)
+        finally:
+            with trio.CancelScope(shield=True):
+                await bridge.run(recording.stop)
+                await trio.to_thread.run_sync(_remove_if_empty, path)
+
+
+def _open_recording(path: Path) -> Recording:
+    existed = path.exists()
+    try:
+        # FFmpeg would only try when the first frame is there.
+        with path.open("ab"):
+            pass
+        return Recording(path)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if not existed:
+            path.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(
+            f"{str(path)!r} cannot be written: {reason}", code="media_unwritable"
+        ) from error
+
+
+def _remove_if_empty(path: Path) -> None:
+    if path.is_file() and path.stat().st_size == 0:
+        path.unlink()

@@ -1,0 +1,291 @@
+"""A WebRTC connection with a Trio face, for calls and for those with a signaling of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Literal, cast
+
+import trio
+
+from ..errors import CallError
+from ..messages import IceCandidate, SessionDescription
+from .bridge import Bridge, open_bridge
+from .data_channel import DataChannel
+from .events import (
+    ConnectionState,
+    ConnectionStateEvent,
+    DataChannelEvent,
+    IceCandidateEvent,
+    PeerConnectionEvent,
+    TrackEvent,
+)
+from .ice_server import IceServer, as_ice_servers
+from .loop.channel import ChannelParameters, LoopChannel
+from .loop.connection import LoopConnection
+from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
+from .loop.media import Source
+from .media import MediaTrack
+
+BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
+IceTransportPolicy = Literal["all", "relay"]
+SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
+
+
+@asynccontextmanager
+async def open_peer_connection(
+    *,
+    ice_servers: Iterable[str | IceServer] = (),
+    ice_transport_policy: IceTransportPolicy = "all",
+    bundle_policy: BundlePolicy = "balanced",
+    close_timeout: float = 5.0,
+) -> AsyncIterator[PeerConnection]:
+    """Open a connection, which is closed at the end of the block.
+
+    Args:
+        ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
+            By default there is none.
+        ice_transport_policy: ``"relay"`` uses TURN servers only.
+        bundle_policy: as in W3C WebRTC, section 4.2.5.
+        close_timeout: seconds until closing is given up.
+
+    Raises:
+        CallError: ``bad_ice_server``.
+    """
+    servers = as_ice_servers(ice_servers)
+    async with open_bridge() as bridge:
+        connection = PeerConnection(bridge, close_timeout)
+        await connection._open(servers, ice_transport_policy, bundle_policy)
+        try:
+            yield connection
+        finally:
+            await connection.aclose()
+
+
+class PeerConnection(trio.abc.AsyncResource):
+    """A connection to another peer (W3C RTCPeerConnection), from `open_peer_connection`.
+
+    As an async iterator, for one task, it gives `IceCandidateEvent`, `ConnectionStateEvent`,
+    `DataChannelEvent` and `TrackEvent` in the order in which they happened, up to the end of
+    the connection.
+
+    A `set_local_description` that is cancelled leaves a connection that can only be closed.
+    """
+
+    def __init__(self, bridge: Bridge, close_timeout: float):
+        self._bridge = bridge
+        self._close_timeout = close_timeout
+        self._loop_connection: LoopConnection
+        self._events, self._pending = trio.open_memory_channel[PeerConnectionEvent](math.inf)
+        self._connection_state: ConnectionState = "new"
+        self._ice_connection_state = "new"
+        self._signaling_state: SignalingState = "stable"
+        self._local: SessionDescription | None = None
+        self._remote: SessionDescription | None = None
+        self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
+        self._closed = trio.Event()
+
+    async def _open(
+        self, servers: list[IceServer], ice_transport_policy: str, bundle_policy: str
+    ) -> None:
+        async def create() -> LoopConnection:
+            return LoopConnection(
+                self, self._bridge.post, servers, ice_transport_policy, bundle_policy
+            )
+
+        # It holds nothing until it has a description: there is nothing to undo.
+        self._loop_connection = await self._bridge.run(create)
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
+        return self._connection_state
+
+    @property
+    def ice_connection_state(self) -> str:
+        """The state of ICE alone: ``new``, ``checking``, ``completed``, ``failed``, ``closed``."""
+        return self._ice_connection_state
+
+    @property
+    def signaling_state(self) -> SignalingState:
+        """Where the offer/answer exchange stands."""
+        return self._signaling_state
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """Our description, with the candidates gathered so far."""
+        return self._local
+
+    @property
+    def remote_description(self) -> SessionDescription | None:
+        """The other side's description, with its candidates so far."""
+        return self._remote
+
+    async def create_offer(self) -> SessionDescription:
+        """An offer of what the connection has.
+
+        Raises:
+            NegotiationError: ``nothing_to_offer``: no data channel and no track.
+            CallError: ``connection_closed``, as every method here.
+        """
+        self._check_open()
+        return await self._bridge.run(self._loop_connection.create_offer)
+
+    async def create_answer(self) -> SessionDescription:
+        """An answer to the offer that was applied.
+
+        Raises:
+            NegotiationError: ``wrong_state``: there is none.
+        """
+        self._check_open()
+        return await self._bridge.run(self._loop_connection.create_answer)
+
+    async def set_local_description(
+        self, description: SessionDescription | None = None
+    ) -> SessionDescription:
+        """Apply a description of ours, and gather candidates.
+
+        Args:
+            description: of `create_offer` or `create_answer`; by default the one that is due.
+
+        Returns:
+            What is to be sent to the other side: the description without candidates, which
+            follow as `IceCandidateEvent`. `local_description` has them.
+
+        Raises:
+            NegotiationError: ``wrong_state``, ``nothing_to_offer``.
+        """
+        self._check_open()
+        to_send = await self._bridge.run(self._loop_connection.set_local_description, description)
+        await self._update_descriptions()
+        return to_send
+
+    async def set_remote_description(self, description: SessionDescription) -> None:
+        """Apply a description of the other side.
+
+        Raises:
+            NegotiationError: ``bad_description``: it cannot be used; ``wrong_state``: not now;
+                ``no_common_codec``.
+        """
+        self._check_open()
+        self._max_message_size = await self._bridge.run(
+            self._loop_connection.set_remote_description, description
+        )
+        await self._update_descriptions()
+
+    async def add_ice_candidate(self, candidate: IceCandidate) -> None:
+        """Apply a candidate of the other side, or the end of them.
+
+        May take a second for one that hides its address behind a ``.local`` name.
+
+        Raises:
+            NegotiationError: ``bad_candidate``; ``wrong_state``: before the description.
+        """
+        self._check_open()
+        await self._bridge.run(self._loop_connection.add_ice_candidate, candidate)
+        await self._update_descriptions()
+
+    async def create_data_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_packet_life_time: int | None = None,
+        max_retransmits: int | None = None,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,  # noqa: A002
+    ) -> DataChannel:
+        """Create a data channel. It opens later: see `DataChannel.wait_open`.
+
+        Args:
+            label: a name for it, which need not be unique.
+            ordered: whether messages arrive in the order in which they were sent.
+            max_packet_life_time: milliseconds after which a message is given up, or
+            max_retransmits: the times that it is sent again. Without either none is lost.
+            protocol: the name of what is spoken in it, as the application likes.
+            negotiated: whether the other side creates the same channel, with the same id.
+            id: its SCTP stream, 0 to 65534.
+
+        Raises:
+            ValueError: arguments that do not go together, or an id that is in use.
+        """
+        self._check_open()
+        if max_packet_life_time is not None and max_retransmits is not None:
+            raise ValueError("max_packet_life_time and max_retransmits exclude each other")
+        parameters = ChannelParameters(
+            label=label,
+            ordered=ordered,
+            max_packet_life_time=max_packet_life_time,
+            max_retransmits=max_retransmits,
+            protocol=protocol,
+            negotiated=negotiated,
+            id=id,
+        )
+        loop_channel = LoopChannel(self._bridge.post)
+        channel = self._channel(loop_channel, parameters)
+        await self._bridge.run(self._loop_connection.create_channel, loop_channel, parameters)
+        return channel
+
+    def offer_data_channels(self) -> None:
+        """Make room for data channels in the first offer, whether or not there is one by then."""
+        self._bridge.call_soon(self._loop_connection.offer_data_channels)
+
+    async def add_track(self, track: MediaTrack) -> None:
+        """Send a track to the other side, once the next offer or answer is made."""
+        self._check_open()
+        await self._bridge.run(self._loop_connection.add_track, track._source)
+
+    def __aiter__(self) -> PeerConnection:
+        return self
+
+    async def __anext__(self) -> PeerConnectionEvent:
+        return await self._pending.__anext__()
+
+    async def aclose(self) -> None:
+        """Close the connection and all that belongs to it. Does nothing the second time."""
+        with trio.CancelScope(shield=True):
+            await self._bridge.run(self._loop_connection.close, self._close_timeout)
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise CallError("the connection is closed", code="connection_closed", fault="local")
+
+    def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:
+        return DataChannel(
+            self._bridge,
+            loop_channel,
+            parameters,
+            max_message_size=lambda: self._max_message_size,
+            close_timeout=self._close_timeout,
+        )
+
+    async def _update_descriptions(self) -> None:
+        async def descriptions() -> tuple[SessionDescription | None, SessionDescription | None]:
+            return self._loop_connection.descriptions()
+
+        self._local, self._remote = await self._bridge.run(descriptions)
+
+    # Posted from the loop's side.
+
+    def _on_candidate(self, candidate: IceCandidate) -> None:
+        self._events.send_nowait(IceCandidateEvent(candidate))
+
+    def _on_states(self, connection: str, ice: str, signaling: str) -> None:
+        self._ice_connection_state = ice
+        self._signaling_state = cast(SignalingState, signaling)
+        if connection != self._connection_state:
+            self._connection_state = cast(ConnectionState, connection)
+            self._events.send_nowait(ConnectionStateEvent(self._connection_state))
+
+    def _on_channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> None:
+        self._events.send_nowait(DataChannelEvent(self._channel(loop_channel, parameters)))
+
+    def _on_track(self, source: Source) -> None:
+        self._events.send_nowait(TrackEvent(MediaTrack(self._bridge, source)))
+
+    def _on_closed(self) -> None:
+        self._on_states("closed", "closed", "closed")
+        self._closed.set()
+        self._events.close()

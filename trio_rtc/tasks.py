@@ -1,0 +1,70 @@
+"""Two shapes of structured concurrency that every floor of this package needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import trio
+
+from .errors import TrioRTCError
+
+#: Seconds for a last message to another party when we are being cancelled. Two of them, a
+#: hang-up and a sign-out, have to fit into the patience of somebody who pressed Ctrl-C.
+CANCELLED_GRACE = 0.7
+
+
+@asynccontextmanager
+async def open_background_nursery() -> AsyncIterator[trio.Nursery]:
+    """A nursery whose tasks serve a block and end with it.
+
+    They are cancelled when the block is left. A single exception, of the block or of a task,
+    comes out as itself and not in a group, so that callers can catch it by its type. Several
+    of this package's errors come out as the first, with the others as notes: one fault is
+    often seen by several tasks at once.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = _one_of(group)
+        if error is None:
+            raise
+        cause, context = error.__cause__, error.__context__
+        try:
+            raise error
+        finally:
+            error.__cause__, error.__context__ = cause, context
+            del error, cause, context
+
+
+def _one_of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    leaves = list(_leaves(group))
+    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
+    if not errors:
+        return None
+    if len(errors) > 1:
+        if not all(isinstance(error, TrioRTCError) for error in errors):
+            return None
+        for other in errors[1:]:
+            errors[0].add_note(f"and: {other}")
+    return errors[0]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
+
+
+@contextmanager
+def last_words(seconds: float) -> Iterator[trio.CancelScope]:
+    """A shielded scope in which to say goodbye: ``seconds`` long, shorter when cancelled."""
+    if trio.current_effective_deadline() == -math.inf:
+        seconds = min(seconds, CANCELLED_GRACE)
+    with trio.move_on_after(seconds, shield=True) as scope:
+        yield scope
