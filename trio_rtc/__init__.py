@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .calling import open_call as open_call
     from .calling import serve_calls as serve_calls
     from .conductor import CallStep as CallStep
+    from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
     from .errors import MediaError as MediaError
     from .errors import MessageTooLarge as MessageTooLarge
@@ -46,6 +47,7 @@ _HOMES: Final = {
     "calling": ("open_call", "serve_calls"),
     "conductor": ("CallStep",),
     "errors": (
+        "BadIceServer",
         "CallError",
         "MediaError",
         "MessageTooLarge",

@@ -48,6 +48,7 @@ async def open_call(
 
     Raises:
         UnknownPeer: no such peer is signed in.
+        BadIceServer: one of ``ice_servers`` is none.
         CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
             ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
         NegotiationError: what the peer answered cannot be used.

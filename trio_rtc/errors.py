@@ -61,6 +61,12 @@ class NegotiationError(TrioRTCError):
     default_fault: ClassVar[Fault] = "remote"
 
 
+class BadIceServer(TrioRTCError, ValueError):
+    """What was given as a STUN or TURN server is not one."""
+
+    default_code = "bad_ice_server"
+
+
 class MessageTooLarge(TrioRTCError):
     """A message is over the limit of whoever would have to take it. The channel lives on."""
 

@@ -51,7 +51,7 @@ async def open_peer_connection(
         close_timeout: seconds until closing is given up.
 
     Raises:
-        CallError: ``bad_ice_server``.
+        BadIceServer: one of the servers is none.
     """
     servers = as_ice_servers(ice_servers)
     async with open_bridge() as bridge:

@@ -199,8 +199,8 @@ class LoopConnection:
             ) from error
         except InvalidStateError as error:
             raise NegotiationError(str(error), code="wrong_state") from error
-        except (ValueError, AttributeError, LookupError, TypeError, AssertionError) as error:
-            # Its sections do not fit ours, or their contents make no sense.
+        except Exception as error:
+            # aiortc's errors for contents that make no sense are of every kind.
             raise NegotiationError(
                 f"the {description.type} of the other side cannot be applied: {error}",
                 code="bad_description",

@@ -31,6 +31,8 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
             raise _bad(description, f"its section {index} is of the unknown kind {media.kind!r}")
         if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
             raise _bad(description, f"its section {index} has no ICE credentials")
+        if media.kind == "application" and media.sctp_port is None and media.profile != "DTLS/SCTP":
+            raise _bad(description, f"its section {index} has no SCTP port")
         if media.dtls is None or not media.dtls.fingerprints:
             raise _bad(description, f"its section {index} has no fingerprint")
     return parsed

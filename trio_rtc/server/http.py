@@ -1,0 +1,284 @@
+"""HTTP requests out of bytes, and answers into bytes. No I/O.
+
+httptools (llhttp) reads; what is here around it bounds what it may read, and makes good what
+clients of the classic protocol send that is no HTTP. Answers are written here, because those
+clients look for headers byte by byte: the casing matters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import httptools
+
+from .limits import ServerLimits
+
+CORS = (
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Allow-Credentials: true\r\n"
+    "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
+    "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
+)
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class RequestError(Exception):
+    """A request that is answered with a status and a sentence, and ends its connection."""
+
+    def __init__(self, status: int, reason: str, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+        self.reason = reason
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A complete request.
+
+    Attributes:
+        path: the target up to the question mark, ``*`` included, as it was sent.
+        query: what follows the question mark, as it was sent.
+        headers: by lower-case name; of several with one name, the first.
+        keep_alive: whether the client wants to go on with the connection.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[str, str]
+    body: bytes
+    keep_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. Every one carries the CORS headers: browsers are to read errors too."""
+
+    status: int
+    reason: str
+    body: bytes = b""
+    content_type: str | None = "text/plain"
+    pragma: int | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def encode(self, *, keep_alive: bool, head_only: bool = False) -> bytes:
+        """The bytes of it, with the headers in the order in which clients know them."""
+        lines = [
+            f"HTTP/1.1 {self.status} {self.reason}",
+            "Server: trio-rtc",
+            "Cache-Control: no-cache",
+            f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        ]
+        if self.content_type is not None:
+            lines.append(f"Content-Type: {self.content_type}")
+        lines.append(f"Content-Length: {len(self.body)}")
+        if self.pragma is not None:
+            lines.append(f"Pragma: {self.pragma}")
+        lines += [f"{name}: {value}" for name, value in self.extra.items()]
+        head = "\r\n".join(lines) + "\r\n" + CORS + "\r\n"
+        return head.encode("latin-1") + (b"" if head_only else self.body)
+
+
+def error_response(error: RequestError) -> Response:
+    return Response(error.status, error.reason, error.sentence.encode())
+
+
+class RequestParser:
+    """Requests out of what a connection receives, one after the other."""
+
+    def __init__(self, limits: ServerLimits):
+        self._limits = limits
+        self._buffer = bytearray()
+        self._message: _Message | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Add what was received."""
+        self._buffer += data
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait for their turn."""
+        return len(self._buffer)
+
+    @property
+    def in_request(self) -> bool:
+        """Whether part of a request is there."""
+        return self._message is not None or bool(self._buffer)
+
+    @property
+    def wants_continue(self) -> bool:
+        """Whether the client waits for `CONTINUE` with its body; true once per request."""
+        wants = self._message is not None and self._message.wants_continue
+        if self._message is not None:
+            self._message.wants_continue = False
+        return wants
+
+    def next_request(self) -> Request | None:
+        """The next complete request; None if more bytes are needed.
+
+        Raises:
+            RequestError: what came is none, or over a limit.
+        """
+        if self._message is None:
+            if not self._buffer:
+                return None
+            self._message = _Message(self._limits)
+        message = self._message
+        while not message.complete:
+            if not message.head_complete:
+                line = self._take_line(message)
+                if line is None:
+                    return None
+                message.feed_line(line)
+            else:
+                data = bytes(self._buffer[: message.wanted])
+                if not data:
+                    return None
+                del self._buffer[: len(data)]
+                message.feed(data)
+        self._message = None
+        return message.request()
+
+    def _take_line(self, message: _Message) -> bytes | None:
+        end = self._buffer.find(b"\n") + 1
+        size = end or len(self._buffer)
+        if message.head_bytes + size > self._limits.head_bytes:
+            if message.head_bytes == 0:
+                raise RequestError(414, "URI Too Long", "The request line is too long.")
+            raise RequestError(
+                431, "Request Header Fields Too Large", "The headers of the request are too large."
+            )
+        start = self._buffer.lstrip(b"\r\n")[:1]
+        if message.head_bytes == 0 and start and not b"A" <= start <= b"Z":
+            # What is no HTTP at all need not wait for the end of a line that never comes.
+            raise RequestError(400, "Bad Request", "This is not an HTTP request.")
+        if not end:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return line
+
+
+class _Message:
+    """One request in the making: the callbacks of its parser."""
+
+    def __init__(self, limits: ServerLimits):
+        self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._body = bytearray()
+        self.head_bytes = 0
+        self.head_complete = False
+        self.complete = False
+        self.wants_continue = False
+        self.wanted = limits.body_bytes
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self.head_complete = True
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def feed_line(self, line: bytes) -> None:
+        """Parse a line of the head."""
+        first = self.head_bytes == 0
+        if first and line == b"\r\n":
+            # An empty line before a request is to be ignored (RFC 9112, section 2.2).
+            return
+        self.head_bytes += len(line)
+        if not line.endswith(b"\r\n"):
+            raise RequestError(400, "Bad Request", "A line of the request ends without CR LF.")
+        if not first and line[:1] in (b" ", b"\t"):
+            raise RequestError(400, "Bad Request", "A header of the request is folded.")
+        self.feed(_mended(line) if first else line)
+        if self.head_complete:
+            self._check_head()
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Nothing here is upgraded to: the request is answered as it stands.
+            self.head_complete = self.complete = True
+        except httptools.HttpParserInvalidMethodError as error:
+            raise RequestError(501, "Not Implemented", "The method is not known here.") from error
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                sentence = f"The request is malformed: {error}."
+                raise RequestError(400, "Bad Request", sentence) from error
+        if len(self._body) > self._limits.body_bytes:
+            raise self._too_large()
+
+    def _check_head(self) -> None:
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise RequestError(
+                505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+            )
+        lengths = [value for name, value in self._headers if name == "content-length"]
+        codings = [value for name, value in self._headers if name == "transfer-encoding"]
+        # Two framings of one body are how requests are smuggled (RFC 9112, section 6.3).
+        if len(lengths) + len(codings) > 1:
+            raise RequestError(400, "Bad Request", "The length of the body is given twice.")
+        if codings and codings[0].strip().lower() != "chunked":
+            raise RequestError(501, "Not Implemented", "The transfer coding is not known here.")
+        if lengths:
+            if not re.fullmatch(r"[0-9]{1,18}", lengths[0].strip()):
+                raise RequestError(400, "Bad Request", "The Content-Length is not a number.")
+            self.wanted = int(lengths[0])
+            if self.wanted > self._limits.body_bytes:
+                raise self._too_large()
+        if not self.complete and version == "1.1":
+            expect = next((value for name, value in self._headers if name == "expect"), "")
+            self.wants_continue = expect.strip().lower() == "100-continue"
+
+    def _too_large(self) -> RequestError:
+        return RequestError(
+            413,
+            "Content Too Large",
+            f"A message may have {self._limits.body_bytes} bytes here.",
+        )
+
+    def request(self) -> Request:
+        target = re.sub(rb"^[a-z][a-z0-9+.-]*://[^/?]*", b"", self._target, flags=re.IGNORECASE)
+        path, _, query = target.partition(b"?")
+        headers: dict[str, str] = {}
+        for name, value in self._headers:
+            headers.setdefault(name, value)
+        # Where a chunked body ends only its parser knows, and what follows it is lost to us.
+        chunked = "transfer-encoding" in headers
+        return Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=path.decode("latin-1") or "/",
+            query=query,
+            headers=headers,
+            body=bytes(self._body),
+            keep_alive=self._parser.should_keep_alive() and not chunked,
+        )
+
+
+def _mended(line: bytes) -> bytes:
+    """A request line as the original client may send it, made one of HTTP.
+
+    It sends its name as it is. The original server takes a target up to its first space; bytes
+    beyond ASCII are percent-encoded, which is what they stand for.
+    """
+    method, _, rest = line.rstrip(b"\r\n").partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    target = target.partition(b" ")[0] or target
+    target = re.sub(rb"[\x80-\xff]", lambda match: b"%%%02X" % match[0][0], target)
+    return b"%b %b %b\r\n" % (method, target, version)
