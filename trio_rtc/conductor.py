@@ -139,14 +139,20 @@ class Conductor:
     async def _run_connection(self, deadline: float) -> AsyncIterator[None]:
         """One connection with its tasks, until the call ends or an offer crosses ours."""
         options = self._options
+        offering = self._offering and self._crossing_offer is None
         async with (
             open_peer_connection(
-                ice_servers=options.ice_servers, close_timeout=options.close_timeout
+                ice_servers=options.ice_servers,
+                # An answer goes by what the offer has bundled.
+                bundle_policy="max-bundle" if offering else "balanced",
+                close_timeout=options.close_timeout,
             ) as connection,
             open_background_nursery() as nursery,
         ):
             self._connection = self._call._connection = connection
             with trio.move_on_at(deadline):
+                if offering:
+                    connection.offer_data_channels()
                 for track in options.tracks:
                     await connection.add_track(track)
                 nursery.start_soon(self._watch)
@@ -286,6 +292,10 @@ class Conductor:
                 case ConnectionStateEvent("failed"):
                     self._over("connection_lost")
         self._closed.set()
+        if self._connected:
+            # The goodbye takes another way than the closing, and may well be the slower one.
+            with trio.move_on_after(LINGER_SECONDS):
+                await self._call.wait_ended()
         self._over("connection_closed")
 
     async def _wind_up(self) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl
 
 import trio
 
 from .connection import Exchange
 from .http import RequestError, Response, error_response
 from .hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Presence
+from .names import clean_name, decode_name
 
-MAX_NAME_BYTES = 512
 METHODS = {"/sign_in": "GET", "/wait": "GET", "/message": "POST", "/sign_out": "GET"}
 
 
@@ -72,7 +72,7 @@ class ClassicDialect:
             await exchange.respond(error_response(error))
 
     async def _sign_in(self, exchange: Exchange) -> None:
-        name = _name(exchange.request.query)
+        name = clean_name(decode_name(exchange.request.query))
         member: Member
 
         def on_mail() -> None:
@@ -159,16 +159,6 @@ def _number(exchange: Exchange, parameter: str) -> int:
             f"{exchange.request.path} needs the number of a peer as {parameter}.",
         )
     return int(value)
-
-
-def _name(query: bytes) -> str:
-    """A name out of a query string, such that it cannot pass for more than one entry."""
-    raw = unquote_to_bytes(query.replace(b"+", b" "))[:MAX_NAME_BYTES]
-    # Cut, but not through a character; what was never UTF-8 stays as it is.
-    name = raw.decode("utf-8", "surrogateescape")
-    if name[-1:] and "\udc80" <= name[-1] <= "\udcff" and len(raw) == MAX_NAME_BYTES:
-        name = name.rstrip("".join(map(chr, range(0xDC80, 0xDD00))))
-    return re.sub(r"[,\x00-\x1f\x7f\x85\u2028\u2029]", "_", name)
 
 
 def _line(presence: Presence) -> str:

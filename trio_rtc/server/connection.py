@@ -34,15 +34,15 @@ class Exchange:
         """
         self.answered = True
         keep_alive = self.request.keep_alive and not self._connection.closing.is_set()
-        await self._connection.send(
-            response.encode(keep_alive=keep_alive, head_only=self.request.method == "HEAD")
-        )
+        await self._connection.send(response.encode(keep_alive=keep_alive))
 
     async def wait(self, event: trio.Event) -> bool:
         """Wait for an event; return False if the client goes away first.
 
         A client that closes only its sending side counts as gone: from here it looks like one
-        that has closed all, and an answer to that one would be lost.
+        that has closed all, and an answer to that one would be lost (HTTP acknowledges nothing).
+        The last look is at what the kernel has by then: news for a client that has just closed
+        stay for its next request.
         """
         gone = False
 
@@ -56,6 +56,11 @@ class Exchange:
             nursery.start_soon(watch)
             await event.wait()
             nursery.cancel_scope.cancel()
+        if not gone:
+            # A deadline of now lets one attempt through.
+            with trio.CancelScope(deadline=trio.current_time()) as scope:
+                await self._connection.wait_gone()
+            gone = not scope.cancelled_caught
         return not gone
 
 

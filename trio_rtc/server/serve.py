@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import socket
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -14,6 +12,7 @@ from .classic import ClassicDialect
 from .connection import Connection
 from .hub import Hub
 from .limits import ServerLimits
+from .listeners import keep_alive, open_listeners
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -46,7 +45,7 @@ async def serve_signaling(
     Raises:
         OSError: it cannot listen there.
     """
-    listeners = await _open_listeners(port, host)
+    listeners = await open_listeners(port, host)
     await serve_signaling_listeners(
         listeners, limits=limits, drain_seconds=drain_seconds, task_status=task_status
     )
@@ -89,9 +88,7 @@ class _Server:
         if self._deadline is not None:
             await trio.aclose_forcefully(stream)
             return
-        if isinstance(stream, trio.SocketStream):
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_alive(stream)
         with trio.CancelScope(shield=True) as scope:
             self._connections.add(scope)
             try:
@@ -113,19 +110,3 @@ class _Server:
         self._dialect.wake_all()
         for scope in self._connections:
             scope.deadline = deadline
-
-
-async def _open_listeners(port: int, host: str | bytes | None) -> list[trio.SocketListener]:
-    if port != 0 or host is not None:
-        return await trio.open_tcp_listeners(port, host=host)
-    # Trio would take another free port for each family.
-    while True:
-        listeners = await trio.open_tcp_listeners(0, host="0.0.0.0")
-        taken = listeners[0].socket.getsockname()[1]
-        try:
-            return listeners + await trio.open_tcp_listeners(taken, host="::")
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                # A machine without IPv6.
-                return listeners
-            await listeners[0].aclose()

@@ -34,6 +34,9 @@ logger = logging.getLogger("trio_rtc.rtc")
 SEND_FRAMES = 30
 """Frames kept for an encoder that lags."""
 
+PLACEHOLDER_ID = 65534
+"""The highest id of a channel, which aiortc assigns to none by itself."""
+
 
 class ConnectionSink(Protocol):
     """The Trio side, which hears of what happens."""
@@ -58,7 +61,7 @@ class LoopConnection:
     ):
         self._sink = sink
         self._post = post
-        self._configuration = RTCConfiguration(
+        configuration = RTCConfiguration(
             # An empty list, where None would stand for a public server of aiortc's choice.
             iceServers=[
                 RTCIceServer(
@@ -71,11 +74,12 @@ class LoopConnection:
             iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
             bundlePolicy=RTCBundlePolicy(bundle_policy),
         )
-        self._pc = RTCPeerConnection(self._configuration)
+        self._pc = RTCPeerConnection(configuration)
         self._channels: list[LoopChannel] = []
         self._readers: list[Reader] = []
         self._sources: list[Source] = []
         self._told: set[RTCIceTransport] = set()
+        self._offers_data_channels = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
             "connectionstatechange",
@@ -121,6 +125,7 @@ class LoopConnection:
     # What the Trio side asks for.
 
     async def create_offer(self) -> SessionDescription:
+        self._make_room_for_channels()
         if self._pc.sctp is None and not self._pc.getTransceivers():
             raise NegotiationError(
                 "there is nothing to offer yet: no data channel and no track",
@@ -152,7 +157,14 @@ class LoopConnection:
 
     def offer_data_channels(self) -> None:
         """Have a section for data channels in the first offer, even with no channel in it."""
-        self._configuration.alwaysNegotiateDataChannels = self._pc.sctp is None
+        self._offers_data_channels = True
+
+    def _make_room_for_channels(self) -> None:
+        # A channel that needs no announcement, and which nobody hears of, brings the section.
+        # Not before the tracks: in a bundle the first section has to own the transport, and
+        # aiortc puts the data channels last.
+        if self._offers_data_channels and self._pc.sctp is None:
+            self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
 
     def _tell_candidates(self) -> None:
         for index, (mid, transport) in enumerate(self._transports(self._pc.localDescription.sdp)):
