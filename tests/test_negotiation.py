@@ -145,3 +145,19 @@ def test_an_offer_during_an_exchange_is_dropped() -> None:
     with pytest.raises(NegotiationError) as caught:
         negotiation.offered()
     assert caught.value.code == "wrong_state"
+
+
+def test_what_comes_before_a_call_of_ours_is_of_the_one_before() -> None:
+    negotiation = Negotiation(polite=False, call="ours")
+    assert negotiation.receive(candidate()) == todo.Keep()
+    assert isinstance(negotiation.receive(Bye()), todo.Drop)
+    assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)
+    negotiation.offered()
+    negotiation.receive(ANSWER)
+    assert negotiation.applied(ANSWER) == []
+
+
+def test_an_offer_that_was_there_first_is_answered() -> None:
+    negotiation = Negotiation(polite=False, call="ours")
+    assert negotiation.receive(OFFER) == todo.Answer(OFFER)
+    assert negotiation.call == "theirs"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from .rtc import (
     TrackEvent,
     open_peer_connection,
 )
-from .signaling import MessageReceived, Peer, PeerLeft, Signaling, Subscription
+from .signaling import MessageReceived, Peer, PeerLeft, Signaling, SignalingEvent, Subscription
 from .tasks import last_words, open_background_nursery
 
 logger = logging.getLogger("trio_rtc.call")
@@ -175,31 +176,58 @@ class Conductor:
             if self._crossing_offer is not None:
                 await self._answer(self._crossing_offer)
             elif self._offering:
+                if self._is_called_already():
+                    self._settled.set()
+                    return
                 await self._offer()
             for message in self._first:
                 await self._act(self._negotiation.receive(message))
             self._first.clear()
             async for event in self._subscription:
-                if isinstance(event, PeerLeft):
-                    self._bye_owed = False
-                    self._over("peer_left")
-                    return
-                assert isinstance(event, MessageReceived)
-                try:
-                    action = self._negotiation.receive(decode(event.data))
-                except NegotiationError as error:
-                    if error.code == "bad_description" and not self._connected:
-                        raise
-                    self._complain(error)
-                    continue
-                if isinstance(action, todo.Supersede):
-                    # The offer is for whoever takes the peer's next call.
-                    self._subscription.put_back(event)
-                if not await self._act(action):
+                if not await self._hear(event):
                     return
 
+    def _is_called_already(self) -> bool:
+        """Whether the peer's own offer waits here: then ours is not needed."""
+        waiting = deque(self._subscription.waiting())
+        while waiting and self._crossing_offer is None:
+            event = waiting.popleft()
+            if not isinstance(event, MessageReceived):
+                waiting.appendleft(event)
+                break
+            try:
+                action = self._negotiation.receive(decode(event.data))
+            except NegotiationError:
+                # Of a call before this one, or of none.
+                continue
+            if isinstance(action, todo.Answer):
+                self._crossing_offer = action.offer
+                self._bye_owed = True
+        while waiting:
+            self._subscription.put_back(waiting.pop())
+        return self._crossing_offer is not None
+
+    async def _hear(self, event: SignalingEvent) -> bool:
+        """Do what an event asks for; tell whether there may be more for this connection."""
+        if isinstance(event, PeerLeft):
+            self._bye_owed = False
+            self._over("peer_left")
+            return False
+        assert isinstance(event, MessageReceived)
+        try:
+            action = self._negotiation.receive(decode(event.data))
+        except NegotiationError as error:
+            if error.code == "bad_description" and not self._connected:
+                raise
+            self._complain(error)
+            return True
+        if isinstance(action, todo.Supersede):
+            # The offer is for whoever takes the peer's next call.
+            self._subscription.put_back(event)
+        return await self._act(action)
+
     async def _act(self, action: todo.Action) -> bool:
-        """Do it; tell whether there may be more to do for this connection."""
+        """Do it; tell whether there may be more for this connection."""
         match action:
             case todo.Answer(offer):
                 await self._answer(offer)

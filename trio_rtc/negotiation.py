@@ -145,6 +145,10 @@ class Negotiation:
         return call is not None and call != self._call
 
     def _receive_bye(self, bye: Bye) -> Action:
+        if self._state is _State.NEW:
+            # What came before it was of that call, too.
+            self._early.clear()
+            return Drop("the hang-up of a call before this one")
         if self._is_stale(bye.call):
             return Drop("the hang-up of another call")
         self._state = _State.ENDED

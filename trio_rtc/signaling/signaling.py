@@ -31,6 +31,10 @@ class Subscription:
     async def __anext__(self) -> SignalingEvent:
         return await self._outlet.get()
 
+    def waiting(self) -> list[SignalingEvent]:
+        """Take what is there already."""
+        return self._outlet.take(lambda _: True)
+
     def put_back(self, event: SignalingEvent) -> None:
         """Undo the reading of the last event, for the one who gets them next."""
         self._outlet.put_back(event)
