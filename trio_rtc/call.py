@@ -111,6 +111,10 @@ class Call:
             with trio.move_on_after(self._open_timeout):
                 await channel.wait_open()
                 opened = True
+        except trio.BrokenResourceError as error:
+            raise CallError(
+                f"the call was over before the channel {label!r} was open", code="call_ended"
+            ) from error
         finally:
             if not opened:
                 self._open_channels.remove(channel)

@@ -14,7 +14,7 @@ from .conductor import CallOptions, CallStep, Conductor
 from .errors import NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
-from .rtc import IceServer, MediaTrack
+from .rtc import IceServer, Kind, MediaTrack
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
@@ -28,6 +28,7 @@ async def open_call(
     peer: Peer | int | str,
     *,
     tracks: Iterable[MediaTrack] = (),
+    receive: Iterable[Kind] = ("audio", "video"),
     ice_servers: Iterable[str | IceServer] | None = None,
     connect_timeout: float = 30.0,
     close_timeout: float = 5.0,
@@ -41,6 +42,7 @@ async def open_call(
         signaling: the session in which to call, and which the call's messages take.
         peer: whom to call: a `Peer`, an id or a name.
         tracks: what to send: local media (`open_media`), or tracks of another call.
+        receive: media that the other side may send, whether or not we send any.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
         connect_timeout: seconds until the call has to be connected.
         close_timeout: seconds for what is on its way when the call is hung up.
@@ -57,6 +59,7 @@ async def open_call(
     """
     options = CallOptions(
         tracks=tuple(tracks),
+        receive=tuple(receive),
         ice_servers=tuple(ice_servers or ()),
         connect_timeout=connect_timeout,
         close_timeout=close_timeout,
@@ -85,7 +88,8 @@ async def serve_calls(
     its call only; so does what goes wrong while a call is set up. Messages that are not about
     calls are left to whoever iterates over ``signaling``.
 
-    The arguments are those of `open_call`; ``tracks`` go to every caller.
+    The arguments are those of `open_call`. ``tracks`` go to every caller who offers to
+    receive media of their kind.
 
     Raises:
         SignalingLost: the session with the server has ended, and the last call too.

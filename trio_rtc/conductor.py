@@ -27,6 +27,7 @@ from .rtc import (
     DataChannelEvent,
     IceCandidateEvent,
     IceServer,
+    Kind,
     MediaTrack,
     TrackEvent,
     open_peer_connection,
@@ -73,6 +74,7 @@ class CallOptions:
     """What `open_call` and `serve_calls` have in common."""
 
     tracks: Sequence[MediaTrack] = ()
+    receive: Sequence[Kind] = ()
     ice_servers: Sequence[str | IceServer] = ()
     connect_timeout: float = 30.0
     close_timeout: float = 5.0
@@ -153,7 +155,7 @@ class Conductor:
             self._connection = self._call._connection = connection
             with trio.move_on_at(deadline):
                 if offering:
-                    connection.offer_data_channels()
+                    connection.offer_to_receive(options.receive)
                 for track in options.tracks:
                     await connection.add_track(track)
                 nursery.start_soon(self._watch)

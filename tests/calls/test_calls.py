@@ -15,7 +15,7 @@ from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.conductor import CallStep
 from trio_rtc.errors import CallError, NegotiationError, SignalingError, SignalingLost, UnknownPeer
 from trio_rtc.messages import SessionDescription, encode
-from trio_rtc.rtc import open_media
+from trio_rtc.rtc import Kind, open_media
 from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, Signaling
 
 from .memory_signaling import MemoryHub
@@ -256,6 +256,30 @@ async def test_media_both_ways() -> None:
             watching.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
     assert sorted(seen) == ["audio", "audio", "video", "video"]
+
+
+async def test_the_callee_has_more_tracks_than_were_offered() -> None:
+    _, alice, bob = pair()
+
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
+        async with open_media(video="pattern", audio="tone") as tracks:
+            await serve_calls(echo, bob, tracks=tracks, task_status=task_status)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        offers: list[list[Kind]] = [[], ["audio"], ["video", "audio"]]
+        for receive in offers:
+            async with open_call(alice, "bob", receive=receive) as call:
+                channel = await call.open_channel("chat")
+                await channel.send("hello")
+                assert await channel.receive() == "hello"
+                kinds: list[Kind] = []
+                for _ in receive:
+                    track = await anext(aiter(call.tracks))
+                    await anext(aiter(track))
+                    kinds.append(track.kind)
+                assert kinds == receive
+        nursery.cancel_scope.cancel()
 
 
 async def test_nobody_of_that_name() -> None:

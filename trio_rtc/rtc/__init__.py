@@ -6,6 +6,7 @@ from .events import DataChannelEvent as DataChannelEvent
 from .events import IceCandidateEvent as IceCandidateEvent
 from .events import TrackEvent as TrackEvent
 from .ice_server import IceServer as IceServer
+from .media import Kind as Kind
 from .media import MediaTrack as MediaTrack
 from .media import Recorder as Recorder
 from .media import open_media as open_media

@@ -15,7 +15,8 @@ from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
 from .bridge import Bridge, open_bridge
-from .loop.media import Reader, Recording, Source, read
+from .loop.media import Reader, Source, read
+from .loop.recording import Recording
 
 Frame: TypeAlias = VideoFrame | AudioFrame
 Kind = Literal["audio", "video"]
@@ -23,7 +24,7 @@ Kind = Literal["audio", "video"]
 QUEUE_FRAMES = 30
 """Frames kept for one who iterates over a track and lags: a second of video."""
 
-RECORD_FRAMES = 100
+RECORD_FRAMES = 200
 """Frames kept for a recording, until it starts and while the disk is slow."""
 
 TEST_SIGNALS: dict[tuple[Kind, str], str] = {

@@ -26,7 +26,7 @@ from .loop.channel import ChannelParameters, LoopChannel
 from .loop.connection import LoopConnection
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
-from .media import MediaTrack
+from .media import Kind, MediaTrack
 
 BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
 IceTransportPolicy = Literal["all", "relay"]
@@ -228,12 +228,22 @@ class PeerConnection(trio.abc.AsyncResource):
         await self._bridge.run(self._loop_connection.create_channel, loop_channel, parameters)
         return channel
 
-    def offer_data_channels(self) -> None:
-        """Make room for data channels in the first offer, whether or not there is one by then."""
-        self._bridge.call_soon(self._loop_connection.offer_data_channels)
+    def offer_to_receive(
+        self, kinds: Iterable[Kind] = ("audio", "video"), *, data_channels: bool = True
+    ) -> None:
+        """Make room in the first offer for what the other side may have, though we have none.
+
+        Args:
+            kinds: media that the other side may send.
+            data_channels: whether there may be data channels.
+        """
+        self._bridge.call_soon(self._loop_connection.offer_to_receive, tuple(kinds), data_channels)
 
     async def add_track(self, track: MediaTrack) -> None:
-        """Send a track to the other side, once the next offer or answer is made."""
+        """Send a track to the other side, from the next offer on.
+
+        The next answer has it already, if the offer has a section of its kind that is free.
+        """
         self._check_open()
         await self._bridge.run(self._loop_connection.add_track, track._source)
 

@@ -77,8 +77,10 @@ class LoopConnection:
         self._pc = RTCPeerConnection(configuration)
         self._channels: list[LoopChannel] = []
         self._readers: list[Reader] = []
+        self._tracks_to_add: list[Source] = []
         self._sources: list[Source] = []
         self._told: set[RTCIceTransport] = set()
+        self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
@@ -125,7 +127,8 @@ class LoopConnection:
     # What the Trio side asks for.
 
     async def create_offer(self) -> SessionDescription:
-        self._make_room_for_channels()
+        self._add_tracks(answering=False)
+        self._make_room()
         if self._pc.sctp is None and not self._pc.getTransceivers():
             raise NegotiationError(
                 "there is nothing to offer yet: no data channel and no track",
@@ -136,6 +139,7 @@ class LoopConnection:
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
+            self._add_tracks(answering=True)
             return _description(await self._pc.createAnswer())
 
     async def set_local_description(
@@ -155,11 +159,16 @@ class LoopConnection:
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
         return SessionDescription(type=description.type, sdp=sdp)
 
-    def offer_data_channels(self) -> None:
-        """Have a section for data channels in the first offer, even with no channel in it."""
-        self._offers_data_channels = True
+    def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
+        """Have sections for these in the first offer, even with nothing of ours in them."""
+        self._receives = tuple(kinds)
+        self._offers_data_channels = data_channels
 
-    def _make_room_for_channels(self) -> None:
+    def _make_room(self) -> None:
+        have = {transceiver.kind for transceiver in self._pc.getTransceivers()}
+        for kind in self._receives:
+            if kind not in have:
+                self._pc.addTransceiver(kind, direction="recvonly")
         # A channel that needs no announcement, and which nobody hears of, brings the section.
         # Not before the tracks: in a bundle the first section has to own the transport, and
         # aiortc puts the data channels last.
@@ -242,9 +251,26 @@ class LoopConnection:
         self._channels.append(channel)
 
     async def add_track(self, source: Source) -> None:
-        reader = source.subscribe(SEND_FRAMES)
-        self._pc.addTrack(reader)
-        self._readers.append(reader)
+        self._tracks_to_add.append(source)
+
+    def _add_tracks(self, *, answering: bool) -> None:
+        """Add the tracks that there is a place for: in an offer all, in an answer what it has.
+
+        The others wait for an offer of ours: aiortc can make no answer, and no connection,
+        with a track that has no section.
+        """
+        waiting, self._tracks_to_add = self._tracks_to_add, []
+        for source in waiting:
+            has_place = any(
+                transceiver.kind == source.kind and transceiver.sender.track is None
+                for transceiver in self._pc.getTransceivers()
+            )
+            if answering and not has_place:
+                self._tracks_to_add.append(source)
+                continue
+            reader = source.subscribe(SEND_FRAMES)
+            self._pc.addTrack(reader)
+            self._readers.append(reader)
 
     def descriptions(self) -> tuple[SessionDescription | None, SessionDescription | None]:
         """The local one, with all candidates gathered so far, and the remote one."""

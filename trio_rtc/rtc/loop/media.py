@@ -1,25 +1,17 @@
-"""Media on the loop's side: sources read once for any number of readers, and recording."""
+"""Media on the loop's side: a source is read once, for any number of readers."""
 
 from __future__ import annotations
 
 import asyncio
 import weakref
 from collections import deque
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from aiortc import MediaStreamError, MediaStreamTrack
-from aiortc.contrib.media import MediaRecorder
 from av.frame import Frame
 from av.packet import Packet
 
 Data: TypeAlias = "Frame | Packet[Any]"
-
-START_SECONDS = 0.25
-"""A recording begins this long after its first track: the container names all of them first."""
-
-AUDIO_ONLY = {"wav", "mp3", "ogg", "opus", "flac", "adts"}
-"""Containers in which video is left out."""
 
 
 class Reader(MediaStreamTrack):
@@ -87,11 +79,14 @@ class Source:
 
     def subscribe(self, limit: int) -> Reader:
         reader = Reader(self, limit)
+        self.add(reader)
+        return reader
+
+    def add(self, reader: Reader) -> None:
         if self._over:
             reader.end()
         else:
             self._readers.add(reader)
-        return reader
 
     def forget(self, reader: Reader) -> None:
         self._readers.discard(reader)
@@ -130,43 +125,3 @@ async def read(reader: Reader) -> Data | None:
         return await reader.recv()
     except MediaStreamError:
         return None
-
-
-class Recording:
-    """A file that tracks are written to, as soon as they bring something."""
-
-    def __init__(self, path: Path):
-        self._recorder = MediaRecorder(str(path))
-        self._readers: list[Reader] = []
-        self._start: asyncio.Task[None] | None = None
-        self._audio_only = path.suffix.lstrip(".").lower() in AUDIO_ONLY
-
-    @property
-    def started(self) -> bool:
-        return self._start is not None and self._start.done()
-
-    async def add(self, source: Source, limit: int) -> bool:
-        """Record a source; False if it comes too late or the container has no place for it."""
-        if self._audio_only and source.kind != "audio":
-            return True
-        if self.started:
-            return False
-        reader = source.subscribe(limit)
-        self._readers.append(reader)
-        self._recorder.addTrack(reader)
-        if self._start is None:
-            self._start = asyncio.get_running_loop().create_task(self._start_later())
-        return True
-
-    async def _start_later(self) -> None:
-        await asyncio.sleep(START_SECONDS)
-        await self._recorder.start()
-
-    async def stop(self) -> None:
-        """Finish the file."""
-        if self._start is not None:
-            self._start.cancel()
-            await asyncio.wait([self._start])
-        for reader in self._readers:
-            reader.stop()
-        await self._recorder.stop()

@@ -1,0 +1,128 @@
+"""Commands as processes, with their events."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+Event = dict[str, Any]
+
+
+class Command:
+    """A running command.
+
+    Attributes:
+        events: the JSON objects on its standard output so far.
+        errors: its standard error, complete once it has ended.
+    """
+
+    def __init__(self, process: trio.Process):
+        self.process = process
+        self.lines: list[str] = []
+        self.events: list[Event] = []
+        self.errors = ""
+        self._news = trio.Event()
+        self._over = False
+
+    async def event(self, name: str, /, **fields: object) -> Event:
+        """Wait for an event with these fields."""
+        wanted = {"event": name, **fields}
+        while True:
+            for event in self.events:
+                if wanted.items() <= event.items():
+                    return event
+            if self._over:
+                raise AssertionError(f"no {wanted} in {self.events}; {self.errors}")
+            await self._news.wait()
+
+    async def line(self, part: str) -> str:
+        """Wait for a line of output with this in it."""
+        while True:
+            for line in self.lines:
+                if part in line:
+                    return line
+            if self._over:
+                raise AssertionError(f"no {part!r} in {self.lines}; {self.errors}")
+            await self._news.wait()
+
+    async def type(self, text: str) -> None:
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(text.encode())
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    async def exit_status(self) -> int:
+        """Wait for its end, and for all that it printed."""
+        status = await self.process.wait()
+        while not self._over:
+            await self._news.wait()
+        return status
+
+    async def read_output(self) -> None:
+        assert self.process.stdout is not None
+        pending = b""
+        async for data in self.process.stdout:
+            *complete, pending = (pending + data).split(b"\n")
+            for line in complete:
+                self.lines.append(line.decode())
+                if line.startswith(b"{"):
+                    self.events.append(json.loads(line))
+            self._tell()
+        self._over = True
+        self._tell()
+
+    async def read_errors(self) -> None:
+        assert self.process.stderr is not None
+        async for data in self.process.stderr:
+            self.errors += data.decode()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+
+@asynccontextmanager
+async def command(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
+    """Run ``trio-rtc`` with these arguments; killed at the end if it still runs."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-X", "dev", "-W", "error", "-m", "trio_rtc", *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    running = Command(process)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running.read_output)
+            nursery.start_soon(running.read_errors)
+            try:
+                with trio.fail_after(60):
+                    yield running
+            finally:
+                if process.returncode is None:
+                    process.kill()
+    finally:
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """A server as a process; gives its URL."""
+    async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
+        yield (await running.line("listening on")).split()[-1]
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.exit_status() == 0
+        assert running.errors == ""
+
+
+def client(url: str, name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> Any:
+    return command("client", "--server", url, "--name", name, *arguments, stdin=stdin)

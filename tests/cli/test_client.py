@@ -1,0 +1,246 @@
+"""The client as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import av
+import httpx
+import pytest
+import trio
+
+from .processes import client, command, server
+
+
+async def test_two_clients_chat() -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--once", "--echo") as bob,
+        client(url, "alice", "--json", "--call", "bob", "--send", "hello", "--send", "é😀",
+               "--expect", "2") as alice,
+    ):  # fmt: skip
+        assert await alice.exit_status() == 0, alice.errors
+        assert await bob.exit_status() == 0, bob.errors
+        assert (alice.errors, bob.errors) == ("", "")
+        ids = {c: (await c.event("signed_in"))["peer_id"] for c in (alice, bob)}
+        assert sorted(ids.values()) == [1, 2]
+        await alice.event("peer_joined", peer_id=ids[bob], name="bob")
+        for one, other in ((alice, bob), (bob, alice)):
+            connected = await one.event("call_connected", peer_id=ids[other])
+            assert connected["setup_ms"] > 0
+            for text in ("hello", "é😀"):
+                await one.event("message", channel="chat", data=text)
+        await alice.event("hung_up", reason="hung_up")
+        await bob.event("hung_up", reason="peer_hung_up")
+
+
+async def test_media_is_counted_and_recorded(tmp_path: Path) -> None:
+    recording = tmp_path / "call.mp4"
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--once", "--video", "pattern", "--audio", "tone") as bob,
+    ):
+        await bob.event("signed_in")
+        async with client(url, "alice", "--json", "--call", "bob", "--hold", "3", "--record",
+                          str(recording), "--audio", "tone") as alice:  # fmt: skip
+            assert await alice.exit_status() == 0, alice.errors
+            assert await bob.exit_status() == 0, bob.errors
+        for kind in ("video", "audio"):
+            counts = [e["count"] for e in alice.events if e.get("kind") == kind]
+            assert counts == sorted(counts)
+            assert counts[0] == 1
+            assert counts[-1] > 10
+        assert {e["kind"] for e in bob.events if e["event"] == "frames"} == {"audio"}
+        names = [event["event"] for event in alice.events]
+        assert names.index("frames") < names.index("hung_up")
+    with av.open(str(recording)) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+        assert sum(1 for _ in container.decode(video=0)) > 10
+
+
+async def test_a_person_types() -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--echo", "--once") as bob,
+        client(url, "alice", "--call", "bob", stdin=subprocess.PIPE) as alice,
+    ):
+        # What is typed before there is anybody to hear it waits.
+        await alice.type("hello\nhow are")
+        await alice.line("bob: hello")
+        await alice.type(" you?\n")
+        await alice.line("bob: how are you?")
+        await bob.line("alice: hello")
+        alice.interrupt()
+        assert await alice.exit_status() == 130
+        assert await bob.exit_status() == 0
+        assert await alice.line("connected to bob")
+        assert await bob.line("is over: peer hung up")
+        assert alice.errors == ""
+
+
+async def test_without_once_the_next_call_is_answered() -> None:
+    async with server() as url, client(url, "bob", "--json", "--echo") as bob:
+        await bob.event("signed_in")
+        for text in ("one", "two"):
+            async with client(url, "alice", "--call", "bob", "--send", text,
+                              "--expect", "1") as alice:  # fmt: skip
+                assert await alice.exit_status() == 0, alice.errors
+            await bob.event("message", data=text)
+        bob.process.terminate()
+        assert await bob.exit_status() == 143
+        assert bob.errors == ""
+
+
+async def test_a_call_by_id() -> None:
+    async with server() as url, client(url, "bob", "--json", "--once", "--send", "yes?") as bob:
+        number = (await bob.event("signed_in"))["peer_id"]
+        async with client(url, "alice", "--json", "--call", str(number), "--expect", "1") as alice:
+            await alice.event("message", data="yes?")
+            # Both follow a script, and either may be the first to be done.
+            assert {await alice.exit_status(), await bob.exit_status()} <= {0, 1}
+
+
+async def test_both_call_each_other() -> None:
+    async with (
+        server() as url,
+        client(url, "alice", "--json", "--call", "bob", "--send", "a", "--expect", "1") as a,
+        client(url, "bob", "--json", "--call", "alice", "--send", "b", "--expect", "1") as b,
+    ):
+        await a.event("message", data="b")
+        await b.event("message", data="a")
+        # Who is done first hangs up.
+        assert {await a.exit_status(), await b.exit_status()} <= {0, 1}
+
+
+async def test_peers_come_and_go() -> None:
+    async with server() as url, client(url, "bob", "--json") as bob:
+        await bob.event("signed_in")
+        async with client(url, "carol") as carol:
+            joined = await bob.event("peer_joined", name="carol")
+            carol.interrupt()
+            assert await carol.exit_status() == 130
+            await bob.event("peer_left", peer_id=joined["peer_id"])
+
+
+async def fails(*arguments: str, code: str, status: int = 1) -> str:
+    """Run a client that cannot work; return its only line on standard error."""
+    async with command("client", "--json", "--name", "alice", *arguments) as running:
+        assert await running.exit_status() == status
+        await running.event("error", code=code)
+        assert running.errors.count("\n") == 1, running.errors
+        return running.errors
+
+
+async def test_a_server_that_is_not_there() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await listeners[0].aclose()
+    line = await fails("--server", f"http://127.0.0.1:{port}", code="server_unreachable")
+    assert str(port) in line
+
+
+async def test_a_url_that_is_none() -> None:
+    await fails("--server", "localhost:8888", code="bad_url")
+
+
+async def test_an_unknown_peer() -> None:
+    async with server() as url:
+        line = await fails("--server", url, "--call", "nobody", code="unknown_peer")
+        assert "'nobody'" in line
+
+
+async def test_a_name_that_no_server_may_get() -> None:
+    await fails("--name", "", code="bad_name")
+    await fails("--name", "x" * 513, code="bad_name")
+
+
+@pytest.mark.parametrize("option", ["--video", "--audio"])
+async def test_a_media_file_that_is_not_there(option: str, tmp_path: Path) -> None:
+    # It is found out before anybody is disturbed: the server need not even be there.
+    await fails(option, str(tmp_path / "none.mp4"), code="media_not_found")
+    text = tmp_path / "text.mp4"
+    text.write_text("no media")
+    await fails(option, str(text), code="media_unreadable")
+
+
+async def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    await fails("--record", str(tmp_path / "no" / "dir.mp4"), code="media_unwritable")
+
+
+async def test_time_is_up() -> None:
+    async with server() as url:
+        await fails("--server", url, "--once", "--timeout", "1", code="timeout")
+
+
+async def test_a_call_that_ends_too_soon() -> None:
+    async with server() as url, client(url, "bob", "--once", "--hold", "0") as bob:
+        await bob.line("signed in")
+        async with client(url, "alice", "--json", "--call", "bob", "--expect", "3") as alice:
+            assert await alice.exit_status() == 1
+            error = await alice.event("error", code="call_ended")
+            assert "0 of 3" in error["message"]
+
+
+async def test_the_server_goes_while_the_client_waits() -> None:
+    async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
+        url = (await running.line("listening on")).split()[-1]
+        async with client(url, "bob", "--json") as bob:
+            await bob.event("signed_in")
+            # A notice shows that its GET hangs.
+            async with httpx.AsyncClient() as http:
+                await http.get(f"{url}/sign_in?carol")
+            await bob.event("peer_joined", name="carol")
+            await trio.sleep(0.3)
+            running.interrupt()
+            assert await running.exit_status() == 0
+            assert await bob.exit_status() == 1
+            await bob.event("error", code="server_shutdown")
+
+
+@pytest.mark.parametrize("arguments", [["--expect", "-1"], ["--hold", "x"], ["--bogus"], ["more"]])
+async def test_options_that_make_no_sense(arguments: list[str]) -> None:
+    async with command("client", *arguments) as running:
+        assert await running.exit_status() == 2
+        assert arguments[0] in running.errors or "more" in running.errors
+
+
+async def test_help() -> None:
+    for arguments in (["--help"], ["client", "--help"], ["server", "--help"]):
+        async with command(*arguments) as running:
+            assert await running.exit_status() == 0
+            assert any("Usage" in line for line in running.lines)
+
+
+INTERRUPTIONS = ["signed_in", "peer_joined", "offer_sent", "candidate_sent", "call_connected",
+                 "message", "frames"]  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", INTERRUPTIONS)
+async def test_an_interrupt_at_any_moment_signs_out(moment: str) -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--echo", "--audio", "tone") as bob,
+    ):
+        await bob.event("signed_in")
+        async with client(url, "alice", "--json", "--call", "bob", "--send", "x",
+                          "--hold", "30") as alice:  # fmt: skip
+            await alice.event(moment)
+            alice.interrupt()
+            assert await alice.exit_status() == 130
+            assert alice.errors == ""
+        # It has signed out: bob hears of it at once, not after half a minute without a GET.
+        await bob.event("peer_left", name="alice")
+        assert not re.search("Traceback|never", bob.errors)
+
+
+async def test_an_interrupt_while_it_starts() -> None:
+    for delay in (0.02, 0.1, 0.2, 0.3, 0.4, 0.6):
+        async with command("client", "--server", "http://127.0.0.1:9", "--name", "x") as running:
+            await trio.sleep(delay)
+            running.interrupt()
+            status = await running.exit_status()
+            assert status in (130, 1, -2)
+            if status == 130:
+                assert "Traceback" not in running.errors

@@ -1,0 +1,79 @@
+"""The server as a process."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+import trio
+
+from .processes import command, server
+
+
+async def test_one_line_tells_the_address() -> None:
+    async with command("server", "--port", "0") as running:
+        line = await running.line("listening on")
+        url = re.search(r"http://\S+:\d+", line)
+        assert url
+        async with httpx.AsyncClient() as http:
+            response = await http.get(f"{url[0]}/sign_in?alice")
+        assert response.status_code == 200
+        assert response.text == "alice,1,1\n"
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.exit_status() == 0
+        assert running.lines == [line]
+        assert running.errors == ""
+
+
+async def test_a_port_in_use() -> None:
+    async with server() as url:
+        port = url.rpartition(":")[2]
+        async with command("server", "--host", "127.0.0.1", "--port", port) as running:
+            assert await running.exit_status() == 1
+            assert running.errors.count("\n") == 1
+            assert port in running.errors
+            assert running.lines == []
+
+
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"]])
+async def test_a_port_that_is_none(arguments: list[str]) -> None:
+    async with command("server", *arguments) as running:
+        assert await running.exit_status() == 2
+
+
+async def test_a_host_that_is_not_here() -> None:
+    async with command("server", "--host", "192.0.2.77", "--port", "0") as running:
+        assert await running.exit_status() == 1
+        assert "192.0.2.77" in running.errors
+        assert running.errors.count("\n") == 1
+
+
+async def test_an_interrupt_ends_hanging_gets_in_order() -> None:
+    async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
+        url = (await running.line("listening on")).split()[-1]
+        async with httpx.AsyncClient(timeout=10) as http:
+            await http.get(f"{url}/sign_in?alice")
+            answers: list[str] = []
+
+            async def wait() -> None:
+                answers.append((await http.get(f"{url}/wait?peer_id=1")).text)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await trio.sleep(0.3)
+                running.interrupt()
+        assert answers == ["Server shutting down"]
+        assert await running.exit_status() == 0
+        assert running.errors == ""
+
+
+def test_the_server_loads_no_media_stack() -> None:
+    code = (
+        "import sys, trio_rtc.cli.server, trio_rtc; trio_rtc.serve_signaling\n"
+        "assert not {'aiortc', 'av', 'aioice', 'httpx'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
