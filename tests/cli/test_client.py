@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from .processes import client, command, server
+from ..processes import client, command, server
 
 
 async def test_two_clients_chat() -> None:

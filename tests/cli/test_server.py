@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from .processes import command, server
+from ..processes import command, server
 
 
 async def test_one_line_tells_the_address() -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import trio
@@ -89,11 +89,18 @@ class Command:
         self._news = trio.Event()
 
 
+def command(
+    *arguments: str, stdin: int = subprocess.DEVNULL
+) -> AbstractAsyncContextManager[Command]:
+    """Run ``trio-rtc`` with these arguments, with warnings as errors."""
+    return python("-X", "dev", "-W", "error", "-m", "trio_rtc", *arguments, stdin=stdin)
+
+
 @asynccontextmanager
-async def command(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
-    """Run ``trio-rtc`` with these arguments; killed at the end if it still runs."""
+async def python(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
+    """Run Python with these arguments; killed at the end if it still runs."""
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-X", "dev", "-W", "error", "-m", "trio_rtc", *arguments],
+        [sys.executable, *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -124,5 +131,8 @@ async def server() -> AsyncIterator[str]:
         assert running.errors == ""
 
 
-def client(url: str, name: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> Any:
+def client(
+    url: str, name: str, *arguments: str, stdin: int = subprocess.DEVNULL
+) -> AbstractAsyncContextManager[Command]:
+    """A client as a process."""
     return command("client", "--server", url, "--name", name, *arguments, stdin=stdin)
