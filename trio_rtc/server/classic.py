@@ -20,7 +20,7 @@ class _Hanging:
 
     def __init__(self) -> None:
         self.news = trio.Event()
-        self.superseded = False
+        self.until_superseded = trio.CancelScope()
 
 
 class ClassicDialect:
@@ -89,29 +89,38 @@ class ClassicDialect:
         member = self._member(exchange, "peer_id")
         if previous := self._hanging.get(member.id):
             # An empty answer would confuse its client; a closed connection does not.
-            previous.superseded = True
-            previous.news.set()
+            previous.until_superseded.cancel()
         hanging = self._hanging[member.id] = _Hanging()
         self._hub.hold(member)
         try:
-            while (mail := self._hub.take(member)) is None:
-                if self._closing.is_set():
-                    await exchange.respond(Response(200, "OK", b"Server shutting down"))
-                    return
-                if not await exchange.wait(hanging.news):
-                    return
-                if hanging.superseded or not member.present:
-                    return
-                hanging.news = trio.Event()
-            try:
-                await exchange.respond(_mail_response(member, mail))
-            except BaseException:
-                self._hub.put_back(member, mail)
-                raise
+            with hanging.until_superseded:
+                await self._tell_next(exchange, member, hanging)
+            if hanging.until_superseded.cancelled_caught:
+                # Part of an answer may have been sent; the mail is still to be told.
+                exchange.answered = False
         finally:
             self._hub.release(member, trio.current_time())
             if self._hanging.get(member.id) is hanging:
                 del self._hanging[member.id]
+
+    async def _tell_next(self, exchange: Exchange, member: Member, hanging: _Hanging) -> None:
+        while (mail := self._hub.take(member)) is None:
+            if self._closing.is_set():
+                await exchange.respond(Response(200, "OK", b"Server shutting down"))
+                return
+            if not await exchange.wait(hanging.news) or not member.present:
+                return
+            hanging.news = trio.Event()
+        delivered = False
+        try:
+            if not await exchange.is_gone():
+                await exchange.respond(_mail_response(member, mail))
+                delivered = True
+        finally:
+            if delivered:
+                self._hub.delivered(member)
+            else:
+                self._hub.put_back(member)
 
     async def _message(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 import trio
@@ -15,7 +16,6 @@ logger = logging.getLogger("trio_rtc.server")
 
 RECEIVE_BYTES = 16 * 1024
 LINGER_SECONDS = 2.0
-LINGER_BYTES = 256 * 1024
 
 
 class Exchange:
@@ -34,15 +34,15 @@ class Exchange:
         """
         self.answered = True
         keep_alive = self.request.keep_alive and not self._connection.closing.is_set()
-        await self._connection.send(response.encode(keep_alive=keep_alive))
+        await self._connection.send(
+            response.encode(keep_alive=keep_alive, head_only=self.request.method == "HEAD")
+        )
 
     async def wait(self, event: trio.Event) -> bool:
         """Wait for an event; return False if the client goes away first.
 
         A client that closes only its sending side counts as gone: from here it looks like one
         that has closed all, and an answer to that one would be lost (HTTP acknowledges nothing).
-        The last look is at what the kernel has by then: news for a client that has just closed
-        stay for its next request.
         """
         gone = False
 
@@ -56,12 +56,20 @@ class Exchange:
             nursery.start_soon(watch)
             await event.wait()
             nursery.cancel_scope.cancel()
-        if not gone:
-            # A deadline of now lets one attempt through.
-            with trio.CancelScope(deadline=trio.current_time()) as scope:
-                await self._connection.wait_gone()
-            gone = not scope.cancelled_caught
         return not gone
+
+    async def is_gone(self) -> bool:
+        """Whether the kernel knows by now that the client has closed.
+
+        A last look before an answer that is not to be lost: what comes for a client that has
+        just closed stays for its next request.
+        """
+        # Trio cancels at once what is entered too late. Set inside, the deadline is looked at
+        # when this task first blocks: so there is one attempt to read.
+        with trio.CancelScope() as scope:
+            scope.deadline = trio.current_time()
+            await self._connection.wait_gone()
+        return not scope.cancelled_caught
 
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
@@ -142,7 +150,9 @@ class Connection:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_when_closing)
-            received = await self._receive()
+            # A nursery would wrap the error of a client that resets an idle connection.
+            with suppress(trio.BrokenResourceError):
+                received = await self._receive()
             nursery.cancel_scope.cancel()
         return received
 
@@ -168,12 +178,8 @@ class Connection:
 
     async def _linger(self) -> None:
         """Let the client close first: closing with data unread would destroy the answer."""
-        if isinstance(self._stream, trio.SocketStream | trio.StapledStream):
-            await self._stream.send_eof()
-        left = LINGER_BYTES
         with trio.move_on_after(LINGER_SECONDS):
-            while left > 0:
-                data = await self._stream.receive_some(RECEIVE_BYTES)
-                if not data:
-                    return
-                left -= len(data)
+            if isinstance(self._stream, trio.abc.HalfCloseableStream):
+                await self._stream.send_eof()
+            while await self._stream.receive_some(RECEIVE_BYTES):
+                pass

@@ -22,6 +22,8 @@ CORS = (
     "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
 )
 
+_BEGINS_LIKE_A_REQUEST = re.compile(rb"(?:\r\n)*(?:[A-Z]|\r?\Z)")
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -139,11 +141,15 @@ class RequestParser:
                 if not data:
                     return None
                 del self._buffer[: len(data)]
-                message.feed(data)
+                message.feed_body(data)
         self._message = None
         return message.request()
 
     def _take_line(self, message: _Message) -> bytes | None:
+        # What is no HTTP at all need not wait for the end of a line that never comes. It comes
+        # before the limits, so that the answer does not depend on how the bytes were cut.
+        if message.head_bytes == 0 and not _BEGINS_LIKE_A_REQUEST.match(self._buffer):
+            raise RequestError(400, "Bad Request", "This is not an HTTP request.")
         end = self._buffer.find(b"\n") + 1
         size = end or len(self._buffer)
         if message.head_bytes + size > self._limits.head_bytes:
@@ -152,10 +158,6 @@ class RequestParser:
             raise RequestError(
                 431, "Request Header Fields Too Large", "The headers of the request are too large."
             )
-        start = self._buffer.lstrip(b"\r\n")[:1]
-        if message.head_bytes == 0 and start and not b"A" <= start <= b"Z":
-            # What is no HTTP at all need not wait for the end of a line that never comes.
-            raise RequestError(400, "Bad Request", "This is not an HTTP request.")
         if not end:
             return None
         line = bytes(self._buffer[:end])
@@ -177,18 +179,25 @@ class _Message:
         self.complete = False
         self.wants_continue = False
         self.wanted = limits.body_bytes
+        self._chunked = False
+        self._method = ""
+        self._keep_alive = False
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
+        if not self.head_complete:
+            self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        # After a chunked body these are trailers, or belong to no request of ours.
+        if not self.head_complete:
+            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self.head_complete = True
 
     def on_body(self, body: bytes) -> None:
-        self._body += body
+        if not self.complete:
+            self._body += body
 
     def on_message_complete(self) -> None:
         self.complete = True
@@ -200,6 +209,8 @@ class _Message:
             # An empty line before a request is to be ignored (RFC 9112, section 2.2).
             return
         self.head_bytes += len(line)
+        if line.startswith(b"PRI * HTTP/2"):  # RFC 9113, section 3.4
+            raise _other_version()
         if not line.endswith(b"\r\n"):
             raise RequestError(400, "Bad Request", "A line of the request ends without CR LF.")
         if not first and line[:1] in (b" ", b"\t"):
@@ -208,27 +219,47 @@ class _Message:
         if self.head_complete:
             self._check_head()
 
+    def feed_body(self, data: bytes) -> None:
+        """Add a part of the body, of at most ``wanted`` bytes."""
+        if self._chunked:
+            self.feed(data)
+            return
+        self._body += data
+        self.wanted -= len(data)
+        self.complete = self.wanted == 0
+
     def feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Nothing here is upgraded to: the request is answered as it stands.
-            self.head_complete = self.complete = True
-        except httptools.HttpParserInvalidMethodError as error:
-            raise RequestError(501, "Not Implemented", "The method is not known here.") from error
+            # Nothing here is upgraded to: the request is answered as it stands, when it has
+            # come to the end that its headers name (RFC 9110, section 7.8).
+            self.head_complete = True
         except httptools.HttpParserError as error:
+            # What follows a chunked body is no fault of the request.
             if not self.complete:
-                sentence = f"The request is malformed: {error}."
-                raise RequestError(400, "Bad Request", sentence) from error
+                raise _refusal(error) from error
         if len(self._body) > self._limits.body_bytes:
             raise self._too_large()
 
     def _check_head(self) -> None:
+        if len(self._headers) > self._limits.header_count:
+            raise RequestError(
+                431, "Request Header Fields Too Large", "The request has too many headers."
+            )
         version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise RequestError(
-                505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."
-            )
+            raise _other_version()
+        # The parser forgets these with the end of the body.
+        self._method = self._parser.get_method().decode("latin-1")
+        options = {
+            option.strip().lower()
+            for name, value in self._headers
+            if name == "connection"
+            for option in value.split(",")
+        }
+        # RFC 9112, section 9.3
+        self._keep_alive = "close" not in options and (version == "1.1" or "keep-alive" in options)
         lengths = [value for name, value in self._headers if name == "content-length"]
         codings = [value for name, value in self._headers if name == "transfer-encoding"]
         # Two framings of one body are how requests are smuggled (RFC 9112, section 6.3).
@@ -236,12 +267,20 @@ class _Message:
             raise RequestError(400, "Bad Request", "The length of the body is given twice.")
         if codings and codings[0].strip().lower() != "chunked":
             raise RequestError(501, "Not Implemented", "The transfer coding is not known here.")
+        if codings and (version == "1.0" or self._parser.should_upgrade()):
+            # HTTP/1.0 has no codings, and an offer to upgrade makes the parser stop before one.
+            raise RequestError(400, "Bad Request", "The request cannot be chunked.")
+        self._chunked = bool(codings)
+        if not codings and not lengths:
+            self.wanted = 0
         if lengths:
             if not re.fullmatch(r"[0-9]{1,18}", lengths[0].strip()):
                 raise RequestError(400, "Bad Request", "The Content-Length is not a number.")
             self.wanted = int(lengths[0])
             if self.wanted > self._limits.body_bytes:
                 raise self._too_large()
+        # A body with a length is kept from the parser, which would read on into what follows it.
+        self.complete = self.wanted == 0 and not self._chunked
         if not self.complete and version == "1.1":
             expect = next((value for name, value in self._headers if name == "expect"), "")
             self.wants_continue = expect.strip().lower() == "100-continue"
@@ -259,16 +298,27 @@ class _Message:
         headers: dict[str, str] = {}
         for name, value in self._headers:
             headers.setdefault(name, value)
-        # Where a chunked body ends only its parser knows, and what follows it is lost to us.
-        chunked = "transfer-encoding" in headers
         return Request(
-            method=self._parser.get_method().decode("latin-1"),
+            method=self._method,
             path=path.decode("latin-1") or "/",
             query=query,
             headers=headers,
             body=bytes(self._body),
-            keep_alive=self._parser.should_keep_alive() and not chunked,
+            # Where a chunked body ends only its parser knows, and what follows it is lost to us.
+            keep_alive=self._keep_alive and not self._chunked,
         )
+
+
+def _refusal(error: httptools.HttpParserError) -> RequestError:
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return RequestError(501, "Not Implemented", "The method is not known here.")
+    return RequestError(400, "Bad Request", f"The request is malformed: {error}.")
+
+
+def _other_version() -> RequestError:
+    return RequestError(
+        505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+    )
 
 
 def _mended(line: bytes) -> bytes:

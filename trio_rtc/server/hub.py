@@ -61,7 +61,9 @@ class Member:
         self.present = True
         self._on_mail = on_mail
         self._mail: deque[Mail] = deque()
+        self._messages = 0
         self._bytes = 0
+        self._taken = False
         self._held = 0
         self._last_seen = now
 
@@ -92,16 +94,19 @@ class Hub:
         """
         self._last_id += 1
         member = Member(self._last_id, name or f"peer_{self._last_id}", room, now, on_mail)
-        others = self._rooms.setdefault(room, {})
-        self._notify(others, Presence(member.id, member.name, connected=True))
-        others[member.id] = member
+        self._notify(room, Presence(member.id, member.name, connected=True))
+        # The last of the others may just have been removed, and the room with it.
+        self._rooms.setdefault(room, {})[member.id] = member
         self._members[member.id] = member
         return member
 
     def leave(self, member: Member) -> None:
         """Remove a member; those who stay in the room hear of it."""
-        if not member.present:
-            return
+        if member.present:
+            self._remove(member)
+            self._notify(member.room, Presence(member.id, member.name, connected=False))
+
+    def _remove(self, member: Member) -> None:
         member.present = False
         member._mail.clear()
         others = self._rooms[member.room]
@@ -109,19 +114,21 @@ class Hub:
         if not others:
             del self._rooms[member.room]
         member._on_mail()
-        self._notify(others, Presence(member.id, member.name, connected=False))
 
-    def _notify(self, members: dict[int, Member], notice: Presence) -> None:
-        overdue = []
-        for member in members.values():
-            if len(member._mail) >= self._limits.mailbox_messages:
-                overdue.append(member)
-            else:
-                member._mail.append(notice)
-                member._on_mail()
-        for member in overdue:
-            # A notice cannot be refused to anybody, and one that is lost would mislead.
-            self.leave(member)
+    def _notify(self, room: str, notice: Presence) -> None:
+        """Tell a room. Whoever has no place for a notice is removed, which is a notice again."""
+        notices = deque([notice])
+        while notices:
+            notice = notices.popleft()
+            for member in list(self._rooms.get(room, {}).values()):
+                # Messages do not count: nobody is to be removed for what others send to it.
+                if len(member._mail) - member._messages >= self._limits.mailbox_messages:
+                    # A notice cannot be refused to anybody, and one that is lost would mislead.
+                    self._remove(member)
+                    notices.append(Presence(member.id, member.name, connected=False))
+                else:
+                    member._mail.append(notice)
+                    member._on_mail()
 
     def member(self, id: int) -> Member | None:  # noqa: A002
         """The member with this id, if it is present."""
@@ -142,29 +149,44 @@ class Hub:
         if receiver is None:
             raise NoSuchMember(to)
         if (
-            len(receiver._mail) >= self._limits.mailbox_messages
+            receiver._messages >= self._limits.mailbox_messages
             or receiver._bytes + len(body) > self._limits.mailbox_bytes
         ):
             raise MailboxFull(to)
         receiver._mail.append(Relayed(sender.id, content_type, body))
+        receiver._messages += 1
         receiver._bytes += len(body)
         receiver._on_mail()
 
     def take(self, member: Member) -> Mail | None:
-        """What has waited longest for a member; None if nothing waits."""
-        if not member._mail:
-            return None
-        mail = member._mail.popleft()
-        if isinstance(mail, Relayed):
-            member._bytes -= len(mail.body)
-        return mail
+        """What has waited longest for a member; None if nothing waits, or something is taken.
 
-    def put_back(self, member: Member, mail: Mail) -> None:
-        """Undo a `take` that did not reach the member: it comes next again."""
+        It stays in the mailbox until it is `delivered` or `put_back`. One at a time: if the
+        next one went out while this one may still come back, they would change places.
+        """
+        if member._taken or not member._mail:
+            return None
+        member._taken = True
+        return member._mail[0]
+
+    def delivered(self, member: Member) -> None:
+        """What was taken has reached the member."""
+        member._taken = False
         if member.present:
-            member._mail.appendleft(mail)
+            mail = member._mail.popleft()
             if isinstance(mail, Relayed):
-                member._bytes += len(mail.body)
+                member._messages -= 1
+                member._bytes -= len(mail.body)
+            self._tell_of_rest(member)
+
+    def put_back(self, member: Member) -> None:
+        """Undo a `take` that did not reach the member: it comes next again."""
+        member._taken = False
+        if member.present:
+            self._tell_of_rest(member)
+
+    def _tell_of_rest(self, member: Member) -> None:
+        if member._mail:
             member._on_mail()
 
     def hold(self, member: Member) -> None:

@@ -11,9 +11,10 @@ class ServerLimits:
 
     Attributes:
         head_bytes: the size of a request line and its headers. Over it: 414 or 431.
+        header_count: how many headers a request has. Over it: 431.
         body_bytes: the size of a message. Over it: 413.
-        mailbox_messages: what waits for one peer. A message over it: 503 to its sender. A peer
-            that has not even fetched so many notices is logged out.
+        mailbox_messages: how many messages wait for one peer; one over it: 503 to its sender.
+            Also how many notices wait: a peer that does not fetch even these is logged out.
         mailbox_bytes: the same, in bytes of messages.
         request_seconds: how long a client may take to send a request. Over it: 408.
         idle_seconds: how long a connection may stay open between two requests.
@@ -23,6 +24,7 @@ class ServerLimits:
     """
 
     head_bytes: int = 16 * 1024
+    header_count: int = 100
     body_bytes: int = 256 * 1024
     mailbox_messages: int = 4096
     mailbox_bytes: int = 4 * 1024 * 1024

@@ -1,0 +1,206 @@
+"""Reading requests and writing answers, without a network."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from trio_rtc.server import ServerLimits
+from trio_rtc.server.http import Request, RequestError, RequestParser, Response
+
+LIMITS = ServerLimits(head_bytes=200, body_bytes=50, header_count=5)
+POST = b"POST /message?peer_id=1&to=2 HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+Outcome = tuple[list[Request], int | None]
+
+
+def parse(*pieces: bytes, limits: ServerLimits = LIMITS) -> Outcome:
+    """The requests in what is fed, and the status of what ends them."""
+    parser = RequestParser(limits)
+    requests = []
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+            while (request := parser.next_request()) is not None:
+                requests.append(request)
+                if not request.keep_alive:
+                    return requests, None
+    except RequestError as error:
+        return requests, error.status
+    return requests, None
+
+
+def one(data: bytes) -> Request:
+    requests, status = parse(data)
+    assert status is None
+    (request,) = requests
+    return request
+
+
+def test_a_request() -> None:
+    request = one(POST + b"Content-Type: a/b\r\nContent-Length: 3\r\n\r\nabc")
+    assert (request.method, request.path, request.query) == (
+        "POST",
+        "/message",
+        b"peer_id=1&to=2",
+    )
+    assert request.body == b"abc"
+    assert request.headers["content-type"] == "a/b"
+    assert request.keep_alive
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "query"),
+    [
+        (b"GET /sign_in?user name HTTP/1.0", "/sign_in", b"user"),
+        (b"GET /sign_in?a b c HTTP/1.0", "/sign_in", b"a"),
+        (b"GET /sign_in?\xc3\xa9 HTTP/1.0", "/sign_in", b"%C3%A9"),
+        (b"GET /sign_in?a?b#c HTTP/1.0", "/sign_in", b"a?b#c"),
+        (b"GET http://h:1/wait?peer_id=1 HTTP/1.0", "/wait", b"peer_id=1"),
+        (b"GET HTTP://h?x HTTP/1.0", "/", b"x"),
+        (b"OPTIONS * HTTP/1.0", "*", b""),
+    ],
+)
+def test_targets(line: bytes, path: str, query: bytes) -> None:
+    request = one(line + b"\r\n\r\n")
+    assert (request.path, request.query) == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "keep_alive"),
+    [
+        (b"1.1", b"", True),
+        (b"1.1", b"close", False),
+        (b"1.1", b"Keep-Alive, Close", False),
+        (b"1.0", b"", False),
+        (b"1.0", b"Keep-Alive", True),
+    ],
+)
+def test_keep_alive(version: bytes, connection: bytes, keep_alive: bool) -> None:
+    head = b"GET / HTTP/%s\r\nHost: x\r\nConnection: %s\r\n\r\n" % (version, connection)
+    assert one(head).keep_alive is keep_alive
+
+
+def test_what_follows_a_body_is_the_next_request() -> None:
+    """The body comes in two parts, the second with a whole request behind it."""
+    requests, status = parse(
+        POST + b"Content-Length: 10\r\n\r\n12345", b"67890GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    assert status is None
+    assert [(r.method, r.path, r.query, r.body) for r in requests] == [
+        ("POST", "/message", b"peer_id=1&to=2", b"1234567890"),
+        ("GET", "/a", b"b", b""),
+    ]
+
+
+def test_what_follows_a_chunked_body_does_not_change_its_request() -> None:
+    request = one(CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /evil?x HTTP/1.1\r\nX: y\r\n\r\n")
+    assert (request.method, request.path, request.query) == (
+        "POST",
+        "/message",
+        b"peer_id=1&to=2",
+    )
+    assert request.body == b"abcde"
+    assert "x" not in request.headers
+    # Where it ends is known to its parser only.
+    assert not request.keep_alive
+
+
+def test_an_offer_to_upgrade_does_not_shorten_a_request() -> None:
+    """Otherwise the body would be read as a request of its own."""
+    head = POST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    body = b"GET /evil HTTP/1.0\r\n\r\n"
+    assert one(head + b"Content-Length: %d\r\n\r\n" % len(body) + body).body == body
+    assert parse(head + b"Transfer-Encoding: chunked\r\n\r\n") == ([], 400)
+
+
+def test_empty_lines_before_a_request() -> None:
+    assert one(b"\r\n\r\nGET / HTTP/1.0\r\n\r\n").path == "/"
+
+
+def test_limits() -> None:
+    assert parse(b"GET /" + b"x" * 200) == ([], 414)
+    assert parse(b"GET / HTTP/1.0\r\nX: " + b"x" * 200) == ([], 431)
+    assert parse(b"GET / HTTP/1.0\r\n" + b"X: y\r\n" * 6 + b"\r\n") == ([], 431)
+    assert parse(POST + b"Content-Length: 51\r\n\r\n") == ([], 413)
+    assert parse(CHUNKED + b"33\r\n" + b"x" * 51) == ([], 413)
+    assert len(one(POST + b"Content-Length: 50\r\n\r\n" + b"x" * 50).body) == 50
+
+
+def test_the_wish_for_continue_is_told_once() -> None:
+    parser = RequestParser(LIMITS)
+    parser.feed(POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    assert parser.next_request() is None
+    assert parser.wants_continue
+    assert not parser.wants_continue
+    parser.feed(b"abc")
+    request = parser.next_request()
+    assert request is not None
+    assert request.body == b"abc"
+    assert not parser.wants_continue
+
+
+PIECES = st.sampled_from(
+    [
+        b"GET /sign_in?x HTTP/1.1\r\n",
+        b"GET /sign_in?x y HTTP/1.0\r\n",
+        POST,
+        CHUNKED,
+        b"Host: x\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 51\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Connection: Upgrade\r\nUpgrade: x\r\n",
+        b"Expect: 100-continue\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\x00",
+        b"\xff",
+        b"12345",
+        b"5\r\n12345\r\n",
+        b"0\r\n\r\n",
+        b"A" * 90,
+        b"\x16\x03\x01",
+    ]
+)
+STREAMS = st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=STREAMS, cuts=st.lists(st.integers(0, 600), max_size=6))
+@example(data=b"\x16" + b"A" * 300, cuts=[1])
+@example(data=POST + b"Content-Length: 5\r\n\r\n12345" + POST, cuts=[70])
+def test_the_cut_of_the_bytes_does_not_matter(data: bytes, cuts: list[int]) -> None:
+    whole = parse(data)
+    edges = [0, *sorted(cuts), len(data)]
+    parts = [data[a:b] for a, b in pairwise(edges)]
+    assert parse(*parts) == whole
+    assert parse(*(data[i : i + 1] for i in range(len(data)))) == whole
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    parse(data)
+
+
+def test_an_answer() -> None:
+    response = Response(405, "Method Not Allowed", b"no", extra={"Allow": "GET"})
+    head, _, body = response.encode(keep_alive=True).partition(b"\r\n\r\n")
+    assert body == b"no"
+    assert [line.split(b":")[0] for line in head.split(b"\r\n")[1:8]] == [
+        b"Server",
+        b"Cache-Control",
+        b"Connection",
+        b"Content-Type",
+        b"Content-Length",
+        b"Allow",
+        b"Access-Control-Allow-Origin",
+    ]
+    assert response.encode(keep_alive=True, head_only=True) == head + b"\r\n\r\n"

@@ -1,0 +1,327 @@
+"""The rules of rooms and mailboxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from trio_rtc.server import ServerLimits
+from trio_rtc.server.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Presence, Relayed
+
+
+def nothing() -> None:
+    pass
+
+
+def join(hub: Hub, name: str = "", now: float = 0, **more: Any) -> Member:
+    return hub.join(name, now, nothing, **more)
+
+
+def drain(hub: Hub, member: Member) -> list[Mail]:
+    mail = []
+    while (next_one := hub.take(member)) is not None:
+        mail.append(next_one)
+        hub.delivered(member)
+    return mail
+
+
+def test_joining_and_leaving_is_told_to_the_room() -> None:
+    hub = Hub(ServerLimits())
+    alice, bob, other = join(hub, "alice"), join(hub, "bob"), join(hub, "other", room="elsewhere")
+    carol = join(hub)
+    assert [alice.id, bob.id, other.id, carol.id] == [1, 2, 3, 4]
+    assert carol.name == "peer_4"
+    assert list(hub.others(carol)) == [alice, bob]
+    hub.leave(bob)
+    hub.leave(bob)
+    assert drain(hub, alice) == [
+        Presence(2, "bob", connected=True),
+        Presence(4, "peer_4", connected=True),
+        Presence(2, "bob", connected=False),
+    ]
+    assert drain(hub, other) == []
+    assert hub.member(2) is None
+    assert len(hub) == 3
+
+
+def test_ids_are_never_used_again() -> None:
+    hub = Hub(ServerLimits())
+    hub.leave(join(hub))
+    assert join(hub).id == 2
+
+
+def test_messages_stay_in_the_room() -> None:
+    hub = Hub(ServerLimits())
+    alice, other = join(hub), join(hub, room="elsewhere")
+    with pytest.raises(NoSuchMember):
+        hub.send(alice, other.id, "text/plain", b"x")
+    hub.leave(alice)
+    with pytest.raises(NoSuchMember):
+        hub.send(alice, alice.id, "text/plain", b"x")
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [ServerLimits(mailbox_messages=2), ServerLimits(mailbox_bytes=20, body_bytes=20)],
+)
+def test_a_full_mailbox_refuses_and_keeps(limits: ServerLimits) -> None:
+    hub = Hub(limits)
+    alice, bob = join(hub), join(hub)
+    for body in (b"0" * 10, b"1" * 10):
+        hub.send(alice, bob.id, "text/plain", body)
+    with pytest.raises(MailboxFull):
+        hub.send(alice, bob.id, "text/plain", b"2")
+    assert hub.take(bob) == Relayed(alice.id, "text/plain", b"0" * 10)
+    with pytest.raises(MailboxFull):  # what is under way still counts: it may come back
+        hub.send(alice, bob.id, "text/plain", b"2")
+    hub.delivered(bob)
+    hub.send(alice, bob.id, "text/plain", b"2")
+    assert [mail.body for mail in drain(hub, bob) if isinstance(mail, Relayed)] == [
+        b"1" * 10,
+        b"2",
+    ]
+
+
+def test_messages_of_others_do_not_get_anybody_removed() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=3))
+    alice, bob = join(hub), join(hub)
+    for _ in range(3):
+        hub.send(alice, bob.id, "text/plain", b"x")
+    join(hub)
+    assert bob.present
+
+
+def test_who_fetches_no_notices_is_removed_and_the_others_hear_of_it() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=2))
+    lazy, keen = join(hub, "lazy"), join(hub, "keen")
+    join(hub, "third")
+    drain(hub, keen)
+    fourth = join(hub, "fourth")
+    assert not lazy.present
+    assert drain(hub, keen) == [
+        Presence(4, "fourth", connected=True),
+        Presence(1, "lazy", connected=False),
+    ]
+    # Who joins after it has gone never knew of it.
+    assert drain(hub, fourth) == []
+
+
+def test_the_removal_of_many_at_once_ends() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=1500))
+    for _ in range(1400):
+        join(hub)
+    for _ in range(200):
+        hub.leave(join(hub))
+    assert len(hub) == 0
+
+
+def test_joining_may_empty_the_room_first() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=1))
+    lazy = join(hub)
+    hub.leave(join(hub, room="elsewhere"))
+    second = join(hub)
+    drain(hub, second)
+    third = join(hub)
+    assert not lazy.present
+    # `second` has one notice of the two that came of it, and so is removed as well.
+    assert not second.present
+    assert list(hub.others(third)) == []
+    fourth = join(hub)
+    assert list(hub.others(fourth)) == [third]
+
+
+def test_one_mail_is_under_way_at_a_time() -> None:
+    hub = Hub(ServerLimits())
+    alice, bob = join(hub), join(hub)
+    drain(hub, alice)
+    hub.send(bob, alice.id, "text/plain", b"1")
+    hub.send(bob, alice.id, "text/plain", b"2")
+    first = hub.take(alice)
+    assert hub.take(alice) is None
+    hub.put_back(alice)
+    assert hub.take(alice) == first
+    hub.delivered(alice)
+    assert hub.take(alice) == Relayed(bob.id, "text/plain", b"2")
+    hub.leave(alice)
+    hub.put_back(alice)
+    assert hub.take(alice) is None
+
+
+def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None:
+    hub = Hub(ServerLimits())
+    calls: list[str] = []
+    alice = hub.join("alice", 0, lambda: calls.append("alice"))
+    bob = join(hub)
+    assert len(calls) == 1
+    hub.take(alice)
+    hub.send(bob, alice.id, "text/plain", b"x")
+    assert len(calls) == 2
+    hub.put_back(alice)
+    assert len(calls) == 3
+    hub.leave(alice)
+    assert len(calls) == 4
+
+
+def test_expiry() -> None:
+    hub = Hub(ServerLimits(absent_seconds=30))
+    silent, held, polling = join(hub), join(hub), join(hub)
+    hub.hold(held)
+    hub.expire(30)
+    assert silent.present
+    hub.hold(polling)
+    hub.release(polling, 30)
+    hub.expire(30.5)
+    assert (silent.present, held.present, polling.present) == (False, True, True)
+    hub.hold(held)
+    hub.release(held, 40)
+    hub.expire(1000)
+    assert (held.present, polling.present) == (True, False)
+    hub.release(held, 1000)
+    hub.expire(1030)
+    assert held.present
+    hub.expire(1030.5)
+    assert len(hub) == 0
+
+
+class HubMachine(RuleBasedStateMachine):
+    """Whatever happens, mail arrives once and in order, and a mailbox keeps its bounds."""
+
+    LIMITS = ServerLimits(mailbox_messages=4, mailbox_bytes=40, body_bytes=20, absent_seconds=30)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hub = Hub(self.LIMITS)
+        self.now = 0.0
+        self.members: list[Member] = []
+        self.held: dict[int, int] = {}
+        self.seen: dict[int, float] = {}
+        self.expected: dict[int, list[bytes]] = {}
+        self.under_way: dict[int, Mail] = {}
+        self.known: dict[int, set[int]] = {}
+        self.serial = 0
+
+    def pick(self, data: st.DataObject) -> Member:
+        return data.draw(st.sampled_from(self.members))
+
+    @rule(room=st.sampled_from(["", "a"]))
+    def join(self, room: str) -> None:
+        member = self.hub.join("x", self.now, nothing, room)
+        assert all(member.id > other.id for other in self.members)
+        self.members.append(member)
+        self.held[member.id] = 0
+        self.seen[member.id] = self.now
+        self.expected[member.id] = []
+        self.known[member.id] = {other.id for other in self.hub.others(member)}
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        self.hub.leave(self.pick(data))
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), size=st.integers(0, 20))
+    def send(self, data: st.DataObject, size: int) -> None:
+        sender, receiver = self.pick(data), self.pick(data)
+        self.serial += 1
+        body = str(self.serial).encode().ljust(size, b".")
+        waiting = self.expected[receiver.id]
+        fits = len(waiting) < 4 and sum(map(len, waiting)) + len(body) <= 40
+        try:
+            self.hub.send(sender, receiver.id, "text/plain", body)
+        except NoSuchMember:
+            assert not (sender.present and receiver.present and sender.room == receiver.room)
+        except MailboxFull:
+            assert not fits
+        else:
+            assert fits
+            waiting.append(body)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def take(self, data: st.DataObject) -> None:
+        member = self.pick(data)
+        mail = self.hub.take(member)
+        if member.id in self.under_way or not member.present:
+            assert mail is None
+        elif mail is not None:
+            self.under_way[member.id] = mail
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), arrives=st.booleans())
+    def end_delivery(self, data: st.DataObject, arrives: bool) -> None:
+        member_id = data.draw(st.sampled_from(sorted(self.under_way)))
+        member = self.members[member_id - 1]
+        mail = self.under_way.pop(member_id)
+        if not arrives:
+            self.hub.put_back(member)
+            if member.present:
+                assert self.hub.take(member) == mail
+                self.hub.put_back(member)
+            return
+        self.hub.delivered(member)
+        if not member.present:
+            return
+        if isinstance(mail, Relayed):
+            assert mail.body == self.expected[member_id].pop(0)
+        else:
+            # Each one is heard of as there once, then as gone once.
+            assert (mail.id in self.known[member_id]) is not mail.connected
+            self.known[member_id] ^= {mail.id}
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        member = self.pick(data)
+        self.hub.hold(member)
+        self.held[member.id] += 1
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        member_id = data.draw(st.sampled_from([i for i, count in self.held.items() if count]))
+        self.hub.release(self.members[member_id - 1], self.now)
+        self.held[member_id] -= 1
+        self.seen[member_id] = self.now
+
+    @rule(seconds=st.floats(0, 40))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        before = [member for member in self.members if member.present]
+        may_stay = {
+            member.id
+            for member in before
+            if self.held[member.id] or self.now - self.seen[member.id] <= 30
+        }
+        self.hub.expire(self.now)
+        for member in before:
+            if member.id not in may_stay:
+                assert not member.present
+            elif not member.present:
+                # Notices of the others that went may have been too many for it, nothing else.
+                assert len(may_stay) < len(before)
+
+    @invariant()
+    def the_hub_knows_who_is_present(self) -> None:
+        present = [member for member in self.members if member.present]
+        assert len(self.hub) == len(present)
+        for member in present:
+            assert self.hub.member(member.id) is member
+            assert [*self.hub.others(member)] == [
+                other for other in present if other.room == member.room and other is not member
+            ]
+
+    def teardown(self) -> None:
+        for member in self.members:
+            if member.present:
+                if member.id in self.under_way:
+                    self.hub.put_back(member)
+                bodies = [m.body for m in drain(self.hub, member) if isinstance(m, Relayed)]
+                assert bodies == self.expected[member.id]
+
+
+HubMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHubMachine = HubMachine.TestCase
