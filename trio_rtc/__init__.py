@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .call import Call as Call
     from .call import CallEnd as CallEnd
+    from .call_options import CallStep as CallStep
     from .calling import open_call as open_call
     from .calling import serve_calls as serve_calls
-    from .conductor import CallStep as CallStep
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
     from .errors import MediaError as MediaError
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "call": ("Call", "CallEnd"),
+    "call_options": ("CallStep",),
     "calling": ("open_call", "serve_calls"),
-    "conductor": ("CallStep",),
     "errors": (
         "BadIceServer",
         "CallError",

@@ -10,7 +10,8 @@ from typing import NoReturn
 import trio
 
 from .call import Call
-from .conductor import CallOptions, CallStep, Conductor
+from .call_options import CallOptions, CallStep
+from .conductor import Conductor
 from .errors import NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT

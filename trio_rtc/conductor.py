@@ -10,25 +10,21 @@ import logging
 import math
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import trio
 
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
+from .call_options import CallOptions, CallStep, StepName
 from .errors import CallError, Fault, NegotiationError, TrioRTCError
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 from .rtc import (
     ConnectionStateEvent,
     DataChannelEvent,
     IceCandidateEvent,
-    IceServer,
-    Kind,
-    MediaTrack,
     TrackEvent,
     open_peer_connection,
 )
@@ -39,46 +35,6 @@ logger = logging.getLogger("trio_rtc.call")
 
 LINGER_SECONDS = 1.0
 """After the other side has hung up: how long what it sent before may still be on its way."""
-
-StepName = Literal[
-    "offer_sent",
-    "offer_received",
-    "answer_sent",
-    "answer_received",
-    "candidate_sent",
-    "candidate_received",
-    "connected",
-    "ended",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class CallStep:
-    """Something that happened in a call, for whoever traces it.
-
-    Attributes:
-        peer: the other side.
-        name: what happened.
-        time: when, in seconds of Trio's clock (`trio.current_time`).
-        candidate: for the two candidate steps: the candidate, empty at the end of them.
-    """
-
-    peer: Peer
-    name: StepName
-    time: float
-    candidate: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallOptions:
-    """What `open_call` and `serve_calls` have in common."""
-
-    tracks: Sequence[MediaTrack] = ()
-    receive: Sequence[Kind] = ()
-    ice_servers: Sequence[str | IceServer] = ()
-    connect_timeout: float = 30.0
-    close_timeout: float = 5.0
-    trace: Callable[[CallStep], None] | None = None
 
 
 class Conductor:
@@ -360,7 +316,7 @@ class Conductor:
     def _over(self, reason: EndReason, detail: str = "") -> None:
         if not self._connected:
             what = {
-                "peer_hung_up": "declined the call",
+                "peer_hung_up": "declined the call" if self._offering else "has hung up already",
                 "peer_left": "has left the server",
                 "superseded": "has begun another call",
                 "connection_lost": "cannot be reached: no pair of candidates works",

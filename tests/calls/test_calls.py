@@ -11,8 +11,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.call import Call
+from trio_rtc.call_options import CallStep
 from trio_rtc.calling import open_call, serve_calls
-from trio_rtc.conductor import CallStep
 from trio_rtc.errors import CallError, NegotiationError, SignalingError, SignalingLost, UnknownPeer
 from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import Kind, open_media

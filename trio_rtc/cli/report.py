@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ..call import Call, CallEnd
-from ..conductor import CallStep
+from ..call_options import CallStep
 from ..signaling import Peer, Signaling
 
 

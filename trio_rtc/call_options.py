@@ -1,0 +1,50 @@
+"""What can be set for a call, and what can be seen of it while it comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .rtc import IceServer, Kind, MediaTrack
+from .signaling import Peer
+
+StepName = Literal[
+    "offer_sent",
+    "offer_received",
+    "answer_sent",
+    "answer_received",
+    "candidate_sent",
+    "candidate_received",
+    "connected",
+    "ended",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CallStep:
+    """Something that happened in a call, for whoever traces it.
+
+    Attributes:
+        peer: the other side.
+        name: what happened.
+        time: when, in seconds of Trio's clock (`trio.current_time`).
+        candidate: for the two candidate steps: the candidate, empty at the end of them.
+    """
+
+    peer: Peer
+    name: StepName
+    time: float
+    candidate: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOptions:
+    """What `open_call` and `serve_calls` have in common."""
+
+    tracks: Sequence[MediaTrack] = ()
+    receive: Sequence[Kind] = ()
+    ice_servers: Sequence[str | IceServer] = ()
+    connect_timeout: float = 30.0
+    close_timeout: float = 5.0
+    trace: Callable[[CallStep], None] | None = None
