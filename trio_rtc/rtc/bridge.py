@@ -17,6 +17,7 @@ import trio
 from anyio.from_thread import BlockingPortalProvider
 
 from ..tasks import open_background_nursery
+from .loop.ownership import start_owned
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -51,10 +52,16 @@ async def open_bridge() -> AsyncIterator[Bridge]:
 def _enter_loop() -> asyncio.AbstractEventLoop:
     portal = _provider.__enter__()
     try:
-        return portal.call(asyncio.get_running_loop)
+        return portal.call(_prepare_loop)
     except BaseException:
         _leave_loop()
         raise
+
+
+def _prepare_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(start_owned)
+    return loop
 
 
 def _leave_loop() -> None:

@@ -295,6 +295,9 @@ class PeerConnection(trio.abc.AsyncResource):
     def _on_track(self, source: Source) -> None:
         self._events.send_nowait(TrackEvent(MediaTrack(self._bridge, source)))
 
+    def _on_failure(self) -> None:
+        self._on_states("failed", self._ice_connection_state, self._signaling_state)
+
     def _on_closed(self) -> None:
         self._on_states("closed", "closed", "closed")
         self._closed.set()

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection
 
+from .ownership import Owner
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelParameters:
@@ -41,10 +43,13 @@ class LoopChannel:
     def __init__(self, post: Callable[..., None]):
         self._post = post
         self._channel: RTCDataChannel | None = None
+        self._owner: Owner
         self._ended = False
         self._low = asyncio.Event()
 
-    def create(self, connection: RTCPeerConnection, parameters: ChannelParameters) -> None:
+    def create(
+        self, connection: RTCPeerConnection, parameters: ChannelParameters, owner: Owner
+    ) -> None:
         """Open the channel from our side."""
         channel = connection.createDataChannel(
             _WireText(parameters.label),
@@ -55,11 +60,12 @@ class LoopChannel:
             negotiated=parameters.negotiated,
             id=parameters.id,
         )
-        self.attach(channel)
+        self.attach(channel, owner)
 
-    def attach(self, channel: RTCDataChannel) -> None:
+    def attach(self, channel: RTCDataChannel, owner: Owner) -> None:
         """Hear of the channel's events, from its first message on."""
         self._channel = channel
+        self._owner = owner
         channel.on("message", self._on_message)
         channel.on("close", self._on_close)
         channel.on("bufferedamountlow", self._low.set)
@@ -103,7 +109,7 @@ class LoopChannel:
     def send(self, message: str | bytes) -> None:
         """Queue a message. If the channel has ended meanwhile, its sink hears of that."""
         assert self._channel is not None
-        with suppress(InvalidStateError):
+        with self._owner.owning(), suppress(InvalidStateError):
             self._channel.send(message)
 
     async def drained(self, low: int) -> int:
@@ -119,7 +125,8 @@ class LoopChannel:
     def close(self) -> None:
         """Begin the closing procedure: what is queued is sent first."""
         if self._channel is not None and not self._ended:
-            self._channel.close()
+            with self._owner.owning():
+                self._channel.close()
 
 
 class _WireText(str):

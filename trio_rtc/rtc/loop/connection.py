@@ -21,6 +21,7 @@ from aiortc import (
 )
 from aiortc.exceptions import OperationError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
@@ -28,6 +29,7 @@ from ..ice_server import IceServer
 from . import descriptions
 from .channel import ChannelParameters, LoopChannel
 from .media import Reader, Source
+from .ownership import Owner
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -45,6 +47,7 @@ class ConnectionSink(Protocol):
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
     def _on_track(self, source: Source) -> None: ...
+    def _on_failure(self) -> None: ...
     def _on_closed(self) -> None: ...
 
 
@@ -74,7 +77,9 @@ class LoopConnection:
             iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
             bundlePolicy=RTCBundlePolicy(bundle_policy),
         )
+        self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
+        self._max_bundle = configuration.bundlePolicy == RTCBundlePolicy.MAX_BUNDLE
         self._channels: list[LoopChannel] = []
         self._readers: list[Reader] = []
         self._tracks_to_add: list[Source] = []
@@ -116,13 +121,22 @@ class LoopConnection:
         loop_channel = LoopChannel(self._post)
         self._post(self._sink._on_channel, loop_channel, parameters)
         self._channels.append(loop_channel)
-        loop_channel.attach(channel)
+        loop_channel.attach(channel, self._owner)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         source = Source(track)
         source.start()
         self._sources.append(source)
         self._post(self._sink._on_track, source)
+
+    def _on_task_error(self, error: BaseException) -> None:
+        setting_up = self._closing is None and self._pc.connectionState in ("new", "connecting")
+        if setting_up and not isinstance(error, ConnectionError):
+            # aiortc would stay "connecting" for ever.
+            logger.warning("a connection cannot be set up: %r", error)
+            self._post(self._sink._on_failure)
+        else:
+            logger.debug("a task of a connection failed: %r", error)
 
     # What the Trio side asks for.
 
@@ -151,7 +165,7 @@ class LoopConnection:
                 description = await self.create_answer()
             else:
                 description = await self.create_offer()
-        with _state_errors():
+        with self._owner.owning(), _state_errors():
             await self._pc.setLocalDescription(
                 RTCSessionDescription(sdp=description.sdp, type=description.type)
             )
@@ -210,10 +224,12 @@ class LoopConnection:
                 f"an {description.type} does not fit the state {self._pc.signalingState!r}",
                 code="wrong_state",
             )
+        self._bundle(parsed)
         try:
-            await self._pc.setRemoteDescription(
-                RTCSessionDescription(sdp=description.sdp, type=description.type)
-            )
+            with self._owner.owning():
+                await self._pc.setRemoteDescription(
+                    RTCSessionDescription(sdp=description.sdp, type=description.type)
+                )
         except OperationError as error:
             raise NegotiationError(
                 "the two sides have no codec in common", code="no_common_codec"
@@ -226,7 +242,18 @@ class LoopConnection:
                 f"the {description.type} of the other side cannot be applied: {error}",
                 code="bad_description",
             ) from error
+        self._bundle(parsed)
         return descriptions.max_message_size(parsed)
+
+    def _bundle(self, remote: ParsedDescription) -> None:
+        # Under max-bundle all have one transport, of which the first section of the bundle is
+        # the owner. aiortc 1.16 takes what was created first for that. If this was a channel,
+        # it would drop the candidates, and stop the transport that all of them use.
+        if self._max_bundle:
+            owner = descriptions.bundle_owner(remote)
+            for section in (*self._pc.getTransceivers(), self._pc.sctp):
+                if section is not None:
+                    section._bundled = section.mid != owner
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         remote = self._pc.remoteDescription
@@ -235,7 +262,8 @@ class LoopConnection:
                 "a candidate needs the description that it belongs to", code="wrong_state"
             )
         if not candidate.is_end:
-            await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
+            with self._owner.owning():
+                await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
@@ -243,11 +271,13 @@ class LoopConnection:
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
             if named and transport not in seen:
-                await transport.addRemoteCandidate(None)
+                with self._owner.owning():
+                    await transport.addRemoteCandidate(None)
             seen.add(transport)
 
     async def create_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None:
-        channel.create(self._pc, parameters)
+        with self._owner.owning():
+            channel.create(self._pc, parameters, self._owner)
         self._channels.append(channel)
 
     async def add_track(self, source: Source) -> None:
@@ -286,12 +316,15 @@ class LoopConnection:
         done, _ = await asyncio.wait([self._closing], timeout=timeout)
         if not done:
             logger.warning("a connection did not close within %g s", timeout)
+            self._closing.cancel()
+            await self._owner.cancel_tasks()
 
     async def _close(self) -> None:
         try:
             for reader in self._readers:
                 reader.stop()
             await self._pc.close()
+            await self._owner.cancel_tasks()
             for source in self._sources:
                 await source.stop()
         finally:

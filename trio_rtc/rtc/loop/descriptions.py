@@ -53,6 +53,14 @@ def max_message_size(parsed: ParsedDescription) -> float:
     return DEFAULT_MAX_MESSAGE_SIZE
 
 
+def bundle_owner(parsed: ParsedDescription) -> str:
+    """The id of the section whose transport the others share (RFC 9143, section 7.2)."""
+    for group in parsed.group:
+        if group.semantic == "BUNDLE" and group.items:
+            return str(group.items[0])
+    return str(parsed.media[0].rtp.muxId)
+
+
 def to_be_trickled(kind: str, sdp: str) -> str:
     """The description as it is sent when candidates travel on their own (RFC 8840, section 4)."""
     parsed = ParsedDescription.parse(sdp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from contextvars import Context
 from typing import Any, TypeAlias
 
 from aiortc import MediaStreamError, MediaStreamTrack
@@ -75,7 +76,8 @@ class Source:
 
     def start(self) -> None:
         if self._task is None and not self._over:
-            self._task = asyncio.get_running_loop().create_task(self._pump())
+            # The first reader may belong to a connection, and end with it; the source does not.
+            self._task = asyncio.get_running_loop().create_task(self._pump(), context=Context())
 
     def subscribe(self, limit: int) -> Reader:
         reader = Reader(self, limit)

@@ -1,0 +1,68 @@
+"""Every asyncio task that aiortc starts has an owner, who ends it.
+
+aiortc starts tasks and forgets them: one that waits when its connection is closed waits for ever,
+and what one raises is told to nobody. A context variable, which tasks inherit from where they are
+started, tells whose they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from typing import Any, cast
+
+_owner: ContextVar[Owner | None] = ContextVar("owner", default=None)
+
+
+class Owner:
+    """The tasks that are started for one connection.
+
+    Args:
+        on_error: is told what a task has raised.
+    """
+
+    def __init__(self, on_error: Callable[[BaseException], None]):
+        self._on_error = on_error
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def owning(self) -> Iterator[None]:
+        """Own the tasks that are started in this block, and those that these start."""
+        token = _owner.set(self)
+        try:
+            yield
+        finally:
+            _owner.reset(token)
+
+    def _add(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(error)
+
+    async def cancel_tasks(self) -> None:
+        """Cancel what is left, and wait for its end."""
+        own = asyncio.current_task()
+        while left := [task for task in self._tasks if task is not own]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
+
+
+def start_owned(
+    loop: asyncio.AbstractEventLoop,
+    coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    **options: Any,
+) -> asyncio.Future[Any]:
+    """A task factory (`asyncio.loop.set_task_factory`) that knows of owners."""
+    task = asyncio.Task(cast("Coroutine[Any, Any, Any]", coro), loop=loop, **options)
+    context: Context | None = options.get("context")
+    owner = _owner.get() if context is None else context.get(_owner)
+    if owner is not None:
+        owner._add(task)
+    return task
