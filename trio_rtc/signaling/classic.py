@@ -44,7 +44,7 @@ KEEPALIVE = [
 async def open_classic_signaling(url: str, *, name: str) -> AsyncIterator[Signaling]:
     """Sign in, keep the hanging GET open during the block, sign out."""
     async with httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(socket_options=KEEPALIVE),
+        transport=_Transport(socket_options=KEEPALIVE),
         timeout=httpx.Timeout(ANSWER_SECONDS, pool=None),
         headers={"User-Agent": "trio-rtc"},
     ) as http:
@@ -57,6 +57,29 @@ async def open_classic_signaling(url: str, *, name: str) -> AsyncIterator[Signal
         finally:
             with last_words(ANSWER_SECONDS):
                 await client.sign_out()
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport, for bodies that a cancelled request may leave unread."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # httpx iterates over a body with an async generator; one that is left in the middle is
+        # a warning when it is collected.
+        request.stream = _Body(request.content)
+        return await super().handle_async_request(request)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, content: bytes):
+        self._content = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._content:
+            raise StopAsyncIteration
+        return self._content.pop()
 
 
 class _ClassicClient:
