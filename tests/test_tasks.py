@@ -65,15 +65,32 @@ async def test_cancelling_from_outside_is_cancellation() -> None:
     assert scope.cancelled_caught
 
 
-async def test_last_words_are_shorter_for_those_who_are_cancelled(
-    autojump_clock: MockClock,
-) -> None:
+async def test_last_words_have_their_time(autojump_clock: MockClock) -> None:
     start = trio.current_time()
-    with last_words(5):
+    async with last_words(5):
         await trio.sleep_forever()
     assert trio.current_time() - start == 5
+    async with last_words(5):
+        await trio.sleep(3)
+    assert trio.current_time() - start == 8
+
+
+@pytest.mark.parametrize("cancelled_at", [0, 2])
+async def test_last_words_are_shorter_for_those_who_are_cancelled(
+    autojump_clock: MockClock, cancelled_at: float
+) -> None:
+    start = trio.current_time()
+    with trio.move_on_after(cancelled_at):
+        async with last_words(5):
+            await trio.sleep_forever()
+    assert trio.current_time() - start == cancelled_at + CANCELLED_GRACE
+
+
+async def test_last_words_within_the_grace_are_said(autojump_clock: MockClock) -> None:
+    said = False
     with trio.CancelScope() as scope:
         scope.cancel()
-        with last_words(5):
-            await trio.sleep_forever()
-    assert trio.current_time() - start == 5 + CANCELLED_GRACE
+        async with last_words(5):
+            await trio.sleep(CANCELLED_GRACE / 2)
+            said = True
+    assert said

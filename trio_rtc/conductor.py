@@ -90,7 +90,7 @@ class Conductor:
                         await self._call.hang_up()
                 self._reset()
         finally:
-            with last_words(self._options.close_timeout):
+            async with last_words(self._options.close_timeout):
                 await self._say_bye("")
             self._finish("hung_up")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -12,7 +11,7 @@ from .errors import TrioRTCError
 
 #: Seconds for a last message to another party when we are being cancelled. Two of them, a
 #: hang-up and a sign-out, have to fit into the patience of somebody who pressed Ctrl-C.
-CANCELLED_GRACE = 0.7
+CANCELLED_GRACE = 0.6
 
 
 @asynccontextmanager
@@ -61,10 +60,18 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-@contextmanager
-def last_words(seconds: float) -> Iterator[trio.CancelScope]:
-    """A shielded scope in which to say goodbye: ``seconds`` long, shorter when cancelled."""
-    if trio.current_effective_deadline() == -math.inf:
-        seconds = min(seconds, CANCELLED_GRACE)
-    with trio.move_on_after(seconds, shield=True) as scope:
-        yield scope
+@asynccontextmanager
+async def last_words(seconds: float) -> AsyncIterator[None]:
+    """A shielded block in which to say goodbye: ``seconds`` long, and shorter once cancelled."""
+    shield = trio.CancelScope(shield=True, deadline=trio.current_time() + seconds)
+
+    async def hurry_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            shield.deadline = min(shield.deadline, trio.current_time() + CANCELLED_GRACE)
+
+    async with open_background_nursery() as nursery:
+        nursery.start_soon(hurry_when_cancelled)
+        with shield:
+            yield

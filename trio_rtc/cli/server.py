@@ -36,9 +36,8 @@ async def _serve(
 
 
 def _address(listeners: list[trio.SocketListener]) -> str:
-    """A URL that works from this machine at least."""
+    """Where it listens; at the end a URL that works from this machine at least."""
     host, port = listeners[0].socket.getsockname()[:2]
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
-    if host in everywhere:
-        return f"http://{everywhere[host]}:{port} (on all interfaces)"
+    if host in ("0.0.0.0", "::"):
+        return f"all interfaces: http://127.0.0.1:{port}"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

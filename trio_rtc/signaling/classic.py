@@ -55,7 +55,7 @@ async def open_classic_signaling(url: str, *, name: str) -> AsyncIterator[Signal
                 nursery.start_soon(client.poll, signaling)
                 yield signaling
         finally:
-            with last_words(ANSWER_SECONDS):
+            async with last_words(ANSWER_SECONDS):
                 await client.sign_out()
 
 
