@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 import trio
 
 from .connection import Exchange
-from .http import RequestError, Response, error_response
 from .hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Presence
 from .names import clean_name, decode_name
+from .requests import RequestError
+from .responses import Response, error_response
 
 METHODS = {"/sign_in": "GET", "/wait": "GET", "/message": "POST", "/sign_out": "GET"}
 

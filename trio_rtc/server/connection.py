@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import trio
 
-from .http import CONTINUE, Request, RequestError, RequestParser, Response, error_response
 from .limits import ServerLimits
+from .requests import Request, RequestError, RequestParser
+from .responses import CONTINUE, Response, error_response
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -1,30 +1,19 @@
-"""HTTP requests out of bytes, and answers into bytes. No I/O.
+"""HTTP requests out of bytes. No I/O.
 
 httptools (llhttp) reads; what is here around it bounds what it may read, and makes good what
-clients of the classic protocol send that is no HTTP. Answers are written here, because those
-clients look for headers byte by byte: the casing matters.
+clients of the classic protocol send that is no HTTP.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httptools
 
 from .limits import ServerLimits
 
-CORS = (
-    "Access-Control-Allow-Origin: *\r\n"
-    "Access-Control-Allow-Credentials: true\r\n"
-    "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
-    "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
-    "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
-)
-
 _BEGINS_LIKE_A_REQUEST = re.compile(rb"(?:\r\n)*(?:[A-Z]|\r?\Z)")
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestError(Exception):
@@ -56,39 +45,6 @@ class Request:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer. Every one carries the CORS headers: browsers are to read errors too."""
-
-    status: int
-    reason: str
-    body: bytes = b""
-    content_type: str | None = "text/plain"
-    pragma: int | None = None
-    extra: dict[str, str] = field(default_factory=dict)
-
-    def encode(self, *, keep_alive: bool, head_only: bool = False) -> bytes:
-        """The bytes of it, with the headers in the order in which clients know them."""
-        lines = [
-            f"HTTP/1.1 {self.status} {self.reason}",
-            "Server: trio-rtc",
-            "Cache-Control: no-cache",
-            f"Connection: {'keep-alive' if keep_alive else 'close'}",
-        ]
-        if self.content_type is not None:
-            lines.append(f"Content-Type: {self.content_type}")
-        lines.append(f"Content-Length: {len(self.body)}")
-        if self.pragma is not None:
-            lines.append(f"Pragma: {self.pragma}")
-        lines += [f"{name}: {value}" for name, value in self.extra.items()]
-        head = "\r\n".join(lines) + "\r\n" + CORS + "\r\n"
-        return head.encode("latin-1") + (b"" if head_only else self.body)
-
-
-def error_response(error: RequestError) -> Response:
-    return Response(error.status, error.reason, error.sentence.encode())
-
-
 class RequestParser:
     """Requests out of what a connection receives, one after the other."""
 
@@ -113,7 +69,7 @@ class RequestParser:
 
     @property
     def wants_continue(self) -> bool:
-        """Whether the client waits for `CONTINUE` with its body; true once per request."""
+        """Whether the client waits for ``100 Continue`` before its body; true once per request."""
         wants = self._message is not None and self._message.wants_continue
         if self._message is not None:
             self._message.wants_continue = False
