@@ -209,11 +209,10 @@ class PeerConnection(trio.abc.AsyncResource):
             id: its SCTP stream, 0 to 65534.
 
         Raises:
-            ValueError: arguments that do not go together, or an id that is in use.
+            ValueError: arguments that do not go together or are out of range (the texts have at
+                most 65535 bytes), or an id that is in use.
         """
         self._check_open()
-        if max_packet_life_time is not None and max_retransmits is not None:
-            raise ValueError("max_packet_life_time and max_retransmits exclude each other")
         parameters = ChannelParameters(
             label=label,
             ordered=ordered,
@@ -223,6 +222,7 @@ class PeerConnection(trio.abc.AsyncResource):
             negotiated=negotiated,
             id=id,
         )
+        parameters.check()
         loop_channel = LoopChannel(self._bridge.post)
         channel = self._channel(loop_channel, parameters)
         await self._bridge.run(self._loop_connection.create_channel, loop_channel, parameters)
@@ -279,7 +279,8 @@ class PeerConnection(trio.abc.AsyncResource):
 
     # Posted from the loop's side.
 
-    def _on_candidate(self, candidate: IceCandidate) -> None:
+    def _on_candidate(self, candidate: IceCandidate, local: SessionDescription | None) -> None:
+        self._local = local
         self._events.send_nowait(IceCandidateEvent(candidate))
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:

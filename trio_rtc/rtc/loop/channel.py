@@ -25,6 +25,28 @@ class ChannelParameters:
     negotiated: bool = False
     id: int | None = None
 
+    def check(self) -> None:
+        """See that a channel can be created with these (W3C WebRTC, section 6.1.1.3).
+
+        Raises:
+            ValueError: no.
+        """
+        if self.max_packet_life_time is not None and self.max_retransmits is not None:
+            raise ValueError("max_packet_life_time and max_retransmits exclude each other")
+        if self.negotiated and self.id is None:
+            raise ValueError("a negotiated channel needs an id")
+        for name, highest in (
+            ("max_packet_life_time", 65535),
+            ("max_retransmits", 65535),
+            ("id", 65534),
+        ):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= highest:
+                raise ValueError(f"{name} is {value}, and not from 0 to {highest}")
+        for name in ("label", "protocol"):
+            if len(getattr(self, name).encode()) > 65535:
+                raise ValueError(f"the {name} has more than 65535 bytes")
+
 
 class ChannelSink(Protocol):
     """The Trio side, which hears of what happens."""

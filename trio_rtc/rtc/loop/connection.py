@@ -27,6 +27,7 @@ from ...errors import NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..ice_server import IceServer
 from . import descriptions
+from .candidates import LocalCandidates, can_trickle, transports
 from .channel import ChannelParameters, LoopChannel
 from .media import Reader, Source
 from .ownership import Owner
@@ -43,7 +44,7 @@ PLACEHOLDER_ID = 65534
 class ConnectionSink(Protocol):
     """The Trio side, which hears of what happens."""
 
-    def _on_candidate(self, candidate: IceCandidate) -> None: ...
+    def _on_candidate(self, candidate: IceCandidate, local: SessionDescription | None) -> None: ...
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
     def _on_track(self, source: Source) -> None: ...
@@ -64,27 +65,26 @@ class LoopConnection:
     ):
         self._sink = sink
         self._post = post
+        self._relay_only = ice_transport_policy == "relay"
         configuration = RTCConfiguration(
-            # An empty list, where None would stand for a public server of aiortc's choice.
-            iceServers=[
-                RTCIceServer(
-                    urls=list(server.url_list),
-                    username=server.username,
-                    credential=server.credential,
-                )
-                for server in ice_servers
-            ],
+            iceServers=[] if can_trickle() else _for_aiortc(ice_servers),
             iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
             bundlePolicy=RTCBundlePolicy(bundle_policy),
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
+        self._gathering: set[asyncio.Task[None]] = set()
         self._max_bundle = configuration.bundlePolicy == RTCBundlePolicy.MAX_BUNDLE
         self._channels: list[LoopChannel] = []
         self._readers: list[Reader] = []
         self._tracks_to_add: list[Source] = []
         self._sources: list[Source] = []
-        self._told: set[RTCIceTransport] = set()
+        self._candidates = LocalCandidates(
+            self._pc,
+            ice_servers,
+            relay_only=self._relay_only,
+            on_candidate=self._tell_candidate,
+        )
         self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
         self._closing: asyncio.Task[None] | None = None
@@ -107,6 +107,10 @@ class LoopConnection:
         if pc.connectionState == "closed" and self._closing is None:
             # The other side has closed it.
             self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    def _tell_candidate(self, candidate: IceCandidate) -> None:
+        local, _ = self.descriptions()
+        self._post(self._sink._on_candidate, candidate, local)
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         parameters = ChannelParameters(
@@ -149,12 +153,14 @@ class LoopConnection:
                 code="nothing_to_offer",
                 fault="local",
             )
-        return _description(await self._pc.createOffer())
+        offer = await self._pc.createOffer()
+        return _description(offer, offer.sdp)
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
             self._add_tracks(answering=True)
-            return _description(await self._pc.createAnswer())
+            answer = await self._pc.createAnswer()
+        return _description(answer, answer.sdp)
 
     async def set_local_description(
         self, description: SessionDescription | None
@@ -166,12 +172,41 @@ class LoopConnection:
             else:
                 description = await self.create_offer()
         with self._owner.owning(), _state_errors():
-            await self._pc.setLocalDescription(
-                RTCSessionDescription(sdp=description.sdp, type=description.type)
+            gathering = asyncio.create_task(
+                self._pc.setLocalDescription(
+                    RTCSessionDescription(sdp=description.sdp, type=description.type)
+                )
             )
-        self._tell_candidates()
+            self._gathering.add(gathering)
+            gathering.add_done_callback(self._gathering.discard)
+            try:
+                await asyncio.shield(gathering)
+            except asyncio.CancelledError:
+                await self._stop_gathering()
+                raise
+        with self._owner.owning():
+            self._candidates.tell()
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
         return SessionDescription(type=description.type, sdp=sdp)
+
+    async def _stop_gathering(self) -> None:
+        while self._gathering:
+            # aioice 0.13 loses the sockets that it has bound when it is cancelled before it has
+            # bound them all. That takes no time to speak of, and only then it waits for servers.
+            unbound = not self._relay_only and any(
+                not transport.iceGatherer._connection._protocols
+                for transport in self._ice_transports()
+            )
+            if not unbound:
+                for gathering in self._gathering:
+                    gathering.cancel()
+            await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
+
+    def _ice_transports(self) -> Iterator[RTCIceTransport]:
+        for transceiver in self._pc.getTransceivers():
+            yield transceiver.receiver.transport.transport
+        if self._pc.sctp is not None:
+            yield self._pc.sctp.transport.transport
 
     def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
         """Have sections for these in the first offer, even with nothing of ours in them."""
@@ -189,35 +224,10 @@ class LoopConnection:
         if self._offers_data_channels and self._pc.sctp is None:
             self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
 
-    def _tell_candidates(self) -> None:
-        for index, (mid, transport) in enumerate(self._transports(self._pc.localDescription.sdp)):
-            # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
-            if transport in self._told:
-                continue
-            self._told.add(transport)
-            gatherer = transport.iceGatherer
-            ufrag = gatherer.getLocalParameters().usernameFragment or ""
-            for candidate in gatherer.getLocalCandidates():
-                printed = descriptions.print_candidate(candidate, mid, index, ufrag)
-                self._post(self._sink._on_candidate, printed)
-            self._post(self._sink._on_candidate, descriptions.end_of_candidates(mid, index))
-
-    def _transports(self, sdp: str) -> Iterator[tuple[str, RTCIceTransport]]:
-        """The media sections of a description, by their ids, and the transport of each."""
-        by_mid = {
-            transceiver.mid: transceiver.receiver.transport.transport
-            for transceiver in self._pc.getTransceivers()
-        }
-        if self._pc.sctp is not None:
-            by_mid[self._pc.sctp.mid] = self._pc.sctp.transport.transport
-        for line in sdp.splitlines():
-            mid = line.removeprefix("a=mid:")
-            if mid != line and mid in by_mid:
-                yield mid, by_mid[mid]
-
     async def set_remote_description(self, description: SessionDescription) -> float:
         """Apply it; return the other side's limit for messages, in bytes."""
         parsed = descriptions.parse_remote(description)
+        sdp = descriptions.to_be_applied(description, parsed)
         wanted = "stable" if description.type == "offer" else "have-local-offer"
         if self._pc.signalingState != wanted:
             raise NegotiationError(
@@ -228,7 +238,7 @@ class LoopConnection:
         try:
             with self._owner.owning():
                 await self._pc.setRemoteDescription(
-                    RTCSessionDescription(sdp=description.sdp, type=description.type)
+                    RTCSessionDescription(sdp=sdp, type=description.type)
                 )
         except OperationError as error:
             raise NegotiationError(
@@ -267,7 +277,7 @@ class LoopConnection:
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
-        for number, (section, transport) in enumerate(self._transports(remote.sdp)):
+        for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
             if named and transport not in seen:
@@ -303,10 +313,11 @@ class LoopConnection:
             self._readers.append(reader)
 
     def descriptions(self) -> tuple[SessionDescription | None, SessionDescription | None]:
-        """The local one, with all candidates gathered so far, and the remote one."""
+        """The local one, with all candidates found so far, and the remote one."""
+        local, remote = self._pc.localDescription, self._pc.remoteDescription
         return (
-            _description(self._pc.localDescription) if self._pc.localDescription else None,
-            _description(self._pc.remoteDescription) if self._pc.remoteDescription else None,
+            _description(local, self._candidates.description()) if local else None,
+            _description(remote, remote.sdp) if remote else None,
         )
 
     async def close(self, timeout: float) -> None:
@@ -318,24 +329,38 @@ class LoopConnection:
             logger.warning("a connection did not close within %g s", timeout)
             self._closing.cancel()
             await self._owner.cancel_tasks()
+            await asyncio.wait([self._closing])
+        elif not self._closing.cancelled():
+            self._closing.result()
 
     async def _close(self) -> None:
         try:
             for reader in self._readers:
                 reader.stop()
+            await self._stop_gathering()
             await self._pc.close()
+        finally:
             await self._owner.cancel_tasks()
             for source in self._sources:
                 await source.stop()
-        finally:
             for channel in self._channels:
                 # Those that were never open hear of nothing else.
                 channel.end(in_order=False)
             self._post(self._sink._on_closed)
 
 
-def _description(description: RTCSessionDescription) -> SessionDescription:
-    return SessionDescription(type=cast(DescriptionType, description.type), sdp=description.sdp)
+def _for_aiortc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
+    # Never None, which would stand for a public server of aiortc's choice.
+    return [
+        RTCIceServer(
+            urls=list(server.url_list), username=server.username, credential=server.credential
+        )
+        for server in servers
+    ]
+
+
+def _description(description: RTCSessionDescription, sdp: str) -> SessionDescription:
+    return SessionDescription(type=cast(DescriptionType, description.type), sdp=sdp)
 
 
 @contextmanager

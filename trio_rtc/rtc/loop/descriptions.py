@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from aiortc import RTCIceCandidate
+from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
 from aiortc.sdp import SessionDescription as ParsedDescription
-from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 
 from ...errors import NegotiationError
 from ...messages import IceCandidate, SessionDescription
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """Of a peer that does not say (RFC 8841, section 6.1)."""
+
+SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
+"""RFC 8841, section 4.2, and the form of its drafts."""
 
 
 def parse_remote(description: SessionDescription) -> ParsedDescription:
@@ -21,21 +24,56 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
     """
     try:
         parsed = ParsedDescription.parse(description.sdp)
+        # aiortc prints it again when it is asked for, and would only then find what is wrong.
+        str(parsed)
     except Exception as error:
         # The parser's errors for text that is no SDP are of every kind.
         raise _bad(description, f"it does not parse ({type(error).__name__}: {error})") from error
     if not parsed.media:
         raise _bad(description, "it has no media sections")
+    mids = [media.rtp.muxId for media in parsed.media]
+    if len(set(mids)) < len(mids):
+        raise _bad(description, "two of its sections have the same id")
+    if [media.kind for media in parsed.media].count("application") > 1:
+        raise _bad(description, "it has two sections for data channels")
+    if any(group.semantic == "BUNDLE" and set(group.items) - set(mids) for group in parsed.group):
+        raise _bad(description, "its bundle has a section that it does not have")
     for index, media in enumerate(parsed.media):
-        if media.kind not in ("audio", "video", "application"):
-            raise _bad(description, f"its section {index} is of the unknown kind {media.kind!r}")
-        if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
-            raise _bad(description, f"its section {index} has no ICE credentials")
-        if media.kind == "application" and media.sctp_port is None and media.profile != "DTLS/SCTP":
-            raise _bad(description, f"its section {index} has no SCTP port")
-        if media.dtls is None or not media.dtls.fingerprints:
-            raise _bad(description, f"its section {index} has no fingerprint")
+        if why := _fault_of(media):
+            raise _bad(description, f"its section {index} {why}")
     return parsed
+
+
+def _fault_of(media: MediaDescription) -> str | None:
+    """What keeps a media section from being used."""
+    if media.kind not in ("audio", "video", "application"):
+        return f"is of the unknown kind {media.kind!r}"
+    if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
+        return "has no ICE credentials"
+    if media.dtls is None or not media.dtls.fingerprints:
+        return "has no fingerprint"
+    if media.kind == "application":
+        if media.profile not in SCTP_PROFILES:
+            return f"has the unknown profile {media.profile!r}"
+        # In the form of before RFC 8841 the port is the format.
+        port = media.fmt[0] if media.profile == "DTLS/SCTP" else media.sctp_port
+        if port is None or not str(port).isdecimal() or not 0 < int(port) <= 65535:
+            return "has no SCTP port"
+        if media.sctpCapabilities is not None and media.sctpCapabilities.maxMessageSize < 0:
+            return "has a message size below 0"
+    return None
+
+
+def to_be_applied(description: SessionDescription, parsed: ParsedDescription) -> str:
+    """A remote description with what goes without saying, and which aiortc wants to hear."""
+    lines = []
+    sections = iter(parsed.media)
+    for line in description.sdp.splitlines():
+        lines.append(line)
+        if line.startswith("m=") and next(sections).direction is None:
+            # RFC 8866, section 6.7.
+            lines.append("a=sendrecv")
+    return "\r\n".join(lines) + "\r\n"
 
 
 def _bad(description: SessionDescription, why: str) -> NegotiationError:

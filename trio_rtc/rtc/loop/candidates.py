@@ -1,0 +1,146 @@
+"""The candidates of our side: told as they are found, each under its media section."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
+from aiortc.sdp import SessionDescription as ParsedDescription
+
+from ...messages import IceCandidate
+from ..ice_server import IceServer
+from . import descriptions
+from .trickle import Trickle, connect_again, missing_attributes
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+
+@cache
+def can_trickle() -> bool:
+    """Whether servers can be asked during a call; a warning, once, if they cannot."""
+    missing = missing_attributes()
+    if missing:
+        logger.warning(
+            "candidates are gathered before a call instead of during it: "
+            "the installed aiortc or aioice has no %s",
+            ", ".join(missing),
+        )
+    return not missing
+
+
+def transports(connection: RTCPeerConnection, sdp: str) -> Iterator[tuple[str, RTCIceTransport]]:
+    """The media sections of a description, by their ids, and the transport of each."""
+    by_mid = {
+        transceiver.mid: transceiver.receiver.transport.transport
+        for transceiver in connection.getTransceivers()
+    }
+    if connection.sctp is not None:
+        by_mid[connection.sctp.mid] = connection.sctp.transport.transport
+    for line in sdp.splitlines():
+        mid = line.removeprefix("a=mid:")
+        if mid != line and mid in by_mid:
+            yield mid, by_mid[mid]
+
+
+class LocalCandidates:
+    """Tells the candidates of a connection.
+
+    Args:
+        on_candidate: is told each, and the end of them for each transport.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        ice_servers: Sequence[IceServer],
+        *,
+        relay_only: bool,
+        on_candidate: Callable[[IceCandidate], None],
+    ):
+        self.connection = connection
+        self.ice_servers = ice_servers
+        self.relay_only = relay_only
+        self.on_candidate = on_candidate
+        self.ended: set[RTCIceTransport] = set()
+        self._told: set[RTCIceTransport] = set()
+
+    def description(self) -> str:
+        """The local description with what has been found so far."""
+        sdp = self.connection.localDescription.sdp
+        by_mid = dict(transports(self.connection, sdp))
+        parsed = ParsedDescription.parse(sdp)
+        parsed.type = self.connection.localDescription.type
+        for media in parsed.media:
+            if transport := by_mid.get(media.rtp.muxId):
+                media.ice_candidates = transport.iceGatherer.getLocalCandidates()
+                media.ice_candidates_complete = transport in self.ended
+        return str(parsed)
+
+    def tell(self) -> None:
+        """Tell those of every transport that the local description has brought."""
+        sdp = self.connection.localDescription.sdp
+        for index, (mid, transport) in enumerate(transports(self.connection, sdp)):
+            # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
+            if transport not in self._told:
+                self._told.add(transport)
+                section = _Section(self, mid, index, transport)
+                section.tell_gathered()
+                if self.ice_servers and can_trickle():
+                    section.start_trickle()
+                else:
+                    section.tell_end()
+
+
+class _Section:
+    def __init__(
+        self, candidates: LocalCandidates, mid: str, index: int, transport: RTCIceTransport
+    ):
+        self._candidates = candidates
+        self._mid = mid
+        self._index = index
+        self._transport = transport
+        self._gatherer = transport.iceGatherer
+        # aiortc does not even begin to connect with nothing to connect from.
+        self._has_begun = bool(self._gatherer.getLocalCandidates())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def tell_gathered(self) -> None:
+        for candidate in self._gatherer.getLocalCandidates():
+            self._tell(candidate)
+
+    def tell_end(self) -> None:
+        self._candidates.ended.add(self._transport)
+        self._candidates.on_candidate(descriptions.end_of_candidates(self._mid, self._index))
+
+    def start_trickle(self) -> None:
+        self._start(self._trickle())
+
+    async def _trickle(self) -> None:
+        candidates = self._candidates
+        await Trickle(
+            self._gatherer,
+            candidates.ice_servers,
+            relay_only=candidates.relay_only,
+            on_candidate=self._take,
+        ).run()
+        self.tell_end()
+
+    def _take(self, candidate: RTCIceCandidate) -> None:
+        self._tell(candidate)
+        if not self._has_begun:
+            self._has_begun = True
+            self._start(connect_again(self._candidates.connection))
+
+    def _tell(self, candidate: RTCIceCandidate) -> None:
+        ufrag = self._gatherer.getLocalParameters().usernameFragment or ""
+        self._candidates.on_candidate(
+            descriptions.print_candidate(candidate, self._mid, self._index, ufrag)
+        )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # The tasks belong to the connection, which ends them.
+        self._tasks.append(asyncio.get_running_loop().create_task(work))

@@ -1,0 +1,169 @@
+"""Full trickle (RFC 8838): STUN and TURN servers are asked while the call is being set up.
+
+aiortc asks one of each before it says a word. Here its gatherer only binds host addresses; every
+server is asked in the background, and what it finds joins the ICE agent when it is there. This
+needs parts of aiortc 1.16 and aioice 0.13 that are not public. They are named in this file only,
+and looked for: if a release changes one, gathering falls back to aiortc's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+import aioice.ice
+from aioice.candidate import Candidate
+from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
+from aioice.stun import TransactionError, TransactionFailed
+from aiortc import RTCIceCandidate, RTCIceGatherer, RTCPeerConnection
+from aiortc.rtcicetransport import candidate_from_aioice, parse_stun_turn_uri
+
+from ..ice_server import IceServer
+
+if TYPE_CHECKING:
+    from aioice import Connection
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+ANSWER_SECONDS = 5.0
+"""How long a server may take to answer; candidates that come later are not waited for."""
+
+CONNECTION_ATTRIBUTES = (
+    "_closing",
+    "_end_remote_candidates",
+    "_local_candidates",
+    "_pair_remote_candidate",
+    "_protocols",
+    "_remote_candidates",
+    "_remote_candidates_end",
+    "_remote_candidates_resolving",
+    "sort_check_list",
+)
+GATHERER_ATTRIBUTES = ("_connection",)
+PEER_CONNECTION_ATTRIBUTES = ("_RTCPeerConnection__connect",)
+
+
+def missing_attributes() -> list[str]:
+    """What this file needs of aiortc and aioice that the installed releases do not have."""
+    connection = aioice.ice.Connection(ice_controlling=True)
+    gatherer = RTCIceGatherer(iceServers=[])
+    needed: list[tuple[object, Sequence[str]]] = [
+        (connection, CONNECTION_ATTRIBUTES),
+        (gatherer, GATHERER_ATTRIBUTES),
+        (RTCPeerConnection, PEER_CONNECTION_ATTRIBUTES),
+    ]
+    return [name for owner, names in needed for name in names if not hasattr(owner, name)]
+
+
+class Trickle:
+    """Asks servers for the candidates of one transport.
+
+    Args:
+        gatherer: of the transport; it has bound its host addresses.
+        servers: whom to ask, all of them.
+        relay_only: whether only TURN servers are of use.
+        on_candidate: is told each candidate when it is found.
+    """
+
+    def __init__(
+        self,
+        gatherer: RTCIceGatherer,
+        servers: Sequence[IceServer],
+        *,
+        relay_only: bool,
+        on_candidate: Callable[[RTCIceCandidate], None],
+    ):
+        self._connection: Connection = gatherer._connection
+        self._servers = servers
+        self._relay_only = relay_only
+        self._on_candidate = on_candidate
+
+    async def run(self) -> None:
+        """Ask all servers at once; return when each has answered, or cannot be waited for."""
+        connection = self._connection
+        # While this is counted up, a check list without a working pair has not failed yet.
+        connection._remote_candidates_resolving += 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server in self._servers:
+                    for url in server.url_list:
+                        for query in self._queries(server, url):
+                            group.create_task(self._ask(url, query))
+        finally:
+            connection._remote_candidates_resolving -= 1
+            resolving = connection._remote_candidates_resolving
+            if connection._remote_candidates_end and not resolving and not connection._closing:
+                connection._end_remote_candidates()
+
+    def _queries(
+        self, server: IceServer, url: str
+    ) -> list[Awaitable[tuple[Candidate, StunProtocol | None]]]:
+        parts: dict[str, Any] = parse_stun_turn_uri(url)
+        address = (parts["host"], parts["port"])
+        if parts["scheme"] in ("turn", "turns"):
+            return [
+                relayed_candidate(
+                    component=1,
+                    hide_related_address=self._relay_only,
+                    protocol_factory=lambda: StunProtocol(self._connection),
+                    turn_server=address,
+                    turn_username=server.username,
+                    turn_password=server.credential,
+                    turn_ssl=parts["scheme"] == "turns",
+                    turn_transport=parts["transport"],
+                )
+            ]
+        if parts["scheme"] == "stuns":
+            logger.warning("%s is not asked: STUN over TLS is not spoken here", url)
+            return []
+        if self._relay_only:
+            return []
+        # aioice looks up the server's IPv4 address, which IPv6 sockets cannot reach.
+        return [
+            server_reflexive_candidate(protocol, address)
+            for protocol in self._connection._protocols
+            if "." in protocol.local_candidate.host
+        ]
+
+    async def _ask(self, url: str, query: Awaitable[tuple[Candidate, StunProtocol | None]]) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                candidate, relay = await query
+        except TransactionFailed as error:
+            # An error response is the server's word, and most often about the credentials.
+            code, reason = error.response.attributes.get("ERROR-CODE", (0, "no reason given"))
+            logger.warning(
+                "%s refuses us: %s %s", url, code, reason, extra={"code": "ice_server_refused"}
+            )
+        except (TransactionError, OSError, TimeoutError) as error:
+            logger.info("%s gives no candidate: %s", url, str(error) or "no answer in time")
+        else:
+            await self._add(candidate, relay)
+
+    async def _add(self, candidate: Candidate, relay: StunProtocol | None) -> None:
+        connection = self._connection
+        if connection._closing:
+            if relay is not None:
+                await relay.close()
+            return
+        if relay is not None:
+            connection._protocols.append(relay)
+            for remote in connection._remote_candidates:
+                connection._pair_remote_candidate(remote)
+            connection.sort_check_list()
+        elif any(
+            (known.host, known.port) == (candidate.host, candidate.port)
+            for known in connection._local_candidates
+        ):
+            # Redundant (RFC 8445, section 5.1.3): no NAT, or two servers that agree.
+            return
+        connection._local_candidates.append(candidate)
+        self._on_candidate(candidate_from_aioice(candidate))
+
+
+def connect_again(connection: RTCPeerConnection) -> Coroutine[Any, Any, None]:
+    """Have aiortc begin what it did not for lack of any local candidate (relay only)."""
+    connect: Callable[[], Coroutine[Any, Any, None]] = connection._RTCPeerConnection__connect  # type: ignore[attr-defined]
+    return connect()
