@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .rtc import IceServer, Kind, MediaTrack
+from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack
 from .signaling import Peer
 
 StepName = Literal[
@@ -45,6 +45,7 @@ class CallOptions:
     tracks: Sequence[MediaTrack] = ()
     receive: Sequence[Kind] = ()
     ice_servers: Sequence[str | IceServer] = ()
+    ice_transport_policy: IceTransportPolicy = "all"
     connect_timeout: float = 30.0
     close_timeout: float = 5.0
     trace: Callable[[CallStep], None] | None = None

@@ -15,7 +15,7 @@ from .conductor import Conductor
 from .errors import NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
-from .rtc import IceServer, Kind, MediaTrack
+from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
@@ -31,6 +31,7 @@ async def open_call(
     tracks: Iterable[MediaTrack] = (),
     receive: Iterable[Kind] = ("audio", "video"),
     ice_servers: Iterable[str | IceServer] | None = None,
+    ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
     close_timeout: float = 5.0,
     trace: Callable[[CallStep], None] | None = None,
@@ -45,6 +46,9 @@ async def open_call(
         tracks: what to send: local media (`open_media`), or tracks of another call.
         receive: media that the other side may send, whether or not we send any.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
+            All are asked.
+        ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
+            of our addresses.
         connect_timeout: seconds until the call has to be connected.
         close_timeout: seconds for what is on its way when the call is hung up.
         trace: called with each `CallStep`, in this thread; it must not block.
@@ -62,6 +66,7 @@ async def open_call(
         tracks=tuple(tracks),
         receive=tuple(receive),
         ice_servers=tuple(ice_servers or ()),
+        ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
         close_timeout=close_timeout,
         trace=trace,
@@ -78,6 +83,7 @@ async def serve_calls(
     *,
     tracks: Iterable[MediaTrack] = (),
     ice_servers: Iterable[str | IceServer] | None = None,
+    ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
     close_timeout: float = 5.0,
     trace: Callable[[CallStep], None] | None = None,
@@ -99,6 +105,7 @@ async def serve_calls(
     options = CallOptions(
         tracks=tuple(tracks),
         ice_servers=tuple(ice_servers or ()),
+        ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
         close_timeout=close_timeout,
         trace=trace,

@@ -102,6 +102,7 @@ class Conductor:
         async with (
             open_peer_connection(
                 ice_servers=options.ice_servers,
+                ice_transport_policy=options.ice_transport_policy,
                 # An answer goes by what the offer has bundled.
                 bundle_policy="max-bundle" if offering else "balanced",
                 close_timeout=options.close_timeout,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import trio
 
+from trio_rtc.errors import CallError
 from trio_rtc.messages import IceCandidate
 from trio_rtc.rtc import (
     ConnectionStateEvent,
@@ -57,7 +58,8 @@ class Peer:
                     self.candidates.append(candidate)
                     await self.described.wait()
                     if self.forwards:
-                        await other.connection.add_ice_candidate(candidate)
+                        with suppress(CallError):  # The other may be closed by now.
+                            await other.connection.add_ice_candidate(candidate)
                 case ConnectionStateEvent(state):
                     self.log.append(state)
                     if state == "connected":

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import groupby
+from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import BadIceServer, CallError, NegotiationError
 from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import IceServer, Kind, PeerConnection, open_media, open_peer_connection
+from trio_rtc.rtc.loop.connection import LoopConnection
 
 from .pairs import Peer, negotiate, open_pair
 
@@ -313,7 +318,7 @@ async def test_closed_while_a_task_negotiates() -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(negotiate_on)
-            await trio.testing.wait_all_tasks_blocked()
+            await wait_all_tasks_blocked()
             await connection.aclose()
 
 
@@ -448,3 +453,76 @@ async def test_an_ice_server_that_does_not_answer_holds_up_nobody() -> None:
             # Whether this waits for the server or not, it can be left at any time.
             with trio.move_on_after(0.1):
                 await connection.set_local_description()
+
+
+async def test_what_comes_while_it_closes() -> None:
+    # All of it reaches the loop after the closing has begun there, and before we hear of that.
+    line = "candidate:1 1 udp 1 127.0.0.1 9 typ host"
+    with trio.fail_after(30):
+        async with open_media(audio="tone") as (track,), open_pair() as (alice, bob):
+            channel = await alice.connection.create_data_channel("chat")
+            offer = await alice.connection.create_offer()
+            await negotiate(alice, bob)
+            await channel.wait_open()
+            connection = alice.connection
+
+            async def attempt(async_fn: Callable[[], Awaitable[object]]) -> None:
+                with pytest.raises(CallError) as caught:
+                    await async_fn()
+                assert caught.value.code == "connection_closed"
+                refused.append(async_fn)
+
+            refused: list[object] = []
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connection.aclose)
+                await wait_all_tasks_blocked()
+                for async_fn in (
+                    connection.create_offer,
+                    connection.create_answer,
+                    connection.set_local_description,
+                    lambda: connection.set_remote_description(offer),
+                    lambda: connection.add_ice_candidate(IceCandidate(candidate="")),
+                    lambda: connection.add_ice_candidate(IceCandidate(candidate=line, sdp_mid="0")),
+                    lambda: connection.create_data_channel("more"),
+                    lambda: connection.add_track(track),
+                ):
+                    nursery.start_soon(attempt, async_fn)
+            assert len(refused) == 8
+
+
+@pytest.mark.parametrize("step", ["describe", "resolve"])
+@pytest.mark.parametrize("steps", range(12))
+async def test_closed_in_the_middle_of_a_method(step: str, steps: int) -> None:
+    hidden = IceCandidate(candidate="candidate:1 1 udp 1 nobody.local 9 typ host", sdp_mid="0")
+    codes: list[str] = []
+
+    async def close_later(connection: LoopConnection) -> None:
+        method: Coroutine[Any, Any, object]
+        if step == "describe":
+            method = connection.while_open(connection.set_local_description, None)
+        else:
+            method = connection.while_open(connection.add_ice_candidate, hidden)
+        task = asyncio.create_task(method)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await connection.close(5)
+        await task
+
+    with trio.fail_after(30):
+        async with open_pair() as (alice, bob):
+            await alice.connection.create_data_channel("chat")
+            offer = await alice.connection.set_local_description()
+            await bob.connection.set_remote_description(offer)
+            try:
+                await bob.connection._bridge.run(close_later, bob.connection._loop_connection)
+            except CallError as error:
+                codes.append(error.code)
+    assert set(codes) <= {"connection_closed"}
+
+
+async def test_closing_after_the_block() -> None:
+    async with open_peer_connection() as connection:
+        await connection.create_data_channel("chat")
+    await connection.aclose()
+    with pytest.raises(CallError):
+        await connection.create_offer()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Literal, cast
+from typing import Literal, TypeVar, TypeVarTuple, cast
 
 import trio
 
@@ -27,6 +27,9 @@ from .loop.connection import LoopConnection
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
 from .media import Kind, MediaTrack
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
 IceTransportPolicy = Literal["all", "relay"]
@@ -119,7 +122,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
     @property
     def remote_description(self) -> SessionDescription | None:
-        """The other side's description, with its candidates so far."""
+        """The other side's description, as it was applied."""
         return self._remote
 
     async def create_offer(self) -> SessionDescription:
@@ -129,8 +132,7 @@ class PeerConnection(trio.abc.AsyncResource):
             NegotiationError: ``nothing_to_offer``: no data channel and no track.
             CallError: ``connection_closed``, as every method here.
         """
-        self._check_open()
-        return await self._bridge.run(self._loop_connection.create_offer)
+        return await self._run(self._loop_connection.create_offer)
 
     async def create_answer(self) -> SessionDescription:
         """An answer to the offer that was applied.
@@ -138,8 +140,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``wrong_state``: there is none.
         """
-        self._check_open()
-        return await self._bridge.run(self._loop_connection.create_answer)
+        return await self._run(self._loop_connection.create_answer)
 
     async def set_local_description(
         self, description: SessionDescription | None = None
@@ -156,10 +157,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``wrong_state``, ``nothing_to_offer``.
         """
-        self._check_open()
-        to_send = await self._bridge.run(self._loop_connection.set_local_description, description)
-        await self._update_descriptions()
-        return to_send
+        return await self._run(self._loop_connection.set_local_description, description)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Apply a description of the other side.
@@ -168,11 +166,9 @@ class PeerConnection(trio.abc.AsyncResource):
             NegotiationError: ``bad_description``: it cannot be used; ``wrong_state``: not now;
                 ``no_common_codec``.
         """
-        self._check_open()
-        self._max_message_size = await self._bridge.run(
+        self._max_message_size = await self._run(
             self._loop_connection.set_remote_description, description
         )
-        await self._update_descriptions()
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         """Apply a candidate of the other side, or the end of them.
@@ -182,9 +178,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``bad_candidate``; ``wrong_state``: before the description.
         """
-        self._check_open()
-        await self._bridge.run(self._loop_connection.add_ice_candidate, candidate)
-        await self._update_descriptions()
+        await self._run(self._loop_connection.add_ice_candidate, candidate)
 
     async def create_data_channel(
         self,
@@ -212,7 +206,6 @@ class PeerConnection(trio.abc.AsyncResource):
             ValueError: arguments that do not go together or are out of range (the texts have at
                 most 65535 bytes), or an id that is in use.
         """
-        self._check_open()
         parameters = ChannelParameters(
             label=label,
             ordered=ordered,
@@ -225,7 +218,7 @@ class PeerConnection(trio.abc.AsyncResource):
         parameters.check()
         loop_channel = LoopChannel(self._bridge.post)
         channel = self._channel(loop_channel, parameters)
-        await self._bridge.run(self._loop_connection.create_channel, loop_channel, parameters)
+        await self._run(self._loop_connection.create_channel, loop_channel, parameters)
         return channel
 
     def offer_to_receive(
@@ -244,8 +237,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
         The next answer has it already, if the offer has a section of its kind that is free.
         """
-        self._check_open()
-        await self._bridge.run(self._loop_connection.add_track, track._source)
+        await self._run(self._loop_connection.add_track, track._source)
 
     def __aiter__(self) -> PeerConnection:
         return self
@@ -255,12 +247,16 @@ class PeerConnection(trio.abc.AsyncResource):
 
     async def aclose(self) -> None:
         """Close the connection and all that belongs to it. Does nothing the second time."""
+        if self._closed.is_set():
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
         with trio.CancelScope(shield=True):
             await self._bridge.run(self._loop_connection.close, self._close_timeout)
 
-    def _check_open(self) -> None:
+    async def _run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         if self._closed.is_set():
             raise CallError("the connection is closed", code="connection_closed", fault="local")
+        return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
 
     def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:
         return DataChannel(
@@ -271,16 +267,14 @@ class PeerConnection(trio.abc.AsyncResource):
             close_timeout=self._close_timeout,
         )
 
-    async def _update_descriptions(self) -> None:
-        async def descriptions() -> tuple[SessionDescription | None, SessionDescription | None]:
-            return self._loop_connection.descriptions()
-
-        self._local, self._remote = await self._bridge.run(descriptions)
-
     # Posted from the loop's side.
 
-    def _on_candidate(self, candidate: IceCandidate, local: SessionDescription | None) -> None:
-        self._local = local
+    def _on_descriptions(
+        self, local: SessionDescription | None, remote: SessionDescription | None
+    ) -> None:
+        self._local, self._remote = local, remote
+
+    def _on_candidate(self, candidate: IceCandidate) -> None:
         self._events.send_nowait(IceCandidateEvent(candidate))
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:

@@ -51,6 +51,7 @@ class LocalCandidates:
 
     Args:
         on_candidate: is told each, and the end of them for each transport.
+        on_late: is called after one that was found after the description was applied.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class LocalCandidates:
         *,
         relay_only: bool,
         on_candidate: Callable[[IceCandidate], None],
+        on_late: Callable[[], None],
     ):
         self.connection = connection
         self.ice_servers = ice_servers
         self.relay_only = relay_only
         self.on_candidate = on_candidate
+        self.on_late = on_late
         self.ended: set[RTCIceTransport] = set()
         self._told: set[RTCIceTransport] = set()
 
@@ -128,9 +131,11 @@ class _Section:
             on_candidate=self._take,
         ).run()
         self.tell_end()
+        candidates.on_late()
 
     def _take(self, candidate: RTCIceCandidate) -> None:
         self._tell(candidate)
+        self._candidates.on_late()
         if not self._has_begun:
             self._has_begun = True
             self._start(connect_again(self._candidates.connection))

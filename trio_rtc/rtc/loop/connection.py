@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, TypeVarTuple, cast
 
 from aiortc import (
     InvalidStateError,
@@ -23,7 +23,7 @@ from aiortc.exceptions import OperationError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ...errors import NegotiationError
+from ...errors import CallError, NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..ice_server import IceServer
 from . import descriptions
@@ -31,8 +31,12 @@ from .candidates import LocalCandidates, can_trickle, transports
 from .channel import ChannelParameters, LoopChannel
 from .media import Reader, Source
 from .ownership import Owner
+from .trickle import check_now
 
 logger = logging.getLogger("trio_rtc.rtc")
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 SEND_FRAMES = 30
 """Frames kept for an encoder that lags."""
@@ -44,7 +48,10 @@ PLACEHOLDER_ID = 65534
 class ConnectionSink(Protocol):
     """The Trio side, which hears of what happens."""
 
-    def _on_candidate(self, candidate: IceCandidate, local: SessionDescription | None) -> None: ...
+    def _on_candidate(self, candidate: IceCandidate) -> None: ...
+    def _on_descriptions(
+        self, local: SessionDescription | None, remote: SessionDescription | None
+    ) -> None: ...
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
     def _on_track(self, source: Source) -> None: ...
@@ -84,6 +91,7 @@ class LoopConnection:
             ice_servers,
             relay_only=self._relay_only,
             on_candidate=self._tell_candidate,
+            on_late=self._tell_descriptions,
         )
         self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
@@ -109,8 +117,16 @@ class LoopConnection:
             self._closing = asyncio.get_running_loop().create_task(self._close())
 
     def _tell_candidate(self, candidate: IceCandidate) -> None:
-        local, _ = self.descriptions()
-        self._post(self._sink._on_candidate, candidate, local)
+        self._post(self._sink._on_candidate, candidate)
+
+    def _tell_descriptions(self) -> None:
+        """Tell the local one, with all candidates found so far, and the remote one."""
+        local, remote = self._pc.localDescription, self._pc.remoteDescription
+        self._post(
+            self._sink._on_descriptions,
+            _description(local, self._candidates.description()) if local else None,
+            _description(remote, remote.sdp) if remote else None,
+        )
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         parameters = ChannelParameters(
@@ -143,6 +159,26 @@ class LoopConnection:
             logger.debug("a task of a connection failed: %r", error)
 
     # What the Trio side asks for.
+
+    async def while_open(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Do what makes no sense with a connection that is closed, before or meanwhile.
+
+        Raises:
+            CallError: ``connection_closed``.
+        """
+        if self._closing is not None:
+            raise _closed()
+        try:
+            return await async_fn(*args)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._closing is None or (task is not None and task.cancelling()):
+                raise
+            raise _closed() from error
+        except Exception as error:
+            if self._closing is None:
+                raise
+            raise _closed() from error
 
     async def create_offer(self) -> SessionDescription:
         self._add_tracks(answering=False)
@@ -186,6 +222,7 @@ class LoopConnection:
                 raise
         with self._owner.owning():
             self._candidates.tell()
+        self._tell_descriptions()
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
         return SessionDescription(type=description.type, sdp=sdp)
 
@@ -253,6 +290,7 @@ class LoopConnection:
                 code="bad_description",
             ) from error
         self._bundle(parsed)
+        self._tell_descriptions()
         return descriptions.max_message_size(parsed)
 
     def _bundle(self, remote: ParsedDescription) -> None:
@@ -274,6 +312,9 @@ class LoopConnection:
         if not candidate.is_end:
             with self._owner.owning():
                 await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
+                if can_trickle():
+                    for transport in self._ice_transports():
+                        check_now(transport)
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
@@ -311,14 +352,6 @@ class LoopConnection:
             reader = source.subscribe(SEND_FRAMES)
             self._pc.addTrack(reader)
             self._readers.append(reader)
-
-    def descriptions(self) -> tuple[SessionDescription | None, SessionDescription | None]:
-        """The local one, with all candidates found so far, and the remote one."""
-        local, remote = self._pc.localDescription, self._pc.remoteDescription
-        return (
-            _description(local, self._candidates.description()) if local else None,
-            _description(remote, remote.sdp) if remote else None,
-        )
 
     async def close(self, timeout: float) -> None:
         """Close it, once: a cancelled close of aiortc's would make every later one hang."""
@@ -361,6 +394,10 @@ def _for_aiortc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
 
 def _description(description: RTCSessionDescription, sdp: str) -> SessionDescription:
     return SessionDescription(type=cast(DescriptionType, description.type), sdp=sdp)
+
+
+def _closed() -> CallError:
+    return CallError("the connection is closed", code="connection_closed", fault="local")
 
 
 @contextmanager

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""How long a call takes to set up, beside plain aiortc on asyncio.
+
+Measured from the start of the call until its first data channel is open, both peers in one
+process, messages between them without delay. The two sides take turns in one run; printed are
+medians, the spread, and the ratio of the medians. ``--json FILE`` writes the same as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiortc
+import trio
+from aioice.ice import get_host_addresses
+
+from trio_rtc import Peer, Signaling, open_call, serve_calls
+from trio_rtc.rtc import IceServer, IceTransportPolicy
+from trio_rtc.rtc.bridge import open_bridge
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    servers: tuple[IceServer, ...] = ()
+    relay_only: bool = False
+
+
+def signaling_pair() -> tuple[Signaling, Signaling]:
+    """Two sessions that hand each other what is sent."""
+    sessions: dict[int, Signaling] = {}
+
+    def session(own: int, name: str, other: Peer) -> Signaling:
+        async def send(to: int, data: bytes) -> None:
+            await trio.lowlevel.checkpoint()
+            sessions[to].received(own, data)
+
+        signaling = Signaling(own, name, send)
+        signaling.joined(other)
+        sessions[own] = signaling
+        return signaling
+
+    return session(1, "caller", Peer(2, "callee")), session(2, "callee", Peer(1, "caller"))
+
+
+async def ours(scenario: Scenario, rounds: int) -> list[float]:
+    """The times of so many calls, in seconds."""
+    times: list[float] = []
+    policy: IceTransportPolicy = "relay" if scenario.relay_only else "all"
+    async with open_bridge(), trio.open_nursery() as nursery:
+        for _ in range(rounds):
+            caller, callee = signaling_pair()
+
+            async def answer(
+                task_status: trio.TaskStatus[None], callee: Signaling = callee
+            ) -> None:
+                await serve_calls(
+                    lambda call: call.wait_ended(),
+                    callee,
+                    ice_servers=scenario.servers,
+                    ice_transport_policy=policy,
+                    task_status=task_status,
+                )
+
+            await nursery.start(answer)
+            start = time.perf_counter()
+            async with open_call(
+                caller,
+                2,
+                receive=(),
+                ice_servers=scenario.servers,
+                ice_transport_policy=policy,
+            ) as call:
+                await call.open_channel("benchmark")
+                times.append(time.perf_counter() - start)
+        nursery.cancel_scope.cancel()
+    return times
+
+
+async def plain(scenario: Scenario, rounds: int) -> list[float]:
+    """The same with aiortc alone, as its examples use it."""
+    times: list[float] = []
+    for _ in range(rounds):
+        configuration = aiortc.RTCConfiguration(
+            iceServers=[
+                aiortc.RTCIceServer(list(s.url_list), s.username, s.credential)
+                for s in scenario.servers
+            ],
+            iceTransportPolicy=aiortc.rtcconfiguration.RTCIceTransportPolicy(
+                "relay" if scenario.relay_only else "all"
+            ),
+        )
+        start = time.perf_counter()
+        caller = aiortc.RTCPeerConnection(configuration)
+        callee = aiortc.RTCPeerConnection(configuration)
+        channel = caller.createDataChannel("benchmark")
+        opened = asyncio.Event()
+        channel.on("open", opened.set)
+        await caller.setLocalDescription()
+        await callee.setRemoteDescription(caller.localDescription)
+        await callee.setLocalDescription()
+        await caller.setRemoteDescription(callee.localDescription)
+        await asyncio.wait_for(opened.wait(), 60)
+        times.append(time.perf_counter() - start)
+        await caller.close()
+        await callee.close()
+    return times
+
+
+@contextlib.contextmanager
+def silent_server(address: str) -> Iterator[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 0))
+        yield f"{address}:{sock.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def coturn(address: str) -> Iterator[IceServer | None]:
+    """A TURN server; None where coturn is not installed."""
+    command = shutil.which("turnserver")
+    if command is None:
+        yield None
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [
+                command, "-n", "--listening-ip", address, "--listening-port", str(port),
+                "--relay-ip", address, "--lt-cred-mech", "--user", "u:p", "--realm", "r",
+                "--no-tls", "--no-dtls", "--no-cli", "--simple-log",
+                "--log-file", f"{folder}/log", "--pidfile", f"{folder}/pid",
+                "--userdb", f"{folder}/db",
+            ],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            for _ in range(200):
+                with contextlib.suppress(OSError), socket.create_connection((address, port)):
+                    break
+                time.sleep(0.05)
+            yield IceServer(f"turn:{address}:{port}?transport=udp", "u", "p")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def measure(scenario: Scenario, turns: int, rounds: int) -> dict[str, object]:
+    sides: dict[str, Callable[[], list[float]]] = {
+        "ours": lambda: trio.run(ours, scenario, rounds),
+        "plain aiortc": lambda: asyncio.run(plain(scenario, rounds)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(turns):
+        for name, side in sides.items():
+            times[name] += side()
+    medians = {name: statistics.median(values) * 1000 for name, values in times.items()}
+    print(f"{scenario.name:36}", end="")
+    for name, values in times.items():
+        low, high = min(values) * 1000, max(values) * 1000
+        print(f"{name}: {medians[name]:8.1f} ms ({low:.0f} to {high:.0f})   ", end="")
+    ratio = medians["plain aiortc"] / medians["ours"]
+    print(f"{ratio:6.2f} times as fast", flush=True)
+    return {"scenario": scenario.name, "median_ms": medians, "ratio": ratio}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="how often the sides take turns")
+    parser.add_argument("--rounds", type=int, default=2, help="calls of one side in its turn")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    arguments = parser.parse_args()
+    address = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
+    with silent_server(address) as silent, coturn(address) as turn:
+        scenarios = [
+            Scenario("no servers"),
+            Scenario("a STUN server that does not answer", (IceServer(f"stun:{silent}"),)),
+        ]
+        if turn is not None:
+            scenarios += [
+                Scenario("TURN", (turn,)),
+                Scenario("relay only", (turn,), relay_only=True),
+            ]
+        results = [measure(scenario, arguments.turns, arguments.rounds) for scenario in scenarios]
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
