@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -163,6 +164,17 @@ async def test_a_media_file_that_is_not_there(option: str, tmp_path: Path) -> No
     text = tmp_path / "text.mp4"
     text.write_text("no media")
     await fails(option, str(text), code="media_unreadable")
+
+
+async def test_an_interrupt_while_a_source_does_not_open(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    async with command("client", "--name", "x", "--video", str(pipe)) as running:
+        # Nobody ever writes into it.
+        await trio.sleep(1.5)
+        running.interrupt()
+        assert await running.exit_status() == 130
+        assert running.errors == ""
 
 
 async def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:

@@ -127,8 +127,10 @@ async def open_media(
         for kind, name in wanted:
             assert bridge is not None
             if name not in players:
-                # Opening reads from the disk or the network.
-                players[name] = await trio.to_thread.run_sync(_open_player, kind, name)
+                # Opening reads from the disk or the network, where it may wait for ever.
+                players[name] = await trio.to_thread.run_sync(
+                    _open_player, kind, name, abandon_on_cancel=True
+                )
             track = getattr(players[name], kind)
             if track is None:
                 raise MediaError(f"{name!r} has no {kind}", code="media_no_stream")

@@ -230,14 +230,16 @@ class PeerConnection(trio.abc.AsyncResource):
             kinds: media that the other side may send.
             data_channels: whether there may be data channels.
         """
-        self._bridge.call_soon(self._loop_connection.offer_to_receive, tuple(kinds), data_channels)
+        self._bridge.call_soon(
+            self._loop_connection.sections.offer_to_receive, tuple(kinds), data_channels
+        )
 
     async def add_track(self, track: MediaTrack) -> None:
         """Send a track to the other side, from the next offer on.
 
         The next answer has it already, if the offer has a section of its kind that is free.
         """
-        await self._run(self._loop_connection.add_track, track._source)
+        await self._run(self._loop_connection.sections.add_track, track._source)
 
     def __aiter__(self) -> PeerConnection:
         return self

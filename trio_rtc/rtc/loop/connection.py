@@ -21,7 +21,6 @@ from aiortc import (
 )
 from aiortc.exceptions import OperationError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
-from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import CallError, NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
@@ -29,20 +28,15 @@ from ..ice_server import IceServer
 from . import descriptions
 from .candidates import LocalCandidates, can_trickle, transports
 from .channel import ChannelParameters, LoopChannel
-from .media import Reader, Source
+from .media import Source
 from .ownership import Owner
+from .sections import Sections
 from .trickle import check_now
 
 logger = logging.getLogger("trio_rtc.rtc")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-SEND_FRAMES = 30
-"""Frames kept for an encoder that lags."""
-
-PLACEHOLDER_ID = 65534
-"""The highest id of a channel, which aiortc assigns to none by itself."""
 
 
 class ConnectionSink(Protocol):
@@ -81,10 +75,8 @@ class LoopConnection:
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
         self._gathering: set[asyncio.Task[None]] = set()
-        self._max_bundle = configuration.bundlePolicy == RTCBundlePolicy.MAX_BUNDLE
+        self.sections = Sections(self._pc, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []
-        self._readers: list[Reader] = []
-        self._tracks_to_add: list[Source] = []
         self._sources: list[Source] = []
         self._candidates = LocalCandidates(
             self._pc,
@@ -93,8 +85,6 @@ class LoopConnection:
             on_candidate=self._tell_candidate,
             on_late=self._tell_descriptions,
         )
-        self._receives: tuple[str, ...] = ()
-        self._offers_data_channels = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
             "connectionstatechange",
@@ -181,8 +171,7 @@ class LoopConnection:
             raise _closed() from error
 
     async def create_offer(self) -> SessionDescription:
-        self._add_tracks(answering=False)
-        self._make_room()
+        self.sections.prepare_offer()
         if self._pc.sctp is None and not self._pc.getTransceivers():
             raise NegotiationError(
                 "there is nothing to offer yet: no data channel and no track",
@@ -194,7 +183,7 @@ class LoopConnection:
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
-            self._add_tracks(answering=True)
+            self.sections.prepare_answer()
             answer = await self._pc.createAnswer()
         return _description(answer, answer.sdp)
 
@@ -232,34 +221,12 @@ class LoopConnection:
             # bound them all. That takes no time to speak of, and only then it waits for servers.
             unbound = not self._relay_only and any(
                 not transport.iceGatherer._connection._protocols
-                for transport in self._ice_transports()
+                for transport in self.sections.ice_transports()
             )
             if not unbound:
                 for gathering in self._gathering:
                     gathering.cancel()
             await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
-
-    def _ice_transports(self) -> Iterator[RTCIceTransport]:
-        for transceiver in self._pc.getTransceivers():
-            yield transceiver.receiver.transport.transport
-        if self._pc.sctp is not None:
-            yield self._pc.sctp.transport.transport
-
-    def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
-        """Have sections for these in the first offer, even with nothing of ours in them."""
-        self._receives = tuple(kinds)
-        self._offers_data_channels = data_channels
-
-    def _make_room(self) -> None:
-        have = {transceiver.kind for transceiver in self._pc.getTransceivers()}
-        for kind in self._receives:
-            if kind not in have:
-                self._pc.addTransceiver(kind, direction="recvonly")
-        # A channel that needs no announcement, and which nobody hears of, brings the section.
-        # Not before the tracks: in a bundle the first section has to own the transport, and
-        # aiortc puts the data channels last.
-        if self._offers_data_channels and self._pc.sctp is None:
-            self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
 
     async def set_remote_description(self, description: SessionDescription) -> float:
         """Apply it; return the other side's limit for messages, in bytes."""
@@ -271,7 +238,7 @@ class LoopConnection:
                 f"an {description.type} does not fit the state {self._pc.signalingState!r}",
                 code="wrong_state",
             )
-        self._bundle(parsed)
+        self.sections.bundle(parsed)
         try:
             with self._owner.owning():
                 await self._pc.setRemoteDescription(
@@ -289,19 +256,9 @@ class LoopConnection:
                 f"the {description.type} of the other side cannot be applied: {error}",
                 code="bad_description",
             ) from error
-        self._bundle(parsed)
+        self.sections.bundle(parsed)
         self._tell_descriptions()
         return descriptions.max_message_size(parsed)
-
-    def _bundle(self, remote: ParsedDescription) -> None:
-        # Under max-bundle all have one transport, of which the first section of the bundle is
-        # the owner. aiortc 1.16 takes what was created first for that. If this was a channel,
-        # it would drop the candidates, and stop the transport that all of them use.
-        if self._max_bundle:
-            owner = descriptions.bundle_owner(remote)
-            for section in (*self._pc.getTransceivers(), self._pc.sctp):
-                if section is not None:
-                    section._bundled = section.mid != owner
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         remote = self._pc.remoteDescription
@@ -313,7 +270,7 @@ class LoopConnection:
             with self._owner.owning():
                 await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
                 if can_trickle():
-                    for transport in self._ice_transports():
+                    for transport in self.sections.ice_transports():
                         check_now(transport)
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
@@ -331,28 +288,6 @@ class LoopConnection:
             channel.create(self._pc, parameters, self._owner)
         self._channels.append(channel)
 
-    async def add_track(self, source: Source) -> None:
-        self._tracks_to_add.append(source)
-
-    def _add_tracks(self, *, answering: bool) -> None:
-        """Add the tracks that there is a place for: in an offer all, in an answer what it has.
-
-        The others wait for an offer of ours: aiortc can make no answer, and no connection,
-        with a track that has no section.
-        """
-        waiting, self._tracks_to_add = self._tracks_to_add, []
-        for source in waiting:
-            has_place = any(
-                transceiver.kind == source.kind and transceiver.sender.track is None
-                for transceiver in self._pc.getTransceivers()
-            )
-            if answering and not has_place:
-                self._tracks_to_add.append(source)
-                continue
-            reader = source.subscribe(SEND_FRAMES)
-            self._pc.addTrack(reader)
-            self._readers.append(reader)
-
     async def close(self, timeout: float) -> None:
         """Close it, once: a cancelled close of aiortc's would make every later one hang."""
         if self._closing is None:
@@ -368,8 +303,7 @@ class LoopConnection:
 
     async def _close(self) -> None:
         try:
-            for reader in self._readers:
-                reader.stop()
+            self.sections.stop()
             await self._stop_gathering()
             await self._pc.close()
         finally:

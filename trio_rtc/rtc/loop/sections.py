@@ -1,0 +1,96 @@
+"""The media sections of a connection: what it offers, and what it can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from aiortc import RTCIceTransport, RTCPeerConnection
+from aiortc.sdp import SessionDescription as ParsedDescription
+
+from . import descriptions
+from .media import Reader, Source
+
+SEND_FRAMES = 30
+"""Frames kept for an encoder that lags."""
+
+PLACEHOLDER_ID = 65534
+"""The highest id of a channel, which aiortc assigns to none by itself."""
+
+
+class Sections:
+    """Tracks, and room for those of the other side, in the order that aiortc can take."""
+
+    def __init__(self, connection: RTCPeerConnection, *, max_bundle: bool):
+        self._pc = connection
+        self._max_bundle = max_bundle
+        self._tracks_to_add: list[Source] = []
+        self._readers: list[Reader] = []
+        self._receives: tuple[str, ...] = ()
+        self._offers_data_channels = False
+
+    def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
+        """Have sections for these in the first offer, even with nothing of ours in them."""
+        self._receives = tuple(kinds)
+        self._offers_data_channels = data_channels
+
+    async def add_track(self, source: Source) -> None:
+        self._tracks_to_add.append(source)
+
+    def prepare_offer(self) -> None:
+        """Add all that waits for an offer."""
+        self._add_tracks(answering=False)
+        have = {transceiver.kind for transceiver in self._pc.getTransceivers()}
+        for kind in self._receives:
+            if kind not in have:
+                self._pc.addTransceiver(kind, direction="recvonly")
+        # A channel that needs no announcement, and which nobody hears of, brings the section.
+        # Not before the tracks: in a bundle the first section has to own the transport, and
+        # aiortc puts the data channels last.
+        if self._offers_data_channels and self._pc.sctp is None:
+            self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
+
+    def prepare_answer(self) -> None:
+        """Add what the other side's offer has a place for."""
+        self._add_tracks(answering=True)
+
+    def _add_tracks(self, *, answering: bool) -> None:
+        """Add the tracks that there is a place for: in an offer all, in an answer what it has.
+
+        The others wait for an offer of ours: aiortc can make no answer, and no connection,
+        with a track that has no section.
+        """
+        waiting, self._tracks_to_add = self._tracks_to_add, []
+        for source in waiting:
+            has_place = any(
+                transceiver.kind == source.kind and transceiver.sender.track is None
+                for transceiver in self._pc.getTransceivers()
+            )
+            if answering and not has_place:
+                self._tracks_to_add.append(source)
+                continue
+            reader = source.subscribe(SEND_FRAMES)
+            self._pc.addTrack(reader)
+            self._readers.append(reader)
+
+    def bundle(self, remote: ParsedDescription) -> None:
+        """Have all sections share the transport that a description of the other side implies."""
+        # Under max-bundle all have one transport, of which the first section of the bundle is
+        # the owner. aiortc 1.16 takes what was created first for that. If this was a channel,
+        # it would drop the candidates, and stop the transport that all of them use.
+        if self._max_bundle:
+            owner = descriptions.bundle_owner(remote)
+            for section in (*self._pc.getTransceivers(), self._pc.sctp):
+                if section is not None:
+                    section._bundled = section.mid != owner
+
+    def ice_transports(self) -> Iterator[RTCIceTransport]:
+        """The transport of each section."""
+        for transceiver in self._pc.getTransceivers():
+            yield transceiver.receiver.transport.transport
+        if self._pc.sctp is not None:
+            yield self._pc.sctp.transport.transport
+
+    def stop(self) -> None:
+        """Read no more of the tracks that are sent."""
+        for reader in self._readers:
+            reader.stop()
