@@ -175,6 +175,9 @@ class Call:
     def _finish(self, end: CallEnd) -> None:
         if self.end is None:
             self.end = end
+            if end.reason == "peer_hung_up":
+                for channel in self._open_channels:
+                    channel._peer_has_hung_up()
             self._incoming_channels.close()
             self._incoming_tracks.close()
             self._ended.set()

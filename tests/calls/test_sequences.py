@@ -182,6 +182,9 @@ async def test_it_calls_us_and_its_messages_come_in_any_order(order: str) -> Non
 
         await peer.send(Bye())
         assert (await calls[0].wait_ended()).reason == "peer_hung_up"
+        # It has said goodbye: an end in order, though it has closed no channel.
+        with pytest.raises(trio.EndOfChannel):
+            await ours.receive()
         # Our side closes its connection without being asked, and without a goodbye of its own.
         with pytest.raises((trio.EndOfChannel, trio.BrokenResourceError)):
             await channel.receive()
