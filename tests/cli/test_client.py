@@ -81,6 +81,22 @@ async def test_a_person_types() -> None:
         assert alice.errors == ""
 
 
+async def test_a_message_over_the_limit_of_the_other_side() -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--once") as bob,
+        client(url, "alice", "--json", "--call", "bob", stdin=subprocess.PIPE) as alice,
+    ):
+        await alice.type("x" * 300_000 + "\nhello\n")
+        error = await alice.event("error", code="message_too_large")
+        assert "262144" in error["message"]
+        # The channel lives on.
+        await bob.event("message", data="hello")
+        alice.interrupt()
+        assert await alice.exit_status() == 130
+        assert await bob.exit_status() == 0
+
+
 async def test_without_once_the_next_call_is_answered() -> None:
     async with server() as url, client(url, "bob", "--json", "--echo") as bob:
         await bob.event("signed_in")
