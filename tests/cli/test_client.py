@@ -264,11 +264,11 @@ async def test_an_interrupt_at_any_moment_signs_out(moment: str) -> None:
 
 
 async def test_an_interrupt_while_it_starts() -> None:
-    for delay in (0.02, 0.1, 0.2, 0.3, 0.4, 0.6):
+    for delay in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6):
         async with command("client", "--server", "http://127.0.0.1:9", "--name", "x") as running:
             await trio.sleep(delay)
             running.interrupt()
-            status = await running.exit_status()
-            assert status in (130, 1, -2)
-            if status == 130:
-                assert "Traceback" not in running.errors
+            # 1: it was fast enough to find no server; -2: Python itself was still starting.
+            assert await running.exit_status() in (130, 1, -2)
+            # Until it comes to our code Python shows where it was; after that, never.
+            assert "trio_rtc/cli/" not in running.errors

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, or those of the process, and exit."""
-    try:
-        # Importing takes long enough for somebody to press Ctrl-C.
-        from .app import app
+    # Importing takes long enough for somebody to press Ctrl-C, and an exception in the middle of
+    # it could come out as any other. While a command runs, it hears of the signal instead.
+    signal.signal(signal.SIGINT, _leave)
+    from .app import app
 
-        app(args=None if arguments is None else list(arguments), prog_name="trio-rtc")
-    except KeyboardInterrupt:
-        print("trio-rtc: interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+    app(args=None if arguments is None else list(arguments), prog_name="trio-rtc")
+
+
+def _leave(signal_number: int, frame: FrameType | None) -> NoReturn:
+    os.write(2, b"trio-rtc: interrupted\n")
+    os._exit(128 + signal_number)
