@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
@@ -83,12 +83,14 @@ class Sections:
                 if section is not None:
                     section._bundled = section.mid != owner
 
-    def ice_transports(self) -> Iterator[RTCIceTransport]:
-        """The transport of each section."""
-        for transceiver in self._pc.getTransceivers():
-            yield transceiver.receiver.transport.transport
+    def ice_transports(self) -> set[RTCIceTransport]:
+        """The transports of all sections, of which those in a bundle have one."""
+        found = {
+            transceiver.receiver.transport.transport for transceiver in self._pc.getTransceivers()
+        }
         if self._pc.sctp is not None:
-            yield self._pc.sctp.transport.transport
+            found.add(self._pc.sctp.transport.transport)
+        return found
 
     def stop(self) -> None:
         """Read no more of the tracks that are sent."""
