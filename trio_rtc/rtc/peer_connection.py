@@ -9,7 +9,6 @@ from typing import Literal, TypeVar, TypeVarTuple, cast
 
 import trio
 
-from ..errors import CallError
 from ..messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
 from .data_channel import DataChannel
@@ -23,7 +22,7 @@ from .events import (
 )
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
-from .loop.connection import LoopConnection
+from .loop.connection import LoopConnection, connection_closed
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
 from .media import Kind, MediaTrack
@@ -257,7 +256,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
     async def _run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         if self._closed.is_set():
-            raise CallError("the connection is closed", code="connection_closed", fault="local")
+            raise connection_closed()
         return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
 
     def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:

@@ -157,18 +157,18 @@ class LoopConnection:
             CallError: ``connection_closed``.
         """
         if self._closing is not None:
-            raise _closed()
+            raise connection_closed()
         try:
             return await async_fn(*args)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._closing is None or (task is not None and task.cancelling()):
                 raise
-            raise _closed() from error
+            raise connection_closed() from error
         except Exception as error:
             if self._closing is None:
                 raise
-            raise _closed() from error
+            raise connection_closed() from error
 
     async def create_offer(self) -> SessionDescription:
         self.sections.prepare_offer()
@@ -330,7 +330,7 @@ def _description(description: RTCSessionDescription, sdp: str) -> SessionDescrip
     return SessionDescription(type=cast(DescriptionType, description.type), sdp=sdp)
 
 
-def _closed() -> CallError:
+def connection_closed() -> CallError:
     return CallError("the connection is closed", code="connection_closed", fault="local")
 
 
