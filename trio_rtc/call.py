@@ -117,7 +117,8 @@ class Call:
             ) from error
         finally:
             if not opened:
-                self._open_channels.remove(channel)
+                # It may have been forgotten with others that were closed.
+                self._open_channels = [c for c in self._open_channels if c is not channel]
                 with trio.CancelScope() as scope:
                     scope.cancel()
                     await channel.aclose()
