@@ -79,7 +79,7 @@ async def test_gathering_step_by_step_of_the_loop(servers: list[str], how: str) 
                 loop_connection = connection._loop_connection
 
                 async def gather(loop_connection: LoopConnection, steps: int) -> None:
-                    task = asyncio.create_task(loop_connection.set_local_description(None))
+                    task = asyncio.create_task(loop_connection.exchange.set_local_description(None))
                     for _ in range(steps):
                         await asyncio.sleep(0)
                     if how == "cancelled":

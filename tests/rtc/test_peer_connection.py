@@ -499,9 +499,9 @@ async def test_closed_in_the_middle_of_a_method(step: str, steps: int) -> None:
     async def close_later(connection: LoopConnection) -> None:
         method: Coroutine[Any, Any, object]
         if step == "describe":
-            method = connection.while_open(connection.set_local_description, None)
+            method = connection.while_open(connection.exchange.set_local_description, None)
         else:
-            method = connection.while_open(connection.add_ice_candidate, hidden)
+            method = connection.while_open(connection.exchange.add_ice_candidate, hidden)
         task = asyncio.create_task(method)
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -12,8 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.rtc import IceServer
-from trio_rtc.rtc.loop import candidates as candidates_module
-from trio_rtc.rtc.loop import trickle
+from trio_rtc.rtc.loop import private, trickle
 
 from .coturn import coturn, host_address, needs_coturn
 from .pairs import Peer, negotiate, open_pair
@@ -54,22 +53,21 @@ async def exchange(alice: Peer, bob: Peer) -> None:
     assert await channel.receive() == "pong"
 
 
-def test_what_is_private_is_still_there() -> None:
-    # Each is needed; where a new release lacks one, candidates are gathered before the call.
-    assert trickle.missing_attributes() == []
+@pytest.mark.parametrize("purpose", private.ATTRIBUTES)
+def test_what_is_private_is_still_there(purpose: private.Purpose) -> None:
+    assert private.missing_attributes(purpose) == []
 
 
 async def test_without_what_is_private_servers_are_asked_first(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(trickle, "CONNECTION_ATTRIBUTES", ("_gone",))
-    candidates_module.can_trickle.cache_clear()
+    monkeypatch.setitem(private.ATTRIBUTES, "trickle", {private.CONNECTION: ["_gone"]})
+    private.can.cache_clear()
     try:
         async with open_pair() as (alice, bob):
             await exchange(alice, bob)
     finally:
-        monkeypatch.undo()
-        candidates_module.can_trickle.cache_clear()
+        private.can.cache_clear()
     assert "_gone" in caplog.text
     assert is_ended(alice)
 

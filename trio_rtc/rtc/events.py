@@ -9,7 +9,7 @@ from ..messages import IceCandidate
 from .data_channel import DataChannel
 from .media import MediaTrack
 
-ConnectionState = Literal["new", "connecting", "connected", "failed", "closed"]
+ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 
 
 @dataclass(frozen=True, slots=True)

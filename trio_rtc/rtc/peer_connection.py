@@ -41,6 +41,7 @@ async def open_peer_connection(
     ice_servers: Iterable[str | IceServer] = (),
     ice_transport_policy: IceTransportPolicy = "all",
     bundle_policy: BundlePolicy = "balanced",
+    silence_timeout: float = 5.0,
     close_timeout: float = 5.0,
 ) -> AsyncIterator[PeerConnection]:
     """Open a connection, which is closed at the end of the block.
@@ -50,6 +51,8 @@ async def open_peer_connection(
             By default there is none.
         ice_transport_policy: ``"relay"`` uses TURN servers only.
         bundle_policy: as in W3C WebRTC, section 4.2.5.
+        silence_timeout: seconds after which a connection counts as disconnected when nothing
+            at all comes from the other side, not even answers to checks.
         close_timeout: seconds until closing is given up.
 
     Raises:
@@ -58,7 +61,7 @@ async def open_peer_connection(
     servers = as_ice_servers(ice_servers)
     async with open_bridge() as bridge:
         connection = PeerConnection(bridge, close_timeout)
-        await connection._open(servers, ice_transport_policy, bundle_policy)
+        await connection._open(servers, ice_transport_policy, bundle_policy, silence_timeout)
         try:
             yield connection
         finally:
@@ -85,15 +88,25 @@ class PeerConnection(trio.abc.AsyncResource):
         self._signaling_state: SignalingState = "stable"
         self._local: SessionDescription | None = None
         self._remote: SessionDescription | None = None
+        self._negotiation_needed = False
         self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
         self._closed = trio.Event()
 
     async def _open(
-        self, servers: list[IceServer], ice_transport_policy: str, bundle_policy: str
+        self,
+        servers: list[IceServer],
+        ice_transport_policy: str,
+        bundle_policy: str,
+        silence_timeout: float,
     ) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(
-                self, self._bridge.post, servers, ice_transport_policy, bundle_policy
+                self,
+                self._bridge.post,
+                servers,
+                ice_transport_policy,
+                bundle_policy,
+                silence_timeout,
             )
 
         # It holds nothing until it has a description: there is nothing to undo.
@@ -101,7 +114,11 @@ class PeerConnection(trio.abc.AsyncResource):
 
     @property
     def connection_state(self) -> ConnectionState:
-        """``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
+        """``new``, ``connecting``, ``connected``, ``disconnected``, ``failed`` or ``closed``.
+
+        A connection that is disconnected is heard again, or has to be restored with
+        `restart_ice`; so has one that failed after it was connected.
+        """
         return self._connection_state
 
     @property
@@ -124,6 +141,14 @@ class PeerConnection(trio.abc.AsyncResource):
         """The other side's description, as it was applied."""
         return self._remote
 
+    @property
+    def negotiation_needed(self) -> bool:
+        """Whether something waits that only an offer of ours brings to the other side.
+
+        It is up to date when a description has been applied.
+        """
+        return self._negotiation_needed
+
     async def create_offer(self) -> SessionDescription:
         """An offer of what the connection has.
 
@@ -131,7 +156,7 @@ class PeerConnection(trio.abc.AsyncResource):
             NegotiationError: ``nothing_to_offer``: no data channel and no track.
             CallError: ``connection_closed``, as every method here.
         """
-        return await self._run(self._loop_connection.create_offer)
+        return await self._run(self._loop_connection.exchange.create_offer)
 
     async def create_answer(self) -> SessionDescription:
         """An answer to the offer that was applied.
@@ -139,7 +164,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``wrong_state``: there is none.
         """
-        return await self._run(self._loop_connection.create_answer)
+        return await self._run(self._loop_connection.exchange.create_answer)
 
     async def set_local_description(
         self, description: SessionDescription | None = None
@@ -156,7 +181,24 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``wrong_state``, ``nothing_to_offer``.
         """
-        return await self._run(self._loop_connection.set_local_description, description)
+        return await self._run(self._loop_connection.exchange.set_local_description, description)
+
+    async def roll_back(self) -> None:
+        """Take back our offer, so that one of the other side can be answered.
+
+        What it was to bring is in the next one.
+
+        Raises:
+            NegotiationError: ``wrong_state``: there is no offer of ours without an answer.
+        """
+        await self._run(self._loop_connection.exchange.roll_back)
+
+    def restart_ice(self) -> None:
+        """Have the next offer look for a new way between the two sides (W3C restartIce).
+
+        Channels and tracks go on over the old one until the new one stands, and then over that.
+        """
+        self._bridge.call_soon(self._loop_connection.exchange.restart_ice)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Apply a description of the other side.
@@ -166,7 +208,7 @@ class PeerConnection(trio.abc.AsyncResource):
                 ``no_common_codec``.
         """
         self._max_message_size = await self._run(
-            self._loop_connection.set_remote_description, description
+            self._loop_connection.exchange.set_remote_description, description
         )
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
@@ -177,7 +219,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             NegotiationError: ``bad_candidate``; ``wrong_state``: before the description.
         """
-        await self._run(self._loop_connection.add_ice_candidate, candidate)
+        await self._run(self._loop_connection.exchange.add_ice_candidate, candidate)
 
     async def create_data_channel(
         self,
@@ -271,9 +313,13 @@ class PeerConnection(trio.abc.AsyncResource):
     # Posted from the loop's side.
 
     def _on_descriptions(
-        self, local: SessionDescription | None, remote: SessionDescription | None
+        self,
+        local: SessionDescription | None,
+        remote: SessionDescription | None,
+        negotiation_needed: bool,
     ) -> None:
         self._local, self._remote = local, remote
+        self._negotiation_needed = negotiation_needed
 
     def _on_candidate(self, candidate: IceCandidate) -> None:
         self._events.send_nowait(IceCandidateEvent(candidate))

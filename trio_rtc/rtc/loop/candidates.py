@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
@@ -14,22 +12,8 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 from ...messages import IceCandidate
 from ..ice_server import IceServer
 from . import descriptions
-from .trickle import Trickle, connect_again, missing_attributes
-
-logger = logging.getLogger("trio_rtc.rtc")
-
-
-@cache
-def can_trickle() -> bool:
-    """Whether servers can be asked during a call; a warning, once, if they cannot."""
-    missing = missing_attributes()
-    if missing:
-        logger.warning(
-            "candidates are gathered before a call instead of during it: "
-            "the installed aiortc or aioice has no %s",
-            ", ".join(missing),
-        )
-    return not missing
+from .private import can
+from .trickle import Trickle, connect_again
 
 
 def transports(connection: RTCPeerConnection, sdp: str) -> Iterator[tuple[str, RTCIceTransport]]:
@@ -69,7 +53,7 @@ class LocalCandidates:
         self.on_candidate = on_candidate
         self.on_late = on_late
         self.ended: set[RTCIceTransport] = set()
-        self._told: set[RTCIceTransport] = set()
+        self._told: dict[RTCIceTransport, _Section] = {}
 
     def description(self) -> str:
         """The local description with what has been found so far."""
@@ -89,13 +73,19 @@ class LocalCandidates:
         for index, (mid, transport) in enumerate(transports(self.connection, sdp)):
             # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
             if transport not in self._told:
-                self._told.add(transport)
-                section = _Section(self, mid, index, transport)
+                section = self._told[transport] = _Section(self, mid, index, transport)
                 section.tell_gathered()
-                if self.ice_servers and can_trickle():
+                if self.ice_servers and can("trickle"):
                     section.start_trickle()
                 else:
                     section.tell_end()
+
+    def begin_again(self, transport: RTCIceTransport) -> None:
+        """The candidates of a transport are others now: those of a new ICE agent."""
+        section = self._told.pop(transport, None)
+        if section is not None:
+            section.stop()
+        self.ended.discard(transport)
 
 
 class _Section:
@@ -149,3 +139,7 @@ class _Section:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         # The tasks belong to the connection, which ends them.
         self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar, TypeVarTuple, cast
 
 from aiortc import (
-    InvalidStateError,
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
-    RTCIceTransport,
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.exceptions import OperationError
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
-from ...errors import CallError, NegotiationError
+from ...errors import CallError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..ice_server import IceServer
-from . import descriptions
-from .candidates import LocalCandidates, can_trickle, transports
+from .candidates import LocalCandidates
 from .channel import ChannelParameters, LoopChannel
+from .exchange import Exchange
+from .liveness import Liveness
 from .media import Source
 from .ownership import Owner
+from .private import can
 from .sections import Sections
-from .trickle import check_now
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -44,7 +41,10 @@ class ConnectionSink(Protocol):
 
     def _on_candidate(self, candidate: IceCandidate) -> None: ...
     def _on_descriptions(
-        self, local: SessionDescription | None, remote: SessionDescription | None
+        self,
+        local: SessionDescription | None,
+        remote: SessionDescription | None,
+        negotiation_needed: bool,
     ) -> None: ...
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
@@ -63,28 +63,39 @@ class LoopConnection:
         ice_servers: Sequence[IceServer],
         ice_transport_policy: str,
         bundle_policy: str,
+        silence_timeout: float,
     ):
         self._sink = sink
         self._post = post
-        self._relay_only = ice_transport_policy == "relay"
+        relay_only = ice_transport_policy == "relay"
         configuration = RTCConfiguration(
-            iceServers=[] if can_trickle() else _for_aiortc(ice_servers),
+            iceServers=[] if can("trickle") else _for_aiortc(ice_servers),
             iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
             bundlePolicy=RTCBundlePolicy(bundle_policy),
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
-        self._gathering: set[asyncio.Task[None]] = set()
         self.sections = Sections(self._pc, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []
         self._sources: list[Source] = []
         self._candidates = LocalCandidates(
             self._pc,
             ice_servers,
-            relay_only=self._relay_only,
+            relay_only=relay_only,
             on_candidate=self._tell_candidate,
             on_late=self._tell_descriptions,
         )
+        self.exchange = Exchange(
+            self._pc,
+            configuration,
+            self._owner,
+            self.sections,
+            self._candidates,
+            relay_only=relay_only,
+            on_descriptions=self._tell_descriptions,
+        )
+        self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
+        self._listening = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
             "connectionstatechange",
@@ -99,9 +110,13 @@ class LoopConnection:
 
     def _tell_states(self) -> None:
         pc = self._pc
-        self._post(
-            self._sink._on_states, pc.connectionState, pc.iceConnectionState, pc.signalingState
-        )
+        state = pc.connectionState
+        if state == "connected" and not self._listening:
+            self._listening = True
+            self._owner.start(self._liveness.run())
+        if state == "connected" and not self._liveness.is_alive:
+            state = "disconnected"
+        self._post(self._sink._on_states, state, pc.iceConnectionState, pc.signalingState)
         if pc.connectionState == "closed" and self._closing is None:
             # The other side has closed it.
             self._closing = asyncio.get_running_loop().create_task(self._close())
@@ -116,6 +131,7 @@ class LoopConnection:
             self._sink._on_descriptions,
             _description(local, self._candidates.description()) if local else None,
             _description(remote, remote.sdp) if remote else None,
+            self.exchange.needs_offer,
         )
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
@@ -170,119 +186,6 @@ class LoopConnection:
                 raise
             raise connection_closed() from error
 
-    async def create_offer(self) -> SessionDescription:
-        self.sections.prepare_offer()
-        if self._pc.sctp is None and not self._pc.getTransceivers():
-            raise NegotiationError(
-                "there is nothing to offer yet: no data channel and no track",
-                code="nothing_to_offer",
-                fault="local",
-            )
-        offer = await self._pc.createOffer()
-        return _description(offer, offer.sdp)
-
-    async def create_answer(self) -> SessionDescription:
-        with _state_errors():
-            self.sections.prepare_answer()
-            answer = await self._pc.createAnswer()
-        return _description(answer, answer.sdp)
-
-    async def set_local_description(
-        self, description: SessionDescription | None
-    ) -> SessionDescription:
-        """Apply it, gather, tell the candidates; return what is to be sent."""
-        if description is None:
-            if self._pc.signalingState == "have-remote-offer":
-                description = await self.create_answer()
-            else:
-                description = await self.create_offer()
-        with self._owner.owning(), _state_errors():
-            gathering = asyncio.create_task(
-                self._pc.setLocalDescription(
-                    RTCSessionDescription(sdp=description.sdp, type=description.type)
-                )
-            )
-            self._gathering.add(gathering)
-            gathering.add_done_callback(self._gathering.discard)
-            try:
-                await asyncio.shield(gathering)
-            except asyncio.CancelledError:
-                await self._stop_gathering()
-                raise
-        with self._owner.owning():
-            self._candidates.tell()
-        self._tell_descriptions()
-        sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
-        return SessionDescription(type=description.type, sdp=sdp)
-
-    async def _stop_gathering(self) -> None:
-        while self._gathering:
-            # aioice 0.13 loses the sockets that it has bound when it is cancelled before it has
-            # bound them all. That takes no time to speak of, and only then it waits for servers.
-            unbound = not self._relay_only and any(
-                not transport.iceGatherer._connection._protocols
-                for transport in self.sections.ice_transports()
-            )
-            if not unbound:
-                for gathering in self._gathering:
-                    gathering.cancel()
-            await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
-
-    async def set_remote_description(self, description: SessionDescription) -> float:
-        """Apply it; return the other side's limit for messages, in bytes."""
-        parsed = descriptions.parse_remote(description)
-        sdp = descriptions.to_be_applied(description, parsed)
-        wanted = "stable" if description.type == "offer" else "have-local-offer"
-        if self._pc.signalingState != wanted:
-            raise NegotiationError(
-                f"an {description.type} does not fit the state {self._pc.signalingState!r}",
-                code="wrong_state",
-            )
-        self.sections.bundle(parsed)
-        try:
-            with self._owner.owning():
-                await self._pc.setRemoteDescription(
-                    RTCSessionDescription(sdp=sdp, type=description.type)
-                )
-        except OperationError as error:
-            raise NegotiationError(
-                "the two sides have no codec in common", code="no_common_codec"
-            ) from error
-        except InvalidStateError as error:
-            raise NegotiationError(str(error), code="wrong_state") from error
-        except Exception as error:
-            # aiortc's errors for contents that make no sense are of every kind.
-            raise NegotiationError(
-                f"the {description.type} of the other side cannot be applied: {error}",
-                code="bad_description",
-            ) from error
-        self.sections.bundle(parsed)
-        self._tell_descriptions()
-        return descriptions.max_message_size(parsed)
-
-    async def add_ice_candidate(self, candidate: IceCandidate) -> None:
-        remote = self._pc.remoteDescription
-        if remote is None:
-            raise NegotiationError(
-                "a candidate needs the description that it belongs to", code="wrong_state"
-            )
-        if not candidate.is_end:
-            with self._owner.owning():
-                await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
-                if can_trickle():
-                    for transport in self.sections.ice_transports():
-                        check_now(transport)
-            return
-        mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
-        seen: set[RTCIceTransport] = set()
-        for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
-            # The end for a bundled section says nothing about the transport of the bundle.
-            named = section == mid if mid is not None else index is None or number == index
-            if named and transport not in seen:
-                with self._owner.owning():
-                    await transport.addRemoteCandidate(None)
-            seen.add(transport)
-
     async def create_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None:
         with self._owner.owning():
             channel.create(self._pc, parameters, self._owner)
@@ -304,7 +207,7 @@ class LoopConnection:
     async def _close(self) -> None:
         try:
             self.sections.stop()
-            await self._stop_gathering()
+            await self.exchange.close()
             await self._pc.close()
         finally:
             await self._owner.cancel_tasks()
@@ -332,11 +235,3 @@ def _description(description: RTCSessionDescription, sdp: str) -> SessionDescrip
 
 def connection_closed() -> CallError:
     return CallError("the connection is closed", code="connection_closed", fault="local")
-
-
-@contextmanager
-def _state_errors() -> Iterator[None]:
-    try:
-        yield
-    except InvalidStateError as error:
-        raise NegotiationError(str(error), code="wrong_state", fault="local") from error

@@ -36,6 +36,12 @@ class Owner:
         finally:
             _owner.reset(token)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in a task of its own."""
+        with self.owning():
+            # The set of tasks keeps it.
+            asyncio.ensure_future(work)  # noqa: RUF006
+
     def _add(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -36,6 +36,13 @@ class Sections:
     async def add_track(self, source: Source) -> None:
         self._tracks_to_add.append(source)
 
+    @property
+    def need_offer(self) -> bool:
+        """Whether something of ours has no section yet."""
+        sections = [*self._pc.getTransceivers(), self._pc.sctp]
+        without_place = any(section is not None and section.mid is None for section in sections)
+        return bool(self._tracks_to_add) or without_place
+
     def prepare_offer(self) -> None:
         """Add all that waits for an offer."""
         self._add_tracks(answering=False)

@@ -1,9 +1,9 @@
 """Full trickle (RFC 8838): STUN and TURN servers are asked while the call is being set up.
 
 aiortc asks one of each before it says a word. Here its gatherer only binds host addresses; every
-server is asked in the background, and what it finds joins the ICE agent when it is there. This
-needs parts of aiortc 1.16 and aioice 0.13 that are not public. They are named in this file only,
-and looked for: if a release changes one, gathering falls back to aiortc's own.
+server is asked in the background, and what it finds joins the ICE agent when it is there. What
+this needs of aiortc and aioice that is not public is listed in `private`; without it, gathering
+is aiortc's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-import aioice.ice
 from aioice.candidate import Candidate
 from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
 from aioice.stun import TransactionError, TransactionFailed
@@ -29,34 +28,6 @@ logger = logging.getLogger("trio_rtc.rtc")
 
 ANSWER_SECONDS = 5.0
 """How long a server may take to answer; candidates that come later are not waited for."""
-
-CONNECTION_ATTRIBUTES = (
-    "_check_periodic",
-    "_closing",
-    "_early_checks_done",
-    "_end_remote_candidates",
-    "_local_candidates",
-    "_pair_remote_candidate",
-    "_protocols",
-    "_remote_candidates",
-    "_remote_candidates_end",
-    "_remote_candidates_resolving",
-    "sort_check_list",
-)
-GATHERER_ATTRIBUTES = ("_connection",)
-PEER_CONNECTION_ATTRIBUTES = ("_RTCPeerConnection__connect",)
-
-
-def missing_attributes() -> list[str]:
-    """What this file needs of aiortc and aioice that the installed releases do not have."""
-    connection = aioice.ice.Connection(ice_controlling=True)
-    gatherer = RTCIceGatherer(iceServers=[])
-    needed: list[tuple[object, Sequence[str]]] = [
-        (connection, CONNECTION_ATTRIBUTES),
-        (gatherer, GATHERER_ATTRIBUTES),
-        (RTCPeerConnection, PEER_CONNECTION_ATTRIBUTES),
-    ]
-    return [name for owner, names in needed for name in names if not hasattr(owner, name)]
 
 
 class Trickle:

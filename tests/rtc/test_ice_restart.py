@@ -1,0 +1,186 @@
+"""Silence, and another way between the same two ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from trio_rtc.rtc import DataChannel, PeerConnection, open_media
+from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.loop.ice_path import IcePath
+
+from .pairs import Peer, negotiate, open_channels
+
+
+async def works(ours: DataChannel, theirs: DataChannel) -> None:
+    await ours.send("still there?")
+    assert await theirs.receive() == "still there?"
+    await theirs.send("yes")
+    assert await ours.receive() == "yes"
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(30):
+        while not condition():  # noqa: ASYNC110  # Nothing tells.
+            await trio.sleep(0.01)
+
+
+async def wait_for(peer: Peer, state: str, times: int = 1) -> None:
+    await eventually(lambda: peer.log.count(state) >= times)
+
+
+@contextmanager
+def cut(connection: PeerConnection) -> Iterator[None]:
+    """Lose everything that one side sends over its present sockets."""
+    transports: list[Any] = [
+        protocol.transport
+        for path in connection._loop_connection.exchange.paths()
+        for protocol in path._agent._protocols
+    ]
+    originals = [transport.sendto for transport in transports]
+    for transport in transports:
+        transport.sendto = lambda *_: None
+    try:
+        yield
+    finally:
+        for transport, original in zip(transports, originals, strict=True):
+            transport.sendto = original
+
+
+def is_replaced(path: IcePath, agent: object) -> bool:
+    return path._agent is not agent
+
+
+def credentials(peer: Peer) -> set[str]:
+    description = peer.connection.local_description
+    assert description is not None
+    return {line for line in description.sdp.splitlines() if line.startswith("a=ice-ufrag:")}
+
+
+async def restart(alice: Peer, bob: Peer) -> None:
+    """Alice asks for it. Candidates wait for the description that they belong to."""
+    alice.described = trio.Event()
+    bob.described = trio.Event()
+    alice.connection.restart_ice()
+    await negotiate(alice, bob)
+
+
+async def test_a_restart_has_other_credentials_and_loses_nothing() -> None:
+    async with open_channels() as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        for first, second in ((alice, bob), (bob, alice)):
+            before = credentials(alice), credentials(bob)
+            [path] = first.connection._loop_connection.exchange.paths()
+            agent = path._agent
+            await restart(first, second)
+            assert not credentials(alice) & before[0]
+            assert not credentials(bob) & before[1]
+            await works(ours, theirs)
+            await eventually(partial(is_replaced, path, agent))
+            await works(ours, theirs)
+        assert "disconnected" not in alice.log + bob.log
+
+
+async def test_tracks_go_on_after_a_restart() -> None:
+    async with open_media(video="pattern") as [video], open_channels() as (_, _, alice, bob):
+        await alice.connection.add_track(video)
+        await negotiate(alice, bob)
+        frames = aiter(await bob.tracks.receive())
+        await anext(frames)
+        with cut(alice.connection):
+            await restart(alice, bob)
+            for _ in range(60):
+                await anext(frames)
+
+
+async def test_silence_is_noticed_and_so_is_its_end() -> None:
+    options = {"silence_timeout": 0.5}
+    async with open_channels(connection=options) as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        with cut(alice.connection):
+            await wait_for(bob, "disconnected")
+            assert bob.connection.connection_state == "disconnected"
+            await ours.send("late")
+        await wait_for(bob, "connected", 2)
+        await wait_for(alice, "connected", 2)
+        assert await theirs.receive() == "late"
+        await works(ours, theirs)
+
+
+async def test_quiet_is_not_silence() -> None:
+    options = {"silence_timeout": 0.4}
+    async with open_channels(connection=options) as (_, _, alice, bob):
+        await alice.connected.wait()
+        await trio.sleep(1.5)
+        assert "disconnected" not in alice.log + bob.log
+
+
+async def test_a_restart_finds_another_way_and_brings_what_was_lost() -> None:
+    options = {"silence_timeout": 0.5}
+    async with open_channels(connection=options) as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        with cut(alice.connection), cut(bob.connection):
+            await wait_for(bob, "disconnected")
+            await ours.send("over the new way")
+            await restart(alice, bob)
+            await wait_for(bob, "connected", 2)
+            assert await theirs.receive() == "over the new way"
+            await works(ours, theirs)
+
+
+async def test_a_restart_that_fails_keeps_what_there_is() -> None:
+    async with open_channels() as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        alice.forwards = bob.forwards = False
+        await restart(alice, bob)
+        path = alice.connection._loop_connection.exchange.paths()[0]
+        assert path.is_restarting
+        # Ends of candidates alone: there is no way.
+        for peer, other in ((alice, bob), (bob, alice)):
+            ends = [candidate for candidate in peer.candidates if candidate.is_end]
+            await other.connection.add_ice_candidate(ends[-1])
+        await works(ours, theirs)
+
+
+async def test_a_restart_that_is_taken_back() -> None:
+    async with open_channels() as (ours, theirs, alice, bob):
+        alice.described = trio.Event()
+        alice.connection.restart_ice()
+        await alice.connection.set_local_description()
+        await alice.connection.roll_back()
+        assert alice.connection.negotiation_needed
+        bob.connection.restart_ice()
+        bob.described = trio.Event()
+        await negotiate(bob, alice)
+        assert not alice.connection.negotiation_needed
+        await works(ours, theirs)
+
+
+async def test_closing_in_the_middle_of_a_restart() -> None:
+    async with open_channels() as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        alice.forwards = bob.forwards = False
+        await restart(alice, bob)
+        alice.connection.restart_ice()
+        await alice.connection.set_local_description()
+
+
+async def test_without_what_is_private_there_is_no_restart(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(private.ATTRIBUTES, "restart", {private.CONNECTION: ["_gone"]})
+    private.can.cache_clear()
+    try:
+        async with open_channels() as (ours, theirs, alice, bob):
+            before = credentials(alice)
+            await restart(alice, bob)
+            assert credentials(alice) == before
+            await works(ours, theirs)
+    finally:
+        private.can.cache_clear()
+    assert "_gone" in caplog.text

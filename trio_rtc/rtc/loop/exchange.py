@@ -1,0 +1,282 @@
+"""Offer and answer (RFC 9429) on a connection of aiortc, and the candidates that go with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+from aiortc import (
+    InvalidStateError,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import OperationError
+from aiortc.sdp import SessionDescription as ParsedDescription
+
+from ...errors import NegotiationError
+from ...messages import DescriptionType, IceCandidate, SessionDescription
+from . import descriptions
+from .candidates import LocalCandidates, transports
+from .ice_path import IcePath
+from .ownership import Owner
+from .private import can
+from .rollback import Rollback
+from .sections import Sections
+from .trickle import check_now
+
+
+class Exchange:
+    """The descriptions of one connection.
+
+    Args:
+        relay_only: whether host addresses are not gathered.
+        on_descriptions: is called when a description has been applied.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        configuration: RTCConfiguration,
+        owner: Owner,
+        sections: Sections,
+        candidates: LocalCandidates,
+        *,
+        relay_only: bool,
+        on_descriptions: Callable[[], None],
+    ):
+        self._pc = connection
+        self._configuration = configuration
+        self._owner = owner
+        self._sections = sections
+        self._candidates = candidates
+        self._relay_only = relay_only
+        self._on_descriptions = on_descriptions
+        self._gathering: set[asyncio.Task[None]] = set()
+        self._paths: dict[RTCIceTransport, IcePath] = {}
+        self._rollback: Rollback | None = None
+        self._restart_wanted = False
+
+    @property
+    def needs_offer(self) -> bool:
+        """Whether there is something that only an offer of ours brings to the other side."""
+        return self._restart_wanted or self._sections.need_offer
+
+    # The ways of the packets.
+
+    def paths(self) -> list[IcePath]:
+        """One for each transport that is in use."""
+        if not can("restart"):
+            return []
+        return [self._path(transport) for transport in self._sections.ice_transports()]
+
+    def _path(self, transport: RTCIceTransport) -> IcePath:
+        if transport not in self._paths:
+            self._paths[transport] = IcePath(transport)
+        return self._paths[transport]
+
+    def restart_ice(self) -> None:
+        """Have the next offer bring new ICE agents."""
+        self._restart_wanted = True
+
+    async def _restart(self, path: IcePath) -> None:
+        await path.restart()
+        self._candidates.begin_again(path.transport)
+
+    async def _abandon_restart(self) -> bool:
+        """Keep the agents there are; tell whether there were to be others."""
+        abandoned = False
+        for path in self._paths.values():
+            if path.is_restarting:
+                await path.abandon()
+                abandoned = True
+        return abandoned
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        await self._stop_gathering()
+        await self._abandon_restart()
+
+    # Descriptions.
+
+    async def create_offer(self) -> SessionDescription:
+        self._sections.prepare_offer()
+        if self._pc.sctp is None and not self._pc.getTransceivers():
+            raise NegotiationError(
+                "there is nothing to offer yet: no data channel and no track",
+                code="nothing_to_offer",
+                fault="local",
+            )
+        return _description(await self._pc.createOffer())
+
+    async def create_answer(self) -> SessionDescription:
+        with _state_errors():
+            self._sections.prepare_answer()
+            return _description(await self._pc.createAnswer())
+
+    async def set_local_description(
+        self, description: SessionDescription | None
+    ) -> SessionDescription:
+        """Apply it, gather, tell the candidates; return what is to be sent."""
+        if description is None:
+            if self._pc.signalingState == "have-remote-offer":
+                description = await self.create_answer()
+            else:
+                description = await self.create_offer()
+        if description.type == "offer":
+            self._rollback = Rollback(self._pc) if can("rollback") else None
+            if self._restart_wanted:
+                self._restart_wanted = False
+                for path in self.paths():
+                    if path.remote is not None:
+                        await self._restart(path)
+        with self._owner.owning(), _state_errors():
+            gathering = asyncio.create_task(
+                self._pc.setLocalDescription(
+                    RTCSessionDescription(sdp=description.sdp, type=description.type)
+                )
+            )
+            self._gathering.add(gathering)
+            gathering.add_done_callback(self._gathering.discard)
+            try:
+                await asyncio.shield(gathering)
+            except asyncio.CancelledError:
+                await self._stop_gathering()
+                raise
+        with self._owner.owning():
+            self._candidates.tell()
+        self._on_descriptions()
+        sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
+        return SessionDescription(type=description.type, sdp=sdp)
+
+    async def roll_back(self) -> None:
+        """Take back the offer that was applied."""
+        if self._pc.signalingState != "have-local-offer" or self._rollback is None:
+            raise NegotiationError(
+                f"nothing to take back in the state {self._pc.signalingState!r}",
+                code="wrong_state",
+                fault="local",
+            )
+        self._rollback.perform()
+        self._restart_wanted |= await self._abandon_restart()
+        self._on_descriptions()
+
+    async def _stop_gathering(self) -> None:
+        while self._gathering:
+            # aioice 0.13 loses the sockets that it has bound when it is cancelled before it has
+            # bound them all. That takes no time to speak of, and only then it waits for servers.
+            unbound = not self._relay_only and any(
+                not transport.iceGatherer._connection._protocols
+                for transport in self._sections.ice_transports()
+            )
+            if not unbound:
+                for gathering in self._gathering:
+                    gathering.cancel()
+            await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
+
+    async def set_remote_description(self, description: SessionDescription) -> float:
+        """Apply it; return the other side's limit for messages, in bytes."""
+        parsed = descriptions.parse_remote(description)
+        sdp = descriptions.to_be_applied(description, parsed)
+        wanted = "stable" if description.type == "offer" else "have-local-offer"
+        if self._pc.signalingState != wanted:
+            raise NegotiationError(
+                f"an {description.type} does not fit the state {self._pc.signalingState!r}",
+                code="wrong_state",
+            )
+        await self._follow_restart(description.type, parsed)
+        self._sections.bundle(parsed)
+        try:
+            with self._owner.owning():
+                await self._pc.setRemoteDescription(
+                    RTCSessionDescription(sdp=sdp, type=description.type)
+                )
+        except OperationError as error:
+            raise NegotiationError(
+                "the two sides have no codec in common", code="no_common_codec"
+            ) from error
+        except InvalidStateError as error:
+            raise NegotiationError(str(error), code="wrong_state") from error
+        except Exception as error:
+            # aiortc's errors for contents that make no sense are of every kind.
+            raise NegotiationError(
+                f"the {description.type} of the other side cannot be applied: {error}",
+                code="bad_description",
+            ) from error
+        self._sections.bundle(parsed)
+        if len(self._sections.ice_transports()) == 1:
+            # What comes later shares the one transport, and needs no other for the time being.
+            self._configuration.bundlePolicy = RTCBundlePolicy.MAX_BUNDLE
+        self._learn_credentials(parsed)
+        self._on_descriptions()
+        return descriptions.max_message_size(parsed)
+
+    def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
+        """The paths that a description of the other side tells the credentials of."""
+        found: dict[str, IcePath] = {}
+        if not can("restart"):
+            return found
+        for mid, transport in transports(self._pc, str(parsed)):
+            path = self._path(transport)
+            # In a bundle the first section speaks for all.
+            if path not in found.values():
+                found[mid] = path
+        return found
+
+    async def _follow_restart(self, kind: str, parsed: ParsedDescription) -> None:
+        """Before a description: the agents that its credentials are for (RFC 8839, 4.4.1.1.1)."""
+        ice = {media.rtp.muxId: media.ice for media in parsed.media}
+        for mid, path in self._by_mid(parsed).items():
+            is_new = path.remote is not None and path.remote != ice[mid]
+            if kind == "offer" and is_new:
+                self._restart_wanted = False
+                await self._restart(path)
+            elif kind == "answer" and path.is_restarting and not is_new:
+                await self._abandon_restart()
+
+    def _learn_credentials(self, parsed: ParsedDescription) -> None:
+        for media in parsed.media:
+            path = self._by_mid(parsed).get(media.rtp.muxId)
+            if path is not None and media.ice is not None:
+                path.remote = media.ice
+                if path.is_restarting:
+                    self._owner.start(path.connect(media.ice))
+
+    async def add_ice_candidate(self, candidate: IceCandidate) -> None:
+        remote = self._pc.remoteDescription
+        if remote is None:
+            raise NegotiationError(
+                "a candidate needs the description that it belongs to", code="wrong_state"
+            )
+        if not candidate.is_end:
+            with self._owner.owning():
+                await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
+                if can("trickle"):
+                    for transport in self._sections.ice_transports():
+                        check_now(transport)
+            return
+        mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
+        seen: set[RTCIceTransport] = set()
+        for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
+            # The end for a bundled section says nothing about the transport of the bundle.
+            named = section == mid if mid is not None else index is None or number == index
+            if named and transport not in seen:
+                with self._owner.owning():
+                    await transport.addRemoteCandidate(None)
+            seen.add(transport)
+
+
+def _description(description: RTCSessionDescription) -> SessionDescription:
+    return SessionDescription(type=cast(DescriptionType, description.type), sdp=description.sdp)
+
+
+@contextmanager
+def _state_errors() -> Iterator[None]:
+    try:
+        yield
+    except InvalidStateError as error:
+        raise NegotiationError(str(error), code="wrong_state", fault="local") from error

@@ -1,0 +1,178 @@
+"""The way of a transport's packets, over ICE agents that replace each other (RFC 8445, section 9).
+
+aiortc 1.16 has one ICE agent per transport, for good. Here a transport gets another with new
+credentials while DTLS, and all that runs over it, goes on. What this needs of aiortc and aioice
+that is not public is listed in `private`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import aioice
+from aioice.stun import TransactionError
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
+from aiortc.rtcicetransport import candidate_to_aioice
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+OLD_AGENT_SECONDS = 1.0
+"""How long packets may still arrive over an agent that has been replaced."""
+
+
+class IcePath:
+    """Carries the packets of one `RTCIceTransport`.
+
+    Attributes:
+        transport: the one whose packets these are.
+        remote: the credentials of the other side; None until a description has told them.
+        heard: how often anything has come from the other side.
+        round_trip_time: of the last check, in seconds.
+    """
+
+    def __init__(self, transport: RTCIceTransport):
+        self.transport = transport
+        self.remote: RTCIceParameters | None = None
+        self.heard = 0
+        self.round_trip_time: float | None = None
+        self._agent: aioice.Connection = transport._connection
+        self._next: aioice.Connection | None = None
+        self._has_stood = False
+        self._packets = _Packets(self)
+        self._agent._queue = self._packets
+        transport._recv = self._receive
+        transport._send = self._send
+        transport.addRemoteCandidate = self._add_remote_candidate  # type: ignore[method-assign]
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether there is an agent that is to replace the present one."""
+        return self._next is not None
+
+    async def _receive(self) -> bytes:
+        # Whoever waits here when the connection is closed is cancelled.
+        data: bytes
+        data, _component = await self._packets.get()
+        return data
+
+    async def _send(self, data: bytes) -> None:
+        pair = self._agent._nominated.get(1)
+        if pair is not None:
+            self._has_stood = True
+            await pair.protocol.send_data(data, pair.remote_addr)
+        elif not self._has_stood:
+            raise ConnectionError("there is no pair of candidates yet")
+        # In an interruption a packet is lost, as on any network.
+
+    def selected_pair(self) -> Any | None:
+        """The pair of candidates in use, as aioice's CandidatePair."""
+        return self._agent._nominated.get(1)
+
+    async def check(self) -> None:
+        """Ask the other side for a sign of life: a binding request on the pair in use."""
+        agent, pair = self._agent, self.selected_pair()
+        if pair is None:
+            return
+        request = agent.build_request(pair, nominate=False)
+        started = asyncio.get_running_loop().time()
+        try:
+            await pair.protocol.request(
+                request,
+                pair.remote_addr,
+                integrity_key=(agent.remote_password or "").encode(),
+                retransmissions=1,
+            )
+        except TransactionError as error:
+            logger.debug("no sign of life: %s", error)
+        else:
+            self.round_trip_time = asyncio.get_running_loop().time() - started
+            self.heard += 1
+
+    async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
+        # As aiortc does it, but for the agent that the latest description is about.
+        gatherer = self.transport.iceGatherer
+        if not gatherer._remote_candidates_end:
+            gatherer._remote_candidates_end = candidate is None
+            await gatherer._connection.add_remote_candidate(
+                None if candidate is None else candidate_to_aioice(candidate)
+            )
+
+    async def restart(self) -> None:
+        """Make an agent with new credentials, and bind its host addresses."""
+        await self.abandon()
+        present = self._agent
+        agent = aioice.Connection(
+            ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
+        )
+        agent._queue = self._packets
+        self._next = agent
+        # Our descriptions, and candidates, are about this one from here on.
+        self.transport.iceGatherer._connection = agent
+        self.transport.iceGatherer._remote_candidates_end = False
+        await _to_the_end(agent.gather_candidates())
+
+    async def connect(self, remote: RTCIceParameters) -> None:
+        """Run the checks of the new agent; it takes over when it has a pair."""
+        agent = self._next
+        assert agent is not None
+        agent.remote_is_lite = remote.iceLite
+        agent.remote_username = remote.usernameFragment
+        agent.remote_password = remote.password
+        try:
+            await agent.connect()
+        except ConnectionError as error:
+            logger.info("an ICE restart has failed: %s", error)
+            if self._next is agent:
+                await self.abandon()
+            return
+        replaced, self._agent, self._next = self._agent, agent, None
+        self.transport._connection = agent
+        self.heard += 1
+        await self._follow(agent)
+        try:
+            # What the other side sent before it knew is still on its way over this one.
+            await asyncio.sleep(OLD_AGENT_SECONDS)
+        finally:
+            await _to_the_end(replaced.close())
+
+    async def _follow(self, agent: aioice.Connection) -> None:
+        """Have aiortc take the state of this agent for that of the transport."""
+        transport: Any = self.transport
+        monitor = transport._RTCIceTransport__monitor_task
+        monitor.cancel()
+        await asyncio.wait([monitor])
+        transport._RTCIceTransport__monitor_task = asyncio.ensure_future(transport._monitor())
+        transport._RTCIceTransport__setState("completed")
+
+    async def abandon(self) -> None:
+        """Keep the present agent; the one that was to replace it is given up."""
+        if self._next is not None:
+            agent, self._next = self._next, None
+            self.transport.iceGatherer._connection = self._agent
+            await _to_the_end(agent.close())
+
+
+class _Packets(asyncio.Queue[Any]):
+    """What arrives, over any agent. The end of one, which is None, does not end it."""
+
+    def __init__(self, path: IcePath):
+        super().__init__()
+        self._path = path
+
+    def put_nowait(self, item: tuple[bytes, int] | None) -> None:
+        if item is not None:
+            self._path.heard += 1
+            super().put_nowait(item)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish what loses sockets when it is cancelled half-way, and takes no time to speak of."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,57 @@
+"""Whether the other side is still there.
+
+Everything that arrives is a sign of life. In silence we ask for one with a binding request,
+which every ICE agent answers; aioice's own checks of consent (RFC 7675) need 30 s to give up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from .ice_path import IcePath
+
+STEPS = 4
+"""Silence is noticed after so many steps: one may have begun just before it, three have asked."""
+
+
+class Liveness:
+    """Listens to a connection.
+
+    Args:
+        paths: gives the ways on which something may be heard.
+        seconds: of silence, after which the other side counts as lost.
+        on_change: is told when it does, and when it is heard again.
+    """
+
+    def __init__(
+        self,
+        paths: Callable[[], Iterable[IcePath]],
+        seconds: float,
+        on_change: Callable[[], None],
+    ):
+        self.is_alive = True
+        self._paths = paths
+        self._step = seconds / STEPS
+        self._on_change = on_change
+        self._silent_steps = 0
+
+    async def run(self) -> None:
+        """Listen, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                heard = self._heard()
+                if self._silent_steps:
+                    for path in self._paths():
+                        group.create_task(path.check())
+                await asyncio.sleep(self._step)
+                # Counted in steps, and not by the clock: when this process was held up itself,
+                # what came meanwhile is read first.
+                self._silent_steps = 0 if self._heard() != heard else self._silent_steps + 1
+                is_alive = self._silent_steps < STEPS - 1
+                if is_alive != self.is_alive:
+                    self.is_alive = is_alive
+                    self._on_change()
+
+    def _heard(self) -> int:
+        return sum(path.heard for path in self._paths())

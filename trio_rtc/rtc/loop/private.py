@@ -1,0 +1,99 @@
+"""What the loop's side needs of aiortc 1.16 and aioice 0.13 that is not public, by purpose.
+
+If a release changes one of these, there is a warning, and what needs it is not done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import cache
+from typing import Final, Literal
+
+import aioice
+from aiortc import RTCIceGatherer, RTCIceTransport, RTCPeerConnection
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+Purpose = Literal["trickle", "restart", "rollback"]
+
+CONNECTION: Final = "aioice.Connection"
+GATHERER: Final = "RTCIceGatherer"
+ICE_TRANSPORT: Final = "RTCIceTransport"
+PEER_CONNECTION: Final = "RTCPeerConnection"
+
+ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
+    # Candidates that are found during a call.
+    "trickle": {
+        CONNECTION: (
+            "_check_periodic",
+            "_closing",
+            "_early_checks_done",
+            "_end_remote_candidates",
+            "_local_candidates",
+            "_pair_remote_candidate",
+            "_protocols",
+            "_remote_candidates",
+            "_remote_candidates_end",
+            "_remote_candidates_resolving",
+            "sort_check_list",
+        ),
+        GATHERER: ("_connection",),
+        PEER_CONNECTION: ("_RTCPeerConnection__connect",),
+    },
+    # Another ICE agent under the same DTLS transport, and signs of life.
+    "restart": {
+        CONNECTION: ("_nominated", "_queue", "_transport_policy", "build_request"),
+        GATHERER: ("_connection", "_remote_candidates_end"),
+        ICE_TRANSPORT: (
+            "_RTCIceTransport__monitor_task",
+            "_RTCIceTransport__setState",
+            "_connection",
+            "_monitor",
+            "_recv",
+            "_send",
+        ),
+    },
+    # Taking back an offer.
+    "rollback": {
+        PEER_CONNECTION: (
+            "_RTCPeerConnection__pendingLocalDescription",
+            "_RTCPeerConnection__setSignalingState",
+        ),
+    },
+}
+
+
+WITHOUT: Final[dict[Purpose, str]] = {
+    "trickle": "candidates are gathered before a call instead of during it",
+    "restart": "a connection that is lost is not restored",
+    "rollback": "an offer of ours that crosses one of the other side is not taken back",
+}
+
+
+@cache
+def can(purpose: Purpose) -> bool:
+    """Whether the installed releases have what a purpose needs; a warning, once, if not."""
+    missing = missing_attributes(purpose)
+    if missing:
+        logger.warning(
+            "%s: the installed aiortc or aioice has no %s", WITHOUT[purpose], ", ".join(missing)
+        )
+    return not missing
+
+
+def missing_attributes(purpose: Purpose) -> list[str]:
+    """What a purpose needs and the installed releases do not have. On an asyncio loop."""
+    gatherer = RTCIceGatherer(iceServers=[])
+    owners: dict[str, object] = {
+        CONNECTION: aioice.Connection(ice_controlling=True),
+        GATHERER: gatherer,
+        ICE_TRANSPORT: RTCIceTransport(gatherer),
+        PEER_CONNECTION: RTCPeerConnection(),
+    }
+    return [
+        f"{owner}.{name}"
+        for owner, names in ATTRIBUTES[purpose].items()
+        for name in names
+        if not hasattr(owners[owner], name)
+    ]
