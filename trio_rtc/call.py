@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import trio
 
@@ -43,6 +42,14 @@ class CallEnd:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
+class Controls(Protocol):
+    """What a call can have done by its tasks."""
+
+    async def hang_up(self, reason: str) -> None: ...
+    async def renegotiate(self) -> bool: ...
+    async def restart(self) -> bool: ...
+
+
 class Call:
     """A connected call, from `open_call` or in a handler of `serve_calls`.
 
@@ -56,15 +63,13 @@ class Call:
         end: why the call is over; None while it is not.
     """
 
-    def __init__(
-        self, peer: Peer, open_timeout: float, hang_up: Callable[[str], Awaitable[None]]
-    ) -> None:
+    def __init__(self, peer: Peer, controls: Controls, open_timeout: float) -> None:
         self.peer = peer
         self.setup_seconds = math.nan
         self.end: CallEnd | None = None
         self._ended = trio.Event()
         self._open_timeout = open_timeout
-        self._hang_up = hang_up
+        self._controls = controls
         self._connection: PeerConnection
         self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](65535)
         self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](65535)
@@ -92,12 +97,7 @@ class Call:
             CallError: ``call_ended``; ``no_data_channels``: the other side offers media only;
                 ``channel_timeout``: the other side did not confirm it.
         """
-        if self.end is not None:
-            raise CallError(f"the call is over: {self.end}", code="call_ended", fault="local")
-        if not self._has_data_section():
-            raise CallError(
-                f"{self.peer} has not offered data channels in this call", code="no_data_channels"
-            )
+        self._check_not_over()
         channel = await self._connection.create_data_channel(
             label,
             ordered=ordered,
@@ -109,6 +109,7 @@ class Call:
         opened = False
         try:
             with trio.move_on_after(self._open_timeout):
+                await self._ensure_data_section()
                 await channel.wait_open()
                 opened = True
         except trio.BrokenResourceError as error:
@@ -131,12 +132,57 @@ class Call:
             )
         return channel
 
+    def _check_not_over(self) -> None:
+        if self.end is not None:
+            raise CallError(f"the call is over: {self.end}", code="call_ended", fault="local")
+
+    async def _ensure_data_section(self) -> None:
+        if not self._has_data_section():
+            await self._controls.renegotiate()
+            if not self._has_data_section():
+                raise CallError(
+                    f"{self.peer} takes no data channels in this call", code="no_data_channels"
+                )
+
     def _has_data_section(self) -> bool:
         description = self._connection.remote_description
         sdp = description.sdp if description else ""
         section = re.search(r"^m=application (\d+).*?(?=^m=|\Z)", sdp, re.DOTALL | re.MULTILINE)
         # Port 0 rejects a section, unless it only says that there is no port beside the bundle's.
         return section is not None and (section[1] != "0" or "a=bundle-only" in section[0])
+
+    async def add_track(self, track: MediaTrack) -> None:
+        """Send a track to the other side, from now on.
+
+        Returns once the other side has agreed; what flows already goes on meanwhile.
+
+        Raises:
+            CallError: ``call_ended``; ``negotiation_failed``: the other side does not take part.
+        """
+        self._check_not_over()
+        await self._connection.add_track(track)
+        if not await self._controls.renegotiate():
+            self._check_not_over()
+            raise CallError(
+                f"{self.peer} does not take a track in this call", code="negotiation_failed"
+            )
+
+    async def restart(self) -> None:
+        """Look for another way to the other side, as after a change of the network.
+
+        Everything goes on over the old way until the new one stands, and then over that. When
+        the connection is lost, this happens by itself.
+
+        Raises:
+            CallError: ``call_ended``; ``restart_failed``: there is no other way. The old one is
+                kept.
+        """
+        self._check_not_over()
+        if not await self._controls.restart():
+            self._check_not_over()
+            raise CallError(
+                f"no other way to {self.peer} was found", code="restart_failed", fault="network"
+            )
 
     async def hang_up(self, reason: str = "") -> None:
         """End the call once everything that channels have accepted is delivered.
@@ -145,7 +191,7 @@ class Call:
         of ours; others only learn that the call is over.
         """
         if self.end is None:
-            await self._hang_up(reason)
+            await self._controls.hang_up(reason)
         else:
             await trio.lowlevel.checkpoint()
 

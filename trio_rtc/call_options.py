@@ -17,6 +17,7 @@ StepName = Literal[
     "candidate_sent",
     "candidate_received",
     "connected",
+    "disconnected",
     "ended",
 ]
 
@@ -47,5 +48,7 @@ class CallOptions:
     ice_servers: Sequence[str | IceServer] = ()
     ice_transport_policy: IceTransportPolicy = "all"
     connect_timeout: float = 30.0
+    silence_timeout: float = 5.0
+    restart_timeout: float = 15.0
     close_timeout: float = 5.0
     trace: Callable[[CallStep], None] | None = None

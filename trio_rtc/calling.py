@@ -33,6 +33,8 @@ async def open_call(
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
+    silence_timeout: float = 5.0,
+    restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
     trace: Callable[[CallStep], None] | None = None,
 ) -> AsyncIterator[Call]:
@@ -49,7 +51,12 @@ async def open_call(
             All are asked.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
-        connect_timeout: seconds until the call has to be connected.
+        connect_timeout: seconds until the call has to be connected; also until an offer in a
+            call that stands has to be answered.
+        silence_timeout: seconds in which nothing at all comes from the other side, until the
+            call counts as disconnected.
+        restart_timeout: seconds in which we then look for another way to the other side before
+            the call ends as ``connection_lost``; 0 ends it at once.
         close_timeout: seconds for what is on its way when the call is hung up.
         trace: called with each `CallStep`, in this thread; it must not block.
 
@@ -68,6 +75,8 @@ async def open_call(
         ice_servers=tuple(ice_servers or ()),
         ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
+        silence_timeout=silence_timeout,
+        restart_timeout=restart_timeout,
         close_timeout=close_timeout,
         trace=trace,
     )
@@ -85,6 +94,8 @@ async def serve_calls(
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
+    silence_timeout: float = 5.0,
+    restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
     trace: Callable[[CallStep], None] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -107,6 +118,8 @@ async def serve_calls(
         ice_servers=tuple(ice_servers or ()),
         ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
+        silence_timeout=silence_timeout,
+        restart_timeout=restart_timeout,
         close_timeout=close_timeout,
         trace=trace,
     )

@@ -1,16 +1,15 @@
 """The tasks of a call, in one nursery, from the first offer to the last goodbye.
 
-``negotiate`` hears what the other peer says and makes offers and answers, ``trickle_local``
-sends our candidates, ``trickle_remote`` applies theirs, ``watch`` follows the connection.
+``negotiate`` hears what the other peer says, ``watch`` follows the connection, ``wind_up`` ends
+it. The others are those of a `Negotiator` and a `Restorer`.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
@@ -19,12 +18,16 @@ import trio
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName
-from .errors import CallError, Fault, NegotiationError, TrioRTCError
+from .errors import CallError, Fault, NegotiationError, SignalingLost, TrioRTCError
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
+from .negotiator import Negotiator
+from .restoring import Restorer
 from .rtc import (
+    ConnectionState,
     ConnectionStateEvent,
     DataChannelEvent,
     IceCandidateEvent,
+    IceConnectionStateEvent,
     TrackEvent,
     open_peer_connection,
 )
@@ -63,20 +66,18 @@ class Conductor:
         self._negotiation = todo.Negotiation(
             polite=signaling.peer_id > peer.id, call=uuid.uuid4().hex if self._offering else None
         )
-        self._call = Call(peer, options.connect_timeout, self._hang_up)
+        self._call = Call(peer, self, options.connect_timeout)
         self._started = trio.current_time()
         self._crossing_offer: SessionDescription | None = None
         self._connected = False
+        self._peer_left = False
         self._bye_owed = not self._offering
         self._reset()
 
     def _reset(self) -> None:
         """Fresh state for a connection: the first, or the one after a crossing offer."""
         self._settled = trio.Event()
-        self._described = trio.Event()
         self._closed = trio.Event()
-        self._found, self._to_send = trio.open_memory_channel[IceCandidate](math.inf)
-        self._heard, self._to_apply = trio.open_memory_channel[IceCandidate](math.inf)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Call]:
@@ -91,7 +92,8 @@ class Conductor:
                 self._reset()
         finally:
             async with last_words(self._options.close_timeout):
-                await self._say_bye("")
+                lost = self._call.end is not None and self._call.end.reason == "connection_lost"
+                await self._say_bye("connection_lost" if lost else "")
             self._finish("hung_up")
 
     @asynccontextmanager
@@ -105,19 +107,29 @@ class Conductor:
                 ice_transport_policy=options.ice_transport_policy,
                 # An answer goes by what the offer has bundled.
                 bundle_policy="max-bundle" if offering else "balanced",
+                silence_timeout=options.silence_timeout,
                 close_timeout=options.close_timeout,
             ) as connection,
             open_background_nursery() as nursery,
         ):
             self._connection = self._call._connection = connection
+            self._negotiator = Negotiator(
+                connection, self._negotiation, self, options.connect_timeout
+            )
+            self._restorer = Restorer(
+                connection,
+                self._negotiator,
+                options.restart_timeout,
+                lambda: self._over("connection_lost"),
+            )
             with trio.move_on_at(deadline):
                 if offering:
                     connection.offer_to_receive(options.receive)
                 for track in options.tracks:
                     await connection.add_track(track)
                 nursery.start_soon(self._watch)
-                nursery.start_soon(self._trickle_local)
-                nursery.start_soon(self._trickle_remote)
+                nursery.start_soon(self._negotiator.trickle_local)
+                nursery.start_soon(self._negotiator.trickle_remote)
                 nursery.start_soon(self._negotiate)
                 await self._settled.wait()
             if not self._settled.is_set():
@@ -127,24 +139,34 @@ class Conductor:
                     fault="network",
                 )
             nursery.start_soon(self._wind_up)
+            if self._connected:
+                nursery.start_soon(self._negotiator.offer_again)
+                nursery.start_soon(self._restorer.run)
             yield
 
     async def _negotiate(self) -> None:
-        """Make offers and answers as the other peer's messages ask for them."""
-        with self._excusing_errors():
+        """Begin, and then do what the other peer's messages ask for."""
+        with self.excusing_errors():
             if self._crossing_offer is not None:
-                await self._answer(self._crossing_offer)
+                await self._negotiator.perform(todo.Answer(self._crossing_offer))
             elif self._offering:
                 if self._is_called_already():
                     self._settled.set()
                     return
-                await self._offer()
+                await self._negotiator.offer()
+                self._bye_owed = True
             for message in self._first:
                 await self._act(self._negotiation.receive(message))
             self._first.clear()
+        try:
             async for event in self._subscription:
-                if not await self._hear(event):
-                    return
+                with self.excusing_errors():
+                    if not await self._hear(event):
+                        break
+        except SignalingLost:
+            with self.excusing_errors():
+                raise
+        self._restorer.give_up()
 
     def _is_called_already(self) -> bool:
         """Whether the peer's own offer waits here: then ours is not needed."""
@@ -169,8 +191,7 @@ class Conductor:
     async def _hear(self, event: SignalingEvent) -> bool:
         """Do what an event asks for; tell whether there may be more for this connection."""
         if isinstance(event, PeerLeft):
-            self._bye_owed = False
-            self._over("peer_left")
+            await self._hear_of_leaving()
             return False
         assert isinstance(event, MessageReceived)
         try:
@@ -178,24 +199,29 @@ class Conductor:
         except NegotiationError as error:
             if error.code == "bad_description" and not self._connected:
                 raise
-            self._complain(error)
+            self.complain(error)
             return True
         if isinstance(action, todo.Supersede):
             # The offer is for whoever takes the peer's next call.
             self._subscription.put_back(event)
         return await self._act(action)
 
+    async def _hear_of_leaving(self) -> None:
+        self._bye_owed = False
+        self._peer_left = True
+        if self._connected and await self._connection.is_heard():
+            # It may have lost its server only, as we may lose ours.
+            logger.info("%s has left the server; the call goes on", self._peer)
+        else:
+            self._over("peer_left")
+
     async def _act(self, action: todo.Action) -> bool:
         """Do it; tell whether there may be more for this connection."""
         match action:
-            case todo.Answer(offer):
-                await self._answer(offer)
-            case todo.Accept(answer):
-                self._trace("answer_received")
-                await self._apply(answer)
-                self._negotiation.completed()
+            case todo.Answer() | todo.Accept() | todo.TakeBack():
+                await self._negotiator.perform(action)
             case todo.AddCandidate(candidate):
-                self._heard.send_nowait(candidate)
+                self._negotiator.hear(candidate)
             case todo.Yield(offer):
                 self._crossing_offer = offer
                 self._settled.set()
@@ -212,78 +238,37 @@ class Conductor:
                 logger.debug("dropped a message of %s: %s", self._peer, why)
         return True
 
-    async def _offer(self) -> None:
-        self._negotiation.offered()
-        offer = await self._connection.set_local_description()
-        await self._send(offer)
-        self._bye_owed = True
-        self._trace("offer_sent")
-        self._described.set()
-
-    async def _answer(self, offer: SessionDescription) -> None:
-        self._trace("offer_received")
-        await self._apply(offer)
-        answer = await self._connection.set_local_description()
-        await self._send(answer)
-        self._trace("answer_sent")
-        self._negotiation.completed()
-        self._described.set()
-
-    async def _apply(self, description: SessionDescription) -> None:
-        await self._connection.set_remote_description(description)
-        for candidate in self._negotiation.applied(description):
-            self._heard.send_nowait(candidate)
-
-    async def _trickle_local(self) -> None:
-        """Send each of our candidates, after the description that it belongs to."""
-        with self._excusing_errors():
-            await self._described.wait()
-            async for candidate in self._to_send:
-                await self._send(candidate)
-                self._trace("candidate_sent", candidate.candidate)
-
-    async def _trickle_remote(self) -> None:
-        """Apply the other side's candidates: all at once, but the end after all of them."""
-        while True:
-            async with trio.open_nursery() as nursery:
-                async for candidate in self._to_apply:
-                    self._trace("candidate_received", candidate.candidate)
-                    if candidate.is_end:
-                        break
-                    # A name that has to be resolved must not hold up the others.
-                    nursery.start_soon(self._add, candidate)
-            await self._add(candidate)
-
-    async def _add(self, candidate: IceCandidate) -> None:
-        with self._excusing_errors():
-            try:
-                await self._connection.add_ice_candidate(candidate)
-            except NegotiationError as error:
-                self._complain(error)
-
     async def _watch(self) -> None:
         """Follow the connection: what it finds, what arrives over it, whether it stands."""
         async for event in self._connection:
             match event:
                 case IceCandidateEvent(candidate):
-                    self._found.send_nowait(candidate)
+                    self._negotiator.found(candidate)
                 case DataChannelEvent(channel):
                     self._call._channel_arrived(channel)
                 case TrackEvent(track):
                     self._call._track_arrived(track)
-                case ConnectionStateEvent("connected"):
-                    self._connected = True
-                    self._call.setup_seconds = trio.current_time() - self._started
-                    self._trace("connected")
-                    self._settled.set()
-                case ConnectionStateEvent("failed"):
+                case ConnectionStateEvent("failed") if not self._connected:
                     self._over("connection_lost")
+                case ConnectionStateEvent(state):
+                    self._follow(state)
+                case IceConnectionStateEvent():
+                    self._restorer.changed()
         self._closed.set()
         if self._connected:
             # The goodbye takes another way than the closing, and may well be the slower one.
             with trio.move_on_after(LINGER_SECONDS):
                 await self._call.wait_ended()
         self._over("connection_closed")
+
+    def _follow(self, state: ConnectionState) -> None:
+        self._restorer.changed()
+        if state == "connected" and not self._connected:
+            self._connected = True
+            self._call.setup_seconds = trio.current_time() - self._started
+            self._settled.set()
+        if self._connected and state in ("connected", "disconnected"):
+            self.trace(state)
 
     async def _wind_up(self) -> None:
         """Close the connection as soon as the call is over, even if the block goes on."""
@@ -295,11 +280,33 @@ class Conductor:
 
     # Between the tasks.
 
-    async def _send(self, message: SessionDescription | IceCandidate) -> None:
+    async def send(self, message: SessionDescription | IceCandidate) -> None:
+        """Send it to the other peer, as part of this call."""
         message = msgspec.structs.replace(message, call=self._negotiation.call)
         await self._signaling.send(self._peer, encode(message))
 
-    async def _hang_up(self, reason: str) -> None:
+    async def renegotiate(self) -> bool:
+        """Offer what is new; tell whether the other side took part."""
+        return await self._until_the_end(self._negotiator.renegotiate)
+
+    async def restart(self) -> bool:
+        """Look for another way; tell whether there is one."""
+        return await self._until_the_end(self._restorer.restart)
+
+    async def _until_the_end(self, work: Callable[[], Awaitable[bool]]) -> bool:
+        done = False
+        async with open_background_nursery() as nursery:
+
+            async def cancel_at_the_end() -> None:
+                await self._call.wait_ended()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(cancel_at_the_end)
+            done = await work()
+        return done  # noqa: RET504  # It stays false when the call ends first.
+
+    async def hang_up(self, reason: str) -> None:
+        """End the call from our side."""
         await self._call._close_channels()
         await self._say_bye(reason)
         self._finish("hung_up", reason)
@@ -328,12 +335,14 @@ class Conductor:
         self._finish(reason, detail)
 
     def _finish(self, reason: EndReason, detail: str = "") -> None:
+        if self._peer_left and reason in ("connection_lost", "connection_closed"):
+            reason = "peer_left"
         if self._call.end is None:
             self._call._finish(CallEnd(reason, detail))
-            self._trace("ended")
+            self.trace("ended")
 
     @contextmanager
-    def _excusing_errors(self) -> Iterator[None]:
+    def excusing_errors(self) -> Iterator[None]:
         """A connection that stands needs no signaling: what fails there ends no call."""
         try:
             yield
@@ -341,11 +350,13 @@ class Conductor:
             if not self._connected:
                 raise
             if self._call.end is None:
-                self._complain(error)
+                self.complain(error)
 
-    def _complain(self, error: TrioRTCError) -> None:
+    def complain(self, error: TrioRTCError) -> None:
+        """Log what does not end the call."""
         logger.warning("in the call with %s: %s", self._peer, error, extra={"code": error.code})
 
-    def _trace(self, name: StepName, candidate: str = "") -> None:
+    def trace(self, name: StepName, candidate: str = "") -> None:
+        """Tell of a step."""
         if self._options.trace is not None:
             self._options.trace(CallStep(self._peer, name, trio.current_time(), candidate))

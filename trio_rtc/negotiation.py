@@ -40,6 +40,13 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack:
+    """The same in a call that stands: roll our offer back, answer theirs, then offer again."""
+
+    offer: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
 class AddCandidate:
     """Apply this candidate now."""
 
@@ -72,7 +79,8 @@ class Supersede:
     offer: SessionDescription
 
 
-Action: TypeAlias = Answer | Accept | Yield | AddCandidate | Keep | Drop | End | Supersede
+Description: TypeAlias = Answer | Accept | TakeBack
+Action: TypeAlias = Description | Yield | AddCandidate | Keep | Drop | End | Supersede
 
 
 class _State(Enum):
@@ -101,6 +109,26 @@ class Negotiation:
         self._remote_has_ids = False
         self._ufrags: set[str] = set()
         self._early: list[IceCandidate] = []
+        # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
+        # newest whose exchange is complete, and the newest that came to nothing.
+        self._wished = self._offered = self._met = self._failed = 0
+        self._offers = 0
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether an offer is wished for, and nothing else is under way."""
+        return self._state is _State.STABLE and self._wished > self._offered
+
+    def wish(self) -> int:
+        """Wish for an exchange that begins with an offer of ours; the number of the wish."""
+        self._wished += 1
+        return self._wished
+
+    def outcome(self, wish: int) -> bool | None:
+        """Whether a wish has been met; None as long as nobody knows."""
+        if self._met >= wish:
+            return True
+        return False if self._failed >= wish else None
 
     @property
     def bye_call(self) -> str | None:
@@ -112,20 +140,49 @@ class Negotiation:
         """The id for our descriptions and candidates; none if the other side knows of none."""
         return self._call
 
-    def offered(self) -> None:
-        """Our offer is on its way."""
+    @property
+    def is_established(self) -> bool:
+        """Whether an exchange has been completed: another one is about a call that stands."""
+        return self._established
+
+    def offered(self) -> int:
+        """Our offer is on its way; the number of the offer."""
         if self._state not in (_State.NEW, _State.STABLE):
             raise NegotiationError("an offer is under way", code="wrong_state", fault="local")
         self._state = _State.OFFERED
+        self._offered = self._wished
+        self._offers += 1
+        return self._offers
+
+    def is_offering(self, number: int) -> bool:
+        """Whether this offer is neither answered nor given up."""
+        return self._state is _State.OFFERED and self._offers == number
+
+    def abandoned(self) -> None:
+        """The exchange has come to nothing: things are as they were before it."""
+        if self._state is _State.OFFERED:
+            self._failed = self._offered
+        self._state = _State.STABLE
 
     def applied(self, description: SessionDescription) -> list[IceCandidate]:
         """A remote description has been applied; the candidates that waited for it come out."""
-        self._ufrags |= set(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.MULTILINE))
+        # Those of a generation before this one are no more (RFC 8838, section 16).
+        self._ufrags = set(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.MULTILINE))
         early, self._early = self._early, []
         return [candidate for candidate in early if self._belongs(candidate)]
 
-    def completed(self) -> None:
-        """Our answer has been sent, or theirs applied."""
+    def completed(self, *, needs_offer: bool = False) -> None:
+        """Our answer has been sent, or theirs applied.
+
+        Args:
+            needs_offer: whether there is still something that only an offer of ours brings.
+        """
+        if not needs_offer:
+            self._offered = self._wished
+        elif self._state is _State.ANSWERING:
+            self.wish()
+        if self._state is _State.OFFERED or not needs_offer:
+            self._met = self._offered
         self._state = _State.STABLE
         self._established = True
 
@@ -181,18 +238,21 @@ class Negotiation:
         return ufrag is None or ufrag[1] in self._ufrags
 
     def _receive_offer(self, offer: SessionDescription) -> Action:
-        if self._state is _State.OFFERED and not self._established:
-            if not self._polite:
-                return Drop("an offer that crosses ours, which stands")
-            self._take_up(offer)
-            return Yield(offer)
-        if self._state in (_State.OFFERED, _State.ANSWERING):
-            return Drop("an offer in the middle of an exchange")
-        if self._state is _State.STABLE and self._is_stale(offer.call):
+        if self._established and self._is_stale(offer.call):
             self._state = _State.ENDED
             return Supersede(offer)
+        if self._state is _State.ANSWERING:
+            return Drop("an offer in the middle of an exchange")
+        if self._state is not _State.OFFERED:
+            self._take_up(offer)
+            return Answer(offer)
+        if not self._polite:
+            return Drop("an offer that crosses ours, which stands")
         self._take_up(offer)
-        return Answer(offer)
+        if not self._established:
+            return Yield(offer)
+        self._offered = self._met
+        return TakeBack(offer)
 
     def _take_up(self, offer: SessionDescription) -> None:
         self._set_remote_call(offer.call)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 import trio
 
-from trio_rtc.rtc import DataChannel, PeerConnection, open_media
+from trio_rtc.rtc import DataChannel, open_media
 from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.ice_path import IcePath
 
+from .cutting import cut
 from .pairs import Peer, negotiate, open_channels
 
 
@@ -32,24 +31,6 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 async def wait_for(peer: Peer, state: str, times: int = 1) -> None:
     await eventually(lambda: peer.log.count(state) >= times)
-
-
-@contextmanager
-def cut(connection: PeerConnection) -> Iterator[None]:
-    """Lose everything that one side sends over its present sockets."""
-    transports: list[Any] = [
-        protocol.transport
-        for path in connection._loop_connection.exchange.paths()
-        for protocol in path._agent._protocols
-    ]
-    originals = [transport.sendto for transport in transports]
-    for transport in transports:
-        transport.sendto = lambda *_: None
-    try:
-        yield
-    finally:
-        for transport, original in zip(transports, originals, strict=True):
-            transport.sendto = original
 
 
 def is_replaced(path: IcePath, agent: object) -> bool:
@@ -124,7 +105,7 @@ async def test_a_restart_finds_another_way_and_brings_what_was_lost() -> None:
     options = {"silence_timeout": 0.5}
     async with open_channels(connection=options) as (ours, theirs, alice, bob):
         await works(ours, theirs)
-        with cut(alice.connection), cut(bob.connection):
+        with cut(alice.connection, bob.connection):
             await wait_for(bob, "disconnected")
             await ours.send("over the new way")
             await restart(alice, bob)

@@ -1,9 +1,11 @@
 """aiortc behind a Trio face. It does not know how messages travel between peers."""
 
 from .data_channel import DataChannel as DataChannel
+from .events import ConnectionState as ConnectionState
 from .events import ConnectionStateEvent as ConnectionStateEvent
 from .events import DataChannelEvent as DataChannelEvent
 from .events import IceCandidateEvent as IceCandidateEvent
+from .events import IceConnectionStateEvent as IceConnectionStateEvent
 from .events import TrackEvent as TrackEvent
 from .ice_server import IceServer as IceServer
 from .media import Kind as Kind

@@ -10,6 +10,7 @@ from .data_channel import DataChannel
 from .media import MediaTrack
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+IceConnectionState = Literal["new", "checking", "completed", "failed", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,13 @@ class ConnectionStateEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class IceConnectionStateEvent:
+    """ICE is in another state now; during a restart it is ``checking`` again."""
+
+    state: IceConnectionState
+
+
+@dataclass(frozen=True, slots=True)
 class DataChannelEvent:
     """The other side has opened a data channel."""
 
@@ -41,5 +49,9 @@ class TrackEvent:
 
 
 PeerConnectionEvent: TypeAlias = (
-    IceCandidateEvent | ConnectionStateEvent | DataChannelEvent | TrackEvent
+    IceCandidateEvent
+    | ConnectionStateEvent
+    | IceConnectionStateEvent
+    | DataChannelEvent
+    | TrackEvent
 )

@@ -17,6 +17,8 @@ from .events import (
     ConnectionStateEvent,
     DataChannelEvent,
     IceCandidateEvent,
+    IceConnectionState,
+    IceConnectionStateEvent,
     PeerConnectionEvent,
     TrackEvent,
 )
@@ -72,8 +74,8 @@ class PeerConnection(trio.abc.AsyncResource):
     """A connection to another peer (W3C RTCPeerConnection), from `open_peer_connection`.
 
     As an async iterator, for one task, it gives `IceCandidateEvent`, `ConnectionStateEvent`,
-    `DataChannelEvent` and `TrackEvent` in the order in which they happened, up to the end of
-    the connection.
+    `IceConnectionStateEvent`, `DataChannelEvent` and `TrackEvent` in the order in which they
+    happened, up to the end of the connection.
 
     A `set_local_description` that is cancelled leaves a connection that can only be closed.
     """
@@ -84,7 +86,7 @@ class PeerConnection(trio.abc.AsyncResource):
         self._loop_connection: LoopConnection
         self._events, self._pending = trio.open_memory_channel[PeerConnectionEvent](math.inf)
         self._connection_state: ConnectionState = "new"
-        self._ice_connection_state = "new"
+        self._ice_connection_state: IceConnectionState = "new"
         self._signaling_state: SignalingState = "stable"
         self._local: SessionDescription | None = None
         self._remote: SessionDescription | None = None
@@ -122,7 +124,7 @@ class PeerConnection(trio.abc.AsyncResource):
         return self._connection_state
 
     @property
-    def ice_connection_state(self) -> str:
+    def ice_connection_state(self) -> IceConnectionState:
         """The state of ICE alone: ``new``, ``checking``, ``completed``, ``failed``, ``closed``."""
         return self._ice_connection_state
 
@@ -282,6 +284,10 @@ class PeerConnection(trio.abc.AsyncResource):
         """
         await self._run(self._loop_connection.sections.add_track, track._source)
 
+    async def is_heard(self) -> bool:
+        """Ask the other side for a sign of life, and wait for it for up to 1.5 s."""
+        return await self._run(self._loop_connection.exchange.is_heard)
+
     def __aiter__(self) -> PeerConnection:
         return self
 
@@ -325,7 +331,9 @@ class PeerConnection(trio.abc.AsyncResource):
         self._events.send_nowait(IceCandidateEvent(candidate))
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:
-        self._ice_connection_state = ice
+        if ice != self._ice_connection_state:
+            self._ice_connection_state = cast(IceConnectionState, ice)
+            self._events.send_nowait(IceConnectionStateEvent(self._ice_connection_state))
         self._signaling_state = cast(SignalingState, signaling)
         if connection != self._connection_state:
             self._connection_state = cast(ConnectionState, connection)

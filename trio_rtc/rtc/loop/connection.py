@@ -93,6 +93,7 @@ class LoopConnection:
             self._candidates,
             relay_only=relay_only,
             on_descriptions=self._tell_descriptions,
+            on_states=self._tell_states,
         )
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
         self._listening = False
@@ -116,7 +117,8 @@ class LoopConnection:
             self._owner.start(self._liveness.run())
         if state == "connected" and not self._liveness.is_alive:
             state = "disconnected"
-        self._post(self._sink._on_states, state, pc.iceConnectionState, pc.signalingState)
+        ice_state = "checking" if self.exchange.is_restarting else pc.iceConnectionState
+        self._post(self._sink._on_states, state, ice_state, pc.signalingState)
         if pc.connectionState == "closed" and self._closing is None:
             # The other side has closed it.
             self._closing = asyncio.get_running_loop().create_task(self._close())

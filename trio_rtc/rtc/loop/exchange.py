@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
@@ -29,6 +30,8 @@ from .rollback import Rollback
 from .sections import Sections
 from .trickle import check_now
 
+logger = logging.getLogger("trio_rtc.rtc")
+
 
 class Exchange:
     """The descriptions of one connection.
@@ -36,6 +39,7 @@ class Exchange:
     Args:
         relay_only: whether host addresses are not gathered.
         on_descriptions: is called when a description has been applied.
+        on_states: is called when a restart of ICE begins or ends.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Exchange:
         *,
         relay_only: bool,
         on_descriptions: Callable[[], None],
+        on_states: Callable[[], None],
     ):
         self._pc = connection
         self._configuration = configuration
@@ -56,6 +61,7 @@ class Exchange:
         self._candidates = candidates
         self._relay_only = relay_only
         self._on_descriptions = on_descriptions
+        self._on_states = on_states
         self._gathering: set[asyncio.Task[None]] = set()
         self._paths: dict[RTCIceTransport, IcePath] = {}
         self._rollback: Rollback | None = None
@@ -76,12 +82,24 @@ class Exchange:
 
     def _path(self, transport: RTCIceTransport) -> IcePath:
         if transport not in self._paths:
-            self._paths[transport] = IcePath(transport)
+            self._paths[transport] = IcePath(transport, self._on_states)
         return self._paths[transport]
+
+    async def is_heard(self) -> bool:
+        """Ask on all paths at once; tell whether anything came meanwhile."""
+        paths = self.paths()
+        before = sum(path.heard for path in paths)
+        await asyncio.gather(*(path.check() for path in paths))
+        return sum(path.heard for path in paths) > before
 
     def restart_ice(self) -> None:
         """Have the next offer bring new ICE agents."""
         self._restart_wanted = True
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether new ICE agents are looking for a way."""
+        return any(path.is_restarting for path in self._paths.values())
 
     async def _restart(self, path: IcePath) -> None:
         await path.restart()
@@ -236,6 +254,7 @@ class Exchange:
                 self._restart_wanted = False
                 await self._restart(path)
             elif kind == "answer" and path.is_restarting and not is_new:
+                logger.warning("the other side does not restart ICE")
                 await self._abandon_restart()
 
     def _learn_credentials(self, parsed: ParsedDescription) -> None:

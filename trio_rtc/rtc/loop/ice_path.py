@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aioice
@@ -26,6 +26,9 @@ OLD_AGENT_SECONDS = 1.0
 class IcePath:
     """Carries the packets of one `RTCIceTransport`.
 
+    Args:
+        on_change: is called when a restart begins and when it ends.
+
     Attributes:
         transport: the one whose packets these are.
         remote: the credentials of the other side; None until a description has told them.
@@ -33,8 +36,9 @@ class IcePath:
         round_trip_time: of the last check, in seconds.
     """
 
-    def __init__(self, transport: RTCIceTransport):
+    def __init__(self, transport: RTCIceTransport, on_change: Callable[[], None]):
         self.transport = transport
+        self._on_change = on_change
         self.remote: RTCIceParameters | None = None
         self.heard = 0
         self.round_trip_time: float | None = None
@@ -93,10 +97,9 @@ class IcePath:
 
     async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
         # As aiortc does it, but for the agent that the latest description is about.
-        gatherer = self.transport.iceGatherer
-        if not gatherer._remote_candidates_end:
-            gatherer._remote_candidates_end = candidate is None
-            await gatherer._connection.add_remote_candidate(
+        agent: aioice.Connection = self.transport.iceGatherer._connection
+        if not agent._remote_candidates_end:
+            await agent.add_remote_candidate(
                 None if candidate is None else candidate_to_aioice(candidate)
             )
 
@@ -111,7 +114,7 @@ class IcePath:
         self._next = agent
         # Our descriptions, and candidates, are about this one from here on.
         self.transport.iceGatherer._connection = agent
-        self.transport.iceGatherer._remote_candidates_end = False
+        self._on_change()
         await _to_the_end(agent.gather_candidates())
 
     async def connect(self, remote: RTCIceParameters) -> None:
@@ -132,6 +135,7 @@ class IcePath:
         self.transport._connection = agent
         self.heard += 1
         await self._follow(agent)
+        self._on_change()
         try:
             # What the other side sent before it knew is still on its way over this one.
             await asyncio.sleep(OLD_AGENT_SECONDS)
@@ -152,6 +156,7 @@ class IcePath:
         if self._next is not None:
             agent, self._next = self._next, None
             self.transport.iceGatherer._connection = self._agent
+            self._on_change()
             await _to_the_end(agent.close())
 
 

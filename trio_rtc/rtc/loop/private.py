@@ -43,8 +43,14 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     # Another ICE agent under the same DTLS transport, and signs of life.
     "restart": {
-        CONNECTION: ("_nominated", "_queue", "_transport_policy", "build_request"),
-        GATHERER: ("_connection", "_remote_candidates_end"),
+        CONNECTION: (
+            "_nominated",
+            "_queue",
+            "_remote_candidates_end",
+            "_transport_policy",
+            "build_request",
+        ),
+        GATHERER: ("_connection",),
         ICE_TRANSPORT: (
             "_RTCIceTransport__monitor_task",
             "_RTCIceTransport__setState",
