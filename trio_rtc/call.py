@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import trio
 
+from .call_options import CallStats, StepName
 from .errors import CallError
 from .rtc import DataChannel, MediaTrack, PeerConnection
 from .signaling import Peer
@@ -55,7 +56,6 @@ class Call:
 
     Attributes:
         peer: who is at the other end.
-        setup_seconds: how long it took from the start of the call until it was connected.
         channels: the data channels that the other side opens, as an async iterator. It ends
             with the call.
         tracks: the media tracks that the other side sends, as an async iterator. It ends with
@@ -65,7 +65,6 @@ class Call:
 
     def __init__(self, peer: Peer, controls: Controls, open_timeout: float) -> None:
         self.peer = peer
-        self.setup_seconds = math.nan
         self.end: CallEnd | None = None
         self._ended = trio.Event()
         self._open_timeout = open_timeout
@@ -74,6 +73,12 @@ class Call:
         self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](65535)
         self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](65535)
         self._open_channels: list[DataChannel] = []
+        self._steps: dict[StepName, float] = {}
+
+    @property
+    def setup_seconds(self) -> float:
+        """How long it took from the start of the call until it was connected."""
+        return self._steps["connected"]
 
     async def open_channel(
         self,
@@ -84,7 +89,10 @@ class Call:
         max_retransmits: int | None = None,
         protocol: str = "",
     ) -> DataChannel:
-        """Open a data channel and wait until both sides have it.
+        """Open a data channel and wait until messages can be sent.
+
+        That is at once in a call that has data channels: the other side hears of the channel
+        before it hears of what is sent. An unordered one takes a round trip.
 
         Args:
             label: a name for it, which need not be unique.
@@ -94,8 +102,8 @@ class Call:
             protocol: the name of what is spoken in it, as the application likes.
 
         Raises:
-            CallError: ``call_ended``; ``no_data_channels``: the other side offers media only;
-                ``channel_timeout``: the other side did not confirm it.
+            CallError: ``call_ended``; ``no_data_channels``: the other side takes none;
+                ``channel_timeout``: it did not open in time.
         """
         self._check_not_over()
         channel = await self._connection.create_data_channel(
@@ -125,7 +133,7 @@ class Call:
                     await channel.aclose()
         if not opened:
             raise CallError(
-                f"{self.peer} did not confirm the channel {label!r} within "
+                f"the channel {label!r} to {self.peer} was not open within "
                 f"{self._open_timeout:g} s",
                 code="channel_timeout",
                 fault="network",
@@ -183,6 +191,18 @@ class Call:
             raise CallError(
                 f"no other way to {self.peer} was found", code="restart_failed", fault="network"
             )
+
+    async def stats(self) -> CallStats:
+        """What can be known of the call now. Takes a round trip to the other side.
+
+        Raises:
+            CallError: ``connection_closed``: the call is over.
+        """
+        stats = await self._connection.get_stats()
+        return CallStats(
+            **{field.name: getattr(stats, field.name) for field in fields(stats)},
+            steps=MappingProxyType(dict(self._steps)),
+        )
 
     async def hang_up(self, reason: str = "") -> None:
         """End the call once everything that channels have accepted is delivered.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack
+from .rtc import ConnectionStats, IceServer, IceTransportPolicy, Kind, MediaTrack
 from .signaling import Peer
 
 StepName = Literal[
@@ -16,6 +16,7 @@ StepName = Literal[
     "answer_received",
     "candidate_sent",
     "candidate_received",
+    "ice_connected",
     "connected",
     "disconnected",
     "ended",
@@ -39,13 +40,24 @@ class CallStep:
     candidate: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStats(ConnectionStats):
+    """A call at one moment: its connection, and how it came about.
+
+    Attributes:
+        steps: when each step first happened, in seconds since the start of the call.
+    """
+
+    steps: Mapping[StepName, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CallOptions:
     """What `open_call` and `serve_calls` have in common."""
 
     tracks: Sequence[MediaTrack] = ()
     receive: Sequence[Kind] = ()
-    ice_servers: Sequence[str | IceServer] = ()
+    ice_servers: Sequence[str | IceServer] | None = None
     ice_transport_policy: IceTransportPolicy = "all"
     connect_timeout: float = 30.0
     silence_timeout: float = 5.0

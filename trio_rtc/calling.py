@@ -15,7 +15,7 @@ from .conductor import Conductor
 from .errors import NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
-from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack
+from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack, as_ice_servers
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
@@ -48,7 +48,9 @@ async def open_call(
         tracks: what to send: local media (`open_media`), or tracks of another call.
         receive: media that the other side may send, whether or not we send any.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
-            All are asked.
+            All are asked. By default those of the environment variable
+            ``TRIO_RTC_ICE_SERVERS``: URLs with spaces between them, or a JSON array as browsers
+            take it.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
         connect_timeout: seconds until the call has to be connected; also until an offer in a
@@ -72,7 +74,7 @@ async def open_call(
     options = CallOptions(
         tracks=tuple(tracks),
         receive=tuple(receive),
-        ice_servers=tuple(ice_servers or ()),
+        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
         silence_timeout=silence_timeout,
@@ -115,7 +117,7 @@ async def serve_calls(
     """
     options = CallOptions(
         tracks=tuple(tracks),
-        ice_servers=tuple(ice_servers or ()),
+        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
         silence_timeout=silence_timeout,

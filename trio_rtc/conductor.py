@@ -18,7 +18,7 @@ import trio
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName
-from .errors import CallError, Fault, NegotiationError, SignalingLost, TrioRTCError
+from .errors import CallError, Fault, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
 from .restoring import Restorer
@@ -29,6 +29,7 @@ from .rtc import (
     IceCandidateEvent,
     IceConnectionStateEvent,
     TrackEvent,
+    ice_servers_from_environment,
     open_peer_connection,
 )
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling, SignalingEvent, Subscription
@@ -103,7 +104,11 @@ class Conductor:
         offering = self._offering and self._crossing_offer is None
         async with (
             open_peer_connection(
-                ice_servers=options.ice_servers,
+                ice_servers=(
+                    ice_servers_from_environment()
+                    if options.ice_servers is None
+                    else options.ice_servers
+                ),
                 ice_transport_policy=options.ice_transport_policy,
                 # An answer goes by what the offer has bundled.
                 bundle_policy="max-bundle" if offering else "balanced",
@@ -252,7 +257,9 @@ class Conductor:
                     self._over("connection_lost")
                 case ConnectionStateEvent(state):
                     self._follow(state)
-                case IceConnectionStateEvent():
+                case IceConnectionStateEvent(state=ice_state):
+                    if ice_state == "completed":
+                        self.trace("ice_connected")
                     self._restorer.changed()
         self._closed.set()
         if self._connected:
@@ -263,9 +270,8 @@ class Conductor:
 
     def _follow(self, state: ConnectionState) -> None:
         self._restorer.changed()
-        if state == "connected" and not self._connected:
+        if state == "connected":
             self._connected = True
-            self._call.setup_seconds = trio.current_time() - self._started
             self._settled.set()
         if self._connected and state in ("connected", "disconnected"):
             self.trace(state)
@@ -283,7 +289,13 @@ class Conductor:
     async def send(self, message: SessionDescription | IceCandidate) -> None:
         """Send it to the other peer, as part of this call."""
         message = msgspec.structs.replace(message, call=self._negotiation.call)
-        await self._signaling.send(self._peer, encode(message))
+        try:
+            await self._signaling.send(self._peer, encode(message))
+        except UnknownPeer:
+            if self._connected or isinstance(message, SessionDescription):
+                raise
+            # It was there for the offer.
+            self._over("peer_left")
 
     async def renegotiate(self) -> bool:
         """Offer what is new; tell whether the other side took part."""
@@ -358,5 +370,6 @@ class Conductor:
 
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""
+        self._call._steps.setdefault(name, trio.current_time() - self._started)
         if self._options.trace is not None:
             self._options.trace(CallStep(self._peer, name, trio.current_time(), candidate))

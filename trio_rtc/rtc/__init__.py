@@ -8,6 +8,8 @@ from .events import IceCandidateEvent as IceCandidateEvent
 from .events import IceConnectionStateEvent as IceConnectionStateEvent
 from .events import TrackEvent as TrackEvent
 from .ice_server import IceServer as IceServer
+from .ice_server import as_ice_servers as as_ice_servers
+from .ice_server import ice_servers_from_environment as ice_servers_from_environment
 from .media import Kind as Kind
 from .media import MediaTrack as MediaTrack
 from .media import Recorder as Recorder
@@ -16,3 +18,7 @@ from .media import record_media as record_media
 from .peer_connection import IceTransportPolicy as IceTransportPolicy
 from .peer_connection import PeerConnection as PeerConnection
 from .peer_connection import open_peer_connection as open_peer_connection
+from .statistics import CandidateStats as CandidateStats
+from .statistics import ChannelStats as ChannelStats
+from .statistics import ConnectionStats as ConnectionStats
+from .statistics import TrackStats as TrackStats

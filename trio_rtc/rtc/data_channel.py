@@ -10,6 +10,7 @@ import trio
 from ..errors import MessageTooLarge
 from .bridge import Bridge
 from .loop.channel import ChannelParameters, LoopChannel
+from .statistics import ChannelStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         self._receiving = False
         self._sending = trio.Lock()
         self._unsent = 0
+        self._messages_sent = self._bytes_sent = 0
+        self._messages_received = self._bytes_received = 0
 
     def __repr__(self) -> str:
         return f"<DataChannel {self.label!r} id={self.id}>"
@@ -99,6 +102,17 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """Whether it has been closed, by either side or with the connection."""
         return self._closed or self._ended.is_set()
 
+    def statistics(self) -> ChannelStats:
+        """What has been sent and received so far."""
+        return ChannelStats(
+            label=self.label,
+            id=self.id,
+            messages_sent=self._messages_sent,
+            bytes_sent=self._bytes_sent,
+            messages_received=self._messages_received,
+            bytes_received=self._bytes_received,
+        )
+
     async def wait_open(self) -> None:
         """Wait until messages can be sent.
 
@@ -125,7 +139,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """
         if not isinstance(value, str | bytes):
             raise TypeError(f"a message is str or bytes, not {type(value).__name__}")
-        size = len(value.encode()) if isinstance(value, str) else len(value)
+        size = _size(value)
         async with self._sending:
             await self.wait_open()
             limit = self._max_message_size()
@@ -138,6 +152,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 self._unsent = await self._bridge.run(self._loop_channel.drained, LOW_WATER)
                 await self.wait_open()
             self._unsent += size
+            self._messages_sent += 1
+            self._bytes_sent += size
             self._bridge.call_soon(self._loop_channel.send, value)
 
     async def receive(self) -> str | bytes:
@@ -191,6 +207,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         self._opened.set()
 
     def _on_message(self, message: str | bytes) -> None:
+        self._messages_received += 1
+        self._bytes_received += _size(message)
         self._messages.append(message)
         self._receiver.unpark()
 
@@ -203,3 +221,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
     def _peer_has_hung_up(self) -> None:
         """A peer that says goodbye need not close each channel for the end to be in order."""
         self._peer_is_done = True
+
+
+def _size(message: str | bytes) -> int:
+    return len(message.encode()) if isinstance(message, str) else len(message)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from ..errors import BadIceServer
+
+ENVIRONMENT_VARIABLE: Final = "TRIO_RTC_ICE_SERVERS"
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,49 @@ class IceServer:
 
 
 def as_ice_servers(servers: Iterable[str | IceServer]) -> list[IceServer]:
-    """``servers`` with each bare URL made an `IceServer`."""
-    return [IceServer(server) if isinstance(server, str) else server for server in servers]
+    """``servers`` with each bare URL made an `IceServer`.
+
+    Raises:
+        BadIceServer: one of them is neither.
+    """
+    if isinstance(servers, str):
+        servers = [servers]
+    return [_as_ice_server(server) for server in servers]
+
+
+def _as_ice_server(server: object) -> IceServer:
+    if isinstance(server, IceServer):
+        return server
+    if isinstance(server, str):
+        return IceServer(server)
+    raise BadIceServer(f"{server!r} is neither the URL of an ICE server nor an IceServer")
+
+
+def ice_servers_from_environment() -> list[IceServer]:
+    """The servers that ``TRIO_RTC_ICE_SERVERS`` names; none if it is not set.
+
+    Either URLs with spaces between them, or a JSON array as browsers take it:
+    ``[{"urls": "turn:host", "username": "...", "credential": "..."}]``.
+
+    Raises:
+        BadIceServer: one of them is none.
+    """
+    value = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+    try:
+        if value.startswith("["):
+            return [
+                IceServer(server.urls, server.username, server.credential)
+                for server in msgspec.json.decode(value, type=list[_JsonServer])
+            ]
+        return as_ice_servers(value.split())
+    except (BadIceServer, msgspec.DecodeError) as error:
+        raise BadIceServer(f"the variable {ENVIRONMENT_VARIABLE}: {error}") from error
+
+
+class _JsonServer(msgspec.Struct):
+    urls: str | list[str]
+    username: str | None = None
+    credential: str | None = None
 
 
 def _check_url(url: str) -> None:

@@ -28,6 +28,7 @@ from .loop.connection import LoopConnection, connection_closed
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
 from .media import Kind, MediaTrack
+from .statistics import ConnectionStats
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -92,6 +93,7 @@ class PeerConnection(trio.abc.AsyncResource):
         self._remote: SessionDescription | None = None
         self._negotiation_needed = False
         self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
+        self._channels: list[DataChannel] = []
         self._closed = trio.Event()
 
     async def _open(
@@ -284,6 +286,22 @@ class PeerConnection(trio.abc.AsyncResource):
         """
         await self._run(self._loop_connection.sections.add_track, track._source)
 
+    async def get_stats(self) -> ConnectionStats:
+        """What can be known of the connection now. Takes a round trip to the other side."""
+        transport = await self._run(self._loop_connection.get_stats)
+        return ConnectionStats(
+            state=self._connection_state,
+            local_candidate=transport.local_candidate,
+            remote_candidate=transport.remote_candidate,
+            round_trip_time=transport.round_trip_time,
+            packets_sent=transport.packets_sent,
+            bytes_sent=transport.bytes_sent,
+            packets_received=transport.packets_received,
+            bytes_received=transport.bytes_received,
+            channels=[channel.statistics() for channel in self._channels if not channel.closed],
+            tracks=transport.tracks,
+        )
+
     async def is_heard(self) -> bool:
         """Ask the other side for a sign of life, and wait for it for up to 1.5 s."""
         return await self._run(self._loop_connection.exchange.is_heard)
@@ -308,13 +326,15 @@ class PeerConnection(trio.abc.AsyncResource):
         return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
 
     def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:
-        return DataChannel(
+        channel = DataChannel(
             self._bridge,
             loop_channel,
             parameters,
             max_message_size=lambda: self._max_message_size,
             close_timeout=self._close_timeout,
         )
+        self._channels = [*(c for c in self._channels if not c.closed), channel]
+        return channel
 
     # Posted from the loop's side.
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection
 
 from .ownership import Owner
+from .private import can
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class LoopChannel:
             negotiated=parameters.negotiated,
             id=parameters.id,
         )
+        if channel.ordered and not channel.negotiated and can("early_open"):
+            _open_at_once(channel)
         self.attach(channel, owner)
 
     def attach(self, channel: RTCDataChannel, owner: Owner) -> None:
@@ -149,6 +152,21 @@ class LoopChannel:
         if self._channel is not None and not self._ended:
             with self._owner.owning():
                 self._channel.close()
+
+
+def _open_at_once(channel: RTCDataChannel) -> None:
+    """Have it open when its announcement is sent, and not a round trip later.
+
+    What is sent in order after the announcement needs no answer to it (RFC 8832, section 6).
+    aiortc 1.16 waits for one; it assigns the id when it sends the announcement.
+    """
+    set_id = channel._setId
+
+    def set_id_and_open(id: int) -> None:  # noqa: A002
+        set_id(id)
+        channel._setReadyState("open")
+
+    channel._setId = set_id_and_open  # type: ignore[method-assign]
 
 
 class _WireText(str):

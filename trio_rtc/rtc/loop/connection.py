@@ -29,6 +29,7 @@ from .media import Source
 from .ownership import Owner
 from .private import can
 from .sections import Sections
+from .statistics import Statistics, TransportStats
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -95,6 +96,7 @@ class LoopConnection:
             on_descriptions=self._tell_descriptions,
             on_states=self._tell_states,
         )
+        self._statistics = Statistics(self._pc)
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
         self._listening = False
         self._closing: asyncio.Task[None] | None = None
@@ -152,6 +154,7 @@ class LoopConnection:
         loop_channel.attach(channel, self._owner)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
+        self._statistics.count_bytes()
         source = Source(track)
         source.start()
         self._sources.append(source)
@@ -192,6 +195,9 @@ class LoopConnection:
         with self._owner.owning():
             channel.create(self._pc, parameters, self._owner)
         self._channels.append(channel)
+
+    async def get_stats(self) -> TransportStats:
+        return await self._statistics.collect(self.exchange.paths())
 
     async def close(self, timeout: float) -> None:
         """Close it, once: a cancelled close of aiortc's would make every later one hang."""

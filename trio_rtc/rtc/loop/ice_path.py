@@ -33,7 +33,7 @@ class IcePath:
         transport: the one whose packets these are.
         remote: the credentials of the other side; None until a description has told them.
         heard: how often anything has come from the other side.
-        round_trip_time: of the last check, in seconds.
+        mapped_address: our address and port as the other side sees them.
     """
 
     def __init__(self, transport: RTCIceTransport, on_change: Callable[[], None]):
@@ -41,7 +41,7 @@ class IcePath:
         self._on_change = on_change
         self.remote: RTCIceParameters | None = None
         self.heard = 0
-        self.round_trip_time: float | None = None
+        self.mapped_address: tuple[str, int] | None = None
         self._agent: aioice.Connection = transport._connection
         self._next: aioice.Connection | None = None
         self._has_stood = False
@@ -75,15 +75,23 @@ class IcePath:
         """The pair of candidates in use, as aioice's CandidatePair."""
         return self._agent._nominated.get(1)
 
-    async def check(self) -> None:
-        """Ask the other side for a sign of life: a binding request on the pair in use."""
+    def local_candidates(self) -> list[Any]:
+        """Those of the agent in use, as aioice's Candidate."""
+        return self._agent.local_candidates
+
+    async def check(self) -> float | None:
+        """Ask the other side for a sign of life: a binding request on the pair in use.
+
+        Returns:
+            how long the answer took, in seconds; None if there was none.
+        """
         agent, pair = self._agent, self.selected_pair()
         if pair is None:
-            return
+            return None
         request = agent.build_request(pair, nominate=False)
         started = asyncio.get_running_loop().time()
         try:
-            await pair.protocol.request(
+            response, _ = await pair.protocol.request(
                 request,
                 pair.remote_addr,
                 integrity_key=(agent.remote_password or "").encode(),
@@ -91,9 +99,10 @@ class IcePath:
             )
         except TransactionError as error:
             logger.debug("no sign of life: %s", error)
-        else:
-            self.round_trip_time = asyncio.get_running_loop().time() - started
-            self.heard += 1
+            return None
+        self.heard += 1
+        self.mapped_address = response.attributes.get("XOR-MAPPED-ADDRESS")
+        return asyncio.get_running_loop().time() - started
 
     async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
         # As aiortc does it, but for the agent that the latest description is about.

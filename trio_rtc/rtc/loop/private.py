@@ -11,16 +11,26 @@ from functools import cache
 from typing import Final, Literal
 
 import aioice
-from aiortc import RTCIceGatherer, RTCIceTransport, RTCPeerConnection
+from aiortc import (
+    RTCDataChannel,
+    RTCDtlsTransport,
+    RTCIceGatherer,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+)
 
 logger = logging.getLogger("trio_rtc.rtc")
 
-Purpose = Literal["trickle", "restart", "rollback"]
+Purpose = Literal["trickle", "restart", "rollback", "early_open", "statistics"]
 
 CONNECTION: Final = "aioice.Connection"
 GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
+DATA_CHANNEL: Final = "RTCDataChannel"
+RTP_RECEIVER: Final = "RTCRtpReceiver"
+DTLS_TRANSPORT: Final = "RTCDtlsTransport"
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # Candidates that are found during a call.
@@ -67,6 +77,13 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_RTCPeerConnection__setSignalingState",
         ),
     },
+    # A data channel that is open when it is announced.
+    "early_open": {DATA_CHANNEL: ("_setId", "_setReadyState")},
+    # The bytes of a track that is received, and of a transport.
+    "statistics": {
+        RTP_RECEIVER: ("_handle_rtp_packet",),
+        DTLS_TRANSPORT: ("_get_stats",),
+    },
 }
 
 
@@ -74,6 +91,8 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "trickle": "candidates are gathered before a call instead of during it",
     "restart": "a connection that is lost is not restored",
     "rollback": "an offer of ours that crosses one of the other side is not taken back",
+    "early_open": "a data channel takes a round trip to open",
+    "statistics": "there are no counts of bytes",
 }
 
 
@@ -96,6 +115,9 @@ def missing_attributes(purpose: Purpose) -> list[str]:
         GATHERER: gatherer,
         ICE_TRANSPORT: RTCIceTransport(gatherer),
         PEER_CONNECTION: RTCPeerConnection(),
+        DATA_CHANNEL: RTCDataChannel,
+        RTP_RECEIVER: RTCRtpReceiver,
+        DTLS_TRANSPORT: RTCDtlsTransport,
     }
     return [
         f"{owner}.{name}"

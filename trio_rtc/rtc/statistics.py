@@ -1,0 +1,90 @@
+"""What can be known of a connection while it stands, as typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+CandidateType = Literal["host", "srflx", "prflx", "relay"]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateStats:
+    """One end of the pair in use (W3C RTCIceCandidateStats).
+
+    Attributes:
+        type: ``host``; ``srflx``: as a STUN server sees it; ``prflx``: as the other side sees
+            it, and no server said; ``relay``: at a TURN server.
+        address: the IP address, or the ``.local`` name that hides it.
+        port: of ``address``.
+    """
+
+    type: CandidateType
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStats:
+    """One data channel (W3C RTCDataChannelStats).
+
+    Attributes:
+        bytes_sent: of messages that `DataChannel.send` has taken.
+        bytes_received: of messages that arrived, also those that nobody has read yet.
+    """
+
+    label: str
+    id: int | None
+    messages_sent: int
+    bytes_sent: int
+    messages_received: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStats:
+    """One track in one direction (W3C RTCSentRtpStreamStats, RTCReceivedRtpStreamStats).
+
+    Attributes:
+        direction: ``sent`` or ``received``, seen from us.
+        packets: RTP packets so far.
+        bytes: of their payloads.
+        packets_lost: how many did not arrive, as far as the receiving side has told.
+        jitter: of the arrival times, in units of the RTP clock; None for what we send.
+    """
+
+    kind: Literal["audio", "video"]
+    id: str
+    direction: Literal["sent", "received"]
+    packets: int
+    bytes: int
+    packets_lost: int
+    jitter: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStats:
+    """A connection at one moment.
+
+    Attributes:
+        state: as `PeerConnection.connection_state`.
+        local_candidate: our end of the pair in use; None without a connection.
+        remote_candidate: the other side's end.
+        round_trip_time: to the other side and back, measured now, in seconds; None without an
+            answer.
+        packets_sent: of the transport, with all that runs over it; so the next three.
+        channels: the data channels that are open.
+        tracks: in both directions.
+    """
+
+    state: str
+    local_candidate: CandidateStats | None
+    remote_candidate: CandidateStats | None
+    round_trip_time: float | None
+    packets_sent: int
+    bytes_sent: int
+    packets_received: int
+    bytes_received: int
+    channels: Sequence[ChannelStats]
+    tracks: Sequence[TrackStats]
