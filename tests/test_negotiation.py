@@ -25,8 +25,8 @@ def caller(polite: bool = False) -> Negotiation:
     return negotiation
 
 
-def connected_caller(answer: SessionDescription = ANSWER) -> Negotiation:
-    negotiation = caller()
+def connected_caller(answer: SessionDescription = ANSWER, *, polite: bool = False) -> Negotiation:
+    negotiation = caller(polite)
     assert negotiation.receive(answer) == todo.Accept(answer)
     negotiation.applied(answer)
     negotiation.completed()
@@ -161,3 +161,76 @@ def test_an_offer_that_was_there_first_is_answered() -> None:
     negotiation = Negotiation(polite=False, call="ours")
     assert negotiation.receive(OFFER) == todo.Answer(OFFER)
     assert negotiation.call == "theirs"
+
+
+def test_of_two_crossing_offers_in_a_call_the_polite_one_is_taken_back() -> None:
+    polite, impolite = connected_caller(polite=True), connected_caller(polite=False)
+    again = SessionDescription(type="offer", sdp=SDP, call="ours")
+    for negotiation in (polite, impolite):
+        negotiation.wish()
+        negotiation.offered()
+    assert isinstance(impolite.receive(again), todo.Drop)
+    assert polite.receive(again) == todo.TakeBack(again)
+    assert not polite.may_offer
+    polite.completed(needs_offer=True)
+    # What it wanted is still to come.
+    assert polite.may_offer
+
+
+def test_a_wish_is_met_by_our_offer_and_its_answer() -> None:
+    negotiation = connected_caller()
+    assert not negotiation.may_offer
+    wish = negotiation.wish()
+    assert negotiation.may_offer
+    assert negotiation.outcome(wish) is None
+    negotiation.offered()
+    later = negotiation.wish()
+    assert not negotiation.may_offer
+    assert negotiation.receive(ANSWER) == todo.Accept(ANSWER)
+    negotiation.completed(needs_offer=True)
+    assert negotiation.outcome(wish) is True
+    assert negotiation.outcome(later) is None
+    assert negotiation.may_offer
+
+
+def test_a_wish_may_be_met_by_an_answer_of_ours() -> None:
+    negotiation = connected_callee()
+    wish = negotiation.wish()
+    offer = SessionDescription(type="offer", sdp=SDP, call="theirs")
+    assert negotiation.receive(offer) == todo.Answer(offer)
+    negotiation.completed(needs_offer=False)
+    assert negotiation.outcome(wish) is True
+    assert not negotiation.may_offer
+
+
+def test_what_an_answer_had_no_place_for_is_offered() -> None:
+    negotiation = Negotiation(polite=False)
+    negotiation.receive(OFFER)
+    negotiation.completed(needs_offer=True)
+    assert negotiation.may_offer
+
+
+def test_an_offer_that_comes_to_nothing_fails_what_it_was_to_bring() -> None:
+    negotiation = connected_caller()
+    wish = negotiation.wish()
+    number = negotiation.offered()
+    assert negotiation.is_offering(number)
+    negotiation.abandoned()
+    assert not negotiation.is_offering(number)
+    assert negotiation.outcome(wish) is False
+    assert isinstance(negotiation.receive(ANSWER), todo.Drop)
+    again = negotiation.wish()
+    assert negotiation.may_offer
+    assert negotiation.outcome(again) is None
+
+
+def test_candidates_of_the_generation_before_a_restart_are_dropped() -> None:
+    negotiation = connected_caller()
+    old = candidate(call="ours", ufrag="abcd")
+    restart = SessionDescription(type="offer", sdp="a=ice-ufrag:wxyz\r\n", call="ours")
+    assert negotiation.receive(restart) == todo.Answer(restart)
+    negotiation.applied(restart)
+    negotiation.completed()
+    assert isinstance(negotiation.receive(old), todo.Drop)
+    new = candidate(call="ours", ufrag="wxyz")
+    assert negotiation.receive(new) == todo.AddCandidate(new)

@@ -2,7 +2,8 @@
 
 Run as a process: ``libwebrtc_peer.py PORT NAME [CALL]``. HTTP/1.0 with a connection per request,
 JSON with indentation, candidates as they are found and never an end of them, a bare BYE. It
-echoes what comes over data channels, sends a picture and sound, and prints what happens.
+echoes what comes over data channels, restarts ICE or adds a section when such a message tells it
+to, and prints what happens.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Conductor:
         self.pc: Any = None
         self.peer = 0
         self.outbox: asyncio.Queue[str] = asyncio.Queue()
+        self.loop = asyncio.get_running_loop()
 
     def create(self, peer: int) -> None:
         self.peer = peer
@@ -88,10 +90,19 @@ class Conductor:
 
         def on_message(event: Any) -> None:
             say("message", data=event.data if isinstance(event.data, str) else len(event.data))
-            if echo:
+            if event.data == "restart":
+                self.pc.restart_ice()
+                self.renegotiate()
+            elif event.data == "add video":
+                self.pc.add_transceiver("video")
+                self.renegotiate()
+            elif echo:
                 channel.send(event.data)
 
         channel.on("message", on_message)
+
+    def renegotiate(self) -> None:
+        self.describing = asyncio.run_coroutine_threadsafe(self.describe(), self.loop)
 
     def on_candidate(self, event: Any) -> None:
         candidate = event.candidate
@@ -143,7 +154,7 @@ class Conductor:
                 )
             )
             return True
-        if kind == "offer":
+        if kind == "offer" and self.pc is None:
             self.create(sender)
         await self.pc.set_remote_description(
             webrtc.RTCSessionDescriptionInit(type=kind, sdp=message["sdp"])

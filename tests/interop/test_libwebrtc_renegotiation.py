@@ -1,0 +1,78 @@
+"""What libwebrtc and we add to a call that stands, and another way that either looks for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling
+
+from ..processes import Command, python, server
+
+pytest.importorskip("webrtc", reason="libwebrtc (the package wrtc) is not installed")
+
+PEER = Path(__file__).parent / "libwebrtc_peer.py"
+
+
+@asynccontextmanager
+async def in_a_call() -> AsyncIterator[tuple[Call, DataChannel, Command]]:
+    """We have called it, and have a channel that it echoes."""
+    with trio.fail_after(60):
+        async with server() as url, python(str(PEER), url.rpartition(":")[2], "cpp") as cpp:
+            async with open_signaling(url, name="alice") as signaling:
+                await signaling.wait_for_peer("cpp")
+                async with (
+                    open_call(signaling, "cpp", receive=()) as call,
+                    await call.open_channel("chat") as channel,
+                ):
+                    await echoes(channel)
+                    yield call, channel, cpp
+            assert await cpp.exit_status() == 0, cpp.errors
+
+
+async def echoes(channel: DataChannel) -> None:
+    await channel.send("still there?")
+    assert await channel.receive() == "still there?"
+
+
+async def test_we_add_tracks() -> None:
+    async with (
+        open_media(video="pattern", audio="tone") as tracks,
+        in_a_call() as (call, channel, cpp),
+    ):
+        for track in tracks:
+            await call.add_track(track)
+            await cpp.event("track", kind=track.kind)
+            await echoes(channel)
+
+
+async def test_it_adds_a_section() -> None:
+    async with in_a_call() as (call, channel, _):
+        await channel.send("add video")
+        assert (await anext(aiter(call.tracks))).kind == "video"
+        await echoes(channel)
+
+
+async def test_we_restart_ice() -> None:
+    async with in_a_call() as (call, channel, _):
+        for _ in range(2):
+            await call.restart()
+            await echoes(channel)
+
+
+async def test_it_restarts_ice() -> None:
+    async with in_a_call() as (call, channel, _):
+        before = call._connection.remote_description
+        assert before is not None
+        await channel.send("restart")
+        while (after := call._connection.remote_description) == before:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        assert after is not None
+        while call._connection.ice_connection_state != "completed":  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        await echoes(channel)
+        assert call.end is None
