@@ -154,7 +154,7 @@ async def test_closing_in_the_middle_of_a_restart() -> None:
 async def test_without_what_is_private_there_is_no_restart(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "restart", {private.CONNECTION: ["_gone"]})
+    monkeypatch.setitem(private.ATTRIBUTES, "path", {private.CONNECTION: ["_gone"]})
     private.can.cache_clear()
     try:
         async with open_channels() as (ours, theirs, alice, bob):

@@ -28,7 +28,6 @@ from .ownership import Owner
 from .private import can
 from .rollback import Rollback
 from .sections import Sections
-from .trickle import check_now
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -76,7 +75,7 @@ class Exchange:
 
     def paths(self) -> list[IcePath]:
         """One for each transport that is in use."""
-        if not can("restart"):
+        if not can("path"):
             return []
         return [self._path(transport) for transport in self._sections.ice_transports()]
 
@@ -117,7 +116,8 @@ class Exchange:
     async def close(self) -> None:
         """Give up what is under way."""
         await self._stop_gathering()
-        await self._abandon_restart()
+        for path in self._paths.values():
+            await path.close()
 
     # Descriptions.
 
@@ -236,7 +236,7 @@ class Exchange:
     def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
         """The paths that a description of the other side tells the credentials of."""
         found: dict[str, IcePath] = {}
-        if not can("restart"):
+        if not can("path"):
             return found
         for mid, transport in transports(self._pc, str(parsed)):
             path = self._path(transport)
@@ -274,9 +274,8 @@ class Exchange:
         if not candidate.is_end:
             with self._owner.owning():
                 await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
-                if can("trickle"):
-                    for transport in self._sections.ice_transports():
-                        check_now(transport)
+                for path in self.paths():
+                    path.hurry()
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()

@@ -17,6 +17,8 @@ from aioice.stun import TransactionError
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
 
+from .checks import Checks
+
 logger = logging.getLogger("trio_rtc.rtc")
 
 OLD_AGENT_SECONDS = 1.0
@@ -45,7 +47,10 @@ class IcePath:
         self._agent: aioice.Connection = transport._connection
         self._next: aioice.Connection | None = None
         self._has_stood = False
+        self._questions: set[asyncio.Task[float | None]] = set()
+        self._is_closing = False
         self._packets = _Packets(self)
+        self._checks = Checks(self._agent)
         self._agent._queue = self._packets
         transport._recv = self._receive
         transport._send = self._send
@@ -71,6 +76,10 @@ class IcePath:
             raise ConnectionError("there is no pair of candidates yet")
         # In an interruption a packet is lost, as on any network.
 
+    def hurry(self) -> None:
+        """Check at once what a new candidate of the other side makes possible."""
+        self._checks.hurry()
+
     def selected_pair(self) -> Any | None:
         """The pair of candidates in use, as aioice's CandidatePair."""
         return self._agent._nominated.get(1)
@@ -85,6 +94,18 @@ class IcePath:
         Returns:
             how long the answer took, in seconds; None if there was none.
         """
+        if self._is_closing:
+            return None
+        question = asyncio.ensure_future(self._ask())
+        self._questions.add(question)
+        question.add_done_callback(self._questions.discard)
+        try:
+            await asyncio.wait([question])
+        finally:
+            question.cancel()
+        return None if question.cancelled() else question.result()
+
+    async def _ask(self) -> float | None:
         agent, pair = self._agent, self.selected_pair()
         if pair is None:
             return None
@@ -120,6 +141,7 @@ class IcePath:
             ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
         )
         agent._queue = self._packets
+        self._checks = Checks(agent)
         self._next = agent
         # Our descriptions, and candidates, are about this one from here on.
         self.transport.iceGatherer._connection = agent
@@ -167,6 +189,16 @@ class IcePath:
             self.transport.iceGatherer._connection = self._agent
             self._on_change()
             await _to_the_end(agent.close())
+
+    async def close(self) -> None:
+        """Ask nothing more, and look for no other way. The transport closes the agent in use."""
+        self._is_closing = True
+        for question in self._questions:
+            question.cancel()
+        if self._questions:
+            # aioice would send again over a socket that is closed.
+            await asyncio.wait(self._questions)
+        await self.abandon()
 
 
 class _Packets(asyncio.Queue[Any]):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cache
+from types import SimpleNamespace
 from typing import Final, Literal
 
 import aioice
+from aioice.stun import Transaction
 from aiortc import (
     RTCDataChannel,
     RTCDtlsTransport,
@@ -22,12 +24,13 @@ from aiortc import (
 
 logger = logging.getLogger("trio_rtc.rtc")
 
-Purpose = Literal["trickle", "restart", "rollback", "early_open", "statistics"]
+Purpose = Literal["trickle", "path", "rollback", "early_open", "statistics"]
 
 CONNECTION: Final = "aioice.Connection"
 GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
+TRANSACTION: Final = "aioice.stun.Transaction"
 DATA_CHANNEL: Final = "RTCDataChannel"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
@@ -36,9 +39,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # Candidates that are found during a call.
     "trickle": {
         CONNECTION: (
-            "_check_periodic",
             "_closing",
-            "_early_checks_done",
             "_end_remote_candidates",
             "_local_candidates",
             "_pair_remote_candidate",
@@ -51,15 +52,31 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         GATHERER: ("_connection",),
         PEER_CONNECTION: ("_RTCPeerConnection__connect",),
     },
-    # Another ICE agent under the same DTLS transport, and signs of life.
-    "restart": {
+    # Another ICE agent under the same DTLS transport, signs of life, and checks in time.
+    "path": {
         CONNECTION: (
+            "_check_list",
+            "_check_list_done",
+            "_check_list_state",
+            "_check_periodic",
+            "_early_checks",
+            "_early_checks_done",
+            "_local_candidates_end",
             "_nominated",
+            "_pair_remote_candidate",
+            "_query_consent_task",
             "_queue",
+            "_remote_candidates",
             "_remote_candidates_end",
             "_transport_policy",
+            "_unfreeze_initial",
             "build_request",
+            "check_complete",
+            "check_incoming",
+            "query_consent",
+            "sort_check_list",
         ),
+        TRANSACTION: ("_Transaction__addr", "_Transaction__request"),
         GATHERER: ("_connection",),
         ICE_TRANSPORT: (
             "_RTCIceTransport__monitor_task",
@@ -89,7 +106,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
 
 WITHOUT: Final[dict[Purpose, str]] = {
     "trickle": "candidates are gathered before a call instead of during it",
-    "restart": "a connection that is lost is not restored",
+    "path": "a connection that is lost is neither noticed soon nor restored",
     "rollback": "an offer of ours that crosses one of the other side is not taken back",
     "early_open": "a data channel takes a round trip to open",
     "statistics": "there are no counts of bytes",
@@ -108,13 +125,15 @@ def can(purpose: Purpose) -> bool:
 
 
 def missing_attributes(purpose: Purpose) -> list[str]:
-    """What a purpose needs and the installed releases do not have. On an asyncio loop."""
+    """What a purpose needs and the installed releases do not have."""
     gatherer = RTCIceGatherer(iceServers=[])
     owners: dict[str, object] = {
         CONNECTION: aioice.Connection(ice_controlling=True),
         GATHERER: gatherer,
         ICE_TRANSPORT: RTCIceTransport(gatherer),
         PEER_CONNECTION: RTCPeerConnection(),
+        # One cannot be made without a request, and a future.
+        TRANSACTION: SimpleNamespace(**dict.fromkeys(Transaction.__init__.__code__.co_names)),
         DATA_CHANNEL: RTCDataChannel,
         RTP_RECEIVER: RTCRtpReceiver,
         DTLS_TRANSPORT: RTCDtlsTransport,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aioice.candidate import Candidate
 from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
 from aioice.stun import TransactionError, TransactionFailed
-from aiortc import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, RTCPeerConnection
+from aiortc import RTCIceCandidate, RTCIceGatherer, RTCPeerConnection
 from aiortc.rtcicetransport import candidate_from_aioice, parse_stun_turn_uri
 
 from ..ice_server import IceServer
@@ -134,17 +134,6 @@ class Trickle:
             return
         connection._local_candidates.append(candidate)
         self._on_candidate(candidate_from_aioice(candidate))
-
-
-def check_now(transport: RTCIceTransport) -> None:
-    """Begin the check of a pair that has just come to be, not at the next beat of 20 ms.
-
-    One check for one candidate, which each takes a message to arrive, stays within what the
-    pacing of checks is for (RFC 8445, section 14).
-    """
-    connection: Connection = transport.iceGatherer._connection
-    if connection._early_checks_done:
-        connection._check_periodic()
 
 
 def connect_again(connection: RTCPeerConnection) -> Coroutine[Any, Any, None]:

@@ -1,0 +1,102 @@
+"""Connectivity checks without waiting for the next beat (RFC 8445, section 6.1.4).
+
+aioice 0.13 looks at its check list every 20 ms: a new pair waits for that, and so does the end
+of all checks. A check that was lost, because the other side was not ready for it, is sent again
+after half a second, even if the other side has shown in the meantime that it is there now. And
+of several pairs that work each side takes the last one, which need not be the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aioice
+from aioice.ice import ICE_COMPLETED, ICE_FAILED, CandidatePair
+
+PACE = 0.02
+"""Seconds between two checks, so that many pairs do not flood the network."""
+
+
+class Checks:
+    """Runs the checks of an ICE agent, in place of its own ``connect``."""
+
+    def __init__(self, agent: aioice.Connection):
+        self._agent: Any = agent
+        self._check_incoming = agent.check_incoming
+        self._check_complete = agent.check_complete
+        self._install()
+
+    def _install(self) -> None:
+        self._agent.connect = self.connect
+        self._agent.check_incoming = self._handle_incoming
+        self._agent.check_complete = self._handle_complete
+
+    async def connect(self) -> None:
+        """Find a pair that works.
+
+        Raises:
+            ConnectionError: there is none.
+        """
+        agent = self._agent
+        if not agent._local_candidates_end or agent.remote_password is None:
+            raise ConnectionError("an ICE agent needs both sides' credentials and candidates")
+        for candidate in agent._remote_candidates:
+            agent._pair_remote_candidate(candidate)
+        agent.sort_check_list()
+        agent._unfreeze_initial()
+        for early_check in agent._early_checks:
+            agent.check_incoming(*early_check)
+        agent._early_checks.clear()
+        agent._early_checks_done = True
+        pacing = asyncio.ensure_future(self._pace())
+        try:
+            result = await agent._check_list_state.get()
+        finally:
+            pacing.cancel()
+        self._stop_checking()
+        if result != ICE_COMPLETED:
+            raise ConnectionError("no pair of candidates works")
+        agent._query_consent_task = asyncio.ensure_future(agent.query_consent())
+
+    async def _pace(self) -> None:
+        agent = self._agent
+        while agent._check_periodic():  # noqa: ASYNC110  # It is a pace.
+            await asyncio.sleep(PACE)
+        if not agent._check_list and not agent._check_list_done:
+            agent._check_list_state.put_nowait(ICE_FAILED)
+            agent._check_list_done = True
+
+    def _stop_checking(self) -> None:
+        """Cancel what is under way, unless it may find a better pair than the one in use."""
+        selected = list(self._agent._nominated.values())
+        is_better = bool(selected)
+        for pair in self._agent._check_list:
+            is_better = is_better and pair not in selected
+            if pair.task is not None and not is_better:
+                pair.task.cancel()
+
+    def hurry(self) -> None:
+        """Begin the check of a pair that has just come to be.
+
+        One check for one candidate, which each takes a message to arrive, stays within what the
+        pacing is for (RFC 8445, section 14).
+        """
+        if self._agent._early_checks_done:
+            self._agent._check_periodic()
+
+    def _handle_incoming(self, message: Any, address: tuple[str, int], protocol: Any) -> None:
+        self._check_incoming(message, address, protocol)
+        # RFC 8445, section 7.3.1.4: where a check of ours is under way, it is sent again now.
+        # With the same transaction, so that an answer to the first one counts as well.
+        for transaction in protocol.transactions.values():
+            if transaction._Transaction__addr == address:
+                protocol.send_stun(transaction._Transaction__request, address)
+
+    def _handle_complete(self, pair: Any) -> None:
+        self._check_complete(pair)
+        # The list is in the order of priority, which both sides compute alike.
+        for candidate in self._agent._check_list:
+            if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
+                self._agent._nominated[candidate.component] = candidate
+                return
