@@ -234,3 +234,6 @@ def test_candidates_of_the_generation_before_a_restart_are_dropped() -> None:
     assert isinstance(negotiation.receive(old), todo.Drop)
     new = candidate(call="ours", ufrag="wxyz")
     assert negotiation.receive(new) == todo.AddCandidate(new)
+    for ufrag, action in (("abcd", todo.Drop), ("wxyz", todo.AddCandidate)):
+        end = IceCandidate(candidate="", sdp_mid="0", username_fragment=ufrag)
+        assert isinstance(negotiation.receive(end), action)

@@ -33,12 +33,14 @@ class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     """One ICE candidate, or the end of them (W3C RTCIceCandidateInit).
 
     ``candidate`` is ``candidate:...`` without ``a=``; an empty one says that no more will come
-    for this media section (W3C WebRTC, section 4.8.1).
+    for this media section (W3C WebRTC, section 4.8.1). ``username_fragment`` tells the ICE
+    generation that it belongs to, which the end of candidates cannot tell otherwise.
     """
 
     candidate: str
     sdp_mid: str | None = None
     sdp_m_line_index: int | None = msgspec.field(default=None, name="sdpMLineIndex")
+    username_fragment: str | None = None
     call: str | None = None
 
     @property

@@ -234,8 +234,10 @@ class Negotiation:
         """Whether a candidate is of a description that was applied, as far as it tells."""
         if self._is_stale(candidate.call):
             return False
-        ufrag = re.search(r"\bufrag (\S+)", candidate.candidate)
-        return ufrag is None or ufrag[1] in self._ufrags
+        ufrag = candidate.username_fragment
+        if not ufrag and (found := re.search(r"\bufrag (\S+)", candidate.candidate)):
+            ufrag = found[1]
+        return not ufrag or ufrag in self._ufrags
 
     def _receive_offer(self, offer: SessionDescription) -> Action:
         if self._established and self._is_stale(offer.call):

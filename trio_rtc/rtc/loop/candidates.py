@@ -97,6 +97,7 @@ class _Section:
         self._index = index
         self._transport = transport
         self._gatherer = transport.iceGatherer
+        self._ufrag = self._gatherer.getLocalParameters().usernameFragment or ""
         # aiortc does not even begin to connect with nothing to connect from.
         self._has_begun = bool(self._gatherer.getLocalCandidates())
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,7 +108,9 @@ class _Section:
 
     def tell_end(self) -> None:
         self._candidates.ended.add(self._transport)
-        self._candidates.on_candidate(descriptions.end_of_candidates(self._mid, self._index))
+        self._candidates.on_candidate(
+            descriptions.end_of_candidates(self._mid, self._index, self._ufrag)
+        )
 
     def start_trickle(self) -> None:
         self._start(self._trickle())
@@ -131,9 +134,8 @@ class _Section:
             self._start(connect_again(self._candidates.connection))
 
     def _tell(self, candidate: RTCIceCandidate) -> None:
-        ufrag = self._gatherer.getLocalParameters().usernameFragment or ""
         self._candidates.on_candidate(
-            descriptions.print_candidate(candidate, self._mid, self._index, ufrag)
+            descriptions.print_candidate(candidate, self._mid, self._index, self._ufrag)
         )
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

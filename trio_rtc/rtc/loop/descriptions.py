@@ -142,8 +142,10 @@ def parse_candidate(candidate: IceCandidate) -> RTCIceCandidate:
 def print_candidate(candidate: RTCIceCandidate, mid: str, index: int, ufrag: str) -> IceCandidate:
     """A local candidate as it is sent; the ufrag tells its generation (RFC 8839, section 5.4)."""
     line = f"candidate:{candidate_to_sdp(candidate)} ufrag {ufrag}"
-    return IceCandidate(candidate=line, sdp_mid=mid, sdp_m_line_index=index)
+    return IceCandidate(
+        candidate=line, sdp_mid=mid, sdp_m_line_index=index, username_fragment=ufrag
+    )
 
 
-def end_of_candidates(mid: str, index: int) -> IceCandidate:
-    return IceCandidate(candidate="", sdp_mid=mid, sdp_m_line_index=index)
+def end_of_candidates(mid: str, index: int, ufrag: str) -> IceCandidate:
+    return IceCandidate(candidate="", sdp_mid=mid, sdp_m_line_index=index, username_fragment=ufrag)
