@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 import trio.testing
 
-from trio_rtc.server import ServerLimits, serve_signaling, serve_signaling_listeners
+from trio_rtc.server import serve_signaling, serve_signaling_listeners
+from trio_rtc.server.statistics import Statistics
 
 MemoryStream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream]
 
@@ -134,9 +136,10 @@ def post(sender: int, to: int, body: bytes, *, version: str = "1.0", extra: str 
 class MemoryServer:
     """The server under test and ways to talk to it."""
 
-    def __init__(self, listener: MemoryListener, scope: trio.CancelScope):
+    def __init__(self, listener: MemoryListener, statistics: Statistics):
         self.listener = listener
-        self.scope = scope
+        self.statistics = statistics
+        self.scope = trio.CancelScope()
 
     async def connect(self) -> Client:
         return Client(await self.listener.connect())
@@ -171,16 +174,16 @@ class MemoryServer:
 
 
 @asynccontextmanager
-async def memory_server(
-    *, limits: ServerLimits | None = None, drain_seconds: float = 2.0
-) -> AsyncIterator[MemoryServer]:
+async def memory_server(**options: Any) -> AsyncIterator[MemoryServer]:
+    """A server on memory streams; the options are those of `serve_signaling_listeners`."""
     listener = MemoryListener()
+    statistics = options.pop("statistics", None) or Statistics()
 
     async def serve() -> None:
         with server.scope:
-            await serve_signaling_listeners([listener], limits=limits, drain_seconds=drain_seconds)
+            await serve_signaling_listeners([listener], statistics=statistics, **options)
 
-    server = MemoryServer(listener, trio.CancelScope())
+    server = MemoryServer(listener, statistics)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)
         yield server
@@ -189,7 +192,7 @@ async def memory_server(
 
 
 @asynccontextmanager
-async def tcp_server(*, limits: ServerLimits | None = None) -> AsyncIterator[int]:
+async def tcp_server(**options: Any) -> AsyncIterator[int]:
     """A server on loopback; gives its port."""
     async with trio.open_nursery() as nursery:
 
@@ -197,7 +200,7 @@ async def tcp_server(*, limits: ServerLimits | None = None) -> AsyncIterator[int
             task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
         ) -> None:
             await serve_signaling(
-                0, host="127.0.0.1", limits=limits, drain_seconds=1, task_status=task_status
+                0, host="127.0.0.1", drain_seconds=1, task_status=task_status, **options
             )
 
         listeners = await nursery.start(serve)

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Presence, Relayed
+from trio_rtc.server.hub import Hub as PlainHub
+from trio_rtc.server.hub import (
+    HubFull,
+    Mail,
+    Mailbox,
+    MailboxFull,
+    Member,
+    NoSuchMember,
+    Presence,
+    Relayed,
+)
+from trio_rtc.server.mailbox import PollingMailbox
+from trio_rtc.server.statistics import Statistics
 
 
 def nothing() -> None:
     pass
 
 
-def join(hub: Hub, name: str = "", now: float = 0, **more: Any) -> Member:
-    return hub.join(name, now, nothing, **more)
+class Hub(PlainHub):
+    """With mailboxes for all."""
+
+    def __init__(self, limits: ServerLimits):
+        self.limits = limits
+        self.statistics = Statistics()
+        self.boxes: dict[int, PollingMailbox] = {}
+        super().__init__(limits, self.statistics)
+
+    def join(self, name: str, mailbox: Mailbox | None = None, room: str = "") -> Member:
+        box = PollingMailbox(self.limits, nothing, nothing)
+        member = super().join(name, mailbox or box, room)
+        self.boxes[member.id] = box
+        return member
+
+
+def join(hub: Hub, name: str = "", room: str = "") -> Member:
+    return hub.join(name, room=room)
+
+
+def send(hub: Hub, sender: Member, to: int, body: bytes) -> None:
+    hub.send(sender, Relayed(sender.id, "text/plain", body), to)
 
 
 def drain(hub: Hub, member: Member) -> list[Mail]:
     mail = []
-    while (next_one := hub.take(member)) is not None:
+    while (next_one := hub.boxes[member.id].take()) is not None:
         mail.append(next_one)
-        hub.delivered(member)
+        hub.boxes[member.id].delivered()
     return mail
 
 
@@ -58,10 +88,10 @@ def test_messages_stay_in_the_room() -> None:
     hub = Hub(ServerLimits())
     alice, other = join(hub), join(hub, room="elsewhere")
     with pytest.raises(NoSuchMember):
-        hub.send(alice, other.id, "text/plain", b"x")
+        send(hub, alice, other.id, b"x")
     hub.leave(alice)
     with pytest.raises(NoSuchMember):
-        hub.send(alice, alice.id, "text/plain", b"x")
+        send(hub, alice, alice.id, b"x")
 
 
 @pytest.mark.parametrize(
@@ -72,14 +102,14 @@ def test_a_full_mailbox_refuses_and_keeps(limits: ServerLimits) -> None:
     hub = Hub(limits)
     alice, bob = join(hub), join(hub)
     for body in (b"0" * 10, b"1" * 10):
-        hub.send(alice, bob.id, "text/plain", body)
+        send(hub, alice, bob.id, body)
     with pytest.raises(MailboxFull):
-        hub.send(alice, bob.id, "text/plain", b"2")
-    assert hub.take(bob) == Relayed(alice.id, "text/plain", b"0" * 10)
+        send(hub, alice, bob.id, b"2")
+    assert hub.boxes[bob.id].take() == Relayed(alice.id, "text/plain", b"0" * 10)
     with pytest.raises(MailboxFull):  # what is under way still counts: it may come back
-        hub.send(alice, bob.id, "text/plain", b"2")
-    hub.delivered(bob)
-    hub.send(alice, bob.id, "text/plain", b"2")
+        send(hub, alice, bob.id, b"2")
+    hub.boxes[bob.id].delivered()
+    send(hub, alice, bob.id, b"2")
     assert [mail.body for mail in drain(hub, bob) if isinstance(mail, Relayed)] == [
         b"1" * 10,
         b"2",
@@ -90,7 +120,7 @@ def test_messages_of_others_do_not_get_anybody_removed() -> None:
     hub = Hub(ServerLimits(mailbox_messages=3))
     alice, bob = join(hub), join(hub)
     for _ in range(3):
-        hub.send(alice, bob.id, "text/plain", b"x")
+        send(hub, alice, bob.id, b"x")
     join(hub)
     assert bob.present
 
@@ -138,67 +168,80 @@ def test_one_mail_is_under_way_at_a_time() -> None:
     hub = Hub(ServerLimits())
     alice, bob = join(hub), join(hub)
     drain(hub, alice)
-    hub.send(bob, alice.id, "text/plain", b"1")
-    hub.send(bob, alice.id, "text/plain", b"2")
-    first = hub.take(alice)
-    assert hub.take(alice) is None
-    hub.put_back(alice)
-    assert hub.take(alice) == first
-    hub.delivered(alice)
-    assert hub.take(alice) == Relayed(bob.id, "text/plain", b"2")
+    box = hub.boxes[alice.id]
+    send(hub, bob, alice.id, b"1")
+    send(hub, bob, alice.id, b"2")
+    first = box.take()
+    assert box.take() is None
+    box.put_back()
+    assert box.take() == first
+    box.delivered()
+    assert box.take() == Relayed(bob.id, "text/plain", b"2")
     hub.leave(alice)
-    hub.put_back(alice)
-    assert hub.take(alice) is None
+    box.put_back()
+    assert box.take() is None
 
 
 def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None:
     hub = Hub(ServerLimits())
     calls: list[str] = []
-    alice = hub.join("alice", 0, lambda: calls.append("alice"))
+    box = PollingMailbox(
+        ServerLimits(), lambda: calls.append("mail"), lambda: calls.append("removed")
+    )
+    alice = hub.join("alice", box)
     bob = join(hub)
     assert len(calls) == 1
-    hub.take(alice)
-    hub.send(bob, alice.id, "text/plain", b"x")
+    box.take()
+    send(hub, bob, alice.id, b"x")
     assert len(calls) == 2
-    hub.put_back(alice)
+    box.put_back()
     assert len(calls) == 3
     hub.leave(alice)
-    assert len(calls) == 4
+    assert calls[3:] == ["removed", "mail"]
 
 
-def test_expiry() -> None:
-    hub = Hub(ServerLimits(absent_seconds=30))
-    silent, held, polling = join(hub), join(hub), join(hub)
-    hub.hold(held)
-    hub.expire(30)
-    assert silent.present
-    hub.hold(polling)
-    hub.release(polling, 30)
-    hub.expire(30.5)
-    assert (silent.present, held.present, polling.present) == (False, True, True)
-    hub.hold(held)
-    hub.release(held, 40)
-    hub.expire(1000)
-    assert (held.present, polling.present) == (True, False)
-    hub.release(held, 1000)
-    hub.expire(1030)
-    assert held.present
-    hub.expire(1030.5)
-    assert len(hub) == 0
+def test_a_full_hub_and_its_rooms() -> None:
+    hub = Hub(ServerLimits(peers=3, rooms=2))
+    alice = join(hub)
+    join(hub, room="a")
+    with pytest.raises(HubFull) as full:
+        join(hub, room="b")
+    assert full.value.limit == "rooms"
+    join(hub, room="a")
+    with pytest.raises(HubFull) as full:
+        join(hub)
+    assert full.value.limit == "peers"
+    assert (len(hub), hub.statistics.rooms) == (3, 2)
+    hub.leave(alice)
+    assert join(hub, room="b").id == 4
+    assert (len(hub), hub.statistics.rooms) == (3, 2)
+
+
+def test_what_is_counted() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=2))
+    alice, bob = join(hub), join(hub)
+    for _ in range(2):
+        send(hub, alice, bob.id, b"12345")
+    with pytest.raises(MailboxFull):
+        send(hub, alice, bob.id, b"12345")
+    statistics = hub.statistics
+    assert (statistics.messages, statistics.message_bytes) == (2, 10)
+    assert statistics.over_limit["mailbox_messages"] == 1
+    join(hub)
+    join(hub)
+    assert not alice.present
+    assert statistics.over_limit["mailbox_messages"] == 1 + 4 - len(hub)
 
 
 class HubMachine(RuleBasedStateMachine):
     """Whatever happens, mail arrives once and in order, and a mailbox keeps its bounds."""
 
-    LIMITS = ServerLimits(mailbox_messages=4, mailbox_bytes=40, body_bytes=20, absent_seconds=30)
+    LIMITS = ServerLimits(mailbox_messages=4, mailbox_bytes=40, body_bytes=20)
 
     def __init__(self) -> None:
         super().__init__()
         self.hub = Hub(self.LIMITS)
-        self.now = 0.0
         self.members: list[Member] = []
-        self.held: dict[int, int] = {}
-        self.seen: dict[int, float] = {}
         self.expected: dict[int, list[bytes]] = {}
         self.under_way: dict[int, Mail] = {}
         self.known: dict[int, set[int]] = {}
@@ -209,11 +252,9 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(room=st.sampled_from(["", "a"]))
     def join(self, room: str) -> None:
-        member = self.hub.join("x", self.now, nothing, room)
+        member = join(self.hub, "x", room)
         assert all(member.id > other.id for other in self.members)
         self.members.append(member)
-        self.held[member.id] = 0
-        self.seen[member.id] = self.now
         self.expected[member.id] = []
         self.known[member.id] = {other.id for other in self.hub.others(member)}
 
@@ -231,7 +272,7 @@ class HubMachine(RuleBasedStateMachine):
         waiting = self.expected[receiver.id]
         fits = len(waiting) < 4 and sum(map(len, waiting)) + len(body) <= 40
         try:
-            self.hub.send(sender, receiver.id, "text/plain", body)
+            send(self.hub, sender, receiver.id, body)
         except NoSuchMember:
             assert not (sender.present and receiver.present and sender.room == receiver.room)
         except MailboxFull:
@@ -244,7 +285,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def take(self, data: st.DataObject) -> None:
         member = self.pick(data)
-        mail = self.hub.take(member)
+        mail = self.hub.boxes[member.id].take()
         if member.id in self.under_way or not member.present:
             assert mail is None
         elif mail is not None:
@@ -257,12 +298,12 @@ class HubMachine(RuleBasedStateMachine):
         member = self.members[member_id - 1]
         mail = self.under_way.pop(member_id)
         if not arrives:
-            self.hub.put_back(member)
+            self.hub.boxes[member.id].put_back()
             if member.present:
-                assert self.hub.take(member) == mail
-                self.hub.put_back(member)
+                assert self.hub.boxes[member.id].take() == mail
+                self.hub.boxes[member.id].put_back()
             return
-        self.hub.delivered(member)
+        self.hub.boxes[member.id].delivered()
         if not member.present:
             return
         if isinstance(mail, Relayed):
@@ -271,38 +312,6 @@ class HubMachine(RuleBasedStateMachine):
             # Each one is heard of as there once, then as gone once.
             assert (mail.id in self.known[member_id]) is not mail.connected
             self.known[member_id] ^= {mail.id}
-
-    @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def hold(self, data: st.DataObject) -> None:
-        member = self.pick(data)
-        self.hub.hold(member)
-        self.held[member.id] += 1
-
-    @precondition(lambda self: any(self.held.values()))
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        member_id = data.draw(st.sampled_from([i for i, count in self.held.items() if count]))
-        self.hub.release(self.members[member_id - 1], self.now)
-        self.held[member_id] -= 1
-        self.seen[member_id] = self.now
-
-    @rule(seconds=st.floats(0, 40))
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-        before = [member for member in self.members if member.present]
-        may_stay = {
-            member.id
-            for member in before
-            if self.held[member.id] or self.now - self.seen[member.id] <= 30
-        }
-        self.hub.expire(self.now)
-        for member in before:
-            if member.id not in may_stay:
-                assert not member.present
-            elif not member.present:
-                # Notices of the others that went may have been too many for it, nothing else.
-                assert len(may_stay) < len(before)
 
     @invariant()
     def the_hub_knows_who_is_present(self) -> None:
@@ -318,7 +327,7 @@ class HubMachine(RuleBasedStateMachine):
         for member in self.members:
             if member.present:
                 if member.id in self.under_way:
-                    self.hub.put_back(member)
+                    self.hub.boxes[member.id].put_back()
                 bodies = [m.body for m in drain(self.hub, member) if isinstance(m, Relayed)]
                 assert bodies == self.expected[member.id]
 

@@ -168,7 +168,7 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
     handle = ClassicDialect.handle
 
     async def look(self: ClassicDialect, exchange: Exchange) -> None:
-        stream = exchange._connection._stream
+        stream = exchange._connection.stream
         assert isinstance(stream, trio.SocketStream)
         seen.append(
             (

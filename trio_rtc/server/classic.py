@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import parse_qsl
 
 import trio
 
+from .authorize import JoinRequest, NotAuthorized
 from .connection import Exchange
-from .hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Presence
-from .names import clean_name, decode_name
+from .context import Context
+from .expiry import Expiry
+from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Presence, Relayed
+from .limits import ServerLimits
+from .mailbox import PollingMailbox
+from .names import clean_name, clean_text, decode_name
+from .rate import TokenBucket
 from .requests import RequestError
-from .responses import Response, error_response
+from .responses import Response
 
 METHODS = {"/sign_in": "GET", "/wait": "GET", "/message": "POST", "/sign_out": "GET"}
+
+PROTOCOL: Final = "classic"
 
 
 class _Hanging:
@@ -24,22 +34,60 @@ class _Hanging:
         self.until_superseded = trio.CancelScope()
 
 
+class _Peer:
+    """A member whose protocol is this one.
+
+    Attributes:
+        party: where it signed in; see `addresses.party`.
+        requests: how many of its requests wait for mail.
+    """
+
+    member: Member
+
+    def __init__(self, party: str, limits: ServerLimits, on_removed: Callable[[_Peer], None]):
+        self.party = party
+        self.mailbox = PollingMailbox(limits, self._on_mail, lambda: on_removed(self))
+        self.bucket = TokenBucket(
+            limits.messages_per_second, limits.messages_burst, trio.current_time()
+        )
+        self.hanging: _Hanging | None = None
+        self.requests = 0
+
+    def _on_mail(self) -> None:
+        if self.hanging is not None:
+            self.hanging.news.set()
+
+
 class ClassicDialect:
     """Answers the requests of classic clients out of a hub.
 
+    An id is all that such a client shows for itself, and ids are counted up. So a request in
+    the name of a peer has to come from where that peer signed in; see `addresses.party`. It
+    does not stop those who come from there too: on the same host, behind the same network
+    address translator, or behind the same proxy.
+
     Args:
-        closing: set when the server drains.
+        bound: whether that is so.
     """
 
-    def __init__(self, hub: Hub, closing: trio.Event):
+    def __init__(self, hub: Hub, context: Context, *, bound: bool = True):
         self._hub = hub
-        self._closing = closing
-        self._hanging: dict[int, _Hanging] = {}
+        self._context = context
+        self._bound = bound
+        self._peers: dict[int, _Peer] = {}
+        self._absent: Expiry[int] = Expiry(context.limits.absent_seconds)
 
     def wake_all(self) -> None:
         """Have every hanging GET look whether the server is closing."""
-        for hanging in self._hanging.values():
-            hanging.news.set()
+        for peer in self._peers.values():
+            if peer.hanging is not None:
+                peer.hanging.news.set()
+
+    def expire(self, now: float) -> None:
+        """Log out the peers that have been absent for too long."""
+        for id_ in self._absent.due(now):
+            self._context.statistics.over_limit["absent_seconds"] += 1
+            self._hub.leave(self._peers[id_].member)
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request, or leave it without an answer: then its connection is closed."""
@@ -70,73 +118,108 @@ class ClassicDialect:
             else:
                 await self._sign_out(exchange)
         except RequestError as error:
-            await exchange.respond(error_response(error))
+            await exchange.refuse(error)
 
     async def _sign_in(self, exchange: Exchange) -> None:
-        name = clean_name(decode_name(exchange.request.query))
-        member: Member
-
-        def on_mail() -> None:
-            if hanging := self._hanging.get(member.id):
-                hanging.news.set()
-
-        member = self._hub.join(name, trio.current_time(), on_mail)
+        member = await self._join(exchange, clean_name(decode_name(exchange.request.query)))
         lines = [_line(Presence(member.id, member.name, connected=True))]
         lines += [_line(Presence(o.id, o.name, connected=True)) for o in self._hub.others(member)]
         body = "".join(lines).encode("utf-8", "surrogateescape")
         await exchange.respond(Response(200, "Added", body, pragma=member.id))
 
+    async def _join(self, exchange: Exchange, name: str) -> Member:
+        context = self._context
+        asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
+        try:
+            admission = await context.authorize(asked)
+        except NotAuthorized as error:
+            context.statistics.refused += 1
+            status, reason = (403, "Forbidden") if error.forbidden else (401, "Unauthorized")
+            raise RequestError(status, reason, str(error)) from None
+        peer = _Peer(exchange.party, context.limits, self._removed)
+        try:
+            if context.peers.is_used_up(peer.party):
+                raise HubFull("peers_per_address")
+            peer.member = self._hub.join(clean_text(admission.name), peer.mailbox, admission.room)
+        except HubFull as full:
+            raise RequestError(
+                503, "Service Unavailable", "There is no place for another peer.", limit=full.limit
+            ) from None
+        self._peers[peer.member.id] = peer
+        self._absent.begin(peer.member.id, trio.current_time())
+        context.peers.add(peer.party)
+        context.statistics.joined[PROTOCOL] += 1
+        context.statistics.peers[PROTOCOL] += 1
+        return peer.member
+
+    def _removed(self, peer: _Peer) -> None:
+        del self._peers[peer.member.id]
+        self._absent.end(peer.member.id)
+        self._context.peers.remove(peer.party)
+        self._context.statistics.peers[PROTOCOL] -= 1
+
     async def _wait(self, exchange: Exchange) -> None:
-        member = self._member(exchange, "peer_id")
-        if previous := self._hanging.get(member.id):
+        peer = self._peer(exchange)
+        if previous := peer.hanging:
             # An empty answer would confuse its client; a closed connection does not.
             previous.until_superseded.cancel()
-        hanging = self._hanging[member.id] = _Hanging()
-        self._hub.hold(member)
+        hanging = peer.hanging = _Hanging()
+        peer.requests += 1
+        self._absent.end(peer.member.id)
         try:
             with hanging.until_superseded:
-                await self._tell_next(exchange, member, hanging)
+                await self._tell_next(exchange, peer, hanging)
             if hanging.until_superseded.cancelled_caught:
                 # Part of an answer may have been sent; the mail is still to be told.
                 exchange.answered = False
         finally:
-            self._hub.release(member, trio.current_time())
-            if self._hanging.get(member.id) is hanging:
-                del self._hanging[member.id]
+            peer.requests -= 1
+            if peer.member.present and not peer.requests:
+                self._absent.begin(peer.member.id, trio.current_time())
+            if peer.hanging is hanging:
+                peer.hanging = None
 
-    async def _tell_next(self, exchange: Exchange, member: Member, hanging: _Hanging) -> None:
-        while (mail := self._hub.take(member)) is None:
-            if self._closing.is_set():
+    async def _tell_next(self, exchange: Exchange, peer: _Peer, hanging: _Hanging) -> None:
+        while (mail := peer.mailbox.take()) is None:
+            if self._context.closing.is_set():
                 await exchange.respond(Response(200, "OK", b"Server shutting down"))
                 return
-            if not await exchange.wait(hanging.news) or not member.present:
+            if not await exchange.wait(hanging.news) or not peer.member.present:
                 return
             hanging.news = trio.Event()
         delivered = False
         try:
             if not await exchange.is_gone():
-                await exchange.respond(_mail_response(member, mail))
+                await exchange.respond(_mail_response(peer.member, mail))
                 delivered = True
         finally:
             if delivered:
-                self._hub.delivered(member)
+                peer.mailbox.delivered()
             else:
-                self._hub.put_back(member)
+                peer.mailbox.put_back()
 
     async def _message(self, exchange: Exchange) -> None:
         request = exchange.request
         sender_id, to = _number(exchange, "peer_id"), _number(exchange, "to")
-        sender = self._hub.member(sender_id)
-        content_type = _content_type(request.headers.get("content-type", ""))
         gone = RequestError(500, "Error", "Peer most likely gone.")
+        sender = self._peers.get(sender_id)
         if sender is None:
             raise gone
+        self._check_party(sender, exchange)
+        if not sender.bucket.take(1, trio.current_time()):
+            raise RequestError(
+                429,
+                "Too Many Requests",
+                f"A peer may send {self._context.limits.messages_per_second} messages per second.",
+                limit="messages_per_second",
+            )
+        content_type = _content_type(request.headers.get("content-type", ""))
         if to == sender_id:
             response = Response(200, "OK", request.body, content_type, pragma=to)
             await exchange.respond(response)
             return
         try:
-            self._hub.send(sender, to, content_type, request.body)
+            self._hub.send(sender.member, Relayed(sender_id, content_type, request.body), to)
         except NoSuchMember:
             raise gone from None
         except MailboxFull:
@@ -146,17 +229,25 @@ class ClassicDialect:
         await exchange.respond(Response(200, "OK"))
 
     async def _sign_out(self, exchange: Exchange) -> None:
-        self._hub.leave(self._member(exchange, "peer_id"))
+        self._hub.leave(self._peer(exchange).member)
         await exchange.respond(Response(200, "OK"))
 
-    def _member(self, exchange: Exchange, parameter: str) -> Member:
-        number = _number(exchange, parameter)
-        member = self._hub.member(number)
-        if member is None:
+    def _peer(self, exchange: Exchange) -> _Peer:
+        number = _number(exchange, "peer_id")
+        peer = self._peers.get(number)
+        if peer is None:
             raise RequestError(
                 404, "Not Found", f"No peer {number} is signed in; it may have been too silent."
             )
-        return member
+        self._check_party(peer, exchange)
+        return peer
+
+    def _check_party(self, peer: _Peer, exchange: Exchange) -> None:
+        if self._bound and peer.party != exchange.party:
+            self._context.statistics.refused += 1
+            raise RequestError(
+                403, "Forbidden", f"Peer {peer.member.id} signed in from another address."
+            )
 
 
 def _number(exchange: Exchange, parameter: str) -> int:

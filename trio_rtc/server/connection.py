@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import trio
 
-from .limits import ServerLimits
+from .addresses import party
+from .context import Context
 from .requests import Request, RequestError, RequestParser
 from .responses import CONTINUE, Response, error_response
 
@@ -27,6 +28,16 @@ class Exchange:
         self._connection = connection
         self.answered = False
 
+    @property
+    def address(self) -> str:
+        """The IP address of the client; empty if the stream has none."""
+        return self._connection.address
+
+    @property
+    def party(self) -> str:
+        """Who is at that address; see `addresses.party`."""
+        return self._connection.party
+
     async def respond(self, response: Response) -> None:
         """Answer, once. An error means that the client may not have the answer.
 
@@ -34,12 +45,32 @@ class Exchange:
             trio.BrokenResourceError: the client has gone, or does not take it in time.
         """
         self.answered = True
-        keep_alive = self.request.keep_alive and not self._connection.closing.is_set()
+        context = self._connection.context
         await self._connection.send(
-            response.encode(keep_alive=keep_alive, head_only=self.request.method == "HEAD")
+            response.encode(
+                keep_alive=self.request.keep_alive and not context.closing.is_set(),
+                head_only=self.request.method == "HEAD",
+                cors=context.origins.cors(self.request.headers.get("origin")),
+            )
         )
 
-    async def wait(self, event: trio.Event) -> bool:
+    async def refuse(self, error: RequestError) -> None:
+        """Answer with an error, and count it.
+
+        Raises:
+            trio.BrokenResourceError: as `respond`.
+        """
+        self._connection.count(error)
+        await self.respond(error_response(error))
+
+    def take_over(self) -> tuple[trio.abc.Stream, bytes]:
+        """The stream, and what was received and not parsed; both are the caller's from now on.
+
+        Nothing has to be answered, but the stream is still closed by its owner.
+        """
+        return self._connection.stream, self._connection.take_over()
+
+    async def wait(self, event: trio.Event | _Looked) -> bool:
         """Wait for an event; return False if the client goes away first.
 
         A client that closes only its sending side counts as gone: from here it looks like one
@@ -65,6 +96,8 @@ class Exchange:
         A last look before an answer that is not to be lost: what comes for a client that has
         just closed stays for its next request.
         """
+        if isinstance(self._connection.stream, trio.SSLStream):
+            return not await self.wait(_Looked())
         # Trio cancels at once what is entered too late. Set inside, the deadline is looked at
         # when this task first blocks: so there is one attempt to read.
         with trio.CancelScope() as scope:
@@ -73,33 +106,69 @@ class Exchange:
         return not scope.cancelled_caught
 
 
+class _Looked:
+    """When somebody who reads from a TLS stream must have seen what has come.
+
+    It blocks for its lock before it reads, and after each record.
+    """
+
+    async def wait(self) -> None:
+        for _ in range(6):
+            await trio.lowlevel.checkpoint()
+
+
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
 class Connection:
     """Reads requests off a stream and has them answered.
 
-    Attributes:
-        closing: set when the server drains; the answer under way is the last one then.
+    Args:
+        address: where the client is.
     """
 
     def __init__(
-        self, stream: trio.abc.Stream, handler: Handler, limits: ServerLimits, closing: trio.Event
+        self, stream: trio.abc.Stream, handler: Handler, context: Context, address: str = ""
     ):
-        self.closing = closing
-        self._stream = stream
+        self.stream = stream
+        self.context = context
+        self.address = address
+        self.party = party(address)
         self._handler = handler
-        self._limits = limits
-        self._parser = RequestParser(limits)
+        self._limits = context.limits
+        self._parser = RequestParser(context.limits)
+        self._taken_over = False
 
     async def run(self) -> None:
         """Serve the connection until either side has had enough of it."""
-        async with self._stream:
-            try:
-                if await self._serve():
-                    await self._linger()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                logger.debug("a client has gone")
+        try:
+            if await self._serve():
+                await linger(self.stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            logger.debug("a client has gone")
+
+    async def refuse(self, error: RequestError) -> None:
+        """Tell why there is no service, whatever the client asks for."""
+        try:
+            await self._refuse(error)
+            await linger(self.stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            logger.debug("a client has gone")
+
+    async def _refuse(self, error: RequestError) -> None:
+        self.count(error)
+        answer = error_response(error)
+        await self.send(answer.encode(keep_alive=False, cors=self.context.origins.cors(None)))
+
+    def count(self, error: RequestError) -> None:
+        """Count the limit that somebody has gone over, if it is that."""
+        if error.limit is not None:
+            self.context.statistics.over_limit[error.limit] += 1
+
+    def take_over(self) -> bytes:
+        """End the service; give what was received and not parsed."""
+        self._taken_over = True
+        return self._parser.take_rest()
 
     async def _serve(self) -> bool:
         """Answer requests; tell whether the last answer has to be waited for."""
@@ -108,15 +177,18 @@ class Connection:
             try:
                 request = await self._read_request(seconds)
             except RequestError as error:
-                await self.send(error_response(error).encode(keep_alive=False))
+                if error.limit is None:
+                    self.context.statistics.malformed += 1
+                await self._refuse(error)
                 return True
             if request is None:
                 return False
+            self.context.statistics.requests += 1
             exchange = Exchange(self, request)
             await self._handler(exchange)
-            if not exchange.answered:
+            if not exchange.answered or self._taken_over:
                 return False
-            if not request.keep_alive or self.closing.is_set():
+            if not request.keep_alive or self.context.closing.is_set():
                 return True
             seconds = self._limits.idle_seconds
 
@@ -135,10 +207,12 @@ class Connection:
                 if not await self._receive():
                     return None
             return request
-        raise RequestError(408, "Request Timeout", "The request took too long to arrive.")
+        raise RequestError(
+            408, "Request Timeout", "The request took too long to arrive.", limit="request_seconds"
+        )
 
     async def _receive(self) -> bool:
-        data = await self._stream.receive_some(RECEIVE_BYTES)
+        data = await self.stream.receive_some(RECEIVE_BYTES)
         self._parser.feed(bytes(data))
         return bool(data)
 
@@ -146,7 +220,7 @@ class Connection:
         received = False
 
         async def stop_when_closing() -> None:
-            await self.closing.wait()
+            await self.context.closing.wait()
             nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -164,8 +238,9 @@ class Connection:
             trio.BrokenResourceError: the client does not take it.
         """
         with trio.move_on_after(self._limits.send_seconds) as scope:
-            await self._stream.send_all(data)
+            await self.stream.send_all(data)
         if scope.cancelled_caught:
+            self.context.statistics.over_limit["send_seconds"] += 1
             raise trio.BrokenResourceError("a client does not read its answer")
 
     async def wait_gone(self) -> None:
@@ -177,10 +252,11 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
-    async def _linger(self) -> None:
-        """Let the client close first: closing with data unread would destroy the answer."""
-        with trio.move_on_after(LINGER_SECONDS):
-            if isinstance(self._stream, trio.abc.HalfCloseableStream):
-                await self._stream.send_eof()
-            while await self._stream.receive_some(RECEIVE_BYTES):
-                pass
+
+async def linger(stream: trio.abc.Stream) -> None:
+    """Let the client close first: closing with data unread would destroy the last answer."""
+    with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+        while await stream.receive_some(RECEIVE_BYTES):
+            pass

@@ -12,15 +12,29 @@ class ServerLimits:
     Attributes:
         head_bytes: the size of a request line and its headers. Over it: 414 or 431.
         header_count: how many headers a request has. Over it: 431.
-        body_bytes: the size of a message. Over it: 413.
-        mailbox_messages: how many messages wait for one peer; one over it: 503 to its sender.
-            Also how many notices wait: a peer that does not fetch even these is logged out.
+        body_bytes: the size of a message: of a request's body, or of all frames of a WebSocket
+            message. Over it: 413, or a close with 1009.
+        mailbox_messages: how many messages wait for one peer; one over it: 503 to its sender,
+            or ``mailbox_full``. Also how many notices wait: a peer that does not fetch even
+            these is logged out.
         mailbox_bytes: the same, in bytes of messages.
+        peers: how many peers there are. Over it: 503, or a close with 4503.
+        peers_per_address: how many of them come from one IP address. Over it the same.
+        rooms: how many rooms there are. Over it the same.
+        connections_per_address: how many connections one IP address has. Over it: 429.
+        messages_per_second: how many messages a peer sends, over time. Over it: 429, or a close
+            with 4429. WebSocket frames of any kind count as messages.
+        messages_burst: by how many messages a peer that was silent may go over that.
         request_seconds: how long a client may take to send a request. Over it: 408.
+        handshake_seconds: how long a client may take for the handshake of TLS, and for the first
+            message on a WebSocket. Over it: a close with 4408.
         idle_seconds: how long a connection may stay open between two requests.
-        send_seconds: how long a client may take to accept an answer.
+        send_seconds: how long a client may take to accept an answer, or 64 KiB of messages.
+        ping_seconds: after how much time a WebSocket client is pinged (again).
+        pong_seconds: how long it may take to answer that. Over it: a close with 4408.
         absent_seconds: how long a classic peer may go without a hanging GET; then it is logged
             out.
+        resume_seconds: how long a native peer may go without a connection; then it has left.
     """
 
     head_bytes: int = 16 * 1024
@@ -28,7 +42,17 @@ class ServerLimits:
     body_bytes: int = 256 * 1024
     mailbox_messages: int = 4096
     mailbox_bytes: int = 4 * 1024 * 1024
+    peers: int = 20_000
+    peers_per_address: int = 4096
+    rooms: int = 20_000
+    connections_per_address: int = 4096
+    messages_per_second: int = 500
+    messages_burst: int = 2000
     request_seconds: float = 20.0
+    handshake_seconds: float = 10.0
     idle_seconds: float = 75.0
     send_seconds: float = 20.0
+    ping_seconds: float = 20.0
+    pong_seconds: float = 20.0
     absent_seconds: float = 30.0
+    resume_seconds: float = 60.0

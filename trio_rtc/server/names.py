@@ -1,4 +1,4 @@
-"""The name of a classic peer: decoded as the classic server does, and made harmless."""
+"""The names of peers: decoded as the classic server does, and made harmless."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def clean_name(name: bytes) -> str:
     ``_``. It is cut at 512 bytes, between characters if it is UTF-8; what is not stays as it
     is, as surrogates (PEP 383).
     """
-    text = name.decode("utf-8", "surrogateescape")
+    return clean_text(name.decode("utf-8", "surrogateescape"))
+
+
+def clean_text(text: str) -> str:
+    """The same for a name that is text already; surrogates that stand for no byte become ``_``."""
     cleaned = "".join("_" if _forges(character) else character for character in text)
     encoded = cleaned.encode("utf-8", "surrogateescape")
     cut = encoded[:LONGEST_NAME]
@@ -43,6 +47,8 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _forges(character: str) -> bool:
+    if "\ud800" <= character <= "\udfff":
+        return not "\udc80" <= character <= "\udcff"
     return character == "," or unicodedata.category(character) in ("Cc", "Zl", "Zp")
 
 

@@ -17,13 +17,18 @@ _BEGINS_LIKE_A_REQUEST = re.compile(rb"(?:\r\n)*(?:[A-Z]|\r?\Z)")
 
 
 class RequestError(Exception):
-    """A request that is answered with a status and a sentence, and ends its connection."""
+    """A request that is answered with a status and a sentence.
 
-    def __init__(self, status: int, reason: str, sentence: str):
+    Attributes:
+        limit: which one of `ServerLimits` it goes over, if it is that.
+    """
+
+    def __init__(self, status: int, reason: str, sentence: str, *, limit: str | None = None):
         super().__init__(sentence)
         self.status = status
         self.reason = reason
         self.sentence = sentence
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Request:
         path: the target up to the question mark, ``*`` included, as it was sent.
         query: what follows the question mark, as it was sent.
         headers: by lower-case name; of several with one name, the first.
+        all_headers: lower-case names and values, in the order in which they were sent.
+        version: ``1.0`` or ``1.1``.
         keep_alive: whether the client wants to go on with the connection.
     """
 
@@ -41,8 +48,19 @@ class Request:
     path: str
     query: bytes
     headers: dict[str, str]
+    all_headers: list[tuple[str, str]]
     body: bytes
+    version: str
     keep_alive: bool
+
+    def options(self, header: str) -> set[str]:
+        """The items of a header that is a list, in lower case, wherever it stands."""
+        return {
+            option.strip().lower()
+            for name, value in self.all_headers
+            if name == header
+            for option in value.split(",")
+        }
 
 
 class RequestParser:
@@ -56,6 +74,12 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Add what was received."""
         self._buffer += data
+
+    def take_rest(self) -> bytes:
+        """What came after the last request, for whoever goes on with the connection."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
 
     @property
     def buffered(self) -> int:
@@ -110,9 +134,14 @@ class RequestParser:
         size = end or len(self._buffer)
         if message.head_bytes + size > self._limits.head_bytes:
             if message.head_bytes == 0:
-                raise RequestError(414, "URI Too Long", "The request line is too long.")
+                raise RequestError(
+                    414, "URI Too Long", "The request line is too long.", limit="head_bytes"
+                )
             raise RequestError(
-                431, "Request Header Fields Too Large", "The headers of the request are too large."
+                431,
+                "Request Header Fields Too Large",
+                "The headers of the request are too large.",
+                limit="head_bytes",
             )
         if not end:
             return None
@@ -137,6 +166,7 @@ class _Message:
         self.wanted = limits.body_bytes
         self._chunked = False
         self._method = ""
+        self._version = ""
         self._keep_alive = False
 
     def on_url(self, url: bytes) -> None:
@@ -201,9 +231,12 @@ class _Message:
     def _check_head(self) -> None:
         if len(self._headers) > self._limits.header_count:
             raise RequestError(
-                431, "Request Header Fields Too Large", "The request has too many headers."
+                431,
+                "Request Header Fields Too Large",
+                "The request has too many headers.",
+                limit="header_count",
             )
-        version = self._parser.get_http_version()
+        version = self._version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise _other_version()
         # The parser forgets these with the end of the body.
@@ -246,6 +279,7 @@ class _Message:
             413,
             "Content Too Large",
             f"A message may have {self._limits.body_bytes} bytes here.",
+            limit="body_bytes",
         )
 
     def request(self) -> Request:
@@ -259,7 +293,9 @@ class _Message:
             path=path.decode("latin-1") or "/",
             query=query,
             headers=headers,
+            all_headers=self._headers,
             body=bytes(self._body),
+            version=self._version,
             # Where a chunked body ends only its parser knows, and what follows it is lost to us.
             keep_alive=self._keep_alive and not self._chunked,
         )

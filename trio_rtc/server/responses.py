@@ -8,22 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .origins import CORS
 from .requests import RequestError
-
-CORS = (
-    "Access-Control-Allow-Origin: *\r\n"
-    "Access-Control-Allow-Credentials: true\r\n"
-    "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
-    "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
-    "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
-)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. Every one carries the CORS headers: browsers are to read errors too."""
+    """An answer."""
 
     status: int
     reason: str
@@ -32,8 +25,11 @@ class Response:
     pragma: int | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
-    def encode(self, *, keep_alive: bool, head_only: bool = False) -> bytes:
-        """The bytes of it, with the headers in the order in which clients know them."""
+    def encode(self, *, keep_alive: bool, head_only: bool = False, cors: str = CORS) -> bytes:
+        """The bytes of it, with the headers in the order in which clients know them.
+
+        Every one carries CORS headers: the pages of browsers are to read errors too.
+        """
         lines = [
             f"HTTP/1.1 {self.status} {self.reason}",
             "Server: trio-rtc",
@@ -46,7 +42,7 @@ class Response:
         if self.pragma is not None:
             lines.append(f"Pragma: {self.pragma}")
         lines += [f"{name}: {value}" for name, value in self.extra.items()]
-        head = "\r\n".join(lines) + "\r\n" + CORS + "\r\n"
+        head = "\r\n".join(lines) + "\r\n" + cors + "\r\n"
         return head.encode("latin-1") + (b"" if head_only else self.body)
 
 

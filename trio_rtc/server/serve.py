@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import trio
 
+from .addresses import Quota, party, peer_address
+from .authorize import Authorize, everybody
 from .classic import ClassicDialect
-from .connection import Connection
+from .connection import LINGER_SECONDS, Connection
+from .context import Context
 from .hub import Hub
 from .limits import ServerLimits
 from .listeners import keep_alive, open_listeners
+from .origins import Origins
+from .requests import RequestError
+from .routes import Route, Router
+from .statistics import Statistics
 
 logger = logging.getLogger("trio_rtc.server")
 
 ListenerT = TypeVar("ListenerT", bound=trio.abc.Listener[Any])
 
 DRAIN_SECONDS = 2.0
-EXPIRE_EVERY = 1.0
+TICK_SECONDS = 1.0
 
 
 async def serve_signaling(
@@ -27,6 +35,12 @@ async def serve_signaling(
     *,
     host: str | bytes | None = None,
     limits: ServerLimits | None = None,
+    authorize: Authorize = everybody,
+    origins: Iterable[str] | None = None,
+    bind_classic: bool = True,
+    ssl_context: ssl.SSLContext | None = None,
+    routes: Mapping[str, Route] | None = None,
+    statistics: Statistics | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
@@ -39,15 +53,34 @@ async def serve_signaling(
         port: the TCP port; 0 takes a free one, the same for IPv4 and IPv6.
         host: the address to listen on; by default all.
         limits: what it puts up with.
+        authorize: decides who may join, and as whom; see `authorize.Authorize`. By default
+            everybody may.
+        origins: the origins of the web pages that may use it, such as ``https://example.org``;
+            by default all. Clients that are no browsers are not asked.
+        bind_classic: whether a classic peer can be spoken for only from the address that it
+            signed in from.
+        ssl_context: with it, the server speaks TLS only.
+        routes: what else answers a GET, by path.
+        statistics: what it counts in.
         drain_seconds: how long the end may take.
         task_status: reports the listeners when the server is ready (`trio.Nursery.start`).
 
     Raises:
         OSError: it cannot listen there.
+        ValueError: one of the origins is none.
     """
     listeners = await open_listeners(port, host)
     await serve_signaling_listeners(
-        listeners, limits=limits, drain_seconds=drain_seconds, task_status=task_status
+        listeners,
+        limits=limits,
+        authorize=authorize,
+        origins=origins,
+        bind_classic=bind_classic,
+        ssl_context=ssl_context,
+        routes=routes,
+        statistics=statistics,
+        drain_seconds=drain_seconds,
+        task_status=task_status,
     )
 
 
@@ -55,13 +88,25 @@ async def serve_signaling_listeners(
     listeners: Sequence[ListenerT],
     *,
     limits: ServerLimits | None = None,
+    authorize: Authorize = everybody,
+    origins: Iterable[str] | None = None,
+    bind_classic: bool = True,
+    ssl_context: ssl.SSLContext | None = None,
+    routes: Mapping[str, Route] | None = None,
+    statistics: Statistics | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """`serve_signaling` on listeners of your own, which it closes at its end."""
-    server = _Server(limits or ServerLimits())
+    context = Context(
+        limits=limits or ServerLimits(),
+        statistics=statistics or Statistics(),
+        authorize=authorize,
+        origins=Origins(origins),
+    )
+    server = _Server(context, ssl_context, routes or {}, bind_classic=bind_classic)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.expire_members)
+        nursery.start_soon(server.tick)
         try:
             await trio.serve_listeners(
                 server.serve_connection,
@@ -76,37 +121,97 @@ async def serve_signaling_listeners(
 
 
 class _Server:
-    def __init__(self, limits: ServerLimits):
-        self._limits = limits
-        self._closing = trio.Event()
-        self._hub = Hub(limits)
-        self._dialect = ClassicDialect(self._hub, self._closing)
+    def __init__(
+        self,
+        context: Context,
+        ssl_context: ssl.SSLContext | None,
+        routes: Mapping[str, Route],
+        *,
+        bind_classic: bool,
+    ):
+        self._context = context
+        self._ssl_context = ssl_context
+        hub = Hub(context.limits, context.statistics)
+        self._classic = ClassicDialect(hub, context, bound=bind_classic)
+        self._router = Router(
+            context, routes=routes, websocket=None, otherwise=self._classic.handle
+        )
+        self._per_address = Quota(context.limits.connections_per_address)
         self._connections: set[trio.CancelScope] = set()
         self._deadline: float | None = None
 
     async def serve_connection(self, stream: trio.abc.Stream) -> None:
-        if self._deadline is not None:
+        address = peer_address(stream)
+        who = party(address)
+        statistics = self._context.statistics
+        statistics.connections += 1
+        refused = self._per_address.is_used_up(who)
+        if refused:
+            statistics.over_limit["connections_per_address"] += 1
+        # An answer to those over the limit costs something too; there is a limit to that.
+        if self._deadline is not None or self._per_address.is_used_up(who, times=2):
             await trio.aclose_forcefully(stream)
             return
         keep_alive(stream)
         with trio.CancelScope(shield=True) as scope:
             self._connections.add(scope)
+            self._per_address.add(who)
+            statistics.connections_open += 1
             try:
-                await Connection(stream, self._dialect.handle, self._limits, self._closing).run()
+                await self._serve(stream, address, refused=refused)
             except Exception:
                 # One connection never ends another, and a server never ends by a mistake.
+                statistics.failures += 1
                 logger.exception("a connection ended by an unexpected error")
             finally:
                 self._connections.remove(scope)
+                self._per_address.remove(who)
+                statistics.connections_open -= 1
 
-    async def expire_members(self) -> NoReturn:
+    async def _serve(self, stream: trio.abc.Stream, address: str, *, refused: bool) -> None:
+        if self._ssl_context is not None:
+            # Clients end without saying so, as is usual with HTTP.
+            stream = trio.SSLStream(
+                stream, self._ssl_context, server_side=True, https_compatible=True
+            )
+        try:
+            if isinstance(stream, trio.SSLStream) and not await self._shake_hands(stream):
+                return
+            connection = Connection(stream, self._router.handle, self._context, address)
+            if refused:
+                await connection.refuse(
+                    RequestError(
+                        429,
+                        "Too Many Requests",
+                        "There are too many connections from your address.",
+                    )
+                )
+            else:
+                await connection.run()
+        finally:
+            with trio.move_on_after(LINGER_SECONDS):
+                await stream.aclose()
+
+    async def _shake_hands(self, stream: trio.SSLStream[trio.abc.Stream]) -> bool:
+        with trio.move_on_after(self._context.limits.handshake_seconds) as scope:
+            try:
+                await stream.do_handshake()
+            except trio.BrokenResourceError:
+                logger.debug("a client does not speak TLS as we do")
+                self._context.statistics.malformed += 1
+                return False
+        if scope.cancelled_caught:
+            self._context.statistics.over_limit["handshake_seconds"] += 1
+        return not scope.cancelled_caught
+
+    async def tick(self) -> NoReturn:
         while True:
-            await trio.sleep(EXPIRE_EVERY)
-            self._hub.expire(trio.current_time())
+            await trio.sleep(TICK_SECONDS)
+            self._classic.expire(trio.current_time())
 
     def drain(self, deadline: float) -> None:
         self._deadline = deadline
-        self._closing.set()
-        self._dialect.wake_all()
+        self._context.closing.set()
+        self._classic.wake_all()
         for scope in self._connections:
             scope.deadline = deadline

@@ -1,0 +1,72 @@
+"""Who counts as one party, and how many of a kind it has."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+import trio.testing
+
+from trio_rtc.server.addresses import Quota, party, peer_address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("127.0.0.1", "::1", True),
+        ("127.0.0.1", "127.0.0.2", True),
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("127.0.0.1", "192.0.2.1", False),
+        ("2001:db8::1", "2001:db8::abcd:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("fe80::1%eth0", "fe80::1%eth1", False),
+        ("", "", True),
+        ("", "127.0.0.1", False),
+    ],
+)
+def test_parties(one: str, other: str, same: bool) -> None:
+    assert (party(one) == party(other)) is same
+
+
+def test_a_quota() -> None:
+    quota = Quota(2)
+    for _ in range(3):
+        assert quota.is_used_up("a") is (quota.count("a") >= 2)
+        quota.add("a")
+    assert not quota.is_used_up("a", times=2)
+    quota.add("a")
+    assert quota.is_used_up("a", times=2)
+    assert not quota.is_used_up("b")
+    for _ in range(4):
+        quota.remove("a")
+    assert len(quota) == 0
+
+
+def test_who_has_no_address_is_not_counted() -> None:
+    quota = Quota(0)
+    quota.add("")
+    quota.remove("")
+    assert (quota.count(""), len(quota)) == (0, 0)
+
+
+async def test_addresses_of_streams() -> None:
+    client, server = trio.testing.memory_stream_pair()
+    assert (peer_address(client), peer_address(server)) == ("", "")
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        stream = await trio.open_tcp_stream(
+            "127.0.0.1", listener.socket.getsockname()[1], local_address="127.0.0.3"
+        )
+        accepted = await listener.accept()
+        assert peer_address(accepted) == "127.0.0.3"
+        await stream.aclose()
+        await accepted.aclose()
+        assert peer_address(accepted) == ""
+    left, right = trio.socket.socketpair(socket.AF_UNIX)
+    with left, right:
+        assert peer_address(trio.SocketStream(left)) == ""

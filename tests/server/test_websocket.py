@@ -1,0 +1,507 @@
+"""Frames over streams of every kind: what is well-formed goes through, what is not ends it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import trio
+import trio.testing
+import trustme
+from websockets.frames import Close
+
+from trio_rtc.server import ServerLimits
+from trio_rtc.server.context import Context
+from trio_rtc.server.heartbeat import Heartbeat
+from trio_rtc.server.requests import RequestParser
+from trio_rtc.server.responses import Response
+from trio_rtc.server.websocket import WebSocket, accept, serve_websocket
+
+from .ws_client import WebSocketClient, frame, handshake, text
+
+Handler = Callable[[WebSocket], Awaitable[None]]
+
+
+async def echo(websocket: WebSocket) -> None:
+    while (messages := await websocket.receive()) is not None:
+        for message in messages:
+            websocket.send(message.encode())
+        websocket.flush()
+
+
+@pytest.fixture(scope="module")
+def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The contexts of a server and its client."""
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
+async def tcp_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        client = await trio.testing.open_stream_to_socket_listener(listener)
+        return client, await listener.accept()
+
+
+async def stream_pair(
+    kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> tuple[trio.abc.Stream, trio.abc.Stream]:
+    if kind == "memory":
+        return trio.testing.memory_stream_pair()
+    if kind == "lockstep":
+        return trio.testing.lockstep_stream_pair()
+    client, server = await tcp_pair()
+    if kind == "tcp":
+        return client, server
+    return (
+        trio.SSLStream(client, tls[1], server_hostname="localhost", https_compatible=True),
+        trio.SSLStream(server, tls[0], server_side=True, https_compatible=True),
+    )
+
+
+@asynccontextmanager
+async def serving(
+    client: trio.abc.Stream,
+    server: trio.abc.Stream,
+    handler: Handler = echo,
+    context: Context | None = None,
+) -> AsyncIterator[WebSocketClient]:
+    """A client of a handler, after the handshake. At the end nothing is left of either."""
+    used = context or Context()
+    tasks = trio.lowlevel.current_statistics().tasks_living
+
+    async def serve() -> None:
+        async with server:
+            parser = RequestParser(used.limits)
+            while (request := parser.next_request()) is None:
+                parser.feed(bytes(await server.receive_some()))
+            answer = accept(request, ["trio-rtc.v1"])
+            assert isinstance(answer, bytes), answer
+            await server.send_all(answer)
+            await serve_websocket(server, parser.take_rest(), used, handler)
+
+    with trio.fail_after(3600):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            speaker = WebSocketClient(client)
+            async with client:
+                response = await speaker.open()
+                assert response.status_code == 101
+                assert response.headers["Sec-WebSocket-Protocol"] == "trio-rtc.v1"
+                assert "Sec-WebSocket-Extensions" not in response.headers
+                yield speaker
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+    assert used.statistics.websockets_open == 0
+
+
+@pytest.mark.parametrize("kind", ["memory", "lockstep", "tcp", "tls"])
+async def test_messages_go_both_ways(kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    client, server = await stream_pair(kind, tls)
+    async with serving(client, server) as speaker:
+        for message in ("", "x", "ü" * 100, "y" * 70_000, "z" * 262_144):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(speaker.send, message)
+                assert await speaker.receive() == message
+        await speaker.send_raw(frame(8, struct.pack("!H", 1000) + b"bye"))
+        assert await speaker.receive() == Close(1000, "bye")
+
+
+@pytest.mark.parametrize("kind", ["memory", "tcp", "tls"])
+async def test_what_is_read_late_comes_whole(
+    kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    """Far more than the kernel takes at once."""
+    sent = trio.Event()
+
+    async def pour(websocket: WebSocket) -> None:
+        for number in range(3000):
+            websocket.send(b"%d" % number * 1000)
+            if not number % 7:
+                websocket.flush()
+        websocket.flush()
+        sent.set()
+        await echo(websocket)
+
+    client, server = await stream_pair(kind, tls)
+    limits = ServerLimits(mailbox_bytes=16 * 1024 * 1024)
+    async with serving(client, server, pour, Context(limits=limits)) as speaker:
+        await speaker.send_raw(frame(9, b"in between"))
+        await sent.wait()
+        for number in range(3000):
+            assert await speaker.receive() == str(number) * 1000
+        await speaker.send("after it")
+        assert await speaker.receive() == "after it"
+
+
+async def test_frames_that_follow_the_handshake_at_once() -> None:
+    client, server = trio.testing.memory_stream_pair()
+    tasks = trio.lowlevel.current_statistics().tasks_living
+
+    async def serve() -> None:
+        parser = RequestParser(ServerLimits())
+        while (request := parser.next_request()) is None:
+            parser.feed(bytes(await server.receive_some()))
+        answer = accept(request, ["trio-rtc.v1"])
+        assert isinstance(answer, bytes)
+        await server.send_all(answer)
+        await serve_websocket(server, parser.take_rest(), Context(), echo)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        speaker = WebSocketClient(client)
+        await speaker.open(behind=text("early"))
+        assert await speaker.receive() == "early"
+        await client.aclose()
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+
+
+async def test_fragments_bytewise_with_pings_between_them() -> None:
+    async with serving(*trio.testing.memory_stream_pair()) as speaker:
+        data = "añ€𝄞".encode()
+        pieces = [data[i : i + 1] for i in range(len(data))]
+        raw = text(b"", fin=False)
+        for piece in pieces:
+            raw += frame(0, piece, fin=False) + frame(9, b"?")
+        raw += frame(0)
+        for byte in raw:
+            await speaker.send_raw(bytes([byte]))
+        assert await speaker.receive() == data.decode()
+
+
+async def test_a_batch_is_answered_in_one_piece() -> None:
+    client, server = trio.testing.memory_stream_pair()
+    pieces: list[bytes] = []
+    async with serving(client, server) as speaker:
+        send_all = server.send_stream.send_all
+
+        async def look(data: bytes) -> None:
+            pieces.append(bytes(data))
+            await send_all(data)
+
+        server.send_stream.send_all = look  # type: ignore[method-assign, assignment]
+        await speaker.send_raw(text("a") * 50)
+        for _ in range(50):
+            assert await speaker.receive() == "a"
+    assert len(pieces[0]) == 50 * 3
+
+
+#: What a client sends, and how the server closes.
+BAD = {
+    "unmasked": (b"\x81\x01a", 1002, "protocol_error"),
+    "reserved_opcode": (b"\x83\x80\0\0\0\0", 1002, "protocol_error"),
+    "reserved_control": (b"\x8b\x80\0\0\0\0", 1002, "protocol_error"),
+    "rsv1": (b"\xc1\x80\0\0\0\0", 1002, "protocol_error"),
+    "rsv2": (b"\xa1\x80\0\0\0\0", 1002, "protocol_error"),
+    "rsv3": (b"\x91\x80\0\0\0\0", 1002, "protocol_error"),
+    "long_ping": (b"\x89\xfe\x00\x7e" + bytes(4 + 126), 1002, "protocol_error"),
+    "fragmented_ping": (b"\x09\x80\0\0\0\0", 1002, "protocol_error"),
+    "fragmented_close": (b"\x08\x80\0\0\0\0", 1002, "protocol_error"),
+    "continuation_of_nothing": (frame(0, b"x"), 1002, "protocol_error"),
+    "two_beginnings": (text("a", fin=False) + text("b"), 1002, "protocol_error"),
+    "binary": (frame(2, b"x"), 1003, "not_text"),
+    "binary_fragment": (frame(2, b"x", fin=False), 1003, "not_text"),
+    "bad_utf8": (text(b"\xff"), 1007, "not_utf8"),
+    "cut_utf8": (text(b"\xe2\x82"), 1007, "not_utf8"),
+    "surrogate": (text(b"\xed\xa0\x80"), 1007, "not_utf8"),
+    "overlong": (text(b"\xc0\xaf"), 1007, "not_utf8"),
+    "bad_utf8_in_fragments": (text(b"\xe2", fin=False) + frame(0, b"("), 1007, "not_utf8"),
+    "too_big": (b"\x81\xff" + struct.pack("!Q", 262_145), 1009, "message_too_big"),
+    "huge": (b"\x81\xff" + b"\x7f" + b"\xff" * 7, 1009, "message_too_big"),
+    "negative": (b"\x81\xff" + b"\xff" * 8, 1009, "message_too_big"),
+    "too_big_in_fragments": (
+        text(b"x" * 200_000, fin=False) + frame(0, b"x" * 62_145),
+        1009,
+        "message_too_big",
+    ),
+    "empty_fragments_for_ever": (
+        text("", fin=False) + frame(0, fin=False) * 3000,
+        4429,
+        "too_fast",
+    ),
+    "ping_flood": (frame(9, b"x" * 100) * 3000, 4429, "too_fast"),
+    "pong_flood": (frame(10) * 3000, 4429, "too_fast"),
+    "message_flood": (text("x") * 3000, 4429, "too_fast"),
+    "close_of_one_byte": (frame(8, b"x"), 1002, "protocol_error"),
+    "close_with_a_bad_code": (frame(8, struct.pack("!H", 1005)), 1002, "protocol_error"),
+    "close_with_a_code_of_none": (frame(8, struct.pack("!H", 999)), 1002, "protocol_error"),
+    "close_with_bad_utf8": (frame(8, struct.pack("!H", 1000) + b"\xff"), 1007, "not_utf8"),
+    "close_within_a_message": (
+        text("a", fin=False) + frame(8, struct.pack("!H", 1000)),
+        1002,
+        "protocol_error",
+    ),
+    "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1002, "protocol_error"),
+}
+
+
+@pytest.mark.parametrize("kind", ["memory", "tcp", "tls"])
+@pytest.mark.parametrize(("data", "code", "reason"), BAD.values(), ids=BAD)
+async def test_bad_frames(
+    kind: str,
+    data: bytes,
+    code: int,
+    reason: str,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    if kind != "memory":
+        # Sockets know nothing of this clock.
+        autojump_clock.autojump_threshold = float("inf")
+        autojump_clock.rate = 1
+    context = Context()
+    async with (
+        serving(*await stream_pair(kind, tls), context=context) as speaker,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(send_what_is_taken, speaker, data)
+        assert await speaker.closed() == (code, reason)
+        nursery.cancel_scope.cancel()
+    counted = context.statistics
+    limits = {1009: "body_bytes", 4429: "messages_per_second"}
+    if code in limits:
+        assert (counted.malformed, counted.over_limit[limits[code]]) == (0, 1)
+    else:
+        assert counted.malformed == 1
+
+
+async def send_what_is_taken(speaker: WebSocketClient, data: bytes) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await speaker.send_raw(data)
+
+
+async def test_messages_before_a_fault_arrive() -> None:
+    seen: list[str] = []
+
+    async def collect(websocket: WebSocket) -> None:
+        while (messages := await websocket.receive()) is not None:
+            seen.extend(messages)
+
+    async with serving(*trio.testing.memory_stream_pair(), collect) as speaker:
+        await speaker.send_raw(text("1") + text("2") + frame(8))
+        assert await speaker.receive() == Close(1005, "")
+    assert seen == ["1", "2"]
+
+
+async def test_a_close_of_ours_waits_for_theirs(autojump_clock: trio.testing.MockClock) -> None:
+    async def close_at_once(websocket: WebSocket) -> None:
+        websocket.send(b"last")
+        websocket.close(1012, "why")
+        websocket.close(4400, "no more")
+        websocket.fail(4400, "no more")
+        websocket.send(b"too late")
+        websocket.ping()
+        assert not websocket.is_open
+        assert await websocket.receive() is None
+
+    started = trio.current_time()
+    async with serving(*trio.testing.memory_stream_pair(), close_at_once) as speaker:
+        assert await speaker.receive() == "last"
+        assert await speaker.receive() == Close(1012, "why")
+    assert trio.current_time() == started
+
+
+@pytest.mark.parametrize("kind", ["memory", "tls"])
+async def test_a_client_that_does_not_close_is_cut_off(
+    kind: str,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def close_at_once(websocket: WebSocket) -> None:
+        websocket.close(1012, "why")
+
+    async with serving(*await stream_pair(kind, tls), close_at_once) as speaker:
+        speaker.pongs = False
+        started = trio.current_time()
+        assert await speaker.receive() == Close(1012, "why")
+        # It sends on and on, but not its close.
+        async with trio.open_nursery() as nursery:
+
+            async def chatter() -> None:
+                while True:
+                    await send_what_is_taken(speaker, text("x"))
+                    await trio.sleep(0.1)
+
+            nursery.start_soon(chatter)
+            while not speaker.protocol.reader.eof:
+                await speaker._receive()
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() - started == pytest.approx(2, abs=0.2)
+
+
+async def test_a_flood_after_our_close_is_cut_short() -> None:
+    closing = trio.Event()
+
+    async def close_at_once(websocket: WebSocket) -> None:
+        websocket.close(1012, "why")
+        closing.set()
+
+    async with serving(*trio.testing.memory_stream_pair(), close_at_once) as speaker:
+        await closing.wait()
+        for _ in range(20):
+            await speaker.send_raw(text("x") * 1000)
+        assert await speaker.closed() == (1012, "why")
+
+
+async def test_the_other_side_of_a_handler_may_be_closed_by_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    websockets: list[WebSocket] = []
+
+    async def wait_for_ever(websocket: WebSocket) -> None:
+        websockets.append(websocket)
+        await trio.sleep_forever()
+
+    async with serving(*trio.testing.memory_stream_pair(), wait_for_ever) as speaker:
+        await trio.testing.wait_all_tasks_blocked()
+        websockets[0].close(4409, "replaced")
+        # The handler does not look; it has as long as the client.
+        assert await speaker.closed() == (4409, "replaced")
+    assert trio.current_time() == pytest.approx(2)
+
+
+async def test_an_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(websocket: WebSocket) -> None:
+        raise RuntimeError("of its own making")
+
+    context = Context()
+    async with serving(*trio.testing.memory_stream_pair(), fail, context) as speaker:
+        assert await speaker.closed() == (1011, "internal_error")
+    (record,) = caplog.records
+    assert "of its own making" in str(record.exc_info and record.exc_info[1])
+    assert context.statistics.failures == 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_an_end_without_a_close(reset: bool) -> None:
+    client, server = await tcp_pair()
+    async with serving(client, server) as speaker:
+        await speaker.send("x")
+        assert await speaker.receive() == "x"
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+
+
+@pytest.mark.parametrize("kind", ["lockstep", "tcp", "tls"])
+async def test_a_client_that_reads_nothing(
+    kind: str,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It has its time, and is then cut off; whoever sends to it never waits."""
+
+    ended = trio.Event()
+
+    async def pour(websocket: WebSocket) -> None:
+        for _ in range(200):
+            websocket.send(b"x" * 100_000)
+            websocket.flush()
+        try:
+            await echo(websocket)
+        finally:
+            ended.set()
+
+    limits = ServerLimits(mailbox_bytes=32 * 1024 * 1024)
+    context = Context(limits=limits)
+    started = trio.current_time()
+    async with serving(*await stream_pair(kind, tls), pour, context):
+        await ended.wait()
+    assert trio.current_time() - started == pytest.approx(limits.send_seconds, abs=1)
+    assert context.statistics.over_limit["send_seconds"] == 1
+
+
+async def test_too_much_unsent_ends_the_connection_at_once() -> None:
+    ended = trio.Event()
+
+    async def pour(websocket: WebSocket) -> None:
+        try:
+            while True:
+                websocket.send(b"x" * 100_000)
+                websocket.flush()
+                await trio.lowlevel.checkpoint()
+        finally:
+            ended.set()
+
+    context = Context(limits=ServerLimits(mailbox_bytes=1_000_000))
+    async with serving(*trio.testing.lockstep_stream_pair(), pour, context):
+        await ended.wait()
+    assert context.statistics.over_limit["send_seconds"] == 1
+
+
+@pytest.mark.parametrize("pongs", [False, True])
+async def test_pings_want_pongs(pongs: bool, autojump_clock: trio.testing.MockClock) -> None:
+    context = Context()
+    heartbeat = Heartbeat(context)
+
+    async def watched(websocket: WebSocket) -> None:
+        heartbeat.add(websocket, trio.current_time())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tick)
+            await echo(websocket)
+            nursery.cancel_scope.cancel()
+        heartbeat.remove(websocket)
+
+    async def tick() -> None:
+        while True:
+            await trio.sleep(1)
+            heartbeat.tick(trio.current_time())
+
+    started = trio.current_time()
+    async with serving(*trio.testing.memory_stream_pair(), watched, context) as speaker:
+        speaker.pongs = pongs
+        if pongs:
+            with trio.move_on_after(1000):
+                await speaker.receive()
+            assert 20 < speaker.pings < 30
+            await speaker.send("alive")
+            assert await speaker.receive() == "alive"
+        else:
+            assert await speaker.closed() == (4408, "no_pong")
+            assert 40 < trio.current_time() - started < 43
+    assert context.statistics.over_limit["pong_seconds"] == (not pongs)
+
+
+def refused(data: bytes) -> Response:
+    parser = RequestParser(ServerLimits())
+    parser.feed(data)
+    request = parser.next_request()
+    assert request is not None
+    answer = accept(request, ["trio-rtc.v1"])
+    assert isinstance(answer, Response)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (handshake(key=""), b"Sec-WebSocket-Key"),
+        (handshake(key="Sec-WebSocket-Key: x\r\n"), b"Sec-WebSocket-Key"),
+        (handshake(key="Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n"), b"Sec-WebSocket-Key"),
+        (handshake(key="Sec-WebSocket-Key: \xff\r\n"), b"Sec-WebSocket-Key"),
+        (handshake(extra="Sec-WebSocket-Key: BAAAAAAAAAAAAAAAAAAAAA==\r\n"), b"multiple"),
+        (handshake(subprotocol=None), b"subprotocol"),
+        (handshake(subprotocol="chat"), b"trio-rtc.v1"),
+        (handshake(subprotocol="\xff"), b"Sec-WebSocket-Protocol"),
+        (handshake(subprotocol="a b"), b"Sec-WebSocket-Protocol"),
+        (handshake(extra="Upgrade: h2c\r\n"), b"Upgrade"),
+        (handshake(extra="Content-Length: 2\r\n") + b"xx", b"body"),
+    ],
+)
+def test_handshakes_that_are_none(data: bytes, sentence: bytes) -> None:
+    answer = refused(data)
+    assert answer.status == 400
+    assert sentence in answer.body
+    assert answer.body.endswith(b".")
+
+
+def test_another_version_is_told_ours() -> None:
+    answer = refused(handshake().replace(b"Version: 13", b"Version: 8"))
+    assert (answer.status, answer.extra["Sec-WebSocket-Version"]) == (426, "13")

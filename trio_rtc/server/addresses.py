@@ -1,0 +1,71 @@
+"""Where clients come from, and how much of what is theirs. No I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+
+import trio
+
+
+def peer_address(stream: trio.abc.Stream) -> str:
+    """The IP address at the other end; empty if the stream has none, or has none any more."""
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        name = stream.socket.getpeername()
+    except OSError:
+        return ""
+    return str(name[0]) if isinstance(name, tuple) else ""
+
+
+def party(address: str) -> str:
+    """What stands for whoever is at an address, however it connects.
+
+    Of IPv6 this is the network of 64 bits: a host picks the rest as it likes, and changes it
+    (RFC 8981). All loopback addresses are one.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if parsed.is_loopback:
+        return "loopback"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        # A zone belongs to a link-local address: the same network may be on several links.
+        network = ipaddress.IPv6Network((int(parsed), 64), strict=False)
+        return f"{network}%{parsed.scope_id}" if parsed.scope_id else str(network)
+    return str(parsed)
+
+
+class Quota:
+    """How many of a kind each party has. Who has no address is not counted."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._counts: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def count(self, party: str) -> int:
+        """How many this party has."""
+        return self._counts[party]
+
+    def is_used_up(self, party: str, *, times: int = 1) -> bool:
+        """Whether a party has as many as it may, or this many times that."""
+        return self.count(party) >= times * self._limit
+
+    def add(self, party: str) -> None:
+        if party:
+            self._counts[party] += 1
+
+    def remove(self, party: str) -> None:
+        if party:
+            self._counts[party] -= 1
+            if not self._counts[party]:
+                del self._counts[party]

@@ -1,0 +1,195 @@
+"""Who may join which room, under which name."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JoinRequest:
+    """What somebody asks for who wants to join.
+
+    Attributes:
+        name: what it wants to be called; empty if it does not say.
+        room: where it wants to be; empty for the default room, and if it does not say.
+        token: what it has to show for that. Classic clients have none.
+        address: the IP address that it comes from.
+    """
+
+    name: str
+    room: str
+    token: str | None
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """Somebody may join this room under this name."""
+
+    name: str
+    room: str
+
+
+class NotAuthorized(Exception):
+    """Somebody may not join. The message is one sentence, for the client to read.
+
+    Attributes:
+        forbidden: the token is good, but not for this room or name (as HTTP's 403); otherwise
+            there is no good token (as HTTP's 401).
+    """
+
+    def __init__(self, message: str, *, forbidden: bool = False):
+        super().__init__(message)
+        self.forbidden = forbidden
+
+
+Authorize: TypeAlias = Callable[[JoinRequest], Awaitable[Admission]]
+"""Admits, or raises `NotAuthorized`. It may take its time, and may be cancelled meanwhile."""
+
+
+async def everybody(request: JoinRequest) -> Admission:
+    """Admit everybody as they ask."""
+    return Admission(name=request.name, room=request.room)
+
+
+def shared_secret(secret: str) -> Authorize:
+    """Admit those whose token is this secret, as they ask.
+
+    Raises:
+        ValueError: the secret is empty.
+    """
+    if not secret:
+        raise ValueError("an empty secret would admit everybody")
+
+    async def authorize(request: JoinRequest) -> Admission:
+        token = _token(request)
+        if not hmac.compare_digest(_bytes(token), _bytes(secret)):
+            raise NotAuthorized("The token is not the right one.")
+        return Admission(name=request.name, room=request.room)
+
+    return authorize
+
+
+def jwt_tokens(
+    key: str | bytes,
+    algorithms: Sequence[str],
+    *,
+    audience: str | None = None,
+    issuer: str | None = None,
+    expiry_required: bool = True,
+    leeway: float = 0.0,
+) -> Authorize:
+    """Admit those whose token is a JSON Web Token (RFC 7519) that is signed with this key.
+
+    The claims ``room`` and ``name`` fix what the bearer gets; without them it gets what it asks
+    for. Asking for something else is refused, asking for nothing is not. ``exp`` and ``nbf``
+    are kept to.
+
+    Args:
+        key: what verifies signatures: the secret, at least as long as the hash, or a public key
+            as PEM.
+        algorithms: which ones are accepted, such as ``["HS256"]``, ``["RS256"]`` or
+            ``["ES256"]``; they all have to fit the key.
+        audience: what the claim ``aud`` has to be, or to contain. Without it a token that is
+            meant for some audience is refused.
+        issuer: what the claim ``iss`` has to be.
+        expiry_required: refuse tokens without ``exp``.
+        leeway: by how many seconds the clocks may differ.
+
+    Raises:
+        ValueError: the key does not fit the algorithms, or is too weak or a private one; or
+            there is no such algorithm.
+    """
+    # It loads cryptography, which takes as long as the whole of a server that does without.
+    import jwt
+
+    _check_key(key, algorithms)
+    options: jwt.types.Options = {
+        "require": ["exp"] if expiry_required else [],
+        "enforce_minimum_key_length": True,
+    }
+
+    async def authorize(request: JoinRequest) -> Admission:
+        token = _token(request)
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms,
+                options,
+                audience=audience,
+                issuer=issuer,
+                leeway=leeway,
+            )
+        except jwt.ExpiredSignatureError:
+            raise NotAuthorized("The token has expired.") from None
+        except jwt.ImmatureSignatureError:
+            raise NotAuthorized("The token is not valid yet.") from None
+        except jwt.InvalidAudienceError:
+            raise NotAuthorized("The token is for another audience.") from None
+        except jwt.InvalidIssuerError:
+            raise NotAuthorized("The token is from another issuer.") from None
+        except jwt.MissingRequiredClaimError as error:
+            raise NotAuthorized(f"The token has no claim {error.claim!r}.") from None
+        except jwt.InvalidSignatureError:
+            raise NotAuthorized("The token is signed with another key.") from None
+        # A header that is nested too deeply, or is no text, gets past PyJWT's own errors.
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
+            raise NotAuthorized(
+                "The token is not a JSON Web Token that is accepted here."
+            ) from None
+        return Admission(
+            name=_granted(claims, "name", request.name),
+            room=_granted(claims, "room", request.room),
+        )
+
+    return authorize
+
+
+def _check_key(key: str | bytes, algorithms: Sequence[str]) -> None:
+    import jwt
+
+    if isinstance(algorithms, str) or not algorithms:
+        raise ValueError(f"no list of algorithms: {algorithms!r}")
+    for name in algorithms:
+        if name == "none":
+            raise ValueError("tokens without a signature prove nothing")
+        try:
+            algorithm = jwt.get_algorithm_by_name(name)
+        except NotImplementedError:
+            raise ValueError(f"no such algorithm: {name!r}") from None
+        try:
+            prepared = algorithm.prepare_key(key)
+        except (jwt.InvalidKeyError, ValueError, TypeError) as error:
+            raise ValueError(f"the key does not fit {name}: {error}") from error
+        if hasattr(prepared, "private_bytes"):
+            raise ValueError("the key is a private one; a server verifies with the public one")
+        if problem := algorithm.check_key_length(prepared):
+            raise ValueError(f"the key is too weak: {problem}")
+
+
+def _token(request: JoinRequest) -> str:
+    if not request.token:
+        raise NotAuthorized("A token is needed here.")
+    return request.token
+
+
+def _bytes(text: str) -> bytes:
+    # A client's text may hold what UTF-8 cannot; that is a wrong token like any other.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _granted(claims: dict[str, Any], claim: str, asked: str) -> str:
+    if claim not in claims:
+        return asked
+    granted = claims[claim]
+    if not isinstance(granted, str):
+        raise NotAuthorized(f"The token's claim {claim!r} is no text.")
+    if asked not in ("", granted):
+        raise NotAuthorized(
+            f"The token is for the {claim} {granted!r}, not for {asked!r}.", forbidden=True
+        )
+    return granted

@@ -1,0 +1,41 @@
+"""Finding out which WebSocket clients have gone without a word. No task of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .context import Context
+from .expiry import Expiry
+from .websocket import WebSocket
+
+UNRESPONSIVE: Final = 4408
+
+
+class Heartbeat:
+    """Pings connections, and fails those that do not answer in time."""
+
+    def __init__(self, context: Context):
+        self._statistics = context.statistics
+        self._until_ping: Expiry[WebSocket] = Expiry(context.limits.ping_seconds)
+        self._until_pong: Expiry[WebSocket] = Expiry(context.limits.pong_seconds)
+
+    def add(self, websocket: WebSocket, now: float) -> None:
+        """Watch a connection."""
+        self._until_ping.begin(websocket, now)
+
+    def remove(self, websocket: WebSocket) -> None:
+        """Watch it no more."""
+        self._until_ping.end(websocket)
+        self._until_pong.end(websocket)
+
+    def tick(self, now: float) -> None:
+        """Do what is due. To be called about once in a second."""
+        for websocket in self._until_ping.due(now):
+            websocket.ping()
+            self._until_pong.begin(websocket, now)
+        for websocket in self._until_pong.due(now):
+            if websocket.awaits_pong:
+                self._statistics.over_limit["pong_seconds"] += 1
+                websocket.fail(UNRESPONSIVE, "no_pong")
+            else:
+                self._until_ping.begin(websocket, now)

@@ -1,0 +1,95 @@
+"""What waits for a member until it asks for it. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from .hub import Mail, MailboxFull, Presence, Relayed
+from .limits import ServerLimits
+
+
+class PollingMailbox:
+    """The mailbox of a member that fetches one thing at a time.
+
+    Args:
+        on_mail: called when something new waits, and when the member has been removed. It must
+            not call the hub.
+        on_removed: called before that when the member has been removed. Nor must this.
+    """
+
+    def __init__(
+        self, limits: ServerLimits, on_mail: Callable[[], None], on_removed: Callable[[], None]
+    ):
+        self._limits = limits
+        self._on_mail = on_mail
+        self._on_removed = on_removed
+        self._mail: deque[Mail] = deque()
+        self._messages = 0
+        self._bytes = 0
+        self._taken = False
+        self._open = True
+
+    def put_message(self, message: Relayed) -> None:
+        """Add a message.
+
+        Raises:
+            MailboxFull: too much waits already.
+        """
+        if self._messages >= self._limits.mailbox_messages:
+            raise MailboxFull("mailbox_messages")
+        if self._bytes + len(message.body) > self._limits.mailbox_bytes:
+            raise MailboxFull("mailbox_bytes")
+        self._messages += 1
+        self._bytes += len(message.body)
+        self._mail.append(message)
+        self._on_mail()
+
+    def put_notice(self, notice: Presence) -> None:
+        """Add a notice.
+
+        Raises:
+            MailboxFull: too many wait already.
+        """
+        # Messages do not count: nobody is to be removed for what others send to it.
+        if len(self._mail) - self._messages >= self._limits.mailbox_messages:
+            raise MailboxFull("mailbox_messages")
+        self._mail.append(notice)
+        self._on_mail()
+
+    def close(self) -> None:
+        """The member has been removed: nothing waits for it any more."""
+        self._open = False
+        self._mail.clear()
+        self._on_removed()
+        self._on_mail()
+
+    def take(self) -> Mail | None:
+        """What has waited longest; None if nothing waits, or something is taken.
+
+        It stays in the mailbox until it is `delivered` or `put_back`. One at a time: if the
+        next one went out while this one may still come back, they would change places.
+        """
+        if self._taken or not self._mail:
+            return None
+        self._taken = True
+        return self._mail[0]
+
+    def delivered(self) -> None:
+        """What was taken has reached the member."""
+        self._taken = False
+        if self._open:
+            mail = self._mail.popleft()
+            if isinstance(mail, Relayed):
+                self._messages -= 1
+                self._bytes -= len(mail.body)
+            self._tell_of_rest()
+
+    def put_back(self) -> None:
+        """Undo a `take` that did not reach the member: it comes next again."""
+        self._taken = False
+        self._tell_of_rest()
+
+    def _tell_of_rest(self) -> None:
+        if self._mail:
+            self._on_mail()

@@ -1,0 +1,104 @@
+"""A server's statistics as Prometheus reads them (``GET /metrics``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from .requests import Request
+from .responses import Response
+from .routes import Route
+from .statistics import Statistics
+
+PREFIX: Final = "trio_rtc_"
+
+_VERSIONS: Final = ("version=0.0.1", "version=0.0.4", "version=1.0.0")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a field of `Statistics` is told.
+
+    Attributes:
+        field: its name there.
+        help: what it is, for people.
+        label: what the keys of the field are, if it is a dict.
+        gauge: it goes down as well as up; otherwise it is a counter, whose name gets ``_total``.
+    """
+
+    field: str
+    help: str
+    label: str = ""
+    gauge: bool = False
+
+    @property
+    def name(self) -> str:
+        return PREFIX + self.field + ("" if self.gauge else "_total")
+
+
+METRICS: Final = (
+    Metric("connections", "Connections accepted."),
+    Metric("connections_open", "Connections that are open.", gauge=True),
+    Metric("requests", "HTTP requests answered or upgraded."),
+    Metric("websockets", "WebSocket handshakes that succeeded."),
+    Metric("websockets_open", "WebSocket connections that are open.", gauge=True),
+    Metric("joined", "Peers that have joined.", label="protocol"),
+    Metric("peers", "Peers that are present.", label="protocol", gauge=True),
+    Metric("rooms", "Rooms that somebody is in.", gauge=True),
+    Metric("messages", "Messages put into a mailbox."),
+    Metric("message_bytes", "Bytes of the messages put into a mailbox."),
+    Metric("resumed", "Sessions that went on with a new connection."),
+    Metric("refused", "Joins without authorization, and requests from origins not allowed."),
+    Metric("malformed", "Requests, frames and messages that broke a rule of their protocol."),
+    Metric("failures", "Connections that ended by an error of the server."),
+    Metric("over_limit", "How often somebody went over a limit.", label="limit"),
+)
+
+
+class StatisticsCollector(Collector):
+    """Reads statistics when it is asked, and keeps nothing."""
+
+    def __init__(self, statistics: Statistics):
+        self._statistics = statistics
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        for metric in METRICS:
+            family = (GaugeMetricFamily if metric.gauge else CounterMetricFamily)(
+                metric.name, metric.help, labels=[metric.label] if metric.label else None
+            )
+            value = getattr(self._statistics, metric.field)
+            if metric.label:
+                for key, number in value.items():
+                    family.add_metric([key], number)
+            else:
+                family.add_metric([], value)
+            yield family
+
+
+def metrics_route(statistics: Statistics) -> Route:
+    """What answers ``GET /metrics``: these statistics, and what the process uses.
+
+    It answers in the text format of Prometheus, or in OpenMetrics to those who accept that.
+    """
+    registry = CollectorRegistry()
+    registry.register(StatisticsCollector(statistics))
+    ProcessCollector(registry=registry)
+
+    def metrics(request: Request) -> Response:
+        # The encoder takes the version as it stands, compares it with numbers, and answers it.
+        offers = filter(_has_known_version, request.headers.get("accept", "").split(","))
+        encode, content_type = choose_encoder(",".join(offers))
+        return Response(200, "OK", encode(registry), content_type)
+
+    return metrics
+
+
+def _has_known_version(offer: str) -> bool:
+    parameters = (parameter.strip() for parameter in offer.split(";"))
+    return all(one in _VERSIONS for one in parameters if one.startswith("version="))

@@ -1,0 +1,64 @@
+"""Which web pages may use the server: the Origin allow-list, and CORS. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^\s:/?#@\[\]*]+)(?::[0-9]{1,5})?")
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+_REST = (
+    "Access-Control-Allow-Credentials: true\r\n"
+    "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
+    "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
+)
+
+CORS = "Access-Control-Allow-Origin: *\r\n" + _REST
+"""The headers that let every page read an answer."""
+
+
+class Origins:
+    """Origins as browsers tell them (RFC 6454): ``https://example.org``, ``null``.
+
+    A client that is no browser has none, and may connect from anywhere: an origin protects
+    those who visit a page, it proves nothing about a client.
+
+    Args:
+        allowed: those that may connect; None for all.
+
+    Raises:
+        ValueError: one of them is no origin.
+    """
+
+    def __init__(self, allowed: Iterable[str] | None):
+        if isinstance(allowed, str):
+            raise ValueError(f"no list of origins: {allowed!r}")
+        self._allowed = None if allowed is None else frozenset(map(_normal, allowed))
+
+    def allow(self, headers: Iterable[tuple[str, str]]) -> bool:
+        """Whether a request with these headers may be answered."""
+        if self._allowed is None:
+            return True
+        # A browser sends one (RFC 6454, section 7.3). Of several, each has to be allowed.
+        return all(value.strip() in self._allowed for name, value in headers if name == "origin")
+
+    def cors(self, origin: str | None) -> str:
+        """The headers by which the page of this origin may read an answer (Fetch, section 3.3)."""
+        if self._allowed is None:
+            return CORS
+        if origin is None or origin.strip() not in self._allowed:
+            return "Vary: Origin\r\n"
+        return f"Access-Control-Allow-Origin: {origin.strip()}\r\nVary: Origin\r\n{_REST}"
+
+
+def _normal(origin: str) -> str:
+    """As a browser would write it: in lower case, and without the port that goes without saying."""
+    lower = origin.strip().lower().removesuffix("/")
+    if lower != "null" and not _ORIGIN.fullmatch(lower):
+        raise ValueError(f"no origin, such as https://example.org: {origin!r}")
+    scheme = lower.partition(":")[0]
+    if port := _DEFAULT_PORTS.get(scheme):
+        return lower.removesuffix(f":{port}")
+    return lower

@@ -1,0 +1,29 @@
+"""How much somebody may do in a time. No I/O."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """Lets things happen at a rate, and some more after a silence.
+
+    Args:
+        rate: how many per second.
+        burst: how many at once.
+    """
+
+    __slots__ = ("_burst", "_rate", "_since", "_tokens")
+
+    def __init__(self, rate: float, burst: float, now: float):
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._since = now
+
+    def take(self, count: int, now: float) -> bool:
+        """Whether that many may happen now. If not, none of them counts."""
+        self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
+        self._since = now
+        if self._tokens < count:
+            return False
+        self._tokens -= count
+        return True

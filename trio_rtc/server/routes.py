@@ -1,0 +1,81 @@
+"""Which part of the server answers a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from .connection import Exchange, Handler
+from .context import Context
+from .requests import Request, RequestError
+from .responses import Response
+
+Route: TypeAlias = Callable[[Request], Response]
+"""Answers a GET. It must not take long: everybody waits for it."""
+
+UPGRADE: Final = "websocket"
+
+
+class Router:
+    """The handler of a server's connections.
+
+    Args:
+        routes: what answers a GET of each of these paths.
+        websocket: what answers a request for a WebSocket, on any path.
+        otherwise: what answers everything else.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        routes: Mapping[str, Route],
+        websocket: Handler | None,
+        otherwise: Handler,
+    ):
+        self._context = context
+        self._routes: dict[str, Route] = {"/healthz": healthz, **routes}
+        self._websocket = websocket
+        self._otherwise = otherwise
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer a request, or have it answered."""
+        request = exchange.request
+        if not self._context.origins.allow(request.all_headers):
+            self._context.statistics.refused += 1
+            await exchange.refuse(
+                RequestError(403, "Forbidden", "The origin of this page is not allowed here.")
+            )
+        elif self._websocket is not None and asks_for_websocket(request):
+            await self._websocket(exchange)
+        elif route := self._routes.get(request.path):
+            if request.method not in ("GET", "HEAD"):
+                response = Response(
+                    405,
+                    "Method Not Allowed",
+                    f"{request.path} is asked for with GET.".encode(),
+                    extra={"Allow": "GET, HEAD"},
+                )
+                await exchange.respond(response)
+            else:
+                await exchange.respond(route(request))
+        else:
+            await self._otherwise(exchange)
+
+
+def asks_for_websocket(request: Request) -> bool:
+    """Whether a request offers to go on with WebSocket (RFC 6455, section 4.2.1).
+
+    What HTTP/1.0 says about upgrading is to be ignored (RFC 9110, section 7.8).
+    """
+    return (
+        request.method == "GET"
+        and request.version == "1.1"
+        and UPGRADE in request.options("upgrade")
+        and "upgrade" in request.options("connection")
+    )
+
+
+def healthz(request: Request) -> Response:
+    """Tell that the server answers."""
+    return Response(200, "OK", b"ok")

@@ -1,0 +1,48 @@
+"""What a server has done so far, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from .limits import ServerLimits
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counted up by the server to which it is given; read it at any time.
+
+    Attributes:
+        connections: accepted so far.
+        connections_open: open now.
+        requests: HTTP requests answered or upgraded so far.
+        websockets: WebSocket handshakes that succeeded so far.
+        websockets_open: WebSocket connections that are open now.
+        joined: peers that have joined so far, by protocol.
+        peers: present now, by protocol.
+        rooms: there are now.
+        messages: put into a mailbox so far.
+        message_bytes: the size of these.
+        resumed: sessions that went on with a new connection so far.
+        refused: joins that were not authorized, and requests from an origin that is not allowed.
+        malformed: requests, frames and messages so far that broke a rule of their protocol.
+        failures: connections so far that ended by an error of the server.
+        over_limit: how often somebody went over a limit so far, by its name in `ServerLimits`.
+    """
+
+    connections: int = 0
+    connections_open: int = 0
+    requests: int = 0
+    websockets: int = 0
+    websockets_open: int = 0
+    joined: dict[str, int] = field(default_factory=lambda: {"classic": 0, "native": 0})
+    peers: dict[str, int] = field(default_factory=lambda: {"classic": 0, "native": 0})
+    rooms: int = 0
+    messages: int = 0
+    message_bytes: int = 0
+    resumed: int = 0
+    refused: int = 0
+    malformed: int = 0
+    failures: int = 0
+    over_limit: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys((limit.name for limit in fields(ServerLimits)), 0)
+    )
