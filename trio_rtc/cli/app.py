@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import inspect
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .server_settings import SETTINGS
+from .settings import FILE
 
 app = typer.Typer(
     help="WebRTC signaling and calls.",
@@ -27,19 +32,47 @@ def _default_name() -> str:
     return f"{user}@{platform.node() or 'host'}"
 
 
-@app.command()
-def server(
-    host: Annotated[
-        str | None, typer.Option(help="The address to listen on. [default: all interfaces]")
-    ] = None,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")
-    ] = 8888,
-) -> None:
-    """Run a signaling server, until it is interrupted."""
+def server(**flags: str | None) -> None:
+    """Run a signaling server, until it is interrupted.
+
+    Each option is also an environment variable (--log-level is TRIO_RTC_LOG_LEVEL) and a key of
+    the settings file (log_level = "info"), which is TOML. An option goes before the variable,
+    and the variable before the file.
+    """
     from .server import run_server
 
-    sys.exit(run_server(host, port))
+    sys.exit(run_server({name: text for name, text in flags.items() if text is not None}))
+
+
+def _option(name: str, metavar: str, text: str) -> inspect.Parameter:
+    annotation = Annotated[str | None, typer.Option(metavar=metavar, help=text)]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+
+
+def _server_options() -> list[inspect.Parameter]:
+    # Every setting is parsed in one place, wherever it comes from: here they are all text.
+    return [
+        _option(FILE, "FILE", "A file of settings."),
+        *(
+            _option(
+                setting.name,
+                setting.kind.metavar,
+                f"{setting.help} [default: {setting.shown_default}]",
+            )
+            for setting in SETTINGS
+        ),
+    ]
+
+
+def _declare(command: Callable[..., None], options: list[inspect.Parameter]) -> None:
+    """Have Typer see these options instead of those of the function's own signature."""
+    vars(command)["__signature__"] = inspect.Signature(options)
+    command.__annotations__ = {option.name: option.annotation for option in options}
+    app.command()(command)
+
+
+_declare(server, _server_options())
 
 
 @app.command()

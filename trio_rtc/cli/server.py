@@ -3,41 +3,134 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
 
 import trio
 
 from ..server import serve_signaling
+from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.metrics import metrics_route
+from ..server.origins import Origins
+from ..server.statistics import Statistics
+from ..server.turn import TurnCredentials
+from ..tasks import open_background_nursery
+from .logs import set_up_logging
 from .run import run
+from .server_settings import SETTINGS, ServerSettings, describe, load_server_settings
+from .settings import SettingsError, unknown_variables
+from .tls import Certificate
+
+logger = logging.getLogger("trio_rtc.server")
+
+BAD_SETTINGS = 2
 
 
-def run_server(host: str | None, port: int) -> int:
-    """Serve until interrupted; the exit status is 0 then, and 1 if there is no listening."""
-    logging.basicConfig(level=logging.WARNING, format="trio-rtc server: %(message)s")
+def run_server(flags: Mapping[str, str]) -> int:
+    """Serve until interrupted.
 
-    async def command() -> None:
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(_serve, host, port)
-            print(f"listening on {_address(listeners)}", flush=True)
+    The exit status is 0 then, 1 if there is no listening, and 2 if a setting is wrong.
 
-    def report_error(code: str, message: str) -> None:
-        where = f"{host or 'all interfaces'}, port {port}"
+    Args:
+        flags: the text of each flag that was given, by the name of its setting.
+    """
+    try:
+        settings = load_server_settings(flags, os.environ)
+        server = _Server(settings)
+    except SettingsError as error:
+        print(f"trio-rtc server: {error}", file=sys.stderr)
+        return BAD_SETTINGS
+    set_up_logging(settings.log_level, settings.log_format)
+    for variable in unknown_variables(SETTINGS, os.environ):
+        logger.warning("%s is no setting, and is ignored", variable)
+    logger.info("settings: %s", describe(settings))
+    return run(server.run, server.report_error, interrupted=lambda _: 0)
+
+
+class _Server:
+    def __init__(self, settings: ServerSettings):
+        self._settings = settings
+        self._certificate = _certificate(settings)
+        self._authorize = _authorize(settings)
+        self._turn = _turn(settings)
+        _check_origins(settings)
+
+    async def run(self) -> None:
+        async with open_background_nursery() as nursery:
+            if self._certificate is not None:
+                await nursery.start(self._certificate.reload_on_hangup)
+            listeners = await nursery.start(self._serve)
+            print(f"listening on {self._address(listeners)}", flush=True)
+            await trio.sleep_forever()
+
+    async def _serve(
+        self, task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        settings = self._settings
+        statistics = Statistics()
+        await serve_signaling(
+            settings.port,
+            host=settings.host,
+            limits=settings.limits,
+            authorize=self._authorize,
+            origins=settings.origins,
+            bind_classic=settings.bind_classic,
+            ssl_context=None if self._certificate is None else self._certificate.context,
+            routes={"/metrics": metrics_route(statistics)} if settings.metrics else {},
+            statistics=statistics,
+            drain_seconds=settings.drain_seconds,
+            task_status=task_status,
+        )
+
+    def report_error(self, code: str, message: str) -> None:
+        where = f"{self._settings.host or 'all interfaces'}, port {self._settings.port}"
         print(f"trio-rtc server: cannot listen on {where}: {message}", file=sys.stderr)
 
-    return run(command, report_error, interrupted=lambda _: 0)
+    def _address(self, listeners: list[trio.SocketListener]) -> str:
+        """Where it listens; at the end a URL that works from this machine at least."""
+        host, port = listeners[0].socket.getsockname()[:2]
+        scheme = "http" if self._certificate is None else "https"
+        if host in ("0.0.0.0", "::"):
+            return f"all interfaces: {scheme}://127.0.0.1:{port}"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-async def _serve(
-    host: str | None,
-    port: int,
-    task_status: trio.TaskStatus[list[trio.SocketListener]],
-) -> None:
-    await serve_signaling(port, host=host, task_status=task_status)
+def _certificate(settings: ServerSettings) -> Certificate | None:
+    if settings.tls_certificate is None:
+        return None
+    return Certificate(
+        settings.tls_certificate, settings.tls_key, settings.where["tls_certificate"]
+    )
 
 
-def _address(listeners: list[trio.SocketListener]) -> str:
-    """Where it listens; at the end a URL that works from this machine at least."""
-    host, port = listeners[0].socket.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        return f"all interfaces: http://127.0.0.1:{port}"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _authorize(settings: ServerSettings) -> Authorize:
+    if settings.shared_secret is not None:
+        return shared_secret(settings.shared_secret)
+    if settings.jwt_key is None:
+        return everybody
+    try:
+        return jwt_tokens(
+            settings.jwt_key,
+            settings.jwt_algorithms,
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+        )
+    except ValueError as error:
+        raise SettingsError(f"{settings.where['jwt_key']}: {error}") from error
+
+
+def _turn(settings: ServerSettings) -> TurnCredentials | None:
+    if settings.turn_secret is None:
+        return None
+    try:
+        return TurnCredentials(settings.turn_secret, settings.turn_urls, settings.turn_lifetime)
+    except ValueError as error:
+        raise SettingsError(f"{settings.where['turn_urls']}: {error}") from error
+
+
+def _check_origins(settings: ServerSettings) -> None:
+    try:
+        Origins(settings.origins)
+    except ValueError as error:
+        raise SettingsError(f"{settings.where['origins']}: {error}") from error

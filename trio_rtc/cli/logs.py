@@ -1,0 +1,69 @@
+"""Log lines on standard error, for people or for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Final
+
+#: What every record has; all else came by ``extra=``.
+_STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+#: Names come from clients: none of them is to make a line of its own, or to steer a terminal.
+_ESCAPES: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))} | {
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
+
+def set_up_logging(level: str, form: str) -> None:
+    """Log what the library says from this level on, and warnings of everybody else.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+        form: ``text``, or ``json`` for one JSON object per line.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    number = logging.getLevelNamesMapping()[level.upper()]
+    # Libraries below log every frame at lower levels, with what is in it.
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
+    logging.getLogger("trio_rtc").setLevel(number)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+class TextFormatter(logging.Formatter):
+    """``TIME LEVEL MESSAGE NAME=VALUE ...``, the names and values being those of ``extra=``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        parts = [when, record.levelname.lower(), record.getMessage()]
+        parts += [f"{name}={value}" for name, value in _extra(record).items()]
+        line = " ".join(parts).translate(_ESCAPES)
+        return f"{line}\n{trace}" if (trace := _traceback(self, record)) else line
+
+
+class JsonFormatter(logging.Formatter):
+    """An object with ``time`` (seconds since 1970), ``level``, ``logger``, ``message``, what
+    came by ``extra=``, and ``exception`` if there is one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            **_extra(record),
+            "time": round(record.created, 6),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if trace := _traceback(self, record):
+            fields["exception"] = trace
+        return json.dumps(fields, default=str)
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return formatter.formatException(record.exc_info) if record.exc_info else ""
