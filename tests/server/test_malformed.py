@@ -72,7 +72,7 @@ HEADS = [
     ("negative_chunk", CHUNKED + b"-1\r\n", 400),
     ("chunk_too_long", CHUNKED + b"3\r\nabcdef\r\n", 400),
     ("huge_chunk", CHUNKED + b"ffffffffffffffffff\r\n", 400),
-    ("upgrade", GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 404),
+    ("upgrade", GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
     ("connect", b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 404),
     ("absolute", b"GET http://h:8888/wait?peer_id=7 HTTP/1.1\r\nHost: h\r\n\r\n", 404),
     ("trace", b"TRACE /wait HTTP/1.1\r\nHost: h\r\n\r\n", 405),

@@ -75,6 +75,7 @@ class _Server:
             limits=settings.limits,
             authorize=self._authorize,
             origins=settings.origins,
+            turn=self._turn,
             bind_classic=settings.bind_classic,
             ssl_context=None if self._certificate is None else self._certificate.context,
             routes={"/metrics": metrics_route(statistics)} if settings.metrics else {},

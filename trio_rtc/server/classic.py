@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import trio
 
+from ..rate import TokenBucket
 from .authorize import JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context
@@ -17,7 +18,6 @@ from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Presence
 from .limits import ServerLimits
 from .mailbox import PollingMailbox
 from .names import clean_name, clean_text, decode_name
-from .rate import TokenBucket
 from .requests import RequestError
 from .responses import Response
 
@@ -83,7 +83,7 @@ class ClassicDialect:
             if peer.hanging is not None:
                 peer.hanging.news.set()
 
-    def expire(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Log out the peers that have been absent for too long."""
         for id_ in self._absent.due(now):
             self._context.statistics.over_limit["absent_seconds"] += 1

@@ -29,6 +29,11 @@ class Exchange:
         self.answered = False
 
     @property
+    def number(self) -> int:
+        """The number of the connection, by which the log tells it from others."""
+        return self._connection.number
+
+    @property
     def address(self) -> str:
         """The IP address of the client; empty if the stream has none."""
         return self._connection.address
@@ -63,12 +68,17 @@ class Exchange:
         self._connection.count(error)
         await self.respond(error_response(error))
 
-    def take_over(self) -> tuple[trio.abc.Stream, bytes]:
-        """The stream, and what was received and not parsed; both are the caller's from now on.
+    async def take_over(self, answer: bytes) -> tuple[trio.abc.Stream, bytes]:
+        """Answer, and go on without HTTP: gives the stream, and what was received behind.
 
-        Nothing has to be answered, but the stream is still closed by its owner.
+        The stream is still closed by its owner.
+
+        Raises:
+            trio.BrokenResourceError: as `respond`.
         """
-        return self._connection.stream, self._connection.take_over()
+        rest = self._connection.take_over()
+        await self._connection.send(answer)
+        return self._connection.stream, rest
 
     async def wait(self, event: trio.Event | _Looked) -> bool:
         """Wait for an event; return False if the client goes away first.
@@ -125,14 +135,21 @@ class Connection:
 
     Args:
         address: where the client is.
+        number: how many connections there have been, this one included.
     """
 
     def __init__(
-        self, stream: trio.abc.Stream, handler: Handler, context: Context, address: str = ""
+        self,
+        stream: trio.abc.Stream,
+        handler: Handler,
+        context: Context,
+        address: str = "",
+        number: int = 0,
     ):
         self.stream = stream
         self.context = context
         self.address = address
+        self.number = number
         self.party = party(address)
         self._handler = handler
         self._limits = context.limits

@@ -24,6 +24,9 @@ class Expiry(Generic[T]):
     def __len__(self) -> int:
         return len(self._since)
 
+    def __contains__(self, thing: T) -> bool:
+        return thing in self._since
+
     def begin(self, thing: T, now: float) -> None:
         """Let a thing wait from now on."""
         self._since[thing] = now

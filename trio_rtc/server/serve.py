@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -17,10 +17,12 @@ from .context import Context
 from .hub import Hub
 from .limits import ServerLimits
 from .listeners import keep_alive, open_listeners
+from .native import NativeDialect
 from .origins import Origins
 from .requests import RequestError
 from .routes import Route, Router
 from .statistics import Statistics
+from .turn import TurnCredentials
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -37,6 +39,7 @@ async def serve_signaling(
     limits: ServerLimits | None = None,
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
+    turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
@@ -57,6 +60,7 @@ async def serve_signaling(
             everybody may.
         origins: the origins of the web pages that may use it, such as ``https://example.org``;
             by default all. Clients that are no browsers are not asked.
+        turn: what native clients are given credentials for TURN servers from.
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
         ssl_context: with it, the server speaks TLS only.
@@ -75,6 +79,7 @@ async def serve_signaling(
         limits=limits,
         authorize=authorize,
         origins=origins,
+        turn=turn,
         bind_classic=bind_classic,
         ssl_context=ssl_context,
         routes=routes,
@@ -90,6 +95,7 @@ async def serve_signaling_listeners(
     limits: ServerLimits | None = None,
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
+    turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
@@ -104,7 +110,11 @@ async def serve_signaling_listeners(
         authorize=authorize,
         origins=Origins(origins),
     )
-    server = _Server(context, ssl_context, routes or {}, bind_classic=bind_classic)
+    hub = Hub(context.limits, context.statistics)
+    classic = ClassicDialect(hub, context, bound=bind_classic)
+    native = NativeDialect(hub, context, turn)
+    router = Router(context, routes=routes or {}, websocket=native.handle, otherwise=classic.handle)
+    server = _Server(context, ssl_context, router, (classic, native))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.tick)
         try:
@@ -120,22 +130,28 @@ async def serve_signaling_listeners(
     raise AssertionError("it only ends by an exception")
 
 
+class _Dialect(Protocol):
+    """A protocol that peers speak."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due. Called about once in a second."""
+
+    def wake_all(self) -> None:
+        """Tell every client that the server ends."""
+
+
 class _Server:
     def __init__(
         self,
         context: Context,
         ssl_context: ssl.SSLContext | None,
-        routes: Mapping[str, Route],
-        *,
-        bind_classic: bool,
+        router: Router,
+        dialects: Sequence[_Dialect],
     ):
         self._context = context
         self._ssl_context = ssl_context
-        hub = Hub(context.limits, context.statistics)
-        self._classic = ClassicDialect(hub, context, bound=bind_classic)
-        self._router = Router(
-            context, routes=routes, websocket=None, otherwise=self._classic.handle
-        )
+        self._router = router
+        self._dialects = dialects
         self._per_address = Quota(context.limits.connections_per_address)
         self._connections: set[trio.CancelScope] = set()
         self._deadline: float | None = None
@@ -145,6 +161,7 @@ class _Server:
         who = party(address)
         statistics = self._context.statistics
         statistics.connections += 1
+        number = statistics.connections
         refused = self._per_address.is_used_up(who)
         if refused:
             statistics.over_limit["connections_per_address"] += 1
@@ -158,7 +175,7 @@ class _Server:
             self._per_address.add(who)
             statistics.connections_open += 1
             try:
-                await self._serve(stream, address, refused=refused)
+                await self._serve(stream, address, number, refused=refused)
             except Exception:
                 # One connection never ends another, and a server never ends by a mistake.
                 statistics.failures += 1
@@ -168,7 +185,9 @@ class _Server:
                 self._per_address.remove(who)
                 statistics.connections_open -= 1
 
-    async def _serve(self, stream: trio.abc.Stream, address: str, *, refused: bool) -> None:
+    async def _serve(
+        self, stream: trio.abc.Stream, address: str, number: int, *, refused: bool
+    ) -> None:
         if self._ssl_context is not None:
             # Clients end without saying so, as is usual with HTTP.
             stream = trio.SSLStream(
@@ -177,7 +196,7 @@ class _Server:
         try:
             if isinstance(stream, trio.SSLStream) and not await self._shake_hands(stream):
                 return
-            connection = Connection(stream, self._router.handle, self._context, address)
+            connection = Connection(stream, self._router.handle, self._context, address, number)
             if refused:
                 await connection.refuse(
                     RequestError(
@@ -207,11 +226,13 @@ class _Server:
     async def tick(self) -> NoReturn:
         while True:
             await trio.sleep(TICK_SECONDS)
-            self._classic.expire(trio.current_time())
+            for dialect in self._dialects:
+                dialect.tick(trio.current_time())
 
     def drain(self, deadline: float) -> None:
         self._deadline = deadline
         self._context.closing.set()
-        self._classic.wake_all()
+        for dialect in self._dialects:
+            dialect.wake_all()
         for scope in self._connections:
             scope.deadline = deadline

@@ -18,10 +18,10 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from ..rate import TokenBucket
 from ..tasks import open_background_nursery
 from .connection import linger
 from .context import Context
-from .rate import TokenBucket
 from .requests import Request, RequestError
 from .responses import Response, error_response
 from .sending import SendBuffer

@@ -27,3 +27,8 @@ class TokenBucket:
             return False
         self._tokens -= count
         return True
+
+    def delay(self, now: float) -> float:
+        """In how many seconds one may happen."""
+        tokens = self._tokens + (now - self._since) * self._rate
+        return max(0.0, (1 - tokens) / self._rate)

@@ -1,0 +1,258 @@
+"""The native signaling protocol, ``trio-rtc.v1``: the messages on the wire, and nothing else.
+
+A text frame holds one message, a JSON object whose ``type`` tells which. Fields that are not
+known here are passed over, so that a later version may add some.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+
+SUBPROTOCOL: Final = "trio-rtc.v1"
+"""How the protocol is named in an opening handshake (RFC 6455, section 1.9)."""
+
+#: JSON numbers are exact up to here in every language (RFC 8259, section 6).
+_LARGEST: Final = 2**53 - 1
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+Received = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+
+
+class CloseCode:
+    """Why the server closed; the reason that goes with it is in `REASONS`."""
+
+    LEFT: Final = 1000
+    GOING_AWAY: Final = 1001
+    BAD_MESSAGE: Final = 4400
+    NOT_AUTHORIZED: Final = 4401
+    FORBIDDEN: Final = 4403
+    SESSION_LOST: Final = 4404
+    TIMEOUT: Final = 4408
+    SUPERSEDED: Final = 4409
+    TOO_FAST: Final = 4429
+    NO_PLACE: Final = 4503
+
+
+REASONS: Final[dict[int, str]] = {
+    CloseCode.LEFT: "left",
+    CloseCode.GOING_AWAY: "server_shutdown",
+    CloseCode.BAD_MESSAGE: "bad_message",
+    CloseCode.NOT_AUTHORIZED: "not_authorized",
+    CloseCode.FORBIDDEN: "forbidden",
+    CloseCode.SESSION_LOST: "session_lost",
+    CloseCode.TIMEOUT: "timeout",
+    CloseCode.SUPERSEDED: "superseded",
+    CloseCode.TOO_FAST: "too_fast",
+    CloseCode.NO_PLACE: "no_place",
+}
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
+    pass
+
+
+class PeerEntry(msgspec.Struct, frozen=True):
+    """Somebody else in the room."""
+
+    id: Id
+    name: str
+
+
+class IceServerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A STUN or TURN server (W3C RTCIceServer)."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class Hello(_Message, frozen=True, kw_only=True):
+    """Client: open a session."""
+
+    name: str
+    room: str = ""
+    token: str | None = None
+
+
+class Resume(_Message, frozen=True, kw_only=True):
+    """Client: go on with a session; ``received`` is the last number that arrived."""
+
+    session: str
+    received: Received
+
+
+class _Content(_Message, frozen=True, kw_only=True):
+    """Bytes: as ``data`` if they are UTF-8, otherwise in base64 (RFC 4648) as ``data64``."""
+
+    data: str | None = None
+    data64: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if (self.data is None) == (self.data64 is None):
+            raise ValueError("either data or data64 is needed")
+
+    @property
+    def body(self) -> bytes:
+        if self.data64 is not None:
+            return self.data64
+        assert self.data is not None
+        return self.data.encode()
+
+
+class Send(_Content, frozen=True, kw_only=True):
+    """Client, numbered: give this to a peer."""
+
+    seq: Seq
+    to: Id
+
+
+class Leave(_Message, frozen=True, kw_only=True):
+    """Client: end the session."""
+
+
+class Ack(_Message, frozen=True, kw_only=True):
+    """Both: everything up to this number has arrived."""
+
+    received: Received
+
+
+class Welcome(_Message, frozen=True, kw_only=True):
+    """Server: the session is open.
+
+    ``messages_per_second`` and ``messages_burst`` are what a client has to keep to.
+    """
+
+    id: Id
+    name: str
+    room: str
+    session: str
+    peers: list[PeerEntry]
+    resume_seconds: float
+    max_message_bytes: int
+    messages_per_second: float
+    messages_burst: float
+    received: Received = 0
+    ice_servers: list[IceServerEntry] = []
+
+
+class Resumed(_Message, frozen=True, kw_only=True):
+    """Server: the session goes on; ``received`` is the last number that arrived."""
+
+    received: Received
+
+
+class Joined(_Message, frozen=True, kw_only=True):
+    """Server, numbered: somebody has come."""
+
+    seq: Seq
+    id: Id
+    name: str
+
+
+class Left(_Message, frozen=True, kw_only=True):
+    """Server, numbered: somebody has gone."""
+
+    seq: Seq
+    id: Id
+
+
+class Message(_Content, frozen=True, kw_only=True):
+    """Server, numbered: a peer has sent this."""
+
+    seq: Seq
+    from_: Id = msgspec.field(name="from")
+
+
+class Failed(_Message, frozen=True, kw_only=True):
+    """Server, numbered: what the client sent to a peer with the number ``of`` reached nobody."""
+
+    seq: Seq
+    of: Seq
+    to: Id
+    code: str
+    message: str
+
+
+class IceServers(_Message, frozen=True, kw_only=True, tag="ice_servers"):
+    """Server, numbered: use these from now on."""
+
+    seq: Seq
+    ice_servers: list[IceServerEntry]
+
+
+class Error(_Message, frozen=True, kw_only=True):
+    """Server: what is wrong, in one sentence, with something that has no number."""
+
+    code: str
+    message: str
+
+
+FromClient: TypeAlias = Hello | Resume | Send | Ack | Leave
+Numbered: TypeAlias = Joined | Left | Message | Failed | IceServers
+FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | Error
+
+
+class BadMessage(ValueError):
+    """A frame holds no message of this protocol."""
+
+
+class UnknownType(BadMessage):
+    """It holds a message of a type that is not known here."""
+
+
+_encoder = msgspec.json.Encoder()
+_from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+_from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
+
+encode = _encoder.encode
+
+
+def decode_from_client(text: str) -> FromClient:
+    """Read what a client has sent.
+
+    Raises:
+        UnknownType: its type is none that a client has.
+        BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
+    """
+    return _decode(_from_client, text)
+
+
+def decode_from_server(text: str) -> FromServer:
+    """Read what a server has sent.
+
+    Raises:
+        UnknownType: its type is none that a server has.
+        BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
+    """
+    return _decode(_from_server, text)
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], text: str) -> _T:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        if (type_ := _type(text)) is not None and f"{type_!r} - at `$.type`" in str(error):
+            raise UnknownType(f"no message has the type {type_[:40]!r}") from error
+        raise BadMessage(f"this is no message of {SUBPROTOCOL}: {error}") from error
+
+
+def _type(text: str) -> str | None:
+    try:
+        fields = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    type_ = fields.get("type") if isinstance(fields, dict) else None
+    return type_ if isinstance(type_, str) else None
+
+
+def content(body: bytes) -> dict[str, Any]:
+    """The fields of `Send` and `Message` that carry these bytes."""
+    try:
+        return {"data": body.decode()}
+    except UnicodeDecodeError:
+        return {"data64": body}

@@ -1,0 +1,333 @@
+"""The native protocol, ``trio-rtc.v1``, as the server speaks it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from typing import Final
+
+import trio
+
+from .. import protocol
+from ..protocol import SUBPROTOCOL, CloseCode
+from ..session import ACK_SECONDS, SessionFault
+from .authorize import Admission, JoinRequest, NotAuthorized
+from .connection import Exchange
+from .context import Context
+from .expiry import Expiry
+from .heartbeat import Heartbeat
+from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
+from .names import LONGEST_NAME, clean_text
+from .native_session import Flushes, Link, Session, printable
+from .responses import Response
+from .turn import TurnCredentials
+from .websocket import WebSocket, accept, serve_websocket
+
+logger = logging.getLogger("trio_rtc.server")
+
+PROTOCOL: Final = "native"
+
+
+class _Refused(Exception):
+    """A client does not get what it asks for: it is told why, and its connection is closed."""
+
+    def __init__(self, close_code: int, message: str, code: str | None = None):
+        super().__init__(message)
+        self.close_code = close_code
+        self.code = code or protocol.REASONS[close_code]
+
+
+class NativeDialect:
+    """Connects native clients with a hub.
+
+    Args:
+        turn: what credentials for TURN servers come from, if there are any.
+    """
+
+    def __init__(self, hub: Hub, context: Context, turn: TurnCredentials | None = None):
+        self._hub = hub
+        self._context = context
+        self._turn = turn
+        self._heartbeat = Heartbeat(context)
+        self._flushes = Flushes()
+        # Looked up by a digest: how long that takes tells nothing about a secret.
+        self._sessions: dict[bytes, Session] = {}
+        self._links: set[Link] = set()
+        self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
+        self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
+        self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
+
+    def wake_all(self) -> None:
+        """Tell every client that the server ends."""
+        for link in list(self._links):
+            self._close_for_shutdown(link)
+
+    def tick(self, now: float) -> None:
+        """Do what is due. To be called about once in a second."""
+        self._heartbeat.tick(now)
+        with self._flushes:
+            for session in self._disconnected.due(now):
+                self._context.statistics.over_limit["resume_seconds"] += 1
+                self._hub.leave(session.member)
+            for session in self._unacknowledged.due(now):
+                session.acknowledge()
+            for session in self._credentials.due(now):
+                self._credentials.begin(session, now)
+                servers = self._ice_servers(session)
+                self._tell(
+                    session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers)
+                )
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer a request for a WebSocket, and serve it."""
+        answer = accept(exchange.request, [SUBPROTOCOL])
+        if isinstance(answer, Response):
+            self._context.statistics.malformed += 1
+            await exchange.respond(answer)
+            return
+        stream, received = await exchange.take_over(answer)
+
+        async def serve(websocket: WebSocket) -> None:
+            await self.serve(websocket, exchange)
+
+        await serve_websocket(stream, received, self._context, serve)
+
+    async def serve(self, websocket: WebSocket, exchange: Exchange) -> None:
+        """Serve one connection, from its first message on."""
+        self._links.add(websocket)
+        self._heartbeat.add(websocket, trio.current_time())
+        log = {"connection": exchange.number, "address": exchange.address}
+        try:
+            if self._context.closing.is_set():
+                self._close_for_shutdown(websocket)
+                return
+            await self._serve(websocket, exchange, log)
+        finally:
+            self._heartbeat.remove(websocket)
+            self._links.discard(websocket)
+
+    async def _serve(
+        self, websocket: WebSocket, exchange: Exchange, log: dict[str, object]
+    ) -> None:
+        try:
+            opened = await self._first_message(websocket, exchange)
+        except _Refused as refusal:
+            logger.info("refused: %s", refusal, extra=log)
+            self._fail(websocket, refusal)
+            return
+        if opened is None:
+            return
+        session, first = opened
+        messages: list[str] | None = first
+        log |= {"peer": session.member.id, "room": session.member.room}
+        logger.info("connected as %s", session.member.name, extra=log)
+        try:
+            while messages is not None:
+                self.hear(session, websocket, messages)
+                messages = await websocket.receive()
+        finally:
+            logger.info("disconnected", extra=log)
+            self.detach(session, websocket)
+
+    async def _first_message(
+        self, websocket: WebSocket, exchange: Exchange
+    ) -> tuple[Session, list[str]] | None:
+        limits = self._context.limits
+        with trio.move_on_after(limits.handshake_seconds):
+            messages = await websocket.receive()
+            if messages is None:
+                return None
+            try:
+                message = self._decode(messages[0])
+            except protocol.UnknownType as error:
+                raise self._malformed(str(error)) from None
+            if isinstance(message, protocol.Hello):
+                session = await self._open(message, websocket, exchange)
+            elif isinstance(message, protocol.Resume):
+                session = self.resume(message, websocket)
+            else:
+                raise self._malformed("a connection begins with a hello, or a resume")
+            return session, messages[1:]
+        self._context.statistics.over_limit["handshake_seconds"] += 1
+        raise _Refused(CloseCode.TIMEOUT, "no session was opened in time")
+
+    async def _open(
+        self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
+    ) -> Session:
+        room = clean_text(hello.room)
+        if room != hello.room:
+            raise self._malformed(
+                f"a room's name has at most {LONGEST_NAME} bytes, no commas and no line breaks"
+            )
+        asked = JoinRequest(
+            name=clean_text(hello.name), room=room, token=hello.token, address=exchange.address
+        )
+        try:
+            admission = await self._context.authorize(asked)
+        except NotAuthorized as error:
+            self._context.statistics.refused += 1
+            code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
+            raise _Refused(code, str(error)) from None
+        if self._context.closing.is_set():
+            raise _Refused(CloseCode.GOING_AWAY, "the server ends")
+        return self.join(admission, websocket, exchange.party)
+
+    def join(self, admission: Admission, link: Link, party: str) -> Session:
+        """Open a session."""
+        context = self._context
+        session = Session(party, context.limits, self._flushes, self._removed)
+        try:
+            if context.peers.is_used_up(party):
+                raise HubFull("peers_per_address")
+            session.member = self._hub.join(clean_text(admission.name), session, admission.room)
+        except HubFull as full:
+            context.statistics.over_limit[full.limit] += 1
+            raise _Refused(
+                CloseCode.NO_PLACE, "there is no place for another peer", code=full.limit
+            ) from None
+        self._sessions[_digest(session.secret)] = session
+        context.peers.add(party)
+        context.statistics.joined[PROTOCOL] += 1
+        context.statistics.peers[PROTOCOL] += 1
+        if self._turn is not None:
+            self._credentials.begin(session, trio.current_time())
+        session.open(link, self._welcome(session))
+        return session
+
+    def _welcome(self, session: Session) -> protocol.Welcome:
+        member, limits = session.member, self._context.limits
+        return protocol.Welcome(
+            id=member.id,
+            name=printable(member.name),
+            room=member.room,
+            session=session.secret,
+            peers=[
+                protocol.PeerEntry(other.id, printable(other.name))
+                for other in self._hub.others(member)
+            ],
+            ice_servers=self._ice_servers(session),
+            resume_seconds=limits.resume_seconds,
+            max_message_bytes=limits.body_bytes,
+            messages_per_second=limits.messages_per_second,
+            messages_burst=limits.messages_burst,
+        )
+
+    def _ice_servers(self, session: Session) -> list[protocol.IceServerEntry]:
+        if self._turn is None:
+            return []
+        issued = self._turn.issue(time.time(), str(session.member.id))
+        return [protocol.IceServerEntry(**server) for server in issued]
+
+    def resume(self, message: protocol.Resume, link: Link) -> Session:
+        """Go on with a session on another connection."""
+        session = self._sessions.get(_digest(message.session))
+        if session is None or message.received < session.outbox.acknowledged:
+            raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
+        self._acknowledge(session, message.received)
+        self._context.statistics.resumed += 1
+        self._disconnected.end(session)
+        self._unacknowledged.end(session)
+        session.resume(link)
+        return session
+
+    def detach(self, session: Session, link: Link) -> None:
+        """A connection has ended; the session waits for another."""
+        if session.link is link:
+            session.link = None
+            if session.member.present:
+                self._disconnected.begin(session, trio.current_time())
+
+    def _removed(self, session: Session) -> None:
+        del self._sessions[_digest(session.secret)]
+        for expiry in (self._disconnected, self._unacknowledged, self._credentials):
+            expiry.end(session)
+        self._context.peers.remove(session.party)
+        self._context.statistics.peers[PROTOCOL] -= 1
+
+    def hear(self, session: Session, link: Link, messages: list[str]) -> None:
+        """Do what a client says, as long as its connection is the session's."""
+        with self._flushes:
+            for text in messages:
+                if session.link is not link or not link.is_open:
+                    return
+                try:
+                    self._take(session, text, self._decode(text))
+                except protocol.UnknownType as error:
+                    self._context.statistics.malformed += 1
+                    said = protocol.Error(code="unknown_type", message=f"{error}")
+                    link.send(protocol.encode(said))
+                    self._flushes.mark(link)
+                except _Refused as refusal:
+                    self._fail(link, refusal)
+
+    def _decode(self, text: str) -> protocol.FromClient:
+        try:
+            return protocol.decode_from_client(text)
+        except protocol.BadMessage as error:
+            if isinstance(error, protocol.UnknownType):
+                raise
+            raise self._malformed(str(error)) from None
+
+    def _take(self, session: Session, text: str, message: protocol.FromClient) -> None:
+        if isinstance(message, protocol.Send):
+            try:
+                is_new = session.inbox.take(message.seq, len(text))
+            except SessionFault as fault:
+                raise self._malformed(str(fault), code="sequence_gap") from None
+            if is_new:
+                self._relay(session, message)
+            if session.inbox.ack_due:
+                self._unacknowledged.end(session)
+                session.acknowledge()
+            elif session not in self._unacknowledged:
+                self._unacknowledged.begin(session, trio.current_time())
+        elif isinstance(message, protocol.Ack):
+            self._acknowledge(session, message.received)
+        elif isinstance(message, protocol.Leave):
+            session.farewell = CloseCode.LEFT
+            self._hub.leave(session.member)
+        else:
+            raise self._malformed("the session is open already")
+
+    def _relay(self, session: Session, message: protocol.Send) -> None:
+        relayed = Relayed(session.member.id, "text/plain", message.body)
+        try:
+            self._hub.send(session.member, relayed, message.to)
+        except NoSuchMember:
+            code, why = "unknown_peer", f"no peer {message.to} is here"
+        except MailboxFull:
+            code, why = "mailbox_full", f"too much waits for peer {message.to} already"
+        else:
+            return
+        seq, of = session.outbox.next, message.seq
+        failed = protocol.Failed(seq=seq, of=of, to=message.to, code=code, message=why)
+        self._tell(session, failed)
+
+    def _tell(self, session: Session, message: protocol.Numbered) -> None:
+        try:
+            session.tell(message)
+        except MailboxFull as full:
+            self._context.statistics.over_limit[full.limit] += 1
+            self._hub.leave(session.member)
+
+    def _acknowledge(self, session: Session, received: int) -> None:
+        try:
+            session.outbox.acknowledge(received)
+        except SessionFault as fault:
+            raise self._malformed(str(fault), code="sequence_gap") from None
+
+    def _malformed(self, why: str, *, code: str | None = None) -> _Refused:
+        self._context.statistics.malformed += 1
+        return _Refused(CloseCode.BAD_MESSAGE, why, code)
+
+    def _fail(self, link: Link, refusal: _Refused) -> None:
+        link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
+        link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
+
+    def _close_for_shutdown(self, link: Link) -> None:
+        link.close(CloseCode.GOING_AWAY, protocol.REASONS[CloseCode.GOING_AWAY])
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,171 @@
+"""A member whose protocol is the native one, with or without a connection. No I/O."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from .. import protocol
+from ..protocol import CloseCode
+from ..rate import TokenBucket
+from ..session import Inbox, Outbox
+from .hub import MailboxFull, Member, Presence, Relayed
+from .limits import ServerLimits
+
+SECRET_BYTES = 32
+
+
+class Link(Protocol):
+    """A connection that is open, or was."""
+
+    bucket: TokenBucket
+
+    @property
+    def is_open(self) -> bool: ...
+    def send(self, message: bytes) -> None: ...
+    def flush(self) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+    def fail(self, code: int, reason: str) -> None: ...
+
+
+class Flushes:
+    """Has each link flushed once for a batch of messages, and at once outside of one."""
+
+    def __init__(self) -> None:
+        self._links: set[Link] = set()
+        self._in_batch = False
+
+    def __enter__(self) -> None:
+        self._in_batch = True
+
+    def __exit__(self, *_: object) -> None:
+        self._in_batch = False
+        links, self._links = self._links, set()
+        for link in links:
+            link.flush()
+
+    def mark(self, link: Link) -> None:
+        """Something is to be flushed."""
+        if self._in_batch:
+            self._links.add(link)
+        else:
+            link.flush()
+
+
+class Session:
+    """The mailbox of a member, which sends what it can and keeps what is not acknowledged.
+
+    Args:
+        party: where the member joined from; see `addresses.party`.
+        on_removed: called when the member has been removed. It must not call the hub.
+
+    Attributes:
+        secret: what resumes the session: 256 random bits.
+        link: its connection; None if it has none now.
+        farewell: with which code the connection is closed when the member is removed.
+    """
+
+    member: Member
+
+    def __init__(
+        self,
+        party: str,
+        limits: ServerLimits,
+        flushes: Flushes,
+        on_removed: Callable[[Session], None],
+    ):
+        self.party = party
+        self.secret = secrets.token_urlsafe(SECRET_BYTES)
+        self.link: Link | None = None
+        self.inbox = Inbox()
+        self.outbox = Outbox()
+        self.bucket = TokenBucket(
+            limits.messages_per_second, limits.messages_burst, trio.current_time()
+        )
+        self.farewell = CloseCode.SESSION_LOST
+        self._limits = limits
+        self._flushes = flushes
+        self._on_removed = on_removed
+
+    def put_message(self, message: Relayed) -> None:
+        """Send a message, or keep it for later.
+
+        Raises:
+            MailboxFull: too much is kept already.
+        """
+        if len(self.outbox) >= self._limits.mailbox_messages:
+            raise MailboxFull("mailbox_messages")
+        if self.outbox.size + len(message.body) > self._limits.mailbox_bytes:
+            raise MailboxFull("mailbox_bytes")
+        content = protocol.content(message.body)
+        self._put(protocol.Message(seq=self.outbox.next, from_=message.sender, **content))
+
+    def put_notice(self, notice: Presence) -> None:
+        """Tell who has come or gone.
+
+        Raises:
+            MailboxFull: too much is kept already.
+        """
+        seq = self.outbox.next
+        if notice.connected:
+            self.tell(protocol.Joined(seq=seq, id=notice.id, name=printable(notice.name)))
+        else:
+            self.tell(protocol.Left(seq=seq, id=notice.id))
+
+    def tell(self, message: protocol.Numbered) -> None:
+        """Send something that is not for the sender of a message to refuse.
+
+        Raises:
+            MailboxFull: too much is kept already.
+        """
+        # Messages end at half of this: nobody is to be removed for what others send to it.
+        if len(self.outbox) >= 2 * self._limits.mailbox_messages:
+            raise MailboxFull("mailbox_messages")
+        self._put(message)
+
+    def _put(self, message: protocol.Numbered) -> None:
+        data = protocol.encode(message)
+        self.outbox.keep(data)
+        if self.link is not None:
+            self.link.send(data)
+            self._flushes.mark(self.link)
+
+    def acknowledge(self) -> None:
+        """Tell what has come."""
+        if self.link is not None:
+            received = self.inbox.acknowledged()
+            self.link.send(protocol.encode(protocol.Ack(received=received)))
+            self._flushes.mark(self.link)
+
+    def open(self, link: Link, welcome: protocol.Welcome) -> None:
+        """Begin with a connection."""
+        self._connect(link, welcome)
+
+    def resume(self, link: Link) -> None:
+        """Go on with another connection: all that may not have arrived is sent on it again."""
+        if self.link is not None:
+            self.link.close(CloseCode.SUPERSEDED, protocol.REASONS[CloseCode.SUPERSEDED])
+        self._connect(link, protocol.Resumed(received=self.inbox.acknowledged()))
+
+    def _connect(self, link: Link, first: protocol.Welcome | protocol.Resumed) -> None:
+        self.link = link
+        # What a client sends is counted over all its connections.
+        link.bucket = self.bucket
+        link.send(protocol.encode(first))
+        for message in self.outbox:
+            link.send(message)
+        self._flushes.mark(link)
+
+    def close(self) -> None:
+        """The member has been removed."""
+        self._on_removed(self)
+        if self.link is not None:
+            self.link.close(self.farewell, protocol.REASONS[self.farewell])
+
+
+def printable(name: str) -> str:
+    """A name of the hub as JSON can hold it: bytes that are no UTF-8 are replaced."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
