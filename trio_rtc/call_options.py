@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .rtc import ConnectionStats, IceServer, IceTransportPolicy, Kind, MediaTrack
-from .signaling import Peer
+from .errors import BadIceServer
+from .rtc import (
+    ConnectionStats,
+    IceServer,
+    IceTransportPolicy,
+    Kind,
+    MediaTrack,
+    ice_servers_from_environment,
+)
+from .signaling import Peer, Signaling
+
+logger = logging.getLogger("trio_rtc.call")
 
 StepName = Literal[
     "offer_sent",
@@ -64,3 +75,22 @@ class CallOptions:
     restart_timeout: float = 15.0
     close_timeout: float = 5.0
     trace: Callable[[CallStep], None] | None = None
+
+
+def choose_ice_servers(options: CallOptions, signaling: Signaling) -> Sequence[str | IceServer]:
+    """What the program says; otherwise the environment; otherwise the signaling server.
+
+    Raises:
+        BadIceServer: the environment names something else.
+    """
+    if options.ice_servers is not None:
+        return options.ice_servers
+    return ice_servers_from_environment() or list(_issued(signaling))
+
+
+def _issued(signaling: Signaling) -> Iterator[IceServer]:
+    for server in signaling.ice_servers:
+        try:
+            yield IceServer(server.urls, server.username, server.credential)
+        except BadIceServer as error:
+            logger.warning("the signaling server tells of a bad ICE server: %s", error)

@@ -50,7 +50,7 @@ async def open_call(
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
             All are asked. By default those of the environment variable
             ``TRIO_RTC_ICE_SERVERS``: URLs with spaces between them, or a JSON array as browsers
-            take it.
+            take it; without that, those that the signaling server tells of.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
         connect_timeout: seconds until the call has to be connected; also until an offer in a

@@ -17,7 +17,7 @@ import trio
 
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
-from .call_options import CallOptions, CallStep, StepName
+from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
 from .errors import CallError, Fault, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
@@ -29,10 +29,17 @@ from .rtc import (
     IceCandidateEvent,
     IceConnectionStateEvent,
     TrackEvent,
-    ice_servers_from_environment,
     open_peer_connection,
 )
-from .signaling import MessageReceived, Peer, PeerLeft, Signaling, SignalingEvent, Subscription
+from .signaling import (
+    MessageFailed,
+    MessageReceived,
+    Peer,
+    PeerLeft,
+    Signaling,
+    SignalingEvent,
+    Subscription,
+)
 from .tasks import last_words, open_background_nursery
 
 logger = logging.getLogger("trio_rtc.call")
@@ -104,11 +111,7 @@ class Conductor:
         offering = self._offering and self._crossing_offer is None
         async with (
             open_peer_connection(
-                ice_servers=(
-                    ice_servers_from_environment()
-                    if options.ice_servers is None
-                    else options.ice_servers
-                ),
+                ice_servers=choose_ice_servers(options, self._signaling),
                 ice_transport_policy=options.ice_transport_policy,
                 # An answer goes by what the offer has bundled.
                 bundle_policy="max-bundle" if offering else "balanced",
@@ -198,6 +201,8 @@ class Conductor:
         if isinstance(event, PeerLeft):
             await self._hear_of_leaving()
             return False
+        if isinstance(event, MessageFailed):
+            raise event.error
         assert isinstance(event, MessageReceived)
         try:
             action = self._negotiation.receive(decode(event.data))

@@ -77,9 +77,21 @@ _declare(server, _server_options())
 
 @app.command()
 def client(
-    server: Annotated[str, typer.Option(help="The signaling server.")] = "http://localhost:8888",
+    server: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="The signaling server; http:// for one that is classic only."
+        ),
+    ] = "ws://localhost:8888",
     name: Annotated[
         str | None, typer.Option(help="What others see us as. [default: user@host]")
+    ] = None,
+    room: Annotated[
+        str | None, typer.Option(help="Whom to be with. [default: the common room]")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="TRIO_RTC_TOKEN", help="What the server lets us in with."),
     ] = None,
     call: Annotated[
         str | None,
@@ -130,6 +142,8 @@ def client(
     options = ClientOptions(
         server=server,
         name=_default_name() if name is None else name,
+        room=room,
+        token=token,
         call=call,
         send=tuple(send or ()),
         expect=expect or 0,

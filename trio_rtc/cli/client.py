@@ -33,6 +33,8 @@ class ClientOptions:
 
     server: str
     name: str
+    room: str | None = None
+    token: str | None = None
     call: str | None = None
     send: tuple[str, ...] = ()
     expect: int = 0
@@ -85,7 +87,9 @@ class _Client:
             if options.record is not None:
                 self._recorder = await stack.enter_async_context(record_media(options.record))
             signaling = await stack.enter_async_context(
-                open_signaling(options.server, name=options.name)
+                open_signaling(
+                    options.server, name=options.name, room=options.room, token=options.token
+                )
             )
             self._reporter.signed_in(signaling, options.server)
             nursery = await stack.enter_async_context(open_background_nursery())

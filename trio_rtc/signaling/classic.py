@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
@@ -41,10 +42,12 @@ KEEPALIVE = [
 
 
 @asynccontextmanager
-async def open_classic_signaling(url: str, *, name: str) -> AsyncIterator[Signaling]:
+async def open_classic_signaling(
+    url: str, *, name: str, ssl_context: ssl.SSLContext | None
+) -> AsyncIterator[Signaling]:
     """Sign in, keep the hanging GET open during the block, sign out."""
     async with httpx.AsyncClient(
-        transport=_Transport(socket_options=KEEPALIVE),
+        transport=_Transport(verify=ssl_context or True, socket_options=KEEPALIVE),
         timeout=httpx.Timeout(ANSWER_SECONDS, pool=None),
         headers={"User-Agent": "trio-rtc"},
     ) as http:
@@ -231,5 +234,7 @@ def _peer_lines(text: str) -> Iterator[tuple[Peer, bool]]:
             yield Peer(int(rest), name), connected == "1"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    while not str(error) and (error.__cause__ or error.__context__) is not None:
+        error = error.__cause__ or error.__context__ or error
     return str(error) or type(error).__name__

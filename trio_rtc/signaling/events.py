@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..errors import SignalingError
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -39,4 +41,12 @@ class MessageReceived:
     data: bytes
 
 
-SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived
+@dataclass(frozen=True, slots=True)
+class MessageFailed:
+    """What we sent to a peer did not reach it; ``error`` tells why."""
+
+    peer: Peer
+    error: SignalingError
+
+
+SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived | MessageFailed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ import trio
 
 from ..errors import SignalingLost
 from .events import SignalingEvent
+
+logger = logging.getLogger("trio_rtc.signaling")
 
 
 class Outlet:
@@ -28,7 +31,9 @@ class Outlet:
     def put(self, event: SignalingEvent) -> None:
         self._events.append(event)
         if len(self._events) > self._limit:
-            self._events.popleft()
+            dropped = self._events.popleft()
+            if not self.dropped:
+                logger.warning("nobody takes the events of the session: %r goes", dropped)
             self.dropped += 1
         self._consumers.unpark()
 

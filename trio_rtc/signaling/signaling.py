@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
 import trio
 
 from ..errors import SignalingError, SignalingLost, UnknownPeer
-from .events import MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
+from ..protocol import IceServerEntry
+from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
 from .outlet import Outlet
 
 EVENT_LIMIT = 1024
@@ -50,13 +51,23 @@ class Signaling:
     Attributes:
         peer_id: our own id on the server.
         name: our own name, as the server has it.
+        room: the room that we are in; empty for the default one.
+        ice_servers: STUN and TURN servers that the server tells us to use, as W3C
+            RTCIceServer; none with the classic protocol. They change before they expire.
     """
 
+    ice_servers: Sequence[IceServerEntry] = ()
+
     def __init__(
-        self, peer_id: int, name: str, send: Callable[[int, bytes], Awaitable[None]]
+        self,
+        peer_id: int,
+        name: str,
+        send: Callable[[int, bytes], Awaitable[None]],
+        room: str = "",
     ) -> None:
         self.peer_id = peer_id
         self.name = name
+        self.room = room
         self._transport_send = send
         self._peers: dict[int, Peer] = {}
         self._peers_changed = trio.Event()
@@ -147,7 +158,8 @@ class Signaling:
         outlet = Outlet(EVENT_LIMIT)
 
         def wanted(event: SignalingEvent) -> bool:
-            return isinstance(event, MessageReceived) and (peer is None or event.peer.id == peer.id)
+            about_messages = isinstance(event, MessageReceived | MessageFailed)
+            return about_messages and (peer is None or event.peer.id == peer.id)
 
         for source in (self._outlet, self._rest):
             if source is not None:
@@ -197,6 +209,10 @@ class Signaling:
     def _route(self, event: SignalingEvent) -> None:
         outlet = self._by_peer.get(event.peer.id, self._rest) or self._outlet
         outlet.put(event)
+
+    def failed(self, peer_id: int, error: SignalingError) -> None:
+        peer = self._peers.get(peer_id) or Peer(peer_id, f"peer_{peer_id}")
+        self._route(MessageFailed(peer, error))
 
     def lost(self, error: SignalingLost) -> None:
         self._lost = error

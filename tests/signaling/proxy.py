@@ -1,0 +1,80 @@
+"""A TCP proxy between client and server, which stands for the network: it can be cut."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+
+class Proxy:
+    """Passes bytes on while it is `up`.
+
+    Attributes:
+        accepted: how many connections were passed on.
+        up: whether new connections are.
+        stalled: set this to let nothing through, without anybody being told.
+    """
+
+    def __init__(self, target: int):
+        self._target = target
+        self._connections: set[trio.CancelScope] = set()
+        self._flowing = trio.Event()
+        self._flowing.set()
+        self.accepted = 0
+        self._accepted = trio.lowlevel.ParkingLot()
+        self.up = True
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for scope in self._connections:
+            scope.cancel()
+
+    def stall(self) -> None:
+        """Let nothing through, and tell nobody."""
+        self._flowing = trio.Event()
+
+    def flow(self) -> None:
+        """Let it through again."""
+        self._flowing.set()
+
+    async def wait_accepted(self, count: int) -> None:
+        """Wait until that many connections were passed on."""
+        while self.accepted < count:
+            await self._accepted.park()
+
+    async def serve(self, client: trio.SocketStream) -> None:
+        if not self.up:
+            await trio.aclose_forcefully(client)
+            return
+        self.accepted += 1
+        self._accepted.unpark_all()
+        server = await trio.open_tcp_stream("127.0.0.1", self._target)
+        async with client, server, trio.open_nursery() as nursery:
+            scope = nursery.cancel_scope
+            self._connections.add(scope)
+            nursery.start_soon(self._pump, client, server, scope)
+            nursery.start_soon(self._pump, server, client, scope)
+        self._connections.discard(scope)
+
+    async def _pump(
+        self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope
+    ) -> None:
+        try:
+            async for data in source:
+                await self._flowing.wait()
+                await sink.send_all(data)
+            await sink.send_eof()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            scope.cancel()
+
+
+@asynccontextmanager
+async def open_proxy(target: int) -> AsyncIterator[tuple[Proxy, int]]:
+    """A proxy to a port on loopback, and the port that it has itself."""
+    proxy = Proxy(target)
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, proxy.serve, 0)
+        yield proxy, listeners[0].socket.getsockname()[1]
+        nursery.cancel_scope.cancel()

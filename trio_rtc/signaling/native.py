@@ -1,0 +1,181 @@
+"""The native protocol, ``trio-rtc.v1``, as a client speaks it: over a WebSocket.
+
+A session outlives its connections: one task keeps a connection, and makes another when it is
+lost. What was sent meanwhile goes out then, and what came meanwhile comes in.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from .. import protocol
+from ..errors import SignalingError, SignalingLost, UnknownPeer
+from ..protocol import REASONS, SUBPROTOCOL, CloseCode
+from ..tasks import last_words, open_background_nursery
+from .events import Peer
+from .native_connection import Changes, Connector, Over
+from .session import ClientSession
+from .signaling import Signaling
+
+logger = logging.getLogger("trio_rtc.signaling")
+
+LEAVE_SECONDS = 10.0
+"""How long what was sent may take to arrive when the session is left."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+
+@asynccontextmanager
+async def open_native_signaling(
+    url: str,
+    *,
+    name: str,
+    room: str,
+    token: str | None,
+    ssl_context: ssl.SSLContext | None,
+) -> AsyncIterator[Signaling]:
+    """Open a session, keep it over any number of connections during the block, leave it."""
+    client = _NativeClient(url, ssl_context, protocol.Hello(name=name, room=room, token=token))
+    async with open_background_nursery() as nursery:
+        try:
+            signaling: Signaling = await nursery.start(client.run)
+            yield signaling
+        finally:
+            async with last_words(LEAVE_SECONDS):
+                await client.leave()
+            client.stop()
+
+
+class _NativeClient:
+    def __init__(self, url: str, ssl_context: ssl.SSLContext | None, hello: protocol.Hello):
+        self._url = url
+        self._session = ClientSession(hello)
+        self._changes = Changes()
+        self._connector = Connector(url, ssl_context, self._session, self._hear, self._changes)
+        self._opened: trio.TaskStatus[Signaling] = trio.TASK_STATUS_IGNORED
+        self._signaling: Signaling | None = None
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._leaving = False
+        self._lost: SignalingLost | None = None
+
+    async def send(self, to: int, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        while not self._session.has_place and self._lost is None:
+            await self._changes.wait()
+        if self._lost is not None:
+            raise self._lost
+        assert self._signaling is not None
+        # Presence comes in order with everything else: who is not among them is not there.
+        if to not in self._signaling.peers and to != self._signaling.peer_id:
+            raise UnknownPeer(f"no peer {to} is signed in")
+        self._session.send(to, data)
+        self._changes.notify()
+
+    async def leave(self) -> None:
+        """Have all that was sent arrive, and end the session."""
+        self._leaving = True
+        self._session.leave()
+        self._changes.notify()
+        if self._signaling is not None:
+            await self._ended.wait()
+
+    def stop(self) -> None:
+        """End now, whatever has not arrived."""
+        self._scope.cancel()
+
+    async def run(self, task_status: trio.TaskStatus[Signaling]) -> None:
+        """Have the session opened, and connect again and again until it ends."""
+        self._opened = task_status
+        try:
+            with self._scope:
+                await self._keep_connected()
+        finally:
+            self._ended.set()
+
+    async def _keep_connected(self) -> None:
+        pause, deadline = FIRST_PAUSE, trio.current_time()
+        while True:
+            began = trio.current_time()
+            over = await self._connector.connect()
+            now = trio.current_time()
+            if self._signaling is None:
+                raise self._not_opened(over)
+            if self._session.ready:
+                assert self._session.welcome is not None
+                deadline = now + self._session.welcome.resume_seconds
+                if now - began > LONGEST_PAUSE:
+                    pause = FIRST_PAUSE
+            self._session.disconnected()
+            if over.final or now >= deadline:
+                self._end(self._signaling, over)
+                return
+            wait = min(pause * random.uniform(0.5, 1), deadline - now)
+            logger.info("connecting to the server again in %.1f s: %s", wait, over.why)
+            await trio.sleep(wait)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _not_opened(self, over: Over) -> SignalingError:
+        if over.code == "server_unreachable":
+            return SignalingError(
+                f"no signaling server answers at {self._url}: {over.why}",
+                code=over.code,
+                fault="network",
+            )
+        if over.code == "not_signaling_server":
+            return SignalingError(
+                f"{self._url} is not a signaling server with {SUBPROTOCOL}: {over.why}",
+                code=over.code,
+            )
+        return SignalingError(over.why, code=over.code)
+
+    def _end(self, signaling: Signaling, over: Over) -> None:
+        if self._leaving:
+            if over.code != REASONS[CloseCode.LEFT]:
+                logger.warning("the session was not left in an orderly way: %s", over.why)
+            return
+        self._lost = SignalingLost(
+            f"the session with the signaling server is lost: {over.why}",
+            code=over.code if over.final else REASONS[CloseCode.SESSION_LOST],
+            fault="remote" if over.final else "network",
+        )
+        signaling.lost(self._lost)
+        self._changes.notify()
+
+    def _hear(self, message: protocol.FromServer) -> None:
+        if isinstance(message, protocol.Welcome):
+            self._signaling = self._welcome(message)
+            # From now on there is something to leave, even when we are cancelled.
+            self._scope.shield = True
+            self._opened.started(self._signaling)
+        elif self._signaling is not None:
+            _tell(self._signaling, message)
+
+    def _welcome(self, welcome: protocol.Welcome) -> Signaling:
+        signaling = Signaling(welcome.id, welcome.name, self.send, welcome.room)
+        signaling.ice_servers = welcome.ice_servers
+        for peer in welcome.peers:
+            signaling.joined(Peer(peer.id, peer.name))
+        return signaling
+
+
+def _tell(signaling: Signaling, message: protocol.FromServer) -> None:
+    match message:
+        case protocol.Joined():
+            signaling.joined(Peer(message.id, message.name))
+        case protocol.Left():
+            signaling.left(message.id)
+        case protocol.Message():
+            signaling.received(message.from_, message.body)
+        case protocol.IceServers():
+            signaling.ice_servers = message.ice_servers
+        case protocol.Failed(code="unknown_peer"):
+            signaling.failed(message.to, UnknownPeer(message.message, fault="remote"))
+        case protocol.Failed():
+            signaling.failed(message.to, SignalingError(message.message, code=message.code))

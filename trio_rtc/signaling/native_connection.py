@@ -1,0 +1,201 @@
+"""One connection of a native session: opened, served to its end, and why it ended."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import trio
+
+from .. import protocol
+from ..protocol import REASONS, SUBPROTOCOL, CloseCode
+from ..rate import TokenBucket
+from ..session import ACK_SECONDS, SessionFault
+from .session import ClientSession
+from .websocket import ClientWebSocket, WebSocketLost, open_websocket
+
+logger = logging.getLogger("trio_rtc.signaling")
+
+ANSWER_SECONDS = 10.0
+"""How long a server may take to accept a connection, and then to answer the first message."""
+
+PING_SECONDS = 10.0
+PONG_SECONDS = 10.0
+"""How often the server is asked for a sign of life, and how long it may take for that."""
+
+#: What the server sends may be longer in JSON than it was on its way there.
+LARGEST_MESSAGE = 16 * 1024 * 1024
+
+#: Closes after which another connection would fare no better.
+FINAL = {
+    CloseCode.LEFT,
+    CloseCode.BAD_MESSAGE,
+    CloseCode.NOT_AUTHORIZED,
+    CloseCode.FORBIDDEN,
+    CloseCode.SESSION_LOST,
+    CloseCode.SUPERSEDED,
+    CloseCode.NO_PLACE,
+}
+
+#: What the statuses of a refused handshake mean.
+STATUSES = {
+    401: REASONS[CloseCode.NOT_AUTHORIZED],
+    403: REASONS[CloseCode.FORBIDDEN],
+    429: REASONS[CloseCode.NO_PLACE],
+    503: REASONS[CloseCode.NO_PLACE],
+}
+
+
+@dataclass(frozen=True)
+class Over:
+    """Why a connection has ended, or why there was none.
+
+    Attributes:
+        why: in words.
+        code: what this is for a session that has not been opened yet.
+        final: whether it ends the session.
+    """
+
+    why: str
+    code: str = "server_unreachable"
+    final: bool = False
+
+
+class Changes:
+    """Wakes those who wait for something to be different."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def notify(self) -> None:
+        self._event.set()
+        self._event = trio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class Connector:
+    """Opens connections for a session, one after the other.
+
+    Args:
+        hear: called with each message of the server that is new.
+        changes: notified of whatever comes in; to be notified when there is something to send.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ssl_context: ssl.SSLContext | None,
+        session: ClientSession,
+        hear: Callable[[protocol.FromServer], None],
+        changes: Changes,
+    ):
+        self._url = url
+        self._ssl_context = ssl_context
+        self._session = session
+        self._hear = hear
+        self._changes = changes
+        self._bucket: TokenBucket | None = None
+
+    async def connect(self) -> Over:
+        """Open a connection and serve it to its end."""
+        try:
+            async with open_websocket(
+                self._url,
+                subprotocols=[SUBPROTOCOL],
+                timeout=ANSWER_SECONDS,
+                max_message_bytes=LARGEST_MESSAGE,
+                ssl_context=self._ssl_context,
+            ) as websocket:
+                return await self._serve(websocket)
+        except WebSocketLost as lost:
+            if lost.status is None:
+                return Over(str(lost))
+            return Over(str(lost), STATUSES.get(lost.status, "not_signaling_server"))
+
+    async def _serve(self, websocket: ClientWebSocket) -> Over:
+        if websocket.subprotocol != SUBPROTOCOL:
+            return Over("it speaks WebSocket, but not this protocol", "not_signaling_server")
+        self._session.connected()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write, websocket)
+            nursery.start_soon(self._acknowledge)
+            nursery.start_soon(self._see_whether_alive, websocket, nursery.cancel_scope)
+            over = await self._read(websocket)
+            nursery.cancel_scope.cancel()
+            return over
+        return Over(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
+
+    async def _read(self, websocket: ClientWebSocket) -> Over:
+        said: str | None = None
+        with trio.move_on_after(ANSWER_SECONDS) as scope:
+            try:
+                while True:
+                    message = self._decode(await websocket.receive())
+                    if isinstance(message, protocol.Error):
+                        said = message.message
+                        if self._session.ready:
+                            logger.warning("the server says: %s (%s)", said, message.code)
+                    elif message is not None:
+                        self._take(message)
+                    if self._session.ready:
+                        scope.deadline = float("inf")
+                    self._changes.notify()
+            except WebSocketLost as lost:
+                reason = REASONS.get(lost.code, "server_unreachable")
+                return Over(said or str(lost), reason, final=lost.code in FINAL)
+            except (protocol.BadMessage, SessionFault) as fault:
+                why = f"the server does not keep to the protocol: {fault}"
+                return Over(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
+        return Over(f"the server said nothing for {ANSWER_SECONDS:.0f} s")
+
+    def _decode(self, text: str | bytes) -> protocol.FromServer | None:
+        if isinstance(text, bytes):
+            raise protocol.BadMessage("a message is binary")
+        return self._session.receive(text)
+
+    def _take(self, message: protocol.FromServer) -> None:
+        if isinstance(message, protocol.Welcome):
+            # Half of what the server lets through at once: what was held up on its way arrives
+            # in a burst that is larger than it was here.
+            burst = max(1.0, message.messages_burst / 2)
+            self._bucket = TokenBucket(message.messages_per_second, burst, trio.current_time())
+        self._hear(message)
+
+    async def _write(self, websocket: ClientWebSocket) -> None:
+        # The reader finds out too that the connection has been closed, and why.
+        with suppress(WebSocketLost):
+            while True:
+                while not self._session.to_send:
+                    await self._changes.wait()
+                message = self._session.to_send.popleft()
+                if self._bucket is not None:
+                    await self._keep_to_the_rate(self._bucket)
+                await websocket.send(message.decode())
+
+    async def _keep_to_the_rate(self, bucket: TokenBucket) -> None:
+        now = trio.current_time()
+        if not bucket.take(1, now):
+            await trio.sleep(bucket.delay(now))
+            bucket.take(1, trio.current_time())
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await trio.sleep(ACK_SECONDS)
+            self._session.acknowledge()
+            self._changes.notify()
+
+    async def _see_whether_alive(
+        self, websocket: ClientWebSocket, connection: trio.CancelScope
+    ) -> None:
+        with suppress(WebSocketLost):
+            while True:
+                await trio.sleep(PING_SECONDS)
+                with trio.move_on_after(PONG_SECONDS) as patience:
+                    await websocket.ping()
+                if patience.cancelled_caught:
+                    connection.cancel()

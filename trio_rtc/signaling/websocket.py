@@ -1,0 +1,251 @@
+"""A WebSocket to a server: trio-websocket, with one error for all that can happen to it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import h11
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from wsproto.utilities import ProtocolError
+
+from ..tasks import open_background_nursery
+
+CLOSE_SECONDS = 1.0
+"""How long a server may take to answer a close."""
+
+#: The code of a connection that ended without a close frame (RFC 6455, section 7.1.5).
+NO_CLOSE = 1006
+
+
+class WebSocketLost(Exception):
+    """There is no connection: it could not be opened, or has ended.
+
+    Attributes:
+        status: of the server's HTTP response, if it refused to open one; 0 if what it said was
+            no HTTP.
+        code: with which it was closed.
+    """
+
+    def __init__(self, why: str, *, status: int | None = None, code: int = NO_CLOSE):
+        super().__init__(why)
+        self.status = status
+        self.code = code
+
+
+class ClientWebSocket:
+    """An open connection. All methods raise `WebSocketLost`."""
+
+    def __init__(self, connection: WebSocketConnection):
+        self._connection = connection
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server has chosen of the subprotocols that it was offered."""
+        return self._connection.subprotocol
+
+    async def receive(self) -> str | bytes:
+        """The next message."""
+        try:
+            return await self._connection.get_message()
+        except ConnectionClosed as closed:
+            raise _closed(closed) from closed
+
+    async def send(self, message: str) -> None:
+        """Send a message. If this is cancelled, the connection cannot be used any more."""
+        try:
+            await self._connection.send_message(message)
+        except (ConnectionClosed, ProtocolError) as error:
+            raise _closed(error) from error
+
+    async def ping(self) -> None:
+        """Wait for a sign of life; for ever, if there is none."""
+        try:
+            await self._connection.ping()
+        except (ConnectionClosed, ProtocolError) as error:
+            raise _closed(error) from error
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str,
+    *,
+    subprotocols: list[str],
+    timeout: float,
+    max_message_bytes: int,
+    ssl_context: ssl.SSLContext | None = None,
+) -> AsyncIterator[ClientWebSocket]:
+    """Open a connection, and close it at the end of the block.
+
+    Args:
+        url: ``ws://…`` or ``wss://…``
+        subprotocols: what the server may choose from.
+        timeout: seconds for the connection with all its handshakes.
+        max_message_bytes: the size of the largest message that the server may send.
+        ssl_context: how to verify the server; by default by the system's authorities.
+
+    Raises:
+        WebSocketLost: it could not be opened.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with trio.move_on_after(timeout) as patience:
+        stream = await _connect(host, port, ssl_context, secure=secure)
+        try:
+            async with open_background_nursery() as nursery:
+                reader = _Reader(stream, parts.netloc.rpartition("@")[2], resource)
+                connection = await reader.open(nursery, subprotocols, max_message_bytes)
+                patience.deadline = float("inf")
+                try:
+                    yield ClientWebSocket(connection)
+                finally:
+                    with trio.move_on_after(CLOSE_SECONDS):
+                        await connection.aclose()
+        finally:
+            # trio-websocket leaves the stream open if the server has closed first.
+            await trio.aclose_forcefully(stream)
+    if patience.cancelled_caught:
+        raise WebSocketLost(f"there was no answer within {timeout:g} s")
+
+
+async def _connect(
+    host: str, port: int, ssl_context: ssl.SSLContext | None, *, secure: bool
+) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+    try:
+        stream = await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise WebSocketLost(_reason(error)) from error
+    if not secure:
+        return stream
+    context = ssl_context or ssl.create_default_context()
+    encrypted = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    try:
+        await encrypted.do_handshake()
+    except BaseException as error:
+        await trio.aclose_forcefully(stream)
+        if isinstance(error, trio.BrokenResourceError):
+            raise WebSocketLost(_reason(error)) from error
+        raise
+    return encrypted
+
+
+class _Reader:
+    """Runs trio-websocket's reader, which may fail in ways that its interface does not show."""
+
+    def __init__(
+        self,
+        stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
+        host: str,
+        resource: str,
+    ):
+        self._stream = stream
+        self._host = host
+        self._resource = resource
+
+    async def open(
+        self, nursery: trio.Nursery, subprotocols: list[str], max_message_bytes: int
+    ) -> WebSocketConnection:
+        """Shake hands.
+
+        Raises:
+            WebSocketLost: the server refuses, goes away, or speaks something else.
+        """
+        try:
+            connection: WebSocketConnection = await nursery.start(
+                self._run, subprotocols, max_message_bytes
+            )
+        except ConnectionRejected as rejected:
+            status = rejected.status_code
+            body = (rejected.body or b"").decode(errors="replace").strip()[:200]
+            raise WebSocketLost(
+                f"it answers with {status} {body}".rstrip(), status=status
+            ) from rejected
+        return connection
+
+    async def _run(
+        self,
+        subprotocols: list[str],
+        max_message_bytes: int,
+        task_status: trio.TaskStatus[WebSocketConnection],
+    ) -> None:
+        started = False
+        try:
+            async with open_background_nursery() as nursery:
+                with trio.CancelScope() as handshake:
+                    watched = _Watched(self._stream, handshake.cancel)
+                    connection = await wrap_client_stream(
+                        nursery,
+                        watched,  # type: ignore[arg-type]  # Any stream will do.
+                        self._host,
+                        self._resource,
+                        subprotocols=subprotocols,
+                        max_message_size=max_message_bytes,
+                    )
+                    watched.on_end = _nothing
+                if handshake.cancelled_caught:
+                    raise WebSocketLost("it goes away without an answer")
+                started = True
+                task_status.started(connection)
+                await trio.sleep_forever()
+        except (ProtocolError, h11.ProtocolError, UnicodeDecodeError) as error:
+            # Whoever receives finds the connection closed.
+            if not started:
+                raise WebSocketLost("what it says is not WebSocket", status=0) from error
+
+
+class _Watched(trio.abc.Stream):
+    """A stream that tells of its end, of which trio-websocket's handshake takes no notice."""
+
+    def __init__(self, stream: trio.abc.Stream, on_end: Callable[[], None]):
+        self._stream = stream
+        self.on_end = on_end
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError:
+            self.on_end()
+            raise
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self.on_end()
+            raise
+        if not data:
+            self.on_end()
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _closed(error: Exception) -> WebSocketLost:
+    reason = error.reason if isinstance(error, ConnectionClosed) else None
+    code = NO_CLOSE if reason is None else reason.code
+    text = f": {reason.reason}" if reason is not None and reason.reason else ""
+    return WebSocketLost(f"the connection was closed with {code}{text}", code=code)
+
+
+def _reason(error: BaseException) -> str:
+    while not str(error) and error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
