@@ -78,6 +78,28 @@ async def add(call: Call, track: MediaTrack) -> None:
     await call.add_track(track)
 
 
+@pytest.mark.parametrize(("caller", "callee"), [("ws", "http"), ("http", "ws")])
+async def test_peers_of_both_protocols_call_each_other(caller: str, callee: str) -> None:
+    async def echo(call: Call) -> None:
+        channel = await anext(aiter(call.channels))
+        await channel.send(await channel.receive())
+        await call.wait_ended()
+
+    with trio.fail_after(60):
+        async with (
+            tcp_server() as port,
+            open_signaling(f"{caller}://127.0.0.1:{port}", name="alice") as alice,
+            open_signaling(f"{callee}://127.0.0.1:{port}", name="bob") as bob,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(serve_calls, echo, bob)
+            peer = await alice.wait_for_peer("bob")
+            async with open_call(alice, peer) as call, await call.open_channel("chat") as channel:
+                await channel.send(b"\xff")
+                assert await channel.receive() == b"\xff"
+            nursery.cancel_scope.cancel()
+
+
 async def test_an_offer_that_reaches_nobody_ends_the_call() -> None:
     hub = MemoryHub()
     alice, bob = hub.sign_in("alice"), hub.sign_in("bob")

@@ -338,6 +338,15 @@ async def test_cancelling_leaves_the_session_at_once() -> None:
         await left(bob, "alice")
 
 
+async def test_cancelling_without_a_connection_takes_no_longer_than_with_one() -> None:
+    with trio.fail_after(30), trio.CancelScope() as scope:
+        async with open_pair() as pair:
+            pair.proxy.up = False
+            pair.proxy.cut()
+            await pair.alice.send("bob", "never arrives")
+            scope.cancel()
+
+
 async def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_connection, "ANSWER_SECONDS", 0.2)
     async with trio.open_nursery() as nursery:

@@ -47,9 +47,11 @@ async def open_native_signaling(
             signaling: Signaling = await nursery.start(client.run)
             yield signaling
         finally:
-            async with last_words(LEAVE_SECONDS):
-                await client.leave()
-            client.stop()
+            try:
+                async with last_words(LEAVE_SECONDS):
+                    await client.leave()
+            finally:
+                client.stop()
 
 
 class _NativeClient:
