@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .errors import UnknownPeer as UnknownPeer
     from .messages import IceCandidate as IceCandidate
     from .messages import SessionDescription as SessionDescription
+    from .rtc import ChannelStream as ChannelStream
+    from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from .rtc import record_media as record_media
     from .server import ServerLimits as ServerLimits
     from .server import serve_signaling as serve_signaling
+    from .signaling import MessageFailed as MessageFailed
     from .signaling import MessageReceived as MessageReceived
     from .signaling import Peer as Peer
     from .signaling import PeerJoined as PeerJoined
@@ -59,6 +62,8 @@ _HOMES: Final = {
     ),
     "messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
+        "ChannelStream",
+        "ChannelTransport",
         "DataChannel",
         "IceServer",
         "MediaTrack",
@@ -69,6 +74,7 @@ _HOMES: Final = {
     ),
     "server": ("ServerLimits", "serve_signaling"),
     "signaling": (
+        "MessageFailed",
         "MessageReceived",
         "Peer",
         "PeerJoined",

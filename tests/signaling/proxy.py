@@ -12,13 +12,14 @@ class Proxy:
     """Passes bytes on while it is `up`.
 
     Attributes:
+        target: the server's port on loopback.
         accepted: how many connections were passed on.
         up: whether new connections are.
         stalled: set this to let nothing through, without anybody being told.
     """
 
     def __init__(self, target: int):
-        self._target = target
+        self.target = target
         self._connections: set[trio.CancelScope] = set()
         self._flowing = trio.Event()
         self._flowing.set()
@@ -50,7 +51,11 @@ class Proxy:
             return
         self.accepted += 1
         self._accepted.unpark_all()
-        server = await trio.open_tcp_stream("127.0.0.1", self._target)
+        try:
+            server = await trio.open_tcp_stream("127.0.0.1", self.target)
+        except OSError:
+            await trio.aclose_forcefully(client)
+            return
         async with client, server, trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
             self._connections.add(scope)
