@@ -18,8 +18,7 @@ import trio_rtc
 from trio_rtc.call import Call, EndReason
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.signaling import Signaling
-
-from .calls.memory_signaling import MemoryHub
+from trio_rtc.testing import MemoryHub
 
 PAGE = (Path(__file__).parent.parent / "docs" / "calls.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)

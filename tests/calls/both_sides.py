@@ -13,8 +13,7 @@ from trio_rtc.call import Call
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.rtc import DataChannel, Kind, MediaTrack
 from trio_rtc.signaling import Signaling
-
-from .memory_signaling import MemoryHub
+from trio_rtc.testing import MemoryHub
 
 
 @dataclass

@@ -17,8 +17,7 @@ from trio_rtc.errors import CallError, NegotiationError, SignalingError, Signali
 from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import Kind, open_media
 from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, Signaling
-
-from .memory_signaling import MemoryHub
+from trio_rtc.testing import MemoryHub
 
 
 async def echo(call: Call) -> None:

@@ -8,9 +8,9 @@ from trio_rtc.call import Call
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import TrioRTCError
 from trio_rtc.rtc import open_media
+from trio_rtc.testing import MemoryHub
 
 from ..rtc.stepping import cancelled_after_each_step
-from .memory_signaling import MemoryHub
 
 STRIDE = 7
 

@@ -19,9 +19,9 @@ from trio_rtc.protocol import IceServerEntry
 from trio_rtc.rtc import IceServer, MediaTrack, open_media
 from trio_rtc.server.turn import TurnCredentials
 from trio_rtc.signaling import open_signaling
+from trio_rtc.testing import MemoryHub
 
 from .both_sides import next_track, open_both, open_chat, works
-from .memory_signaling import MemoryHub
 
 
 @asynccontextmanager

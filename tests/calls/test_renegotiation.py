@@ -10,9 +10,9 @@ from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import CallError, SignalingError
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer
+from trio_rtc.testing import MemoryHub, describe
 
 from .both_sides import next_track, open_both, open_chat, works
-from .memory_signaling import MemoryHub, describe
 
 
 async def test_either_side_adds_a_track() -> None:

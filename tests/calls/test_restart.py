@@ -12,10 +12,10 @@ from trio_rtc.call_options import CallStep
 from trio_rtc.errors import CallError, SignalingLost
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer
+from trio_rtc.testing import describe
 
 from ..rtc.cutting import cut
 from .both_sides import Ends, next_track, open_both, open_chat, works
-from .memory_signaling import describe
 
 QUICK: dict[str, Any] = {"silence_timeout": 0.5}
 

@@ -26,8 +26,7 @@ from trio_rtc.rtc import (
     open_peer_connection,
 )
 from trio_rtc.signaling import MessageReceived, Peer, Signaling
-
-from .memory_signaling import MemoryHub
+from trio_rtc.testing import MemoryHub
 
 
 class ClassicPeer:

@@ -1,40 +1,50 @@
-"""Signaling without a server: what one side sends, the other receives, and a test may watch."""
+"""What to test programs with: signaling without a server, of which a test sees every message."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import trio
 
-from trio_rtc.errors import NegotiationError, UnknownPeer
-from trio_rtc.messages import Bye, IceCandidate, Message, SessionDescription, decode
-from trio_rtc.signaling import Peer, Signaling
+from .errors import NegotiationError, UnknownPeer
+from .messages import Bye, IceCandidate, Message, SessionDescription, decode
+from .signaling import Peer, Signaling
 
-Delay = Callable[[Peer, bytes], Awaitable[None]]
+Delay: TypeAlias = Callable[[Peer, bytes], Awaitable[object]]
 
 
 @dataclass
 class MemoryHub:
-    """Peers who see each other.
+    """Peers who see each other, in one program and without a network between them.
+
+    Calls between them are real: only what the peers say to each other in order to connect goes
+    through the hub.
 
     Attributes:
-        log: who sent what, in order: ``alice offer``, ``bob candidate``, ``bob end``, ...
-        delay: awaited before a message is delivered.
+        log: who said what, in order: ``alice offer``, ``bob answer``, ``bob candidate``,
+            ``bob end`` (of candidates), ``alice bye``, ``alice something else``.
+        delay: called with the sender and each message, and awaited before it is delivered: to
+            have it come late, or never.
     """
 
     log: list[str] = field(default_factory=list)
     delay: Delay | None = None
     _members: dict[int, Signaling] = field(default_factory=dict)
     _logged: trio.Event = field(default_factory=trio.Event)
+    _last_id: int = 0
 
     async def wait_for(self, entry: str) -> None:
-        """Wait until it is in the log."""
+        """Wait until this is in the log."""
         while entry not in self.log:
             await self._logged.wait()
+        await trio.lowlevel.checkpoint()
 
     def sign_in(self, name: str) -> Signaling:
-        own = Peer(len(self._members) + 1, name)
+        """Sign somebody in; the others hear of it."""
+        self._last_id += 1
+        own = Peer(self._last_id, name)
 
         async def send(to: int, data: bytes) -> None:
             await trio.lowlevel.checkpoint()
@@ -44,7 +54,7 @@ class MemoryHub:
             if self.delay is not None:
                 await self.delay(own, data)
             if to not in self._members:
-                raise UnknownPeer(f"no peer {to}")
+                raise UnknownPeer(f"no peer {to} is signed in")
             self._members[to].received(own.id, data)
 
         signaling = Signaling(own.id, name, send)
@@ -55,12 +65,14 @@ class MemoryHub:
         return signaling
 
     def sign_out(self, signaling: Signaling) -> None:
+        """Have somebody leave; the others hear of it."""
         del self._members[signaling.peer_id]
         for other in self._members.values():
             other.left(signaling.peer_id)
 
 
 def describe(data: bytes) -> str:
+    """What kind of message this is, in the words of `MemoryHub.log`."""
     try:
         message: Message = decode(data)
     except NegotiationError:
