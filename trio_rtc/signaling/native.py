@@ -43,9 +43,9 @@ async def open_native_signaling(
     """Open a session, keep it over any number of connections during the block, leave it."""
     client = _NativeClient(url, ssl_context, protocol.Hello(name=name, room=room, token=token))
     async with open_background_nursery() as nursery:
+        nursery.start_soon(client.run)
         try:
-            signaling: Signaling = await nursery.start(client.run)
-            yield signaling
+            yield await client.opened()
         finally:
             try:
                 async with last_words(LEAVE_SECONDS):
@@ -60,8 +60,8 @@ class _NativeClient:
         self._session = ClientSession(hello)
         self._changes = Changes()
         self._connector = Connector(url, ssl_context, self._session, self._hear, self._changes)
-        self._opened: trio.TaskStatus[Signaling] = trio.TASK_STATUS_IGNORED
         self._signaling: Signaling | None = None
+        self._opened = trio.Event()
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
         self._leaving = False
@@ -92,9 +92,14 @@ class _NativeClient:
         """End now, whatever has not arrived."""
         self._scope.cancel()
 
-    async def run(self, task_status: trio.TaskStatus[Signaling]) -> None:
+    async def opened(self) -> Signaling:
+        """Wait until the session is open."""
+        await self._opened.wait()
+        assert self._signaling is not None
+        return self._signaling
+
+    async def run(self) -> None:
         """Have the session opened, and connect again and again until it ends."""
-        self._opened = task_status
         try:
             with self._scope:
                 await self._keep_connected()
@@ -155,7 +160,7 @@ class _NativeClient:
             self._signaling = self._welcome(message)
             # From now on there is something to leave, even when we are cancelled.
             self._scope.shield = True
-            self._opened.started(self._signaling)
+            self._opened.set()
         elif self._signaling is not None:
             _tell(self._signaling, message)
 
