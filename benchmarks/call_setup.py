@@ -16,6 +16,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +159,27 @@ def coturn(address: str) -> Iterator[IceServer | None]:
             process.wait()
 
 
+@contextlib.contextmanager
+def distant(address: str, turn: IceServer) -> Iterator[tuple[IceServer, ...]]:
+    """The same server as STUN and TURN server, 100 ms away there and back."""
+    port = turn.url_list[0].split(":")[2].partition("?")[0]
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).parent / "delay.py", address, port, "--milliseconds", "50"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        far = f"{address}:{process.stdout.readline().strip()}"
+        yield (
+            IceServer(f"stun:{far}"),
+            IceServer(f"turn:{far}?transport=udp", turn.username, turn.credential),
+        )
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def measure(scenario: Scenario, turns: int, rounds: int) -> dict[str, object]:
     sides: dict[str, Callable[[], list[float]]] = {
         "ours": lambda: trio.run(ours, scenario, rounds),
@@ -184,15 +206,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     arguments = parser.parse_args()
     address = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
-    with silent_server(address) as silent, coturn(address) as turn:
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(silent_server(address))
+        turn = stack.enter_context(coturn(address))
         scenarios = [
             Scenario("no servers"),
             Scenario("a STUN server that does not answer", (IceServer(f"stun:{silent}"),)),
         ]
         if turn is not None:
+            far = stack.enter_context(distant(address, turn))
             scenarios += [
                 Scenario("TURN", (turn,)),
                 Scenario("relay only", (turn,), relay_only=True),
+                Scenario("STUN and TURN at 100 ms round trip", far),
+                Scenario("relay only at 100 ms round trip", far, relay_only=True),
             ]
         results = [measure(scenario, arguments.turns, arguments.rounds) for scenario in scenarios]
     if arguments.json is not None:
