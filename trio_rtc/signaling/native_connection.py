@@ -22,9 +22,12 @@ logger = logging.getLogger("trio_rtc.signaling")
 ANSWER_SECONDS = 10.0
 """How long a server may take to accept a connection, and then to answer the first message."""
 
-PING_SECONDS = 10.0
-PONG_SECONDS = 10.0
-"""How often the server is asked for a sign of life, and how long it may take for that."""
+PING_SECONDS = 5.0
+PONG_SECONDS = 5.0
+"""How often the server is asked for a sign of life, and how long it may take for that.
+
+A call that is lost needs signaling to look for another way, and has 15 s for both.
+"""
 
 #: What the server sends may be longer in JSON than it was on its way there.
 LARGEST_MESSAGE = 16 * 1024 * 1024

@@ -249,11 +249,16 @@ class Exchange:
         """Before a description: the agents that its credentials are for (RFC 8839, 4.4.1.1.1)."""
         ice = {media.rtp.muxId: media.ice for media in parsed.media}
         for mid, path in self._by_mid(parsed).items():
-            is_new = path.remote is not None and path.remote != ice[mid]
-            if kind == "offer" and is_new:
+            remote = ice[mid]
+            if path.remote is None or remote is None:
+                continue
+            if kind == "offer" and path.remote != remote:
                 self._restart_wanted = False
                 await self._restart(path)
-            elif kind == "answer" and path.is_restarting and not is_new:
+                path.expect(remote)
+            elif kind == "answer" and path.is_restarting and path.remote != remote:
+                path.expect(remote)
+            elif kind == "answer" and path.is_restarting:
                 logger.warning("the other side does not restart ICE")
                 await self._abandon_restart()
 
@@ -263,7 +268,7 @@ class Exchange:
             if path is not None and media.ice is not None:
                 path.remote = media.ice
                 if path.is_restarting:
-                    self._owner.start(path.connect(media.ice))
+                    self._owner.start(path.connect())
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         remote = self._pc.remoteDescription

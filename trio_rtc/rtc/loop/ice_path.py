@@ -126,8 +126,11 @@ class IcePath:
         return asyncio.get_running_loop().time() - started
 
     async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        # As aiortc does it, but for the agent that the latest description is about.
-        agent: aioice.Connection = self.transport.iceGatherer._connection
+        # As aiortc does it, but for the agent that the other side's latest description is about:
+        # one that waits for its answer is not meant yet.
+        agent = self._agent
+        if self._next is not None and self._next.remote_username is not None:
+            agent = self._next
         if not agent._remote_candidates_end:
             await agent.add_remote_candidate(
                 None if candidate is None else candidate_to_aioice(candidate)
@@ -148,19 +151,27 @@ class IcePath:
         self._on_change()
         await _to_the_end(agent.gather_candidates())
 
-    async def connect(self, remote: RTCIceParameters) -> None:
-        """Run the checks of the new agent; it takes over when it has a pair."""
+    def expect(self, remote: RTCIceParameters) -> None:
+        """From now on, candidates are for the new agent, whose counterpart this is."""
         agent = self._next
         assert agent is not None
         agent.remote_is_lite = remote.iceLite
         agent.remote_username = remote.usernameFragment
         agent.remote_password = remote.password
+
+    async def connect(self) -> None:
+        """Run the checks of the new agent; it takes over when it has a pair."""
+        agent = self._next
+        assert agent is not None
         try:
             await agent.connect()
         except ConnectionError as error:
             logger.info("an ICE restart has failed: %s", error)
             if self._next is agent:
                 await self.abandon()
+            return
+        if self._next is not agent:
+            # It was given up at the moment at which it found a pair.
             return
         replaced, self._agent, self._next = self._agent, agent, None
         self.transport._connection = agent
