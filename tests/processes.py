@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -51,6 +51,10 @@ class Command:
             if self._over:
                 raise AssertionError(f"no {part!r} in {self.lines}; {self.errors}")
             await self._news.wait()
+
+    async def news(self) -> None:
+        """Wait for more output."""
+        await self._news.wait()
 
     async def type(self, text: str) -> None:
         assert self.process.stdin is not None
@@ -97,10 +101,15 @@ def command(
 
 
 @asynccontextmanager
-async def python(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
-    """Run Python with these arguments; killed at the end if it still runs."""
+async def python(
+    *arguments: str, stdin: int = subprocess.DEVNULL, prefix: Sequence[str] = ()
+) -> AsyncIterator[Command]:
+    """Run Python with these arguments; killed at the end if it still runs.
+
+    ``prefix`` is a command that runs another one.
+    """
     process = await trio.lowlevel.open_process(
-        [sys.executable, *arguments],
+        [*prefix, sys.executable, *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
