@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .errors import UnknownPeer as UnknownPeer
     from .messages import IceCandidate as IceCandidate
     from .messages import SessionDescription as SessionDescription
-    from .rtc import ChannelStream as ChannelStream
-    from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
@@ -62,8 +60,6 @@ _HOMES: Final = {
     ),
     "messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
-        "ChannelStream",
-        "ChannelTransport",
         "DataChannel",
         "IceServer",
         "MediaTrack",
