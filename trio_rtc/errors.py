@@ -77,3 +77,9 @@ class MediaError(TrioRTCError):
     """A media source or a recording cannot be opened, read or written."""
 
     default_code = "media_failed"
+
+
+class SerializationError(TrioRTCError, ValueError):
+    """A value has no form that the other side reads, or what came is not in the agreed form."""
+
+    default_code = "bad_value"
