@@ -39,10 +39,21 @@ TURNSERVER = shutil.which("turnserver")
 
 IMAGE_PYTHON = "3.11"
 
-#: What the commands of a section run in: whatever they leave running is ended, and what only
-#: root may do on a real machine is told instead of done.
+#: What the commands of a section run in: whatever they leave running is ended, and a second is
+#: as long as it takes until the server listens.
 PRELUDE = """
 set -eu
+sleep() {
+    command sleep "$1"
+    for _ in $(seq 300); do
+        for port in 8888 8443; do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+        done
+        command sleep 0.1
+    done
+    echo "no server listens" >&2
+    false
+}
 trap 'trap - EXIT; kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 """
 
@@ -155,7 +166,7 @@ podman() {
             test "$*" = "build --file $3 --tag trio-rtc ." && test -f "$3" ;;
         run)
             test "$*" = "run --rm --publish 8888:8888 --env $6 trio-rtc"
-            env "$6" trio-rtc server --host 127.0.0.1 &
+            env "$6" trio-rtc server --host 127.0.0.1 --port 8888 &
             sleep 1
             kill -TERM $! && wait $! ;;
     esac

@@ -6,7 +6,7 @@ known here are passed over, so that a later version may add some.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -209,6 +209,9 @@ _encoder = msgspec.json.Encoder()
 _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 
+_client_types: Final = {str(kind.__struct_config__.tag) for kind in get_args(FromClient)}
+_server_types: Final = {str(kind.__struct_config__.tag) for kind in get_args(FromServer)}
+
 encode = _encoder.encode
 
 
@@ -219,7 +222,7 @@ def decode_from_client(text: str) -> FromClient:
         UnknownType: its type is none that a client has.
         BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
     """
-    return _decode(_from_client, text)
+    return _decode(_from_client, text, _client_types)
 
 
 def decode_from_server(text: str) -> FromServer:
@@ -229,14 +232,14 @@ def decode_from_server(text: str) -> FromServer:
         UnknownType: its type is none that a server has.
         BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
     """
-    return _decode(_from_server, text)
+    return _decode(_from_server, text, _server_types)
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], text: str) -> _T:
+def _decode(decoder: msgspec.json.Decoder[_T], text: str, types: set[str]) -> _T:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        if (type_ := _type(text)) is not None and f"{type_!r} - at `$.type`" in str(error):
+        if (type_ := _type(text)) is not None and type_ not in types:
             raise UnknownType(f"no message has the type {type_[:40]!r}") from error
         raise BadMessage(f"this is no message of {SUBPROTOCOL}: {error}") from error
 

@@ -39,6 +39,8 @@ OTHER_VALUES = {
 
 
 def other_value(setting: Setting) -> tuple[str, str]:
+    if setting.default is False:
+        return ("yes", "true")
     if setting.kind.metavar in OTHER_VALUES:
         return OTHER_VALUES[setting.kind.metavar]
     word = next(w for w in setting.kind.metavar.split("|") if w != setting.default)
@@ -388,3 +390,13 @@ async def test_a_variable_that_is_no_setting(monkeypatch: pytest.MonkeyPatch) ->
         assert await running.exit_status() == 0
     assert running.errors.endswith(" warning TRIO_RTC_SHARED_SECRT is no setting, and is ignored\n")
     assert running.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("peerjs_path", "no-slash"), ("peerjs_key", "a/b"), ("peerjs_key", "-")]
+)
+async def test_settings_of_peerjs_that_make_no_sense(name: str, value: str) -> None:
+    async with command("server", f"--{name.replace('_', '-')}", value) as running:
+        assert await running.exit_status() == 2
+        assert name.replace("_", "-") in running.errors
+        assert repr(value) in running.errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_rtc.server.origins import CORS, Origins
+from trio_rtc.server.statistics import PROTOCOLS
 
 from .harness import get, memory_server
 from .ws_client import WebSocketClient
@@ -105,7 +106,7 @@ async def test_a_foreign_page_is_refused_whatever_it_asks_for() -> None:
         assert (await client.open({"Origin": "https://evil.example"})).status_code == 403
         await client.stream.aclose()
         assert server.statistics.refused == 4
-        assert server.statistics.joined == {"classic": 0, "native": 0}
+        assert server.statistics.joined == dict.fromkeys(PROTOCOLS, 0)
 
 
 async def test_a_page_on_the_list_may_read_the_answers() -> None:

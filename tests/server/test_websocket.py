@@ -1,17 +1,14 @@
-"""Frames over streams of every kind: what is well-formed goes through, what is not ends it."""
+"""WebSockets over streams of every kind: messages, closes, pings, and clients that do not read."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
 import trio.testing
-import trustme
 from websockets.frames import Close
 
 from trio_rtc.server import ServerLimits
@@ -21,85 +18,8 @@ from trio_rtc.server.requests import RequestParser
 from trio_rtc.server.responses import Response
 from trio_rtc.server.websocket import WebSocket, accept, serve_websocket
 
+from .websocket_serving import echo, send_what_is_taken, serving, stream_pair, tcp_pair
 from .ws_client import WebSocketClient, frame, handshake, text
-
-Handler = Callable[[WebSocket], Awaitable[None]]
-
-
-async def echo(websocket: WebSocket) -> None:
-    while (messages := await websocket.receive()) is not None:
-        for message in messages:
-            websocket.send(message.encode())
-        websocket.flush()
-
-
-@pytest.fixture(scope="module")
-def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The contexts of a server and its client."""
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
-
-
-async def tcp_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        client = await trio.testing.open_stream_to_socket_listener(listener)
-        return client, await listener.accept()
-
-
-async def stream_pair(
-    kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
-) -> tuple[trio.abc.Stream, trio.abc.Stream]:
-    if kind == "memory":
-        return trio.testing.memory_stream_pair()
-    if kind == "lockstep":
-        return trio.testing.lockstep_stream_pair()
-    client, server = await tcp_pair()
-    if kind == "tcp":
-        return client, server
-    return (
-        trio.SSLStream(client, tls[1], server_hostname="localhost", https_compatible=True),
-        trio.SSLStream(server, tls[0], server_side=True, https_compatible=True),
-    )
-
-
-@asynccontextmanager
-async def serving(
-    client: trio.abc.Stream,
-    server: trio.abc.Stream,
-    handler: Handler = echo,
-    context: Context | None = None,
-) -> AsyncIterator[WebSocketClient]:
-    """A client of a handler, after the handshake. At the end nothing is left of either."""
-    used = context or Context()
-    tasks = trio.lowlevel.current_statistics().tasks_living
-
-    async def serve() -> None:
-        async with server:
-            parser = RequestParser(used.limits)
-            while (request := parser.next_request()) is None:
-                parser.feed(bytes(await server.receive_some()))
-            answer = accept(request, ["trio-rtc.v1"])
-            assert isinstance(answer, bytes), answer
-            await server.send_all(answer)
-            await serve_websocket(server, parser.take_rest(), used, handler)
-
-    with trio.fail_after(3600):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
-            speaker = WebSocketClient(client)
-            async with client:
-                response = await speaker.open()
-                assert response.status_code == 101
-                assert response.headers["Sec-WebSocket-Protocol"] == "trio-rtc.v1"
-                assert "Sec-WebSocket-Extensions" not in response.headers
-                yield speaker
-    assert trio.lowlevel.current_statistics().tasks_living == tasks
-    assert used.statistics.websockets_open == 0
 
 
 @pytest.mark.parametrize("kind", ["memory", "lockstep", "tcp", "tls"])
@@ -191,90 +111,6 @@ async def test_a_batch_is_answered_in_one_piece() -> None:
         for _ in range(50):
             assert await speaker.receive() == "a"
     assert len(pieces[0]) == 50 * 3
-
-
-#: What a client sends, and how the server closes.
-BAD = {
-    "unmasked": (b"\x81\x01a", 1002, "protocol_error"),
-    "reserved_opcode": (b"\x83\x80\0\0\0\0", 1002, "protocol_error"),
-    "reserved_control": (b"\x8b\x80\0\0\0\0", 1002, "protocol_error"),
-    "rsv1": (b"\xc1\x80\0\0\0\0", 1002, "protocol_error"),
-    "rsv2": (b"\xa1\x80\0\0\0\0", 1002, "protocol_error"),
-    "rsv3": (b"\x91\x80\0\0\0\0", 1002, "protocol_error"),
-    "long_ping": (b"\x89\xfe\x00\x7e" + bytes(4 + 126), 1002, "protocol_error"),
-    "fragmented_ping": (b"\x09\x80\0\0\0\0", 1002, "protocol_error"),
-    "fragmented_close": (b"\x08\x80\0\0\0\0", 1002, "protocol_error"),
-    "continuation_of_nothing": (frame(0, b"x"), 1002, "protocol_error"),
-    "two_beginnings": (text("a", fin=False) + text("b"), 1002, "protocol_error"),
-    "binary": (frame(2, b"x"), 1003, "not_text"),
-    "binary_fragment": (frame(2, b"x", fin=False), 1003, "not_text"),
-    "bad_utf8": (text(b"\xff"), 1007, "not_utf8"),
-    "cut_utf8": (text(b"\xe2\x82"), 1007, "not_utf8"),
-    "surrogate": (text(b"\xed\xa0\x80"), 1007, "not_utf8"),
-    "overlong": (text(b"\xc0\xaf"), 1007, "not_utf8"),
-    "bad_utf8_in_fragments": (text(b"\xe2", fin=False) + frame(0, b"("), 1007, "not_utf8"),
-    "too_big": (b"\x81\xff" + struct.pack("!Q", 262_145), 1009, "message_too_big"),
-    "huge": (b"\x81\xff" + b"\x7f" + b"\xff" * 7, 1009, "message_too_big"),
-    "negative": (b"\x81\xff" + b"\xff" * 8, 1009, "message_too_big"),
-    "too_big_in_fragments": (
-        text(b"x" * 200_000, fin=False) + frame(0, b"x" * 62_145),
-        1009,
-        "message_too_big",
-    ),
-    "empty_fragments_for_ever": (
-        text("", fin=False) + frame(0, fin=False) * 3000,
-        4429,
-        "too_fast",
-    ),
-    "ping_flood": (frame(9, b"x" * 100) * 3000, 4429, "too_fast"),
-    "pong_flood": (frame(10) * 3000, 4429, "too_fast"),
-    "message_flood": (text("x") * 3000, 4429, "too_fast"),
-    "close_of_one_byte": (frame(8, b"x"), 1002, "protocol_error"),
-    "close_with_a_bad_code": (frame(8, struct.pack("!H", 1005)), 1002, "protocol_error"),
-    "close_with_a_code_of_none": (frame(8, struct.pack("!H", 999)), 1002, "protocol_error"),
-    "close_with_bad_utf8": (frame(8, struct.pack("!H", 1000) + b"\xff"), 1007, "not_utf8"),
-    "close_within_a_message": (
-        text("a", fin=False) + frame(8, struct.pack("!H", 1000)),
-        1002,
-        "protocol_error",
-    ),
-    "http": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1002, "protocol_error"),
-}
-
-
-@pytest.mark.parametrize("kind", ["memory", "tcp", "tls"])
-@pytest.mark.parametrize(("data", "code", "reason"), BAD.values(), ids=BAD)
-async def test_bad_frames(
-    kind: str,
-    data: bytes,
-    code: int,
-    reason: str,
-    tls: tuple[ssl.SSLContext, ssl.SSLContext],
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    if kind != "memory":
-        # Sockets know nothing of this clock.
-        autojump_clock.autojump_threshold = float("inf")
-        autojump_clock.rate = 1
-    context = Context()
-    async with (
-        serving(*await stream_pair(kind, tls), context=context) as speaker,
-        trio.open_nursery() as nursery,
-    ):
-        nursery.start_soon(send_what_is_taken, speaker, data)
-        assert await speaker.closed() == (code, reason)
-        nursery.cancel_scope.cancel()
-    counted = context.statistics
-    limits = {1009: "body_bytes", 4429: "messages_per_second"}
-    if code in limits:
-        assert (counted.malformed, counted.over_limit[limits[code]]) == (0, 1)
-    else:
-        assert counted.malformed == 1
-
-
-async def send_what_is_taken(speaker: WebSocketClient, data: bytes) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        await speaker.send_raw(data)
 
 
 async def test_messages_before_a_fault_arrive() -> None:

@@ -90,7 +90,7 @@ def test_recording_is_whole() -> None:
 
 @pytest.mark.parametrize("bytewise", [False, True])
 async def test_replay_over_memory(bytewise: bool) -> None:
-    async with memory_server() as server:
+    async with memory_server(page=False) as server:
         await replay(server.listener.connect, server.scope.cancel, bytewise=bytewise)
 
 
@@ -103,7 +103,7 @@ async def test_replay_over_tcp() -> None:
                 task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
             ) -> None:
                 with server:
-                    await serve_signaling(0, task_status=task_status)
+                    await serve_signaling(0, page=False, task_status=task_status)
 
             listeners = await nursery.start(serve)
 

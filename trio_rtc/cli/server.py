@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import trio
 
@@ -13,6 +14,7 @@ from ..server import serve_signaling
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
 from ..server.metrics import metrics_route
 from ..server.origins import Origins
+from ..server.peerjs_admission import PeerJSSettings
 from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
@@ -54,6 +56,7 @@ class _Server:
         self._certificate = _certificate(settings)
         self._authorize = _authorize(settings)
         self._turn = _turn(settings)
+        self._peerjs = _peerjs(settings)
         _check_origins(settings)
 
     async def run(self) -> None:
@@ -77,6 +80,8 @@ class _Server:
             origins=settings.origins,
             turn=self._turn,
             bind_classic=settings.bind_classic,
+            peerjs=self._peerjs,
+            page=settings.page,
             ssl_context=None if self._certificate is None else self._certificate.context,
             routes={"/metrics": metrics_route(statistics)} if settings.metrics else {},
             statistics=statistics,
@@ -128,6 +133,18 @@ def _turn(settings: ServerSettings) -> TurnCredentials | None:
         return TurnCredentials(settings.turn_secret, settings.turn_urls, settings.turn_lifetime)
     except ValueError as error:
         raise SettingsError(f"{settings.where['turn_urls']}: {error}") from error
+
+
+def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
+    if not settings.peerjs:
+        return None
+    where = "peerjs_path"
+    try:
+        path = PeerJSSettings(path=settings.peerjs_path)
+        where = "peerjs_key"
+        return replace(path, key=settings.peerjs_key, discovery=settings.peerjs_discovery)
+    except ValueError as error:
+        raise SettingsError(f"{settings.where[where]}: {error}") from error
 
 
 def _check_origins(settings: ServerSettings) -> None:

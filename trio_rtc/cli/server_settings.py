@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ..server.limits import ServerLimits
+from ..server.peerjs_admission import PeerJSSettings
 from ..server.serve import DRAIN_SECONDS
 from ..server.turn import LIFETIME_SECONDS
 from .settings import (
@@ -86,6 +87,15 @@ class ServerSettings:
     turn_lifetime: float = _setting(
         LIFETIME_SECONDS, seconds(), "For how long TURN credentials are good."
     )
+    peerjs: bool = _setting(True, SWITCH, "Speak PeerJS's protocol as well.")
+    peerjs_path: str = _setting(
+        PeerJSSettings.path, TEXT, "Under which path; what pages give as path."
+    )
+    peerjs_key: str = _setting(PeerJSSettings.key, TEXT, "What pages give as key.")
+    peerjs_discovery: bool = _setting(
+        PeerJSSettings.discovery, SWITCH, "Whether PeerJS pages may list all peers."
+    )
+    page: bool = _setting(True, SWITCH, "Serve the page for browsers at /.")
     metrics: bool = _setting(True, SWITCH, "Answer GET /metrics.")
     drain_seconds: float = _setting(
         DRAIN_SECONDS, seconds(zero=True), "How long the end may take after SIGTERM or SIGINT."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,8 @@ from .mailbox import PollingMailbox
 from .names import clean_name, clean_text, decode_name
 from .requests import RequestError
 from .responses import Response
+
+logger = logging.getLogger("trio_rtc.server")
 
 METHODS = {"/sign_in": "GET", "/wait": "GET", "/message": "POST", "/sign_out": "GET"}
 
@@ -118,6 +121,7 @@ class ClassicDialect:
             else:
                 await self._sign_out(exchange)
         except RequestError as error:
+            logger.info("refused: %s", error, extra=_log(exchange))
             await exchange.refuse(error)
 
     async def _sign_in(self, exchange: Exchange) -> None:
@@ -150,6 +154,7 @@ class ClassicDialect:
         context.peers.add(peer.party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
+        logger.info("joined as %s", peer.member.name, extra=_log(exchange, peer.member))
         return peer.member
 
     def _removed(self, peer: _Peer) -> None:
@@ -157,6 +162,7 @@ class ClassicDialect:
         self._absent.end(peer.member.id)
         self._context.peers.remove(peer.party)
         self._context.statistics.peers[PROTOCOL] -= 1
+        logger.info("left", extra={"peer": peer.member.id, "room": peer.member.room})
 
     async def _wait(self, exchange: Exchange) -> None:
         peer = self._peer(exchange)
@@ -248,6 +254,12 @@ class ClassicDialect:
             raise RequestError(
                 403, "Forbidden", f"Peer {peer.member.id} signed in from another address."
             )
+
+
+def _log(exchange: Exchange, member: Member | None = None) -> dict[str, object]:
+    """What a record is about."""
+    log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}
+    return log if member is None else log | {"peer": member.id, "room": member.room}
 
 
 def _number(exchange: Exchange, parameter: str) -> int:

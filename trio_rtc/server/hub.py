@@ -102,6 +102,7 @@ class Hub:
         self._statistics = statistics
         self._rooms: dict[str, dict[int, Member]] = {}
         self._members: dict[int, Member] = {}
+        self._named: dict[tuple[str, str], dict[int, Member]] = {}
         self._last_id = 0
 
     def __len__(self) -> int:
@@ -128,6 +129,7 @@ class Hub:
         # The last of the others may just have been removed, and the room with it.
         self._rooms.setdefault(room, {})[member.id] = member
         self._members[member.id] = member
+        self._named.setdefault((room, member.name), {})[member.id] = member
         self._statistics.rooms = len(self._rooms)
         return member
 
@@ -141,6 +143,10 @@ class Hub:
         member.present = False
         others = self._rooms[member.room]
         del others[member.id], self._members[member.id]
+        namesakes = self._named[member.room, member.name]
+        del namesakes[member.id]
+        if not namesakes:
+            del self._named[member.room, member.name]
         if not others:
             del self._rooms[member.room]
         self._statistics.rooms = len(self._rooms)
@@ -163,6 +169,11 @@ class Hub:
     def member(self, id: int) -> Member | None:  # noqa: A002
         """The member with this id, if it is present."""
         return self._members.get(id)
+
+    def named(self, name: str, room: str = DEFAULT_ROOM) -> Member | None:
+        """The member of a room with this name; of several, the one who came last."""
+        namesakes = self._named.get((room, name))
+        return None if namesakes is None else next(reversed(namesakes.values()))
 
     def others(self, member: Member) -> Iterator[Member]:
         """Who else is in the room, in the order in which they came."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Final
+from collections import deque
+from typing import Any, Final
 
 import trio
 
 _ATTEMPTS: Final = 20
+
+_AT_ONCE: Final = 64
+"""How many connections are accepted before anybody else has a turn."""
 
 #: A hanging GET has nothing to send for hours: only these notice that a client's network has
 #: gone, within a minute.
@@ -70,3 +74,43 @@ def keep_alive(stream: trio.abc.Stream) -> None:
     if isinstance(stream, trio.SocketStream):
         for level, option, value in _KEEPALIVE:
             stream.setsockopt(level, option, value)
+
+
+class EagerListener(trio.abc.Listener[trio.SocketStream]):
+    """Accepts at once all that wait to be accepted.
+
+    Otherwise it would be one connection for each turn of the event loop: the more there is to
+    do, the longer those wait who come back, until they count as gone.
+    """
+
+    def __init__(self, listener: trio.SocketListener):
+        self._listener = listener
+        self._accepted: deque[trio.SocketStream] = deque()
+        # Of Trio's own socket every `accept` is a turn.
+        self._socket = socket.socket(fileno=listener.socket.dup().detach())
+        self._socket.setblocking(False)
+
+    async def accept(self) -> trio.SocketStream:
+        if self._accepted:
+            return self._accepted.popleft()
+        stream = await self._listener.accept()
+        while len(self._accepted) < _AT_ONCE:
+            try:
+                accepted, _ = self._socket.accept()
+            except OSError:
+                # Mostly that there is nothing more; what else it is, the next call meets too.
+                break
+            self._accepted.append(trio.SocketStream(trio.socket.from_stdlib_socket(accepted)))
+        return stream
+
+    async def aclose(self) -> None:
+        self._socket.close()
+        for stream in self._accepted:
+            stream.socket.close()
+        self._accepted.clear()
+        await self._listener.aclose()
+
+
+def accept_eagerly(listener: trio.abc.Listener[Any]) -> trio.abc.Listener[Any]:
+    """The same listener, eager if it listens on a socket. It owns the other one from now on."""
+    return EagerListener(listener) if isinstance(listener, trio.SocketListener) else listener

@@ -97,19 +97,18 @@ class NativeDialect:
         """Serve one connection, from its first message on."""
         self._links.add(websocket)
         self._heartbeat.add(websocket, trio.current_time())
-        log = {"connection": exchange.number, "address": exchange.address}
+        websocket.log |= {"connection": exchange.number, "address": exchange.address}
         try:
             if self._context.closing.is_set():
                 self._close_for_shutdown(websocket)
                 return
-            await self._serve(websocket, exchange, log)
+            await self._serve(websocket, exchange)
         finally:
             self._heartbeat.remove(websocket)
             self._links.discard(websocket)
 
-    async def _serve(
-        self, websocket: WebSocket, exchange: Exchange, log: dict[str, object]
-    ) -> None:
+    async def _serve(self, websocket: WebSocket, exchange: Exchange) -> None:
+        log = websocket.log
         try:
             opened = await self._first_message(websocket, exchange)
         except _Refused as refusal:
@@ -244,6 +243,7 @@ class NativeDialect:
             expiry.end(session)
         self._context.peers.remove(session.party)
         self._context.statistics.peers[PROTOCOL] -= 1
+        logger.info("left", extra={"peer": session.member.id, "room": session.member.room})
 
     def hear(self, session: Session, link: Link, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the session's."""

@@ -43,7 +43,9 @@ class Response:
             lines.append(f"Pragma: {self.pragma}")
         lines += [f"{name}: {value}" for name, value in self.extra.items()]
         head = "\r\n".join(lines) + "\r\n" + cors + "\r\n"
-        return head.encode("latin-1") + (b"" if head_only else self.body)
+        # What has not changed is not sent; its length is told (RFC 9110, section 15.4.5).
+        without_body = head_only or self.status == 304
+        return head.encode("latin-1") + (b"" if without_body else self.body)
 
 
 def error_response(error: RequestError) -> Response:

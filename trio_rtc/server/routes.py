@@ -21,7 +21,10 @@ class Router:
 
     Args:
         routes: what answers a GET of each of these paths.
-        websocket: what answers a request for a WebSocket, on any path.
+        websockets: what answers a request for a WebSocket on each of these paths.
+        websocket: the same for any other path.
+        files: what answers a GET of these paths, whatever page it comes from: it is the same for
+            everybody, and browsers tell an origin even for the scripts of its own page.
         otherwise: what answers everything else.
     """
 
@@ -32,22 +35,30 @@ class Router:
         routes: Mapping[str, Route],
         websocket: Handler | None,
         otherwise: Handler,
+        websockets: Mapping[str, Handler] | None = None,
+        files: Mapping[str, Route] | None = None,
     ):
         self._context = context
-        self._routes: dict[str, Route] = {"/healthz": healthz, **routes}
+        self._files = dict(files or {})
+        self._routes: dict[str, Route] = {"/healthz": healthz, **self._files, **routes}
         self._websocket = websocket
+        self._websockets = websockets or {}
         self._otherwise = otherwise
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request, or have it answered."""
         request = exchange.request
-        if not self._context.origins.allow(request.all_headers):
+        is_file = request.path in self._files and request.method in ("GET", "HEAD")
+        is_open = is_file and not asks_for_websocket(request)
+        if not is_open and not self._context.origins.allow(request.all_headers):
             self._context.statistics.refused += 1
             await exchange.refuse(
                 RequestError(403, "Forbidden", "The origin of this page is not allowed here.")
             )
-        elif self._websocket is not None and asks_for_websocket(request):
-            await self._websocket(exchange)
+        elif asks_for_websocket(request) and (
+            websocket := self._websockets.get(request.path, self._websocket)
+        ):
+            await websocket(exchange)
         elif route := self._routes.get(request.path):
             if request.method not in ("GET", "HEAD"):
                 response = Response(

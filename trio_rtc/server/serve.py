@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 import trio
 
 from .addresses import Quota, party, peer_address
 from .authorize import Authorize, everybody
 from .classic import ClassicDialect
-from .connection import LINGER_SECONDS, Connection
+from .connection import LINGER_SECONDS, Connection, Handler
 from .context import Context
 from .hub import Hub
 from .limits import ServerLimits
-from .listeners import keep_alive, open_listeners
+from .listeners import accept_eagerly, keep_alive, open_listeners
 from .native import NativeDialect
 from .origins import Origins
+from .page import page_routes
+from .peerjs import PeerJSDialect
+from .peerjs_admission import PeerJSSettings
 from .requests import RequestError
 from .routes import Route, Router
 from .statistics import Statistics
@@ -31,6 +34,8 @@ ListenerT = TypeVar("ListenerT", bound=trio.abc.Listener[Any])
 DRAIN_SECONDS = 2.0
 TICK_SECONDS = 1.0
 
+PEERJS_DEFAULTS: Final = PeerJSSettings()
+
 
 async def serve_signaling(
     port: int,
@@ -41,6 +46,8 @@ async def serve_signaling(
     origins: Iterable[str] | None = None,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
+    peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
+    page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
     statistics: Statistics | None = None,
@@ -63,6 +70,8 @@ async def serve_signaling(
         turn: what native clients are given credentials for TURN servers from.
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
+        peerjs: how PeerJS's protocol is spoken; None if it is not.
+        page: whether there is a page for browsers at ``/``, with its modules beside it.
         ssl_context: with it, the server speaks TLS only.
         routes: what else answers a GET, by path.
         statistics: what it counts in.
@@ -81,6 +90,8 @@ async def serve_signaling(
         origins=origins,
         turn=turn,
         bind_classic=bind_classic,
+        peerjs=peerjs,
+        page=page,
         ssl_context=ssl_context,
         routes=routes,
         statistics=statistics,
@@ -97,6 +108,8 @@ async def serve_signaling_listeners(
     origins: Iterable[str] | None = None,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
+    peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
+    page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
     statistics: Statistics | None = None,
@@ -113,21 +126,47 @@ async def serve_signaling_listeners(
     hub = Hub(context.limits, context.statistics)
     classic = ClassicDialect(hub, context, bound=bind_classic)
     native = NativeDialect(hub, context, turn)
-    router = Router(context, routes=routes or {}, websocket=native.handle, otherwise=classic.handle)
-    server = _Server(context, ssl_context, router, (classic, native))
+    dialects: list[_Dialect] = [classic, native]
+    all_routes: dict[str, Route] = {}
+    websockets: Mapping[str, Handler] = {}
+    if peerjs is not None:
+        peerjs_dialect = PeerJSDialect(hub, context, peerjs)
+        dialects.append(peerjs_dialect)
+        all_routes |= peerjs_dialect.routes
+        websockets = peerjs_dialect.websockets
+    router = Router(
+        context,
+        routes={**all_routes, **(routes or {})},
+        websockets=websockets,
+        files=page_routes() if page else {},
+        websocket=native.handle,
+        otherwise=classic.handle,
+    )
+    server = _Server(context, ssl_context, router, dialects)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.tick)
         try:
             await trio.serve_listeners(
                 server.serve_connection,
-                list(listeners),
+                [accept_eagerly(listener) for listener in listeners],
                 handler_nursery=nursery,
-                task_status=task_status,
+                task_status=_Started(task_status, list(listeners)),
             )
         finally:
             # The connections are shielded: from here on they have this long.
             server.drain(trio.current_time() + drain_seconds)
     raise AssertionError("it only ends by an exception")
+
+
+class _Started(Generic[ListenerT]):
+    """Reports the listeners as they were given."""
+
+    def __init__(self, task_status: trio.TaskStatus[list[ListenerT]], listeners: list[ListenerT]):
+        self._task_status = task_status
+        self._listeners = listeners
+
+    def started(self, _: object = None) -> None:
+        self._task_status.started(self._listeners)
 
 
 class _Dialect(Protocol):
@@ -179,7 +218,8 @@ class _Server:
             except Exception:
                 # One connection never ends another, and a server never ends by a mistake.
                 statistics.failures += 1
-                logger.exception("a connection ended by an unexpected error")
+                log = {"connection": number, "address": address}
+                logger.exception("a connection ended by an unexpected error", extra=log)
             finally:
                 self._connections.remove(scope)
                 self._per_address.remove(who)

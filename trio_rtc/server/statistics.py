@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 from .limits import ServerLimits
+
+PROTOCOLS: Final = ("classic", "native", "peerjs")
 
 
 @dataclass(slots=True)
@@ -34,8 +37,8 @@ class Statistics:
     requests: int = 0
     websockets: int = 0
     websockets_open: int = 0
-    joined: dict[str, int] = field(default_factory=lambda: {"classic": 0, "native": 0})
-    peers: dict[str, int] = field(default_factory=lambda: {"classic": 0, "native": 0})
+    joined: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
+    peers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROTOCOLS, 0))
     rooms: int = 0
     messages: int = 0
     message_bytes: int = 0

@@ -85,6 +85,7 @@ class WebSocket:
 
     Attributes:
         bucket: what frames of the client cost; a dialect may put that of a peer here.
+        log: whom records are about, as fields; a dialect puts them here.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class WebSocket:
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
         )
+        self.log: dict[str, object] = {}
         self._stream = stream
         self._protocol = _Protocol(state=State.OPEN, max_size=limits.body_bytes)
         self._received = received
@@ -115,8 +117,13 @@ class WebSocket:
 
     @property
     def is_open(self) -> bool:
-        """Whether messages are still sent and received."""
-        return self._protocol.state is State.OPEN
+        """Whether what has come is to be heard: until we close, even if the client has closed."""
+        return not self._closing
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the client to take them."""
+        return self._sending.size
 
     @property
     def awaits_pong(self) -> bool:
@@ -259,7 +266,7 @@ async def serve_websocket(
             except Exception:
                 # The client is told at least that it is not to blame.
                 statistics.failures += 1
-                logger.exception("a connection ended by an unexpected error")
+                logger.exception("a connection ended by an unexpected error", extra=websocket.log)
                 websocket.fail(CloseCode.INTERNAL_ERROR, "")
             await websocket.finish()
     finally:

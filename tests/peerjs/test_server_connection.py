@@ -1,0 +1,310 @@
+"""What a Python peer makes of its server, and of what others say through it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import trio
+
+from trio_rtc import CallError, NegotiationError, SignalingError, SignalingLost
+from trio_rtc.peerjs import (
+    DataConnection,
+    MediaConnection,
+    PeerJSPeer,
+    address,
+    open_peerjs,
+    serve_peerjs,
+    server_connection,
+)
+
+from ..server.harness import tcp_server
+from ..signaling.proxy import Proxy, open_proxy
+from .scripted import Guest, scripted_server
+
+
+@asynccontextmanager
+async def scripted_peer(**options: Any) -> AsyncIterator[tuple[PeerJSPeer, Guest]]:
+    """A peer named alice, and what the server has of it."""
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+        guests: list[Guest] = []
+
+        async def welcome() -> None:
+            guests.append(await server.guest())
+            await guests[0].say(type="OPEN")
+
+        nursery.start_soon(welcome)
+        async with open_peerjs(server.url, "alice", **options) as alice:
+            yield alice, guests[0]
+
+
+async def test_what_a_server_is_asked() -> None:
+    async with scripted_peer(token="mine", key="a key") as (_, guest):
+        parts = urlsplit(guest.path)
+        assert parts.path == "/peerjs"
+        query = {name: value for name, (value,) in parse_qs(parts.query).items()}
+        assert query == {"id": "alice", "token": "mine", "key": "a key", "version": "1.5.5"}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"type": "ID-TAKEN", "payload": {"msg": "ID is taken"}}, "id_taken"),
+        ({"type": "ID-TAKEN"}, "id_taken"),
+        ({"type": "INVALID-KEY"}, "invalid_key"),
+        ({"type": "ERROR", "payload": {"msg": "no place"}}, "refused"),
+        ({"type": "ERROR", "payload": 5}, "refused"),
+        ({"kind": "other"}, "not_peerjs_server"),
+    ],
+)
+async def test_a_server_that_refuses(said: dict[str, Any], code: str) -> None:
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+
+        async def refuse() -> None:
+            await (await server.guest()).say(**said)
+
+        nursery.start_soon(refuse)
+        with pytest.raises(SignalingError) as raised:
+            async with open_peerjs(server.url, "alice"):
+                pass
+        assert raised.value.code == code
+
+
+async def test_our_server_refuses_too() -> None:
+    async with tcp_server() as port, open_peerjs(f"http://127.0.0.1:{port}", "alice"):
+        for id_, key, code in (
+            ("alice", "peerjs", "id_taken"),
+            ("bob", "other", "invalid_key"),
+            (None, "other", "not_peerjs_server"),
+        ):
+            with pytest.raises(SignalingError) as raised:
+                async with open_peerjs(f"http://127.0.0.1:{port}", id_, key=key):
+                    pass
+            assert raised.value.code == code
+
+
+@pytest.mark.parametrize("id_", [None, "alice"])
+async def test_no_server_there(id_: str | None) -> None:
+    with pytest.raises(SignalingError) as raised:
+        async with open_peerjs("http://127.0.0.1:1", id_):
+            pass
+    assert (raised.value.code, raised.value.fault) == ("server_unreachable", "network")
+
+
+@pytest.mark.parametrize("id_", [None, "alice"])
+async def test_something_else_is_there(id_: str | None) -> None:
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"220 mail.example.org ESMTP\r\n\r\n")
+        async for _ in stream:
+            pass
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, talk, 0)
+        port = listeners[0].socket.getsockname()[1]
+        with pytest.raises(SignalingError) as raised:
+            async with open_peerjs(f"http://127.0.0.1:{port}", id_):
+                pass
+        assert raised.value.code == "not_peerjs_server"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("id_", [None, "alice"])
+async def test_a_server_that_says_nothing(id_: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(address, "ANSWER_SECONDS", 0.2)
+
+    async def say_nothing(stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, say_nothing, 0)
+        port = listeners[0].socket.getsockname()[1]
+        with pytest.raises(SignalingError) as raised:
+            async with open_peerjs(f"http://127.0.0.1:{port}", id_):
+                pass
+        assert raised.value.code == "server_unreachable"
+        nursery.cancel_scope.cancel()
+    async with scripted_server() as server:
+        with pytest.raises(SignalingError) as raised:
+            async with open_peerjs(server.url, "alice"):
+                pass
+        assert raised.value.code == "not_peerjs_server"
+
+
+async def test_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "HEARTBEAT_SECONDS", 0.02)
+    async with scripted_peer() as (_, guest):
+        for _ in range(3):
+            assert await guest.hear() == {"type": "HEARTBEAT"}
+
+
+@asynccontextmanager
+async def behind_a_proxy() -> AsyncIterator[tuple[PeerJSPeer, PeerJSPeer, Proxy]]:
+    """Alice has a way to the server that can be cut, Bob echoes."""
+
+    async def echo(connection: DataConnection | MediaConnection) -> None:
+        assert isinstance(connection, DataConnection)
+        async for value in connection:
+            await connection.send(value)
+
+    async with (
+        tcp_server() as port,
+        open_proxy(port) as (proxy, way),
+        open_peerjs(f"http://127.0.0.1:{port}", "bob") as bob,
+        open_peerjs(f"http://127.0.0.1:{way}", "alice") as alice,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(serve_peerjs, echo, bob)
+        yield alice, bob, proxy
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_way_to_the_server_is_lost_and_found() -> None:
+    async with behind_a_proxy() as (alice, _, proxy), alice.connect("bob") as before:
+        for cut in range(3):
+            proxy.cut()
+            # It is asked for at once, and goes out when there is a way again.
+            async with alice.connect("bob") as after:
+                await after.send(cut)
+                assert await after.receive() == cut
+            await before.send("still here")
+            assert await before.receive() == "still here"
+
+
+async def test_a_server_that_vanishes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(server_connection, "PONG_SECONDS", 0.5)
+    async with behind_a_proxy() as (alice, _, proxy):
+        proxy.stall()
+        await proxy.wait_accepted(2)
+        proxy.flow()
+        async with alice.connect("bob") as connection:
+            await connection.send("here again")
+            assert await connection.receive() == "here again"
+
+
+async def test_a_server_that_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "RETRY_SECONDS", 0.3)
+
+    async def never(connection: DataConnection | MediaConnection) -> None:
+        raise AssertionError
+
+    async with behind_a_proxy() as (alice, _, proxy), alice.connect("bob") as before:
+        proxy.up = False
+        proxy.cut()
+        with pytest.raises(SignalingLost) as raised:
+            await serve_peerjs(never, alice)
+        assert raised.value.fault == "network"
+        with pytest.raises(SignalingLost):
+            async with alice.connect("bob"):
+                pass
+        await before.send("still here")
+        assert await before.receive() == "still here"
+
+
+async def test_an_id_that_somebody_took_meanwhile() -> None:
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+
+        async def talk() -> None:
+            guest = await server.guest()
+            await guest.say(type="OPEN")
+            guest.leave()
+            await (await server.guest()).say(type="ID-TAKEN")
+
+        nursery.start_soon(talk)
+        async with open_peerjs(server.url, "alice") as alice:
+            with pytest.raises(SignalingLost) as raised:
+                async with alice.connect("bob"):
+                    pass
+            assert (raised.value.code, raised.value.fault) == ("id_taken", "remote")
+
+
+GOOD = {"type": "answer", "sdp": "v=0"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"sdp": GOOD},
+        {"sdp": {"type": "answer"}, "type": "data"},
+        {"sdp": GOOD, "type": "data"},
+        {"sdp": {"type": "answer", "sdp": "nonsense"}, "type": "data"},
+    ],
+)
+async def test_an_answer_that_cannot_be_used(answer: dict[str, Any]) -> None:
+    async with scripted_peer() as (alice, guest), trio.open_nursery() as nursery:
+
+        async def talk() -> None:
+            offer = await guest.hear("CANDIDATE")
+            assert (offer["type"], offer["dst"]) == ("OFFER", "bob")
+            connection = offer["payload"]["connectionId"]
+            payload = {**answer, "connectionId": connection}
+            await guest.say(type="ANSWER", src="bob", payload=payload)
+
+        nursery.start_soon(talk)
+        with pytest.raises(NegotiationError) as raised:
+            async with alice.connect("bob"):
+                pass
+        assert raised.value.fault == "remote"
+
+
+async def test_nobody_answers() -> None:
+    async with scripted_peer(connect_timeout=0.3) as (alice, _):
+        with pytest.raises(CallError) as raised:
+            async with alice.connect("bob"):
+                pass
+        assert raised.value.code == "connect_timeout"
+
+
+async def test_the_other_one_leaves_instead() -> None:
+    async with scripted_peer() as (alice, guest), trio.open_nursery() as nursery:
+
+        async def talk() -> None:
+            await guest.hear("CANDIDATE")
+            await guest.say(type="LEAVE", src="carol")
+            await guest.say(type="LEAVE", src="bob")
+
+        nursery.start_soon(talk)
+        with pytest.raises(CallError) as raised:
+            async with alice.connect("bob"):
+                pass
+        assert raised.value.code == "peer_left"
+
+
+async def test_what_makes_no_sense_is_passed_over() -> None:
+    async with scripted_peer() as (alice, guest), trio.open_nursery() as nursery:
+
+        async def never(connection: DataConnection | MediaConnection) -> None:
+            raise AssertionError
+
+        nursery.start_soon(serve_peerjs, never, alice)
+        for text in ("hello", "[]", '{"type":7}'):
+            await guest.say_text(text)
+        for fields in (
+            {"type": "SOMETHING-NEW"},
+            {"type": "ERROR", "payload": {"msg": "a complaint"}},
+            {"type": "ANSWER", "src": "bob", "payload": {"connectionId": "none"}},
+            {"type": "ANSWER", "src": "bob", "payload": 5},
+            {"type": "CANDIDATE", "src": "bob"},
+            {"type": "OFFER"},
+        ):
+            await guest.say(**fields)
+        offer = {
+            "sdp": {"type": "offer", "sdp": "v=0"},
+            "type": "data",
+            "connectionId": "dc_1",
+        }
+        for bad in (
+            {},
+            {**offer, "connectionId": None},
+            {**offer, "type": "other"},
+            {**offer, "sdp": GOOD},
+            {**offer, "serialization": "own"},
+        ):
+            await guest.say(type="OFFER", src="bob", payload=bad)
+            assert await guest.hear() == {"type": "EXPIRE", "dst": "bob"}
+        nursery.cancel_scope.cancel()

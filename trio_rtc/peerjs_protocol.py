@@ -1,0 +1,134 @@
+"""PeerJS's protocol between clients and a server: the messages on the wire, and nothing else.
+
+A text frame holds one JSON object with a ``type``; those between peers have ``src``, ``dst`` and
+a ``payload``, which servers pass on as it is. After PeerJS 1.5 and its server 1.0.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from .errors import NegotiationError
+from .messages import IceCandidate, SessionDescription
+
+_T = TypeVar("_T")
+
+DEFAULT_KEY: Final = "peerjs"
+CLIENT_VERSION: Final = "1.5.5"
+"""The release of PeerJS whose protocol this is."""
+
+#: Between peers: a server passes them on.
+RELAYED: Final = frozenset({"OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"})
+#: Of these, what is worth nothing to somebody who comes later.
+FLEETING: Final = frozenset({"LEAVE", "EXPIRE"})
+
+MAX_ID: Final = 256
+
+#: As PeerJS checks it before it asks a server.
+_ID: Final = re.compile(r"[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*")
+
+Serialization = Literal["binary", "binary-utf8", "json", "raw"]
+Kind = Literal["data", "media"]
+
+
+def is_valid_id(text: str) -> bool:
+    """Whether a peer can have this id."""
+    return len(text) <= MAX_ID and _ID.fullmatch(text) is not None
+
+
+_CONNECTION: Final = {"connection_id": "connectionId"}
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message. ``src`` is what the server says; of a client it means nothing."""
+
+    type: str
+    src: str | None = None
+    dst: str | None = None
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+    """The payload of an OFFER: a new connection."""
+
+    sdp: SessionDescription
+    type: Kind
+    connection_id: str
+    metadata: Any = None
+    label: str | None = None
+    reliable: bool = False
+    serialization: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+    """The payload of an ANSWER."""
+
+    sdp: SessionDescription
+    type: Kind
+    connection_id: str
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+    """The payload of a CANDIDATE. PeerJS sends no end of them."""
+
+    candidate: IceCandidate
+    type: Kind
+    connection_id: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The payload of an ERROR, an ID-TAKEN and an INVALID-KEY."""
+
+    msg: str = ""
+
+
+def decode(text: str | bytes) -> Envelope:
+    """Read a message.
+
+    Raises:
+        NegotiationError: ``bad_message``: it is no JSON object with a type, or a field is of
+            another kind.
+    """
+    return _decode(text, Envelope)
+
+
+def decode_payload(envelope: Envelope, kind: type[_T]) -> _T:
+    """Read the payload of a message.
+
+    Raises:
+        NegotiationError: ``bad_message``: it is none of this kind.
+    """
+    payload = b"null" if envelope.payload is msgspec.UNSET else bytes(envelope.payload)
+    return _decode(payload, kind)
+
+
+def _decode(data: str | bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NegotiationError(f"this is no message of PeerJS: {error}") from error
+
+
+def encode(
+    type: str,  # noqa: A002
+    *,
+    src: str | None = None,
+    dst: str | None = None,
+    payload: msgspec.Struct | msgspec.Raw | msgspec.UnsetType = msgspec.UNSET,
+) -> bytes:
+    """A message as it is sent, with a payload of this module or the one of another message."""
+    raw = (
+        msgspec.Raw(msgspec.json.encode(payload))
+        if isinstance(payload, msgspec.Struct)
+        else payload
+    )
+    return msgspec.json.encode(Envelope(type=type, src=src, dst=dst, payload=raw))
+
+
+def query(key: str, id: str, token: str) -> str:  # noqa: A002
+    """The query of a WebSocket's address."""
+    return urlencode({"key": key, "id": id, "token": token, "version": CLIENT_VERSION})

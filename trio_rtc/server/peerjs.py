@@ -1,0 +1,270 @@
+"""PeerJS's protocol, as the server speaks it: ``new Peer(id, {host, port})`` works in a page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from .. import peerjs_protocol as wire
+from ..errors import NegotiationError
+from ..peerjs_protocol import Envelope
+from ..protocol import REASONS, CloseCode
+from .connection import Exchange, Handler
+from .context import Context
+from .heartbeat import Heartbeat
+from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from .native_session import Flushes
+from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
+from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
+from .peerjs_waiting import WaitingRoom
+from .requests import Request
+from .responses import Response
+from .routes import Route
+from .websocket import WebSocket, accept, serve_websocket
+
+logger = logging.getLogger("trio_rtc.server")
+
+PROTOCOL: Final = "peerjs"
+
+ROOT: Final = {
+    "name": "PeerJS Server",
+    "description": "A server side element to broker connections between PeerJS clients.",
+    "website": "https://peerjs.com/",
+}
+"""What PeerJS's server says of itself, for those who look for it."""
+
+
+class PeerJSDialect:
+    """Connects PeerJS clients with a hub, in which each is a member with its id as the name."""
+
+    def __init__(self, hub: Hub, context: Context, settings: PeerJSSettings):
+        self._hub = hub
+        self._context = context
+        self._settings = settings
+        self._heartbeat = Heartbeat(context)
+        self._flushes = Flushes()
+        self._peers: dict[tuple[str, str], PeerJSPeer] = {}
+        self._by_member: dict[int, PeerJSPeer] = {}
+        self._waiting = WaitingRoom(context.limits, settings.expire_seconds)
+        self._links: set[WebSocket] = set()
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """What answers a GET, by path."""
+        root = self._settings.root
+        routes: dict[str, Route] = {
+            f"{root}{self._settings.key}/id": self._new_id,
+            f"{root}{self._settings.key}/peers": self._list_peers,
+        }
+        if root != "/":
+            # The root of the server is not this dialect's to speak for.
+            routes[root] = lambda _: _json(ROOT)
+        return routes
+
+    @property
+    def websockets(self) -> Mapping[str, Handler]:
+        """What answers a request for a WebSocket, by path."""
+        return {f"{self._settings.root}peerjs": self.handle}
+
+    def _new_id(self, request: Request) -> Response:
+        return Response(200, "OK", str(uuid.uuid4()).encode())
+
+    def _list_peers(self, request: Request) -> Response:
+        if not self._settings.discovery:
+            return Response(401, "Unauthorized", b"Peers are not listed here.")
+        return _json([id_ for room, id_ in self._peers if room == ""])
+
+    def wake_all(self) -> None:
+        """Tell every client that the server ends."""
+        for link in list(self._links):
+            link.close(CloseCode.GOING_AWAY, REASONS[CloseCode.GOING_AWAY])
+
+    def tick(self, now: float) -> None:
+        """Do what is due. To be called about once in a second."""
+        self._heartbeat.tick(now)
+        with self._flushes:
+            # Members of other dialects come without a word to this one.
+            for room, address in self._waiting.awaited:
+                if self._find(room, address) is not None:
+                    self._deliver_waiting(room, address)
+            for sender, (_, address) in self._waiting.due(now):
+                self._by_member[sender].tell("EXPIRE", src=address)
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer a request for a WebSocket, and serve it."""
+        answer = accept(exchange.request, [])
+        if isinstance(answer, Response):
+            self._context.statistics.malformed += 1
+            await exchange.respond(answer)
+            return
+        stream, received = await exchange.take_over(answer)
+
+        async def serve(websocket: WebSocket) -> None:
+            self._links.add(websocket)
+            self._heartbeat.add(websocket, trio.current_time())
+            try:
+                await self._serve(websocket, exchange)
+            finally:
+                self._heartbeat.remove(websocket)
+                self._links.discard(websocket)
+
+        await serve_websocket(stream, received, self._context, serve)
+
+    async def _serve(self, websocket: WebSocket, exchange: Exchange) -> None:
+        log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}
+        try:
+            admitted = await admit(exchange, self._context, self._settings.key)
+            peer = self.join(admitted, websocket, exchange.party)
+        except Refused as refusal:
+            logger.info("refused: %s", refusal, extra=log)
+            websocket.send(wire.encode(refusal.type, payload=wire.Said(str(refusal))))
+            websocket.fail(refusal.close_code, REASONS[refusal.close_code])
+            return
+        log |= {"peer": peer.member.id, "room": peer.member.room}
+        logger.info("connected as %s", peer.id, extra=log)
+        try:
+            while (messages := await websocket.receive()) is not None:
+                self.hear(peer, websocket, messages, trio.current_time())
+        finally:
+            logger.info("disconnected", extra=log)
+            if peer.link is websocket:
+                peer.link = None
+                self._hub.leave(peer.member)
+
+    def join(self, admitted: Admitted, link: PeerLink, party: str) -> PeerJSPeer:
+        """Let a client in, or let it go on with another connection."""
+        peer = self._peers.get((admitted.room, admitted.id))
+        if peer is None:
+            peer = self._join(admitted, party)
+        elif not admitted.is_same(peer.token):
+            raise Refused("ID-TAKEN", CloseCode.FORBIDDEN, "ID is taken")
+        else:
+            self._context.statistics.resumed += 1
+        with self._flushes:
+            peer.connect(link)
+            self._deliver_waiting(admitted.room, admitted.id)
+        return peer
+
+    def _join(self, admitted: Admitted, party: str) -> PeerJSPeer:
+        context, id_, room = self._context, admitted.id, admitted.room
+        peer = PeerJSPeer(
+            id_,
+            admitted.token,
+            party,
+            context.limits,
+            self._flushes,
+            self._address_of,
+            self._removed,
+        )
+        try:
+            if context.peers.is_used_up(party):
+                raise HubFull("peers_per_address")
+            peer.member = self._hub.join(id_, peer, room)
+        except HubFull as full:
+            context.statistics.over_limit[full.limit] += 1
+            why = "Server has reached its concurrent user limit"
+            raise Refused("ERROR", CloseCode.NO_PLACE, why) from None
+        self._peers[room, id_] = self._by_member[peer.member.id] = peer
+        context.peers.add(party)
+        context.statistics.joined[PROTOCOL] += 1
+        context.statistics.peers[PROTOCOL] += 1
+        return peer
+
+    def _removed(self, peer: PeerJSPeer) -> None:
+        del self._peers[peer.member.room, peer.id], self._by_member[peer.member.id]
+        self._waiting.forget(peer.member.id)
+        self._context.peers.remove(peer.party)
+        self._context.statistics.peers[PROTOCOL] -= 1
+
+    def hear(self, peer: PeerJSPeer, link: PeerLink, messages: list[str], now: float) -> None:
+        """Do what a client says, as long as its connection is the peer's."""
+        with self._flushes:
+            for text in messages:
+                if peer.link is not link or not link.is_open:
+                    return
+                try:
+                    self._take(peer, wire.decode(text), len(text), now)
+                except NegotiationError as error:
+                    self._context.statistics.malformed += 1
+                    peer.tell("ERROR", wire.Said(str(error)))
+
+    def _take(self, peer: PeerJSPeer, envelope: Envelope, size: int, now: float) -> None:
+        if envelope.type == "HEARTBEAT":
+            # That somebody is there is found out by WebSocket's own pings.
+            return
+        if envelope.type not in wire.RELAYED:
+            raise NegotiationError(f"no client sends a message of type {envelope.type[:40]!r}")
+        if not envelope.dst:
+            if envelope.type != "LEAVE":
+                raise NegotiationError(f"a message of type {envelope.type} has no dst")
+            peer.farewell = CloseCode.LEFT
+            self._hub.leave(peer.member)
+            return
+        room = peer.member.room
+        try:
+            other = self._find(room, envelope.dst)
+            if other is not None and not self._waiting.waits(peer.member.id, (room, envelope.dst)):
+                self._relay(peer, envelope, other)
+            elif envelope.type not in wire.FLEETING:
+                self._waiting.add(peer.member.id, (room, envelope.dst), envelope, size, now)
+        except MailboxFull:
+            peer.tell("EXPIRE", src=envelope.dst)
+
+    def _find(self, room: str, address: str) -> Member | None:
+        """Who is called so: a PeerJS client, whoever has that name, whoever has that number."""
+        if (peer := self._peers.get((room, address))) is not None:
+            return peer.member
+        if (named := self._hub.named(address, room)) is not None:
+            return named
+        if address.isdecimal() and len(address) <= 16:
+            member = self._hub.member(int(address))
+            if member is not None and member.room == room:
+                return member
+        return None
+
+    def _address_of(self, peer: PeerJSPeer, other: int) -> str:
+        """What this client calls a member: as it did itself, or as it can."""
+        member = self._hub.member(other)
+        if (called := peer.addresses.get(other)) is not None or member is None:
+            return called or str(other)
+        unambiguous = self._find(member.room, member.name) is member
+        return member.name if unambiguous else str(other)
+
+    def _deliver_waiting(self, room: str, address: str) -> None:
+        member = self._find(room, address)
+        assert member is not None
+        for sender, envelopes in self._waiting.take((room, address)):
+            peer = self._by_member[sender]
+            for envelope in envelopes:
+                try:
+                    self._relay(peer, envelope, member)
+                except NegotiationError as error:
+                    self._context.statistics.malformed += 1
+                    peer.tell("ERROR", wire.Said(str(error)))
+                except MailboxFull:
+                    peer.tell("EXPIRE", src=address)
+
+    def _relay(self, peer: PeerJSPeer, envelope: Envelope, to: Member) -> None:
+        assert envelope.dst is not None
+        if to.id in self._by_member:
+            message: Relayed = verbatim(peer, envelope)
+        else:
+            body = peer.translator(to.id).to_classic(envelope)
+            if body is None:
+                return
+            peer.addresses[to.id] = envelope.dst
+            message = Relayed(peer.member.id, "text/plain", body)
+        try:
+            self._hub.send(peer.member, message, to.id)
+        except NoSuchMember:
+            # Telling somebody else may just have shown that it is gone.
+            peer.tell("EXPIRE", src=envelope.dst)
+
+
+def _json(value: object) -> Response:
+    return Response(200, "OK", json.dumps(value).encode(), "application/json")

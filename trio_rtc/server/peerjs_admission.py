@@ -1,0 +1,125 @@
+"""Which PeerJS clients are let in, and what they are told otherwise."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+import trio
+
+from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
+from ..protocol import CloseCode
+from .authorize import JoinRequest, NotAuthorized
+from .connection import Exchange
+from .context import Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerJSSettings:
+    """How the server speaks PeerJS's protocol.
+
+    Attributes:
+        path: under which path; what pages give as ``path``.
+        key: what pages give as ``key``.
+        discovery: whether ``listAllPeers`` is answered, with the ids in the default room.
+        expire_seconds: how long messages wait for somebody who is not there.
+    """
+
+    path: str = "/"
+    key: str = DEFAULT_KEY
+    discovery: bool = False
+    expire_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not is_valid_id(self.key):
+            raise ValueError(f"no key for PeerJS: {self.key!r}")
+        if not self.path.startswith("/"):
+            raise ValueError(f"a path begins with a slash: {self.path!r}")
+
+    @property
+    def root(self) -> str:
+        """The path, with a slash at its end."""
+        return self.path.rstrip("/") + "/"
+
+
+class Refused(Exception):
+    """A client may not come in: it is told why, and its connection is closed.
+
+    Attributes:
+        type: of the message that tells it.
+        close_code: with which the connection is closed then.
+    """
+
+    def __init__(self, type: str, close_code: int, message: str):  # noqa: A002
+        super().__init__(message)
+        self.type = type
+        self.close_code = close_code
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A client that may come in.
+
+    Attributes:
+        id: who it is.
+        token: what it shows for that when it connects again.
+        room: where it is.
+    """
+
+    id: str
+    token: str
+    room: str
+
+    def is_same(self, token: str) -> bool:
+        """Whether it is the one who came in with this token."""
+        return hmac.compare_digest(_bytes(self.token), _bytes(token))
+
+
+async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
+    """Decide about a client by the query of its request.
+
+    Raises:
+        Refused: it may not come in.
+    """
+    asked = dict(parse_qsl(exchange.request.query.decode("latin-1")))
+    id_, token = asked.get("id", ""), asked.get("token", "")
+    if not (id_ and token and asked.get("key")):
+        context.statistics.malformed += 1
+        why = "No id, token, or key supplied to websocket server"
+        raise Refused("ERROR", CloseCode.BAD_MESSAGE, why)
+    if not hmac.compare_digest(_bytes(asked["key"]), _bytes(key)):
+        context.statistics.refused += 1
+        raise Refused("INVALID-KEY", CloseCode.NOT_AUTHORIZED, "Invalid key provided")
+    if not is_valid_id(id_):
+        context.statistics.malformed += 1
+        why = f"ID {id_[:40]!r} is invalid: letters and digits, with single - _ or spaces between"
+        raise Refused("ERROR", CloseCode.BAD_MESSAGE, why)
+    with trio.move_on_after(context.limits.handshake_seconds):
+        room = await _authorize(
+            JoinRequest(name=id_, room="", token=token, address=exchange.address), context
+        )
+        return Admitted(id_, token, room)
+    context.statistics.over_limit["handshake_seconds"] += 1
+    raise Refused("ERROR", CloseCode.TIMEOUT, "It could not be decided in time.")
+
+
+async def _authorize(asked: JoinRequest, context: Context) -> str:
+    try:
+        admission = await context.authorize(asked)
+    except NotAuthorized as error:
+        context.statistics.refused += 1
+        code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
+        raise Refused("ERROR", code, str(error)) from None
+    if context.closing.is_set():
+        raise Refused("ERROR", CloseCode.GOING_AWAY, "The server ends.")
+    if admission.name != asked.name:
+        # A client goes by the id that it asked for, and cannot be told of another one.
+        context.statistics.refused += 1
+        why = f"The token is for the id {admission.name!r}."
+        raise Refused("ERROR", CloseCode.FORBIDDEN, why)
+    return admission.room
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,135 @@
+"""A member whose protocol is PeerJS's. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from .. import peerjs_protocol as wire
+from ..peerjs_protocol import Envelope
+from ..protocol import REASONS, CloseCode
+from .hub import MailboxFull, Member, Presence, Relayed
+from .limits import ServerLimits
+from .native_session import Flushes, Link
+from .peerjs_translation import Translator
+
+
+class Verbatim(Relayed):
+    """What one PeerJS client says to another, as it is to be sent; anything else is translated."""
+
+
+class PeerLink(Link, Protocol):
+    """A connection that tells how much waits on it."""
+
+    @property
+    def unsent(self) -> int: ...
+
+
+class PeerJSPeer:
+    """The mailbox of a member: what comes is sent at once, or refused.
+
+    Args:
+        id: its own, on the wire and for whoever calls it.
+        token: what it has to show to go on with another connection.
+        party: where it joined from; see `addresses.party`.
+        address_of: how another member, by its id in the hub, is called by this one.
+        on_removed: called when the member has been removed. It must not call the hub.
+
+    Attributes:
+        link: its connection.
+        farewell: with which code that is closed when the member is removed.
+        translators: what it says to members of other dialects, by their id in the hub.
+        addresses: what it calls them.
+    """
+
+    member: Member
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        token: str,
+        party: str,
+        limits: ServerLimits,
+        flushes: Flushes,
+        address_of: Callable[[PeerJSPeer, int], str],
+        on_removed: Callable[[PeerJSPeer], None],
+    ):
+        self.id = id
+        self.token = token
+        self.party = party
+        self.link: PeerLink | None = None
+        self.farewell = CloseCode.SESSION_LOST
+        self.translators: dict[int, Translator] = {}
+        self.addresses: dict[int, str] = {}
+        self._limits = limits
+        self._flushes = flushes
+        self._address_of = address_of
+        self._on_removed = on_removed
+
+    def tell(
+        self,
+        type: str,  # noqa: A002
+        payload: msgspec.Struct | msgspec.UnsetType = msgspec.UNSET,
+        *,
+        src: str | None = None,
+    ) -> None:
+        """Say something to it."""
+        dst = None if src is None else self.id
+        self._send(wire.encode(type, src=src, dst=dst, payload=payload))
+
+    def connect(self, link: PeerLink) -> None:
+        """Begin with a connection, or go on with another one."""
+        if self.link is not None:
+            self.link.close(CloseCode.SUPERSEDED, REASONS[CloseCode.SUPERSEDED])
+            # What a client sends is counted over all its connections.
+            link.bucket = self.link.bucket
+        self.link = link
+        self.tell("OPEN")
+
+    def _send(self, data: bytes) -> None:
+        if self.link is not None:
+            self.link.send(data)
+            self._flushes.mark(self.link)
+
+    def translator(self, other: int) -> Translator:
+        """What it and this member of another dialect understand each other by."""
+        return self.translators.setdefault(other, Translator())
+
+    # The hub's mailbox.
+
+    def put_message(self, message: Relayed) -> None:
+        """Send a message on.
+
+        Raises:
+            MailboxFull: it does not take what it has been sent already.
+        """
+        if self.link is not None and (
+            self.link.unsent + len(message.body) > self._limits.mailbox_bytes
+        ):
+            raise MailboxFull("mailbox_bytes")
+        if isinstance(message, Verbatim):
+            self._send(message.body)
+            return
+        src = self._address_of(self, message.sender)
+        for type_, payload in self.translator(message.sender).to_peerjs(message.body):
+            self.tell(type_, payload, src=src)
+
+    def put_notice(self, notice: Presence) -> None:
+        """PeerJS knows no presence; whoever has gone is not remembered."""
+        if not notice.connected:
+            self.translators.pop(notice.id, None)
+            self.addresses.pop(notice.id, None)
+
+    def close(self) -> None:
+        """The member has been removed."""
+        self._on_removed(self)
+        if self.link is not None:
+            self.link.close(self.farewell, REASONS[self.farewell])
+
+
+def verbatim(sender: PeerJSPeer, envelope: Envelope) -> Verbatim:
+    """What one PeerJS client says to another: as it was said, but for who says it."""
+    body = wire.encode(envelope.type, src=sender.id, dst=envelope.dst, payload=envelope.payload)
+    return Verbatim(sender.member.id, "application/json", body)
