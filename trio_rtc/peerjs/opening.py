@@ -1,0 +1,98 @@
+"""`open_peerjs`: sign in to a PeerJS server, and out."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import trio
+
+from ..errors import SignalingError
+from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
+from ..rtc import IceServer, IceTransportPolicy, as_ice_servers, ice_servers_from_environment
+from ..tasks import open_background_nursery
+from .address import fetch_id, socket_url
+from .options import Options
+from .peer import PeerJSPeer
+from .server_connection import ServerConnection
+
+FLUSH_SECONDS = 1.0
+"""How long what was said last may take to go out."""
+
+
+@asynccontextmanager
+async def open_peerjs(
+    url: str,
+    id: str | None = None,  # noqa: A002
+    *,
+    token: str | None = None,
+    key: str = DEFAULT_KEY,
+    ssl_context: ssl.SSLContext | None = None,
+    ice_servers: Iterable[str | IceServer] | None = None,
+    ice_transport_policy: IceTransportPolicy = "all",
+    max_message_bytes: int = 64 * 1024 * 1024,
+    connect_timeout: float = 30.0,
+    silence_timeout: float = 5.0,
+    lost_timeout: float = 15.0,
+    close_timeout: float = 5.0,
+) -> AsyncIterator[PeerJSPeer]:
+    """Sign in to a PeerJS server, ours or PeerJS's own, and sign out at the end of the block.
+
+    A connection to the server that is lost is made again for up to a minute; those between the
+    peers go on without it.
+
+    Args:
+        url: where the server is, with its path: ``http://host:port/`` or ``https://…``.
+        id: what others connect to: letters and digits, with single ``-``, ``_`` or spaces
+            between. By default the server makes one up.
+        token: what proves that the id is ours when the connection is made again; by default a
+            random one. A server that wants authorization wants it here.
+        key: the server's; PeerJS's own default if there is no other.
+        ssl_context: how to verify the server, instead of by the system's authorities.
+        ice_servers: STUN and TURN servers, as for `open_call`; by default those of the
+            environment.
+        ice_transport_policy: ``"relay"`` uses TURN servers only.
+        max_message_bytes: the largest value that is put together from pieces.
+        connect_timeout: seconds until a connection has to be there.
+        silence_timeout: seconds in which nothing comes from the other side, until a connection
+            counts as disconnected.
+        lost_timeout: seconds until it is given up then.
+        close_timeout: seconds for what is on its way when it is closed.
+
+    Raises:
+        SignalingError: ``bad_url``, ``bad_id``; ``server_unreachable``: nothing answers there;
+            ``not_peerjs_server``: something else does; ``id_taken``; ``invalid_key``;
+            ``refused``: the server says why.
+        BadIceServer: one of ``ice_servers`` is none.
+    """
+    servers = ice_servers_from_environment() if ice_servers is None else ice_servers
+    options = Options(
+        ice_servers=as_ice_servers(servers),
+        ice_transport_policy=ice_transport_policy,
+        connect_timeout=connect_timeout,
+        silence_timeout=silence_timeout,
+        lost_timeout=lost_timeout,
+        close_timeout=close_timeout,
+        max_message_bytes=max_message_bytes,
+    )
+    if id is None:
+        id = await fetch_id(url, key, ssl_context)  # noqa: A001
+    elif not is_valid_id(id):
+        raise SignalingError(
+            f"{id[:40]!r} is no id: letters and digits, with single - _ or spaces between them",
+            code="bad_id",
+            fault="local",
+        )
+    peer = PeerJSPeer(id, options)
+    server = ServerConnection(
+        socket_url(url, key, id, token or secrets.token_hex(16)), ssl_context, peer._hear
+    )
+    peer._server = server
+    async with open_background_nursery() as nursery:
+        await nursery.start(server.run)
+        nursery.start_soon(peer._follow)
+        yield peer
+        with trio.move_on_after(FLUSH_SECONDS):
+            await server.flush()

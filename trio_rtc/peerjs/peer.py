@@ -1,0 +1,217 @@
+"""A peer on a PeerJS server."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import trio
+
+from .. import peerjs_protocol as wire
+from ..errors import NegotiationError, SerializationError
+from ..messages import SessionDescription
+from ..peerjs_protocol import Envelope
+from ..rtc import Kind, MediaTrack
+from ..tasks import open_background_nursery
+from .connections import DataConnection, MediaConnection
+from .link import Link
+from .options import Options
+from .serialization import serialization as new_serialization
+from .server_connection import ServerConnection
+
+logger = logging.getLogger("trio_rtc.peerjs")
+
+MAX_WAITING = 256
+"""Connections of others that wait for `serve_peerjs`."""
+
+_NOT_YET = SessionDescription(type="offer", sdp="")
+
+
+class PeerJSPeer:
+    """A peer that pages with PeerJS can connect to, from `open_peerjs`.
+
+    Attributes:
+        id: what others call it.
+    """
+
+    _server: ServerConnection
+
+    def __init__(self, id: str, options: Options):  # noqa: A002
+        self.id = id
+        self._options = options
+        self._links: dict[tuple[str, str], Link] = {}
+        self._arriving, self._waiting = trio.open_memory_channel[Link](MAX_WAITING)
+        self._declined, self._to_decline = trio.open_memory_channel[str](MAX_WAITING)
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        peer: str,
+        *,
+        label: str | None = None,
+        serialization: str = "binary",
+        reliable: bool = True,
+        metadata: Any = None,
+    ) -> AsyncIterator[DataConnection]:
+        """Open a data connection; the block begins when it stands, and closes it at its end.
+
+        Args:
+            peer: the other one's id.
+            label: a name for it; by default its id.
+            serialization: ``binary``, ``json`` or ``raw``.
+            reliable: whether values arrive in order; without it, none is lost either.
+            metadata: any JSON value, for the other side to look at.
+
+        Raises:
+            SerializationError: ``unknown_serialization``; ``bad_value``: the metadata is no JSON.
+            UnknownPeer: ``peer_unavailable``.
+            CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
+                ``connection_closed``, ``peer_left``.
+            NegotiationError: what the other side says cannot be used.
+            SignalingLost: the server is lost.
+        """
+        form = new_serialization(serialization, self._options.max_message_bytes)
+        if form is None:
+            raise SerializationError(
+                f"there is no serialization {serialization!r}, but binary, json and raw",
+                code="unknown_serialization",
+            )
+        offer = wire.Offer(
+            sdp=_NOT_YET,
+            type="data",
+            connection_id=f"dc_{secrets.token_hex(8)}",
+            metadata=_checked(metadata),
+            label=label,
+            reliable=reliable,
+            serialization=serialization,
+        )
+        async with self._run(Link(self._server, peer, offer, self._options, offering=True)) as link:
+            yield DataConnection(link, form)
+
+    @asynccontextmanager
+    async def call(
+        self,
+        peer: str,
+        tracks: Iterable[MediaTrack] = (),
+        *,
+        receive: Iterable[Kind] = ("audio", "video"),
+        metadata: Any = None,
+    ) -> AsyncIterator[MediaConnection]:
+        """Open a media connection; the block begins when it stands, and closes it at its end.
+
+        Args:
+            peer: the other one's id.
+            tracks: what to send.
+            receive: media that the other side may send, whether or not we send any.
+            metadata: any JSON value, for the other side to look at.
+
+        Raises:
+            As `connect`; a page that does not answer is a ``connect_timeout``.
+        """
+        offer = wire.Offer(
+            sdp=_NOT_YET,
+            type="media",
+            connection_id=f"mc_{secrets.token_hex(8)}",
+            metadata=_checked(metadata),
+            reliable=True,
+        )
+        link = Link(self._server, peer, offer, self._options, offering=True)
+        async with self._run(link, tuple(tracks), tuple(receive)):
+            yield MediaConnection(link)
+
+    @asynccontextmanager
+    async def _run(
+        self, link: Link, tracks: Sequence[MediaTrack] = (), receive: Sequence[Kind] = ()
+    ) -> AsyncIterator[Link]:
+        key = (link.peer, link.offer.connection_id)
+        self._links[key] = link
+        try:
+            if self._server.lost is not None:
+                raise self._server.lost
+            async with link.run(tracks, receive):
+                yield link
+        finally:
+            self._links.pop(key, None)
+
+    # What the server says.
+
+    def _hear(self, said: Envelope) -> None:
+        if said.src is None:
+            logger.debug("the server says %s about nobody", said.type)
+        elif said.type == "OFFER":
+            try:
+                self._take_offer(said.src, wire.decode_payload(said, wire.Offer))
+            except NegotiationError as error:
+                self._decline(said.src, str(error))
+        elif said.type in ("LEAVE", "EXPIRE"):
+            for (peer, _), link in self._links.items():
+                if peer == said.src:
+                    link.exchange.hear(said)
+        else:
+            try:
+                connection = wire.decode_payload(said, _Addressed).connection_id
+            except NegotiationError as error:
+                logger.warning("%s says what cannot be used: %s", said.src, error)
+                return
+            if (known := self._links.get((said.src, connection))) is not None:
+                known.exchange.hear(said)
+            else:
+                logger.debug("%s speaks of a connection that is over", said.src)
+
+    def _take_offer(self, src: str, offer: wire.Offer) -> None:
+        key = (src, offer.connection_id)
+        if key in self._links:
+            logger.debug("%s offers a connection for the second time", src)
+            return
+        if offer.sdp.type != "offer":
+            self._decline(src, f"its offer says that it is of type {offer.sdp.type}")
+            return
+        if offer.type == "data" and new_serialization(offer.serialization, 0) is None:
+            self._decline(src, f"there is no serialization {offer.serialization!r}")
+            return
+        link = Link(self._server, src, offer, self._options, offering=False)
+        try:
+            self._arriving.send_nowait(link)
+        except trio.WouldBlock:
+            self._decline(src, "too many wait")
+            return
+        # From here on it hears what else is said about it.
+        self._links[key] = link
+
+    def _decline(self, src: str, why: str) -> None:
+        logger.warning("declined a connection of %s: %s", src, why)
+        try:
+            self._declined.send_nowait(src)
+        except trio.WouldBlock:
+            logger.debug("too many are declined")
+
+    async def _follow(self) -> None:
+        """The task that declines, and at last tells that the server is lost."""
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(self._tell_declined)
+            lost = await self._server.wait_lost()
+        for link in self._links.values():
+            link.exchange.hear(lost)
+        self._arriving.close()
+
+    async def _tell_declined(self) -> None:
+        async for src in self._to_decline:
+            # PeerJS knows no other word for it: its page gets an error "peer-unavailable".
+            await self._server.send(wire.encode("EXPIRE", dst=src))
+
+
+class _Addressed(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"connection_id": "connectionId"}
+):
+    connection_id: str
+
+
+def _checked(metadata: Any) -> Any:
+    try:
+        return msgspec.json.decode(msgspec.json.encode(metadata))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise SerializationError(f"the metadata has no form in JSON: {error}") from error
