@@ -1,0 +1,250 @@
+// One call, from either side: a connection, its set-up, its end.
+
+import { Negotiation } from "./negotiation.js";
+
+const CONNECT_MS = 30_000;
+const RESTORE_MS = 15_000;
+/** Until another ICE restart, if the one before has neither failed nor helped. */
+const TRY_EVERY_MS = 4000;
+
+/**
+ * A call with a peer, from `Calls.call` or from the `call` event of `Calls`.
+ *
+ * Its `state` is "calling", "ringing" (until `accept`), "connecting", "connected", "disconnected" or
+ * "ended"; its `end` tells then why: `{reason, detail}`, the reasons being those of Python's CallEnd,
+ * and `declined`, `bad_description`, `connect_timeout`, `unknown_peer`, `signaling_lost`.
+ *
+ * Events: `state`, `channel` (RTCDataChannel), `track` (RTCTrackEvent), `problem` (Error: something
+ * went wrong that does not end the call), `ended` (`{reason, detail}`).
+ */
+export class Call extends EventTarget {
+  #signaling;
+  #offer;
+  #timer = 0;
+  #restorer = 0;
+  #tracks = [];
+  #peerLeft = false;
+  #negotiation;
+  end = null;
+
+  constructor(signaling, peer, { offer = null, tracks = [], iceServers, iceTransportPolicy } = {}) {
+    super();
+    this.#signaling = signaling;
+    this.#offer = offer;
+    this.peer = peer;
+    this.incoming = offer !== null;
+    this.state = this.incoming ? "ringing" : "calling";
+    /** The RTCPeerConnection. */
+    this.connection = new RTCPeerConnection({
+      iceServers: iceServers ?? signaling.iceServers,
+      iceTransportPolicy: iceTransportPolicy ?? "all",
+      bundlePolicy: "max-bundle",
+    });
+    this.#negotiation = new Negotiation(this.connection, {
+      // Of two who call each other at once, the one who signed in later gives way.
+      polite: signaling.peerId > peer.id,
+      call: this.incoming ? (offer.call ?? null) : randomId(),
+      host: this.#host(),
+    });
+    this.#negotiation.remoteHasIds = this.incoming && offer.call != null;
+    this.connection.addEventListener("connectionstatechange", () => this.#follow());
+    this.connection.addEventListener("datachannel", ({ channel }) => this.#emit("channel", channel));
+    this.connection.addEventListener("track", (event) => this.#emit("track", event));
+    if (!this.incoming) this.#begin(tracks);
+  }
+
+  /** The id that the messages of this call carry. */
+  get id() {
+    return this.#negotiation.call;
+  }
+
+  #begin(tracks) {
+    for (const [track, stream] of tracks) this.connection.addTrack(track, stream);
+    const kinds = new Set(tracks.map(([track]) => track.kind));
+    for (const kind of ["audio", "video"])
+      if (!kinds.has(kind)) this.connection.addTransceiver(kind, { direction: "recvonly" });
+    this.#startTimer();
+  }
+
+  /** Answer an incoming call, with these tracks: a list of [track, stream]. */
+  accept(tracks = []) {
+    if (this.state !== "ringing") return;
+    this.#tracks = tracks;
+    this.#setState("connecting");
+    this.#startTimer();
+    this.#negotiation.receive(this.#offer);
+  }
+
+  /** Refuse an incoming call. */
+  decline(reason = "declined") {
+    this.#sayBye(reason);
+    this.finish("hung_up", reason);
+  }
+
+  /** End the call; the reason is told to a peer that understands reasons. */
+  hangUp(reason = "") {
+    this.#sayBye(reason);
+    this.finish("hung_up", reason);
+  }
+
+  /** Send a track from now on; the RTCRtpSender, whose `replaceTrack` needs no negotiation. */
+  addTrack(track, stream) {
+    return this.connection.addTrack(track, stream);
+  }
+
+  /** Open a data channel; the RTCDataChannel. */
+  openChannel(label, options = {}) {
+    return this.connection.createDataChannel(label, options);
+  }
+
+  // What follows is called by `Calls`.
+
+  /** Take in a message of the peer. */
+  receive(message) {
+    if (this.end) return;
+    if (message.type === "bye") {
+      if (message.call != null && message.call !== this.id) return;
+      const declined = message.reason === "declined" || message.reason === "busy";
+      this.finish(declined && !this.#negotiation.established ? "declined" : "peer_hung_up",
+        message.reason ?? "");
+    } else if (this.state === "ringing" && message.type === "offer") {
+      // The peer has given up the call before, and calls again.
+      this.#offer = message;
+      this.#negotiation.call = message.call ?? null;
+    } else this.#negotiation.receive(message);
+  }
+
+  supersedes(offer) {
+    return this.#negotiation.supersedes(offer);
+  }
+
+  peerLeft() {
+    this.#peerLeft = true;
+    // It may have lost its server only, as we may lose ours.
+    if (this.state !== "connected") this.finish("peer_left");
+  }
+
+  notDelivered({ code, message }) {
+    if (!this.#negotiation.established) this.finish(code, message);
+  }
+
+  signalingLost(error) {
+    if (this.state === "calling" || this.state === "ringing" || this.state === "connecting")
+      this.finish("signaling_lost", error.message);
+  }
+
+  finish(reason, detail = "") {
+    if (this.end) return;
+    this.end = { reason, detail };
+    clearTimeout(this.#timer);
+    clearTimeout(this.#restorer);
+    this.#negotiation.stop();
+    this.connection.close();
+    this.#setState("ended");
+    this.#emit("ended", this.end);
+  }
+
+  #host() {
+    return {
+      send: (message) => this.#send(message),
+      complain: (error) => {
+        if (!this.end) this.#emit("problem", error);
+      },
+      fail: (reason, detail) => {
+        this.#sayBye(reason);
+        this.finish(reason, detail);
+      },
+      describing: async () => {
+        for (const [track, stream] of this.#tracks) this.connection.addTrack(track, stream);
+        this.#tracks = [];
+      },
+    };
+  }
+
+  #send(message) {
+    if (this.end) return;
+    try {
+      this.#signaling.send(this.peer, JSON.stringify(message));
+    } catch (error) {
+      if (!this.#negotiation.established) this.finish(error.code ?? "signaling_lost", error.message);
+      else if (message.type) this.#emit("problem", error);
+    }
+  }
+
+  #sayBye(reason) {
+    if (this.end) return;
+    const bye = { type: "bye", reason, call: this.id };
+    try {
+      // Without an id it takes the form that every client knows.
+      const text = this.#negotiation.remoteHasIds ? JSON.stringify(bye) : "BYE";
+      this.#signaling.send(this.peer, text);
+    } catch (error) {
+      console.debug("could not tell the peer that the call is over:", error.message);
+    }
+  }
+
+  #startTimer() {
+    this.#timer = setTimeout(() => {
+      this.#sayBye("connect_timeout");
+      this.finish("connect_timeout");
+    }, CONNECT_MS);
+  }
+
+  #follow() {
+    switch (this.connection.connectionState) {
+      case "connecting":
+        if (this.state === "calling") this.#setState("connecting");
+        break;
+      case "connected":
+        clearTimeout(this.#timer);
+        clearTimeout(this.#restorer);
+        this.#setState("connected");
+        break;
+      case "disconnected":
+      case "failed":
+        this.#lose();
+        break;
+      case "closed":
+        this.finish("connection_closed");
+    }
+  }
+
+  #lose() {
+    if (this.#peerLeft) return this.finish("peer_left");
+    if (this.state === "disconnected") return undefined;
+    if (this.state !== "connected") {
+      this.#sayBye("connection_lost");
+      return this.finish("connection_lost", "There is no path between the two");
+    }
+    this.#setState("disconnected");
+    const deadline = performance.now() + RESTORE_MS;
+    const attempt = () => {
+      if (performance.now() >= deadline) {
+        this.#sayBye("connection_lost");
+        this.finish("connection_lost");
+        return;
+      }
+      this.connection.restartIce();
+      this.#restorer = setTimeout(attempt, TRY_EVERY_MS);
+    };
+    // Many a connection comes back by itself within a moment.
+    this.#restorer = setTimeout(attempt, 1000);
+    return undefined;
+  }
+
+  #setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#emit("state", state);
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+function randomId() {
+  // crypto.randomUUID is there in secure contexts only.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,59 @@
+// What went wrong, in a sentence that tells what to do about it.
+
+const SIGNALING = {
+  server_unreachable: "The signaling server does not answer.",
+  not_signaling_server: "There is no signaling server at this address.",
+  origin_refused: "The server does not let this page connect: its origin is not among those allowed.",
+  not_authorized: "The server wants a token, and this one is missing or wrong.",
+  forbidden: "This token is not good for this name or room.",
+  bad_message: "The server refused the name or the room.",
+  no_place: "The server is full. Try again later.",
+  peers: "The server is full. Try again later.",
+  peers_per_address: "Too many people have signed in from your network.",
+  rooms: "The server takes no more rooms.",
+  session_lost: "The connection to the server was lost for too long. Sign in again.",
+  superseded: "This session goes on in another window.",
+  signed_out: "The server has signed you out. Sign in again.",
+  server_shutdown: "The server has been shut down.",
+};
+
+const ENDS = {
+  peer_hung_up: (name) => `${name} has hung up.`,
+  declined: (name) => `${name} does not take the call.`,
+  peer_left: (name) => `${name} has left.`,
+  unknown_peer: (name) => `${name} is not there any more.`,
+  mailbox_full: (name) => `${name} cannot be reached: too much waits there already.`,
+  connection_lost: (name) => `The connection to ${name} was lost, and no other way was found.`,
+  connection_closed: (name) => `${name} has closed the connection.`,
+  connect_timeout: (name) => `${name} did not answer, or there is no way between the two of you.`,
+  superseded: (name) => `${name} has begun a new call.`,
+  signaling_lost: () => "The call failed: the signaling server is gone.",
+  send_failed: (name) => `${name} cannot be reached: the server took no message.`,
+  bad_description: (name) => `The call failed: the browser cannot use what ${name} offers.`,
+};
+
+const MEDIA = {
+  NotAllowedError: (what) => `The browser does not let this page use the ${what}. Allow it in the address bar, and choose it again.`,
+  NotFoundError: (what) => `There is no ${what} on this device.`,
+  NotReadableError: (what) => `The ${what} is in use by another program.`,
+  OverconstrainedError: (what) => `The ${what} has no mode that fits.`,
+  AbortError: (what) => `The ${what} could not be started.`,
+};
+
+export function signalingError(error) {
+  const known = SIGNALING[error.code];
+  if (!known) return error.message || "Signing in failed.";
+  return error.code === "bad_message" || error.code === "forbidden" ? `${known} (${error.message})` : known;
+}
+
+/** Why a call is over; nothing if that was our own wish. */
+export function callEnd({ reason, detail }, name) {
+  if (reason === "hung_up") return "";
+  const sentence = ENDS[reason]?.(name) ?? `The call with ${name} is over: ${reason}.`;
+  const said = { busy: "busy", declined: "" }[detail] ?? detail;
+  return said ? `${sentence} (${said})` : sentence;
+}
+
+export function mediaError(error, what) {
+  return MEDIA[error.name]?.(what) ?? `The ${what} cannot be used: ${error.message}`;
+}

@@ -1,0 +1,219 @@
+// The native protocol, trio-rtc.v1, over WebSocket. A session outlives its connections.
+
+import { ClientSession } from "./session.js";
+import { diagnose, Pause, Signaling, SignalingError } from "./signaling.js";
+
+const SUBPROTOCOL = "trio-rtc.v1";
+const ANSWER_MS = 10_000;
+const ACK_MS = 1000;
+/** For how long nothing of what we sent is acknowledged before the path counts as dead. */
+const SILENCE_MS = 8000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5000;
+
+/** Closes after which another connection would fare no better, and what they mean. */
+const FINAL = {
+  1000: "left",
+  4400: "bad_message",
+  4401: "not_authorized",
+  4403: "forbidden",
+  4404: "session_lost",
+  4409: "superseded",
+  4503: "no_place",
+};
+
+export class NativeSignaling extends Signaling {
+  #url;
+  #session;
+  #socket = null;
+  #leaving = false;
+  #pause = new Pause();
+  #ackTimer = 0;
+
+  constructor(url, { name, room = "", token = null }) {
+    super();
+    this.#url = url;
+    const hello = { type: "hello", name };
+    if (room) hello.room = room;
+    if (token) hello.token = token;
+    this.#session = new ClientSession(hello);
+  }
+
+  /** Open the session; it is kept until `close`. */
+  async open() {
+    const opened = new Promise((resolve, reject) => {
+      const closed = () => reject(new SignalingError("The session was closed", "left"));
+      this.#run(resolve).then(closed, reject);
+    });
+    await opened;
+  }
+
+  /** Send a text to a peer. Texts to one peer arrive in the order of the calls. */
+  send(peer, data) {
+    if (this.state === "lost") throw this.error;
+    const to = peer.id ?? peer;
+    if (!this.peers.has(to) && to !== this.peerId)
+      throw new SignalingError(`No peer ${to} is signed in`, "unknown_peer");
+    this.#session.send(to, data);
+    this.#flush();
+  }
+
+  /** End the session. Without waiting: the page may be about to go. */
+  close() {
+    this.#leaving = true;
+    const socket = this.#socket;
+    if (socket?.readyState === WebSocket.OPEN) {
+      this.#flush();
+      socket.send(JSON.stringify({ type: "leave" }));
+      socket.close(1000);
+    }
+    this.#pause.wake();
+  }
+
+  async #run(onOpened) {
+    const goOffline = () => this.#socket?.drop?.("the browser is offline");
+    const goOnline = () => this.#pause.wake();
+    addEventListener("offline", goOffline);
+    addEventListener("online", goOnline);
+    try {
+      await this.#keepConnected(onOpened);
+    } finally {
+      removeEventListener("offline", goOffline);
+      removeEventListener("online", goOnline);
+    }
+  }
+
+  async #keepConnected(onOpened) {
+    let pause = FIRST_PAUSE_MS;
+    let deadline = 0;
+    while (!this.#leaving) {
+      const over = await this.#connectOnce(onOpened);
+      const wasReady = this.#session.ready;
+      this.#session.disconnected();
+      if (this.#leaving) return;
+      if (!this.#session.welcome) throw over.code ? over : await diagnose(this.#httpUrl());
+      const now = performance.now();
+      if (wasReady) {
+        pause = FIRST_PAUSE_MS;
+        deadline = now + this.#session.welcome.resume_seconds * 1000;
+      }
+      if (over.final || now >= deadline) {
+        this.lost(new SignalingError(over.message, over.final ? over.code : "session_lost"));
+        return;
+      }
+      this.reconnecting(over.message);
+      await this.#pause.sleep(pause * (0.5 + Math.random() / 2));
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+    }
+  }
+
+  /** Open a connection, serve it to its end, and tell why it ended, as a SignalingError. */
+  #connectOnce(onOpened) {
+    return new Promise((resolve) => {
+      const socket = (this.#socket = new WebSocket(this.#url, SUBPROTOCOL));
+      let said = null;
+      let silence = 0;
+      let acknowledged = -1;
+      const end = (code, reason) => {
+        clearTimeout(opening);
+        clearInterval(watch);
+        clearTimeout(this.#ackTimer);
+        this.#ackTimer = 0;
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        if (this.#socket === socket) this.#socket = null;
+        const over = said ?? new SignalingError(reason || "The connection was lost", FINAL[code]);
+        over.final = code in FINAL;
+        resolve(over);
+      };
+      socket.drop = (why) => {
+        socket.close();
+        end(1006, why);
+      };
+      const opening = setTimeout(() => socket.drop("The server does not answer"), ANSWER_MS);
+      // A path that is dead looks like one on which nothing happens: until something is sent.
+      const watch = setInterval(() => {
+        const moved = this.#session.acknowledged !== acknowledged;
+        acknowledged = this.#session.acknowledged;
+        silence = moved || !this.#session.unacknowledged ? 0 : silence + 1000;
+        if (silence >= SILENCE_MS) socket.drop("The server does not answer");
+      }, 1000);
+      socket.onopen = () => {
+        this.#session.connected();
+        this.#flush();
+      };
+      socket.onclose = ({ code, reason }) => end(code, reason);
+      socket.onmessage = ({ data }) => {
+        let message;
+        try {
+          message = this.#session.receive(data);
+        } catch (fault) {
+          said = new SignalingError(`The server breaks the protocol: ${fault.message}`,
+            "bad_message");
+          socket.close(4400);
+          end(4400);
+          return;
+        }
+        if (message?.type === "error" && message.code !== "unknown_type")
+          said = new SignalingError(message.message, message.code);
+        else if (message) this.#hear(message, onOpened);
+        if (this.#session.ready) clearTimeout(opening);
+        this.#flush();
+      };
+    });
+  }
+
+  #flush() {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    while (this.#session.toSend.length) socket.send(this.#session.toSend.shift());
+    if (this.#session.ackPending && !this.#ackTimer)
+      this.#ackTimer = setTimeout(() => {
+        this.#ackTimer = 0;
+        this.#session.acknowledge();
+        this.#flush();
+      }, ACK_MS);
+  }
+
+  #hear(message, onOpened) {
+    switch (message.type) {
+      case "welcome":
+        this.peerId = message.id;
+        this.name = message.name;
+        this.room = message.room;
+        this.iceServers = message.ice_servers ?? [];
+        for (const { id, name } of message.peers) this.peers.set(id, { id, name });
+        this.connected();
+        onOpened();
+        break;
+      case "resumed":
+        this.connected();
+        break;
+      case "joined":
+        this.joined({ id: message.id, name: message.name });
+        break;
+      case "left":
+        this.left(message.id);
+        break;
+      case "message":
+        this.emit("message", { peer: this.peer(message.from), data: text(message) });
+        break;
+      case "failed":
+        this.emit("failed", {
+          peer: this.peer(message.to), code: message.code, message: message.message });
+        break;
+      case "ice_servers":
+        this.iceServers = message.ice_servers;
+        break;
+    }
+  }
+
+  #httpUrl() {
+    return this.#url.replace(/^ws/, "http");
+  }
+}
+
+function text({ data, data64 }) {
+  if (data !== undefined) return data;
+  const bytes = Uint8Array.from(atob(data64), (character) => character.charCodeAt(0));
+  return new TextDecoder().decode(bytes);
+}

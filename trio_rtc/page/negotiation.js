@@ -1,0 +1,169 @@
+// Perfect negotiation (W3C WebRTC, section 10.7) and trickle ICE (RFC 8838) of one connection.
+
+const ANSWER_MS = 30_000;
+const EARLY_LIMIT = 256;
+
+/**
+ * Makes and answers offers, and exchanges candidates.
+ *
+ * `host` is the call: `send(message)`, `complain(error)`, `fail(code, why)` and `describing()`, which
+ * is awaited after the first offer of the other side has been applied and before it is answered.
+ */
+export class Negotiation {
+  #pc;
+  #polite;
+  #host;
+  #makingOffer = false;
+  #early = [];
+  #work = Promise.resolve();
+  #answerTimer = 0;
+  #toldEnd = "";
+  /** The id of the call that messages carry; null if the other side knows of none. */
+  call;
+  remoteHasIds = false;
+  established = false;
+
+  constructor(pc, { polite, call, host }) {
+    this.#pc = pc;
+    this.#polite = polite;
+    this.#host = host;
+    this.call = call;
+    pc.addEventListener("negotiationneeded", () => this.#offer());
+    pc.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate));
+  }
+
+  /** Whether an offer is of a call after this one. */
+  supersedes(offer) {
+    return this.established && offer.call != null && offer.call !== this.call;
+  }
+
+  /** Take in a description or a candidate of the other side, each in its turn. */
+  receive(message) {
+    this.#work = this.#work.then(() => this.#act(message)).catch((error) => {
+      this.#host.complain(error);
+    });
+  }
+
+  async #act(message) {
+    if (this.#pc.signalingState === "closed") return;
+    if (message.type === "offer") await this.#answer(message);
+    else if (message.type === "answer" || message.type === "pranswer") await this.#accept(message);
+    else await this.#hear(message);
+  }
+
+  async #offer() {
+    if (this.#pc.signalingState !== "stable") return;
+    try {
+      this.#makingOffer = true;
+      await this.#pc.setLocalDescription();
+      if (this.#pc.signalingState !== "have-local-offer") return;
+      this.#sendDescription();
+      clearTimeout(this.#answerTimer);
+      if (this.established) this.#answerTimer = setTimeout(() => this.#takeBack(), ANSWER_MS);
+    } catch (error) {
+      this.#host.complain(error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  async #takeBack() {
+    if (this.#pc.signalingState !== "have-local-offer") return;
+    this.#host.complain(new Error("The other side did not answer an offer"));
+    await this.#pc.setLocalDescription({ type: "rollback" });
+  }
+
+  async #answer(offer) {
+    const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
+    // Theirs crosses ours, which stands.
+    if (collision && !this.#polite) return;
+    this.#setRemoteCall(offer.call);
+    await this.#apply(offer);
+    if (!this.established) await this.#host.describing();
+    await this.#pc.setLocalDescription();
+    this.#sendDescription();
+    this.established = true;
+  }
+
+  async #accept(answer) {
+    if (this.#pc.signalingState !== "have-local-offer") return;
+    if (answer.call != null && answer.call !== this.call) return;
+    this.#setRemoteCall(answer.call);
+    clearTimeout(this.#answerTimer);
+    await this.#apply(answer);
+    this.established = true;
+  }
+
+  async #apply({ type, sdp }) {
+    try {
+      await this.#pc.setRemoteDescription({ type, sdp });
+    } catch (error) {
+      if (!this.established)
+        this.#host.fail("bad_description", `What the other side offers cannot be used: ${error.message}`);
+      else if (this.#pc.signalingState === "have-local-offer")
+        await this.#pc.setLocalDescription({ type: "rollback" });
+      throw error;
+    }
+    const early = this.#early;
+    this.#early = [];
+    for (const candidate of early) await this.#hear(candidate);
+  }
+
+  async #hear(candidate) {
+    if (!this.#pc.remoteDescription || this.#pc.signalingState === "have-local-offer") {
+      // It may belong to a description that is still to come.
+      if (this.#early.length < EARLY_LIMIT && !this.#pc.remoteDescription)
+        this.#early.push(candidate);
+      if (!this.#pc.remoteDescription) return;
+    }
+    if (candidate.call != null && candidate.call !== this.call) return;
+    if (candidate.candidate && !candidate.candidate.startsWith("candidate:")) return;
+    try {
+      await this.#pc.addIceCandidate({
+        candidate: candidate.candidate,
+        sdpMid: candidate.sdpMid ?? null,
+        sdpMLineIndex: candidate.sdpMLineIndex ?? null,
+        usernameFragment: candidate.usernameFragment ?? null,
+      });
+    } catch (error) {
+      // Those of another generation (RFC 8838, section 16) and of rejected sections are no loss.
+      console.debug("a candidate was dropped:", error.message);
+    }
+  }
+
+  #found(candidate) {
+    if (candidate?.candidate) {
+      this.#send(candidate.toJSON());
+      return;
+    }
+    // Some browsers tell of the end of a generation with an empty candidate, all with null.
+    const sdp = this.#pc.localDescription?.sdp ?? "";
+    const ufrag = /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
+    if (candidate ? candidate.usernameFragment !== ufrag : this.#toldEnd === ufrag) return;
+    if (this.#toldEnd === ufrag) return;
+    this.#toldEnd = ufrag;
+    for (const [index, section] of sdp.split(/^m=/m).slice(1).entries()) {
+      const sdpMid = /^a=mid:(\S+)/m.exec(section)?.[1];
+      if (sdpMid !== undefined)
+        this.#send({ candidate: "", sdpMid, sdpMLineIndex: index, usernameFragment: ufrag });
+    }
+  }
+
+  #sendDescription() {
+    const { type, sdp } = this.#pc.localDescription;
+    this.#send({ type, sdp });
+  }
+
+  #send(message) {
+    this.#host.send(this.call == null ? message : { ...message, call: this.call });
+  }
+
+  #setRemoteCall(call) {
+    this.call = call ?? null;
+    this.remoteHasIds = call != null;
+  }
+
+  stop() {
+    clearTimeout(this.#answerTimer);
+  }
+}

@@ -1,0 +1,164 @@
+// What makes a session outlive its connections: numbers, acknowledgement, replay. No I/O.
+// The rules are those of docs/protocol.md, "Numbers" and "Resuming".
+
+const ACK_MESSAGES = 16;
+const ACK_CHARACTERS = 64 * 1024;
+
+/** The other side breaks the rules of the numbers. Nothing can mend that. */
+export class SessionFault extends Error {}
+
+/** Numbered messages on their way, counted from 1, kept until they are acknowledged. */
+export class Outbox {
+  #kept = [];
+  acknowledged = 0;
+
+  get next() {
+    return this.acknowledged + this.#kept.length + 1;
+  }
+
+  get waiting() {
+    return this.#kept.length;
+  }
+
+  keep(message) {
+    this.#kept.push(message);
+  }
+
+  /** Forget what has arrived; a number that was told before says nothing new. */
+  acknowledge(received) {
+    if (!Number.isSafeInteger(received) || received >= this.next)
+      throw new SessionFault(`${received} is acknowledged, ${this.next - 1} was sent last`);
+    if (received > this.acknowledged) {
+      this.#kept.splice(0, received - this.acknowledged);
+      this.acknowledged = received;
+    }
+  }
+
+  [Symbol.iterator]() {
+    return this.#kept[Symbol.iterator]();
+  }
+}
+
+/** The numbers of what has come. */
+export class Inbox {
+  received = 0;
+  #messages = 0;
+  #size = 0;
+
+  /** Whether a message is new; otherwise it is a repetition. */
+  take(seq, size) {
+    if (!Number.isSafeInteger(seq) || seq < 1 || seq > this.received + 1)
+      throw new SessionFault(`${seq} comes after ${this.received}`);
+    // A repetition is acknowledged too: its sender may not know that it has arrived.
+    this.#messages += 1;
+    this.#size += size;
+    if (seq <= this.received) return false;
+    this.received = seq;
+    return true;
+  }
+
+  get ackPending() {
+    return this.#messages > 0;
+  }
+
+  get ackDue() {
+    return this.#messages >= ACK_MESSAGES || this.#size >= ACK_CHARACTERS;
+  }
+
+  acknowledged() {
+    this.#messages = this.#size = 0;
+    return this.received;
+  }
+}
+
+const NUMBERED = new Set(["joined", "left", "message", "failed", "ice_servers"]);
+
+/** A native session as a client has it: what to send on which connection. */
+export class ClientSession {
+  #hello;
+  #outbox = new Outbox();
+  #inbox = new Inbox();
+  welcome = null;
+  ready = false;
+  toSend = [];
+
+  constructor(hello) {
+    this.#hello = hello;
+  }
+
+  /** A connection has been opened. */
+  connected() {
+    this.ready = false;
+    const first = this.welcome
+      ? { type: "resume", session: this.welcome.session, received: this.#inbox.acknowledged() }
+      : this.#hello;
+    this.toSend = [JSON.stringify(first)];
+  }
+
+  /** It has ended. */
+  disconnected() {
+    this.ready = false;
+    this.toSend = [];
+  }
+
+  /** How many messages the server has not acknowledged. */
+  get unacknowledged() {
+    return this.#outbox.waiting;
+  }
+
+  /** The number of the last message of ours that the server has. */
+  get acknowledged() {
+    return this.#outbox.acknowledged;
+  }
+
+  get ackPending() {
+    return this.ready && this.#inbox.ackPending;
+  }
+
+  /** Send a text to a peer, now or when there is a connection. */
+  send(to, data) {
+    const message = JSON.stringify({ type: "send", seq: this.#outbox.next, to, data });
+    const limit = this.welcome?.max_message_bytes;
+    if (limit !== undefined && new TextEncoder().encode(message).length > limit)
+      throw new RangeError(`the server takes no message of more than ${limit} bytes`);
+    this.#outbox.keep(message);
+    if (this.ready) this.toSend.push(message);
+  }
+
+  acknowledge() {
+    if (this.ackPending)
+      this.toSend.push(JSON.stringify({ type: "ack", received: this.#inbox.acknowledged() }));
+  }
+
+  /** Take in what the server says; null if it is nothing new. */
+  receive(text) {
+    const message = JSON.parse(text);
+    switch (message.type) {
+      case "welcome":
+        if (this.welcome) throw new SessionFault("the session is open already");
+        this.welcome = message;
+        this.#goOn();
+        return message;
+      case "resumed":
+        this.#outbox.acknowledge(message.received);
+        this.#goOn();
+        return message;
+      case "ack":
+        this.#outbox.acknowledge(message.received);
+        return null;
+      case "error":
+        return message;
+    }
+    // A later server may have more to say, though none of it with a number.
+    if (!NUMBERED.has(message.type)) return null;
+    if (!this.ready) throw new SessionFault("the session is not open yet");
+    const isNew = this.#inbox.take(message.seq, text.length);
+    if (this.#inbox.ackDue) this.acknowledge();
+    return isNew ? message : null;
+  }
+
+  #goOn() {
+    this.ready = true;
+    this.toSend.push(...this.#outbox);
+  }
+}

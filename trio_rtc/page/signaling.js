@@ -1,0 +1,115 @@
+// A client's side of a signaling session, whatever protocol carries it.
+
+/** What went wrong with signaling. `code` is stable, and the same as in Python. */
+export class SignalingError extends Error {
+  constructor(message, code) {
+    super(message);
+    this.name = "SignalingError";
+    this.code = code;
+  }
+}
+
+/**
+ * A session with a signaling server.
+ *
+ * Events, each a CustomEvent: `peerjoined` and `peerleft` (detail: the peer, `{id, name}`),
+ * `message` (`{peer, data}`, a string), `failed` (`{peer, code, message}`: something sent to a peer
+ * has reached nobody), `reconnecting` (`{why}`), `reconnected`, and `lost` (a SignalingError), after
+ * which nothing comes any more.
+ */
+export class Signaling extends EventTarget {
+  peerId = 0;
+  name = "";
+  room = "";
+  iceServers = [];
+  /** The others who are signed in now, by id. */
+  peers = new Map();
+  /** "opening", "connected", "reconnecting" or "lost". */
+  state = "opening";
+  /** Why the session is over: a SignalingError. */
+  error = null;
+
+  /** A peer by its id. */
+  peer(id) {
+    return this.peers.get(id) ?? { id, name: `peer_${id}` };
+  }
+
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  joined(peer) {
+    if (peer.id === this.peerId || this.peers.has(peer.id)) return;
+    this.peers.set(peer.id, peer);
+    this.emit("peerjoined", peer);
+  }
+
+  left(id) {
+    const peer = this.peers.get(id);
+    if (!peer) return;
+    this.peers.delete(id);
+    this.emit("peerleft", peer);
+  }
+
+  connected() {
+    const again = this.state === "reconnecting";
+    this.state = "connected";
+    if (again) this.emit("reconnected");
+  }
+
+  reconnecting(why) {
+    if (this.state !== "connected") return;
+    this.state = "reconnecting";
+    this.emit("reconnecting", { why });
+  }
+
+  lost(error) {
+    if (this.state === "lost") return;
+    this.state = "lost";
+    this.error = error;
+    this.emit("lost", error);
+  }
+}
+
+/** A pause that `wake` can end. */
+export class Pause {
+  #resolve = () => {};
+
+  async sleep(milliseconds) {
+    let timer;
+    await new Promise((resolve) => {
+      this.#resolve = resolve;
+      timer = setTimeout(resolve, milliseconds);
+    });
+    clearTimeout(timer);
+  }
+
+  wake() {
+    this.#resolve();
+  }
+}
+
+/**
+ * Why a server does not take us: browsers tell scripts nothing about a handshake that failed.
+ *
+ * A POST tells our origin, as the handshake does, and so gets the same refusal.
+ */
+export async function diagnose(httpUrl) {
+  let response;
+  try {
+    response = await fetch(new URL("healthz", httpUrl), { method: "POST", cache: "no-store" });
+  } catch {
+    try {
+      await fetch(new URL("healthz", httpUrl), { mode: "no-cors", cache: "no-store" });
+    } catch {
+      return new SignalingError(`No signaling server answers at ${httpUrl}`, "server_unreachable");
+    }
+    response = { status: 403 };
+  }
+  if (response.status === 403)
+    return new SignalingError(
+      `The server does not allow pages of ${location.origin}`, "origin_refused");
+  if (response.status === 429 || response.status === 503)
+    return new SignalingError("The server takes no more connections from here", "no_place");
+  return new SignalingError(`${httpUrl} is no signaling server`, "not_signaling_server");
+}
