@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_rtc.rtc import bridge as bridge_module
+from trio_rtc.rtc import engines
 
 OURS = ("portal", "media-player", "asyncio_")
 
@@ -46,23 +46,27 @@ async def tasks_left() -> list[str]:
 def nothing_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No task when a loop ends; no thread, socket or lost exception when the test does."""
     left: list[str] = []
-    provider = bridge_module._provider
-    leave_loop = bridge_module._leave_loop
+    provider = engines.Portal._provider
+    leave_portal = engines.Portal._end
+    shut_down = engines._shut_down
 
-    def look_and_leave() -> None:
+    def look_and_leave(portal: engines.Portal) -> None:
         if provider._leases == 1:
             tasks = provider._portal.call(tasks_left)
             # Somebody else may have come meanwhile, who has tasks in good right.
             if provider._leases == 1:
                 left.extend(tasks)
-        leave_loop()
+        leave_portal(portal)
+
+    async def look_and_shut_down() -> None:
+        left.extend(await tasks_left())
+        await shut_down()
 
     before = sockets()
-    bridge_module._leave_loop = look_and_leave
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines.Portal, "_end", look_and_leave)
+        patch.setattr(engines, "_shut_down", look_and_shut_down)
         yield
-    finally:
-        bridge_module._leave_loop = leave_loop
     # asyncio tells of lost exceptions, and of lost tasks, when they are collected.
     gc.collect()
     assert left == []

@@ -9,11 +9,25 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_rtc.rtc import bridge as bridge_module
+from trio_rtc.rtc import engines
 from trio_rtc.rtc.bridge import Bridge, open_bridge
 
 from .conftest import threads
 from .stepping import cancelled_after_each_step
+
+
+@pytest.fixture(params=engines.ENGINES, autouse=True)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """All of this holds for both."""
+    name: str = request.param
+    monkeypatch.setenv("TRIO_RTC_ENGINE", name)
+    return name
+
+
+@pytest.fixture
+def portal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This is about threads."""
+    monkeypatch.setenv("TRIO_RTC_ENGINE", "portal")
 
 
 async def add(a: int, b: int) -> int:
@@ -54,12 +68,13 @@ async def test_values() -> None:
         assert await bridge.run(add, 1, 2) == 3
 
 
-async def test_it_runs_in_another_thread() -> None:
+async def test_its_thread(engine: str) -> None:
     async def thread() -> int:
         return threading.get_ident()
 
     async with open_bridge() as bridge:
-        assert await bridge.run(thread) != threading.get_ident()
+        is_ours = await bridge.run(thread) == threading.get_ident()
+    assert is_ours == (engine == "stepped")
 
 
 async def test_exceptions_with_their_traceback() -> None:
@@ -99,6 +114,7 @@ async def test_cancelled_before_it_starts() -> None:
     assert sleeper.log == []
 
 
+@pytest.mark.usefixtures("portal")
 async def test_a_cancel_that_comes_before_the_first_step() -> None:
     # The loop is held up, so that it finds the start and the cancelling in one batch.
     held, release = threading.Event(), threading.Event()
@@ -212,6 +228,7 @@ class CountingToken:
         self._token.run_sync_soon(fn, idempotent=idempotent)
 
 
+@pytest.mark.usefixtures("portal")
 async def test_a_burst_from_the_loop_is_one_wake_up() -> None:
     log: list[int] = []
 
@@ -220,20 +237,23 @@ async def test_a_burst_from_the_loop_is_one_wake_up() -> None:
             bridge.post(log.append, number)
 
     async with open_bridge() as bridge:
-        token = CountingToken(bridge._token)
-        bridge._token = token  # type: ignore[assignment]
+        assert isinstance(bridge._engine, engines.Portal)
+        token = CountingToken(bridge._engine._token)
+        bridge._engine._token = token  # type: ignore[assignment]
         await bridge.run(burst)
         # One for the burst, one for the end of the task.
         assert token.used <= 2
     assert log == list(range(1000))
 
 
+@pytest.mark.usefixtures("portal")
 async def test_a_burst_to_the_loop_is_few_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[int] = []
     used = 0
 
     async with open_bridge() as bridge:
-        threadsafe = bridge._loop.call_soon_threadsafe
+        assert isinstance(bridge._engine, engines.Portal)
+        threadsafe = bridge._engine._loop.call_soon_threadsafe
         held, release = threading.Event(), threading.Event()
 
         def count(fn: Callable[[], object]) -> None:
@@ -245,7 +265,7 @@ async def test_a_burst_to_the_loop_is_few_wake_ups(monkeypatch: pytest.MonkeyPat
             held.set()
             release.wait()
 
-        monkeypatch.setattr(bridge._loop, "call_soon_threadsafe", count)
+        monkeypatch.setattr(bridge._engine._loop, "call_soon_threadsafe", count)
         bridge.call_soon(hold)
         await trio.to_thread.run_sync(held.wait)
         for number in range(1000):
@@ -329,19 +349,20 @@ async def test_the_error_of_the_block_comes_out_as_itself() -> None:
             raise KeyError("block")
 
 
-async def test_bridges_share_one_loop_which_ends_with_the_last() -> None:
+async def test_bridges_share_one_loop_which_ends_with_the_last(engine: str) -> None:
     async def loop() -> int:
         return id(asyncio.get_running_loop())
 
     async with open_bridge() as first:
         async with open_bridge() as second:
             assert await first.run(loop) == await second.run(loop)
-            assert len(threads()) == 1
-        assert len(threads()) == 1
+            assert len(threads()) == (engine == "portal")
+        assert len(threads()) == (engine == "portal")
     assert threads() == []
     await assert_loop_works()
 
 
+@pytest.mark.usefixtures("portal")
 def test_two_runs_of_trio_share_one_loop() -> None:
     both = threading.Barrier(2)
     loops: list[int] = []
@@ -374,6 +395,7 @@ def test_two_runs_of_trio_share_one_loop() -> None:
     assert len(set(loops)) == 1
 
 
+@pytest.mark.usefixtures("portal")
 def test_a_post_after_the_run_is_dropped() -> None:
     kept: list[Bridge] = []
     log: list[str] = []
@@ -386,7 +408,7 @@ def test_a_post_after_the_run_is_dropped() -> None:
         kept[0].post(log.append, "late")
 
     # Something else keeps the loop.
-    with bridge_module._provider as portal:
+    with engines.Portal._provider as portal:
         trio.run(use)
         portal.call(post)
         portal.call(asyncio.sleep, 0)

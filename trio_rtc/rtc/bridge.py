@@ -1,8 +1,4 @@
-"""The one crossing between Trio and asyncio, on which aiortc runs.
-
-All bridges of a process share one asyncio loop in a thread of its own. anyio's blocking
-portal starts it for the first of them and ends it with the last.
-"""
+"""The one crossing between Trio and asyncio, on which aiortc runs."""
 
 from __future__ import annotations
 
@@ -10,19 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Generic, NoReturn, TypeVar, TypeVarTuple
+from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple
 
 import outcome
 import trio
-from anyio.from_thread import BlockingPortalProvider
 
 from ..tasks import open_background_nursery
-from .loop.ownership import start_owned
+from .engines import Engine, choose_engine
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-_provider: Final = BlockingPortalProvider("asyncio")
 
 
 @asynccontextmanager
@@ -32,40 +25,19 @@ async def open_bridge() -> AsyncIterator[Bridge]:
     An exception of a function that was handed over with `Bridge.post` or `Bridge.call_soon`
     has nobody waiting for it: it cancels the block and is raised from it.
     """
-    # A limiter of our own: nobody else's threads can keep us from leaving.
-    limiter = trio.CapacityLimiter(1)
-    loop = await trio.to_thread.run_sync(_enter_loop, limiter=limiter)
+    engine = choose_engine()
+    await engine.enter()
     try:
         async with open_background_nursery() as nursery:
-            bridge = Bridge(loop, nursery)
+            bridge = Bridge(engine, nursery)
             try:
                 yield bridge
             finally:
                 with trio.CancelScope(shield=True):
                     await bridge._close()
     finally:
-        # The last one out waits until the loop has ended, which must not hold up all of Trio.
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_leave_loop, limiter=limiter)
-
-
-def _enter_loop() -> asyncio.AbstractEventLoop:
-    portal = _provider.__enter__()
-    try:
-        return portal.call(_prepare_loop)
-    except BaseException:
-        _leave_loop()
-        raise
-
-
-def _prepare_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(start_owned)
-    return loop
-
-
-def _leave_loop() -> None:
-    _provider.__exit__(None, None, None)
+            await engine.leave()
 
 
 class Bridge:
@@ -75,14 +47,13 @@ class Bridge:
     other side.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, nursery: trio.Nursery) -> None:
-        self._loop = loop
+    def __init__(self, engine: Engine, nursery: trio.Nursery) -> None:
+        self._engine = engine
         self._nursery = nursery
-        self._token = trio.lowlevel.current_trio_token()
         self._to_loop: deque[Callable[[], object]] = deque()
         self._to_trio: deque[Callable[[], object]] = deque()
         self._loop_woken = False
-        self._flush_due = False
+        self._trio_woken = False
         self._closed = False
         self._calls: set[_Call[Any]] = set()
         self._idle = trio.Event()
@@ -126,7 +97,8 @@ class Bridge:
         What a task of `run` has posted is called before its `run` returns. Dropped once the
         bridge is closed or the Trio run is over.
         """
-        self._deliver(lambda: None if self._closed else self._guard(self._fail, fn, *args))
+        if not self._closed:
+            self._deliver(lambda: None if self._closed else self._guard(self._fail, fn, *args))
 
     def _guard(
         self, fail: Callable[[BaseException], object], fn: Callable[[*Ts], object], *args: *Ts
@@ -141,9 +113,11 @@ class Bridge:
         self._to_loop.append(fn)
         if not self._loop_woken:
             self._loop_woken = True
-            self._loop.call_soon_threadsafe(self._drain_to_loop)
+            self._engine.call_on_loop(self._drain_to_loop)
 
     def _drain_to_trio(self) -> None:
+        # First the flag: what is queued from here on wakes us again.
+        self._trio_woken = False
         while self._to_trio:
             self._to_trio.popleft()()
 
@@ -166,23 +140,15 @@ class Bridge:
     # In the loop's thread.
 
     def _drain_to_loop(self) -> None:
-        # First the flag: what is queued from here on wakes us again.
         self._loop_woken = False
         while self._to_loop:
             self._to_loop.popleft()()
 
     def _deliver(self, fn: Callable[[], object]) -> None:
         self._to_trio.append(fn)
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_due = False
-        try:
-            self._token.run_sync_soon(self._drain_to_trio, idempotent=True)
-        except trio.RunFinishedError:
-            self._to_trio.clear()
+        if not self._trio_woken:
+            self._trio_woken = True
+            self._engine.call_on_trio(self._drain_to_trio)
 
     def _fail_from_loop(self, error: BaseException) -> None:
         self.post(self._fail, error)

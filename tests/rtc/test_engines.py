@@ -1,0 +1,110 @@
+"""Calls and media with the engine that is not the default; the bridge's own tests run with both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+import trio
+from aiortc.codecs.opus import OpusEncoder
+from aiortc.codecs.vpx import Vp8Encoder
+
+from trio_rtc.rtc import MediaTrack, engines, open_media
+from trio_rtc.rtc.bridge import open_bridge
+
+from .pairs import negotiate, open_channels, open_pair
+
+
+@pytest.fixture(params=engines.ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    name: str = request.param
+    monkeypatch.setenv("TRIO_RTC_ENGINE", name)
+    return name
+
+
+async def test_an_engine_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIO_RTC_ENGINE", "steam")
+    with pytest.raises(ValueError, match="'steam', and not one of stepped, portal"):
+        async with open_bridge():
+            pass
+
+
+async def test_a_channel_both_ways_and_its_end(engine: str) -> None:
+    async with open_channels() as (ours, theirs, _, _):
+        for size in (1, 1000, 200_000):
+            await ours.send(bytes(size))
+            assert await theirs.receive() == bytes(size)
+            await theirs.send("x" * size)
+            assert await ours.receive() == "x" * size
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ours.aclose)
+            assert [message async for message in theirs] == []
+
+
+async def test_media_in_both_engines(engine: str) -> None:
+    with trio.fail_after(60):
+        async with open_media(video="pattern", audio="tone") as tracks, open_pair() as (alice, bob):
+            for track in tracks:
+                await alice.connection.add_track(track)
+            await negotiate(alice, bob)
+            kinds = set()
+            for _ in tracks:
+                theirs: MediaTrack = await bob.tracks.receive()
+                async for _frame in theirs:
+                    kinds.add(theirs.kind)
+                    break
+            assert kinds == {"video", "audio"}
+
+
+async def test_encoding_is_done_by_other_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It would hold up all of Trio.
+    monkeypatch.setenv("TRIO_RTC_ENGINE", "stepped")
+    seen: set[int] = set()
+    for encoder in (OpusEncoder, Vp8Encoder):
+        encode = encoder.encode
+
+        def spy(self: object, *args: object, encode: object = encode, **options: object) -> object:
+            seen.add(threading.get_ident())
+            return encode(self, *args, **options)  # type: ignore[operator]
+
+        monkeypatch.setattr(encoder, "encode", spy)
+    await test_media_in_both_engines("stepped")
+    assert seen
+    assert threading.get_ident() not in seen
+
+
+async def test_a_busy_loop_lets_the_tasks_of_trio_run(engine: str) -> None:
+    async def spin() -> None:
+        while True:  # noqa: ASYNC110  # That is the point.
+            await asyncio.sleep(0)
+
+    async with open_bridge() as bridge, trio.open_nursery() as nursery:
+        nursery.start_soon(bridge.run, spin)
+        with trio.fail_after(30):
+            for _ in range(10):
+                await trio.sleep(0.001)
+        nursery.cancel_scope.cancel()
+
+
+def test_inside_another_loop_there_is_a_thread() -> None:
+    # As in the guest mode of Trio.
+    async def main() -> str:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+
+        async def guest() -> str:
+            async with open_bridge() as bridge:
+                await bridge.run(asyncio.sleep, 0)
+                return type(bridge._engine).__name__
+
+        trio.lowlevel.start_guest_run(
+            guest,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=lambda result: done.set_result(result.unwrap()),
+        )
+        return str(await done)
+
+    assert asyncio.run(main()) == "Portal"
