@@ -68,6 +68,7 @@ class CallOptions:
 
     tracks: Sequence[MediaTrack] = ()
     receive: Sequence[Kind] = ()
+    codecs: Sequence[str] = ()
     ice_servers: Sequence[str | IceServer] | None = None
     ice_transport_policy: IceTransportPolicy = "all"
     connect_timeout: float = 30.0

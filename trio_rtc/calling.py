@@ -12,7 +12,7 @@ import trio
 from .call import Call
 from .call_options import CallOptions, CallStep
 from .conductor import Conductor
-from .errors import NegotiationError, SignalingLost, TrioRTCError
+from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
 from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack, as_ice_servers
@@ -30,6 +30,7 @@ async def open_call(
     *,
     tracks: Iterable[MediaTrack] = (),
     receive: Iterable[Kind] = ("audio", "video"),
+    codecs: Iterable[str] = (),
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
@@ -47,6 +48,8 @@ async def open_call(
         peer: whom to call: a `Peer`, an id or a name.
         tracks: what to send: local media (`open_media`), or tracks of another call.
         receive: media that the other side may send, whether or not we send any.
+        codecs: what media may be encoded with, in the order of preference, such as ``"H264"``
+            and ``"opus"``; of a kind of media that none of them is for, everything there is.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
             All are asked. By default those of the environment variable
             ``TRIO_RTC_ICE_SERVERS``: URLs with spaces between them, or a JSON array as browsers
@@ -65,6 +68,7 @@ async def open_call(
     Raises:
         UnknownPeer: no such peer is signed in.
         BadIceServer: one of ``ice_servers`` is none.
+        MediaError: ``unknown_codec``: one of ``codecs`` is none.
         CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
             ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
         NegotiationError: what the peer answered cannot be used.
@@ -73,6 +77,7 @@ async def open_call(
     """
     options = CallOptions(
         tracks=tuple(tracks),
+        codecs=tuple(codecs),
         receive=tuple(receive),
         ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
@@ -93,6 +98,7 @@ async def serve_calls(
     signaling: Signaling,
     *,
     tracks: Iterable[MediaTrack] = (),
+    codecs: Iterable[str] = (),
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
     connect_timeout: float = 30.0,
@@ -117,6 +123,7 @@ async def serve_calls(
     """
     options = CallOptions(
         tracks=tuple(tracks),
+        codecs=tuple(codecs),
         ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
         connect_timeout=connect_timeout,
@@ -201,8 +208,16 @@ async def _handle(handler: Handler, call: Call) -> None:
     try:
         await handler(call)
     except Exception as error:
-        over = isinstance(error, trio.EndOfChannel | trio.BrokenResourceError)
-        if over and call.end is not None:
+        if call.end is not None and _comes_of_the_end(error):
             logger.info("the call with %s ended under its handler: %s", call.peer, call.end)
         else:
             logger.exception("the handler of the call with %s failed", call.peer)
+
+
+def _comes_of_the_end(error: Exception) -> bool:
+    """Whether this is what goes wrong in a handler when its call ends under it."""
+    if isinstance(error, ExceptionGroup):
+        return all(_comes_of_the_end(part) for part in error.exceptions)
+    if isinstance(error, CallError):
+        return error.code == "call_ended"
+    return isinstance(error, trio.EndOfChannel | trio.BrokenResourceError)

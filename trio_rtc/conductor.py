@@ -130,6 +130,7 @@ class Conductor:
                 options.restart_timeout,
                 lambda: self._over("connection_lost"),
             )
+            connection.prefer_codecs(options.codecs)
             with trio.move_on_at(deadline):
                 if offering:
                     connection.offer_to_receive(options.receive)

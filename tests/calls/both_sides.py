@@ -49,6 +49,24 @@ async def open_both(receive: tuple[Kind, ...] = (), **options: Any) -> AsyncIter
             nursery.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def serving(hub: MemoryHub, **options: Any) -> AsyncIterator[tuple[Signaling, Signaling]]:
+    """Alice and Bob, who takes every call."""
+    alice, bob = hub.sign_in("alice"), hub.sign_in("bob")
+
+    async def wait(call: Call) -> None:
+        await call.wait_ended()
+
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
+        await serve_calls(wait, bob, task_status=task_status, **options)
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve)
+            yield alice, bob
+            nursery.cancel_scope.cancel()
+
+
 async def open_chat(ends: Ends) -> tuple[DataChannel, DataChannel]:
     """Both ends of a channel that Alice has opened."""
     ours = await ends.alice.open_channel("chat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,10 +10,12 @@ from contextlib import asynccontextmanager
 import trio
 
 from ..call import Call, CallEnd
-from ..errors import CallError, TrioRTCError
+from ..errors import CallError, MediaError, TrioRTCError
 from ..rtc import DataChannel, MediaTrack, Recorder
 from ..tasks import open_background_nursery
 from .report import Reporter
+
+logger = logging.getLogger("trio_rtc.call")
 
 CHAT = "chat"
 """The label of the channel that a caller opens."""
@@ -133,7 +136,16 @@ class Conversation:
         async for track in self._call.tracks:
             nursery.start_soon(self._count_frames, track)
             if self._recorder is not None:
-                await self._recorder.add_track(track)
+                await self._record(self._recorder, track)
+
+    async def _record(self, recorder: Recorder, track: MediaTrack) -> None:
+        try:
+            await recorder.add_track(track)
+        except MediaError as error:
+            if error.code != "recording_started":
+                raise
+            # One that comes in the middle of a call is no reason to end it.
+            logger.warning("%s", error, extra={"code": error.code})
 
     async def _count_frames(self, track: MediaTrack) -> None:
         count = told = 0

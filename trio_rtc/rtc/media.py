@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
@@ -23,6 +24,9 @@ Kind = Literal["audio", "video"]
 
 QUEUE_FRAMES = 30
 """Frames kept for one who iterates over a track and lags: a second of video."""
+
+READ_SECONDS = 10
+"""How long a file, a camera or a server may take for its next data before it counts as gone."""
 
 RECORD_FRAMES = 200
 """Frames kept for a recording, until it starts and while the disk is slow."""
@@ -48,14 +52,37 @@ class MediaTrack:
     def __init__(self, bridge: Bridge, source: Source):
         self._bridge = bridge
         self._source = source
+        self._enabled = True
         self.kind = cast(Kind, source.kind)
         self.id = source.id
 
     def __repr__(self) -> str:
         return f"<MediaTrack {self.kind} {self.id}>"
 
+    @property
+    def enabled(self) -> bool:
+        """Whether its frames are what they are; set it to False for black or silent ones.
+
+        All who read the track get these, the other peers of calls too (W3C
+        MediaStreamTrack.enabled). This mutes a track: the other side is not asked, and sees no
+        end.
+        """
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._bridge.call_soon(self._source.enable, enabled)
+
     def __aiter__(self) -> Frames:
-        return Frames(self._bridge, self._source)
+        return self.frames()
+
+    def frames(self, limit: int = QUEUE_FRAMES) -> Frames:
+        """As the track itself, for one who wants to keep another number of frames.
+
+        With 1, one who lags always gets the newest frame.
+        """
+        return Frames(self._bridge, self._source, limit)
 
 
 class Frames:
@@ -66,9 +93,10 @@ class Frames:
         frames_dropped: how many of them were gone before they were asked for.
     """
 
-    def __init__(self, bridge: Bridge, source: Source):
+    def __init__(self, bridge: Bridge, source: Source, limit: int):
         self._bridge = bridge
         self._source = source
+        self._limit = limit
         self._reader: Reader | None = None
 
     @property
@@ -95,21 +123,33 @@ class Frames:
     async def _next(self) -> Frame | None:
         # On the loop, where readers belong.
         if self._reader is None:
-            self._reader = self._source.subscribe(QUEUE_FRAMES)
+            self._reader = self._source.subscribe(self._limit)
         return cast("Frame | None", await read(self._reader))
 
 
 @asynccontextmanager
 async def open_media(
-    *, video: str | os.PathLike[str] | None = None, audio: str | os.PathLike[str] | None = None
+    *,
+    video: str | os.PathLike[str] | None = None,
+    audio: str | os.PathLike[str] | None = None,
+    format: str | None = None,  # noqa: A002  # FFmpeg's word
+    options: Mapping[str, str] | None = None,
+    loop: bool = False,
 ) -> AsyncIterator[list[MediaTrack]]:
     """Open sources of media, to be sent in calls during the block.
 
     Args:
-        video: a file or URL that has video, or ``"pattern"``: a moving test picture of 640x480
-            pixels, 30 times a second.
-        audio: a file or URL that has audio, or ``"tone"``: 440 Hz. The same one as for
-            ``video`` is opened once, and stays in sync.
+        video: a file or URL that has video, such as ``rtsp://camera/stream``; a device, such
+            as ``/dev/video0``; or ``"pattern"``: a moving test picture of 640x480 pixels, 30
+            times a second.
+        audio: a file or URL that has audio, a device such as ``default`` with the format
+            ``alsa``, or ``"tone"``: 440 Hz. The same one as for ``video`` is opened once, and
+            stays in sync.
+        format: FFmpeg's name of the format, where FFmpeg cannot tell: ``v4l2``, ``alsa``,
+            ``x11grab``, … That of ``/dev/video…`` is known.
+        options: FFmpeg's options for it, such as ``{"rtsp_transport": "tcp"}`` or
+            ``{"video_size": "640x480"}``.
+        loop: begin again at the end of a file.
 
     Raises:
         MediaError: ``media_not_found``; ``media_unreadable``: it is not media;
@@ -129,7 +169,8 @@ async def open_media(
             if name not in players:
                 # Opening reads from the disk or the network, where it may wait for ever.
                 players[name] = await trio.to_thread.run_sync(
-                    _open_player, kind, name, abandon_on_cancel=True
+                    partial(_open_player, kind, name, format, dict(options or {}), loop=loop),
+                    abandon_on_cancel=True,
                 )
             track = getattr(players[name], kind)
             if track is None:
@@ -140,11 +181,20 @@ async def open_media(
         yield tracks
 
 
-def _open_player(kind: Kind, name: str) -> MediaPlayer:
+def _open_player(
+    kind: Kind,
+    name: str,
+    format: str | None,  # noqa: A002
+    options: dict[str, str],
+    *,
+    loop: bool,
+) -> MediaPlayer:
     if signal := TEST_SIGNALS.get((kind, name)):
         return MediaPlayer(signal, format="lavfi")
+    if format is None and name.startswith("/dev/video"):
+        format = "v4l2"  # noqa: A001
     try:
-        return MediaPlayer(name)
+        return MediaPlayer(name, format, options, timeout=READ_SECONDS, loop=loop)
     except FileNotFoundError as error:
         raise MediaError(f"there is no media file {name!r}", code="media_not_found") from error
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -170,8 +220,8 @@ class Recorder:
         """Record a track. A container for sound only (such as wav) leaves video out.
 
         Raises:
-            MediaError: ``recording_started``: the file's tracks are settled a quarter of a
-                second after the first.
+            MediaError: ``recording_started``: the file's tracks are settled a second after the
+                first.
         """
         if not await self._bridge.run(self._recording.add, track._source, RECORD_FRAMES):
             raise MediaError(

@@ -9,8 +9,10 @@ from contextvars import Context
 from typing import Any, TypeAlias
 
 from aiortc import MediaStreamError, MediaStreamTrack
+from av import AudioFrame, VideoFrame
 from av.frame import Frame
 from av.packet import Packet
+from av.video.plane import VideoPlane
 
 Data: TypeAlias = "Frame | Packet[Any]"
 
@@ -28,6 +30,11 @@ class Reader(MediaStreamTrack):
         self._queue: deque[Data] = deque()
         self._wake = asyncio.Event()
         self._over = False
+
+    @property
+    def waiting(self) -> int:
+        """How much has come that was not asked for yet."""
+        return len(self._queue)
 
     def put(self, data: Data) -> None:
         self.received += 1
@@ -69,6 +76,8 @@ class Source:
         self.id: str = track.id
         #: What ended the source, if it was not its end.
         self.error: Exception | None = None
+        #: Whether its frames are what they are, and not black or silent.
+        self.enabled = True
         # A reader that is dropped without being stopped is forgotten.
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._task: asyncio.Task[None] | None = None
@@ -97,19 +106,33 @@ class Source:
         try:
             while True:
                 data = await self._track.recv()
-                for reader in tuple(self._readers):
-                    reader.put(data)
+                if not self.enabled:
+                    data = blank(data)
+                self._hand_out(data)
         except MediaStreamError:
             pass
         except Exception as error:  # noqa: BLE001  # readers raise it
-            self.error = error
+            # aiortc's player fails in its own way when it is asked after it was stopped.
+            if not self._over:
+                self.error = error
         finally:
             self._end()
+
+    def _hand_out(self, data: Data) -> None:
+        # PyAV's frames are not safe in several threads, not even to read: converting one keeps
+        # the means for that in it. So everybody has a frame of their own.
+        for number, reader in enumerate(tuple(self._readers)):
+            own = copy_of(data) if number and isinstance(data, VideoFrame | AudioFrame) else data
+            reader.put(own)
 
     def _end(self) -> None:
         self._over = True
         for reader in tuple(self._readers):
             reader.end()
+
+    def enable(self, enabled: bool) -> None:
+        """Have black pictures or silence from now on, or not any more."""
+        self.enabled = enabled
 
     async def stop(self) -> None:
         """End the source and its readers."""
@@ -127,3 +150,53 @@ async def read(reader: Reader) -> Data | None:
         return await reader.recv()
     except MediaStreamError:
         return None
+
+
+def copy_of(frame: VideoFrame | AudioFrame) -> VideoFrame | AudioFrame:
+    """The same frame, with a time of its own."""
+    copy: VideoFrame | AudioFrame
+    if isinstance(frame, AudioFrame):
+        copy = AudioFrame(frame.format.name, frame.layout.name, frame.samples)
+        copy.sample_rate = frame.sample_rate
+        for sound, other in zip(copy.planes, frame.planes, strict=True):
+            sound.update(bytes(other)[: sound.buffer_size])
+    else:
+        copy = VideoFrame(frame.width, frame.height, frame.format.name)
+        for plane, source in zip(copy.planes, frame.planes, strict=True):
+            plane.update(_lines(source, plane.line_size))
+    _give_time(copy, frame)
+    return copy
+
+
+def _lines(plane: VideoPlane, size: int) -> bytes:
+    """What is in a plane, with lines of another size in memory."""
+    data = bytes(plane)
+    if plane.line_size == size:
+        return data[: size * plane.height]
+    width = min(size, plane.line_size)
+    starts = range(0, plane.line_size * plane.height, plane.line_size)
+    return b"".join(data[start : start + width].ljust(size, b"\0") for start in starts)
+
+
+def blank(data: Data) -> Data:
+    """A black picture, or silence, instead of a frame (W3C mediacapture-streams, 4.3.2)."""
+    empty: VideoFrame | AudioFrame
+    if isinstance(data, VideoFrame):
+        empty = VideoFrame(data.width, data.height, "yuv420p")
+        for plane, value in zip(empty.planes, (16, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+    elif isinstance(data, AudioFrame):
+        empty = AudioFrame(data.format.name, data.layout.name, data.samples)
+        for sound in empty.planes:
+            sound.update(bytes(sound.buffer_size))
+        empty.sample_rate = data.sample_rate
+    else:
+        return data
+    _give_time(empty, data)
+    return empty
+
+
+def _give_time(frame: VideoFrame | AudioFrame, like: VideoFrame | AudioFrame) -> None:
+    frame.pts = like.pts
+    if like.time_base is not None:
+        frame.time_base = like.time_base

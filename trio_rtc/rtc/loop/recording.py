@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from av import VideoFrame
 
 from .media import Data, Reader, Source
 
-START_SECONDS = 0.25
+START_SECONDS = 1.0
 """A recording begins this long after its first track: a container names all of them first."""
 
 VIDEO_SECONDS = 2.0
 """How long sound waits for the first picture."""
+
+WRITE_SECONDS = 3.0
+"""How long it may take at the end to write what has come before."""
 
 DEFAULT_SIZE = (640, 480)
 """The size of a video of which no picture came in time: FFmpeg's own default."""
@@ -68,11 +72,20 @@ class Recording:
                 video.settle(DEFAULT_SIZE)
 
     async def stop(self) -> None:
-        """Finish the file."""
-        if self._start is not None:
+        """Write what has come, and finish the file."""
+        readers = (*self._video, *self._audio)
+        if self._start is not None and not self._start.done():
             self._start.cancel()
             await asyncio.wait([self._start])
-        for reader in (*self._video, *self._audio):
+            if any(reader.received for reader in readers):
+                await self._recorder.start()
+        for reader in readers:
+            reader.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_SECONDS):
+                while any(reader.waiting for reader in readers):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        for reader in readers:
             reader.stop()
         await self._recorder.stop()
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from aiortc import RTCIceTransport, RTCPeerConnection
+from aiortc import (
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpCodecCapability,
+    RTCRtpCodecParameters,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+)
 from aiortc.sdp import SessionDescription as ParsedDescription
 
+from ...errors import NegotiationError
 from . import descriptions
-from .media import Reader, Source
+from .outgoing import Outgoing
+from .ownership import Owner
+from .private import can
 
-SEND_FRAMES = 30
-"""Frames kept for an encoder that lags."""
+KINDS = ("audio", "video")
+
+RETRANSMISSION = "rtx"
+"""No codec of its own, but how lost packets are sent again (RFC 4588)."""
 
 PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""
@@ -20,21 +33,36 @@ PLACEHOLDER_ID = 65534
 class Sections:
     """Tracks, and room for those of the other side, in the order that aiortc can take."""
 
-    def __init__(self, connection: RTCPeerConnection, *, max_bundle: bool):
+    def __init__(self, connection: RTCPeerConnection, owner: Owner, *, max_bundle: bool):
         self._pc = connection
+        self._owner = owner
         self._max_bundle = max_bundle
-        self._tracks_to_add: list[Source] = []
-        self._readers: list[Reader] = []
+        self._tracks_to_add: list[Outgoing] = []
+        self._tracks: dict[Outgoing, RTCRtpTransceiver] = {}
         self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
+        self._codecs: tuple[str, ...] = ()
+
+    def prefer_codecs(self, names: Sequence[str]) -> None:
+        """Have only these codecs, for the kinds of media of which there is one among them."""
+        self._codecs = tuple(names)
+
+    def _apply_codecs(self) -> None:
+        for transceiver in self._pc.getTransceivers():
+            if codecs := _codecs(transceiver.kind, self._codecs):
+                transceiver.setCodecPreferences(codecs)
+                # Those of an answer are settled when the offer is applied, before there was
+                # anything to set preferences on.
+                if transceiver._codecs and can("codecs"):
+                    transceiver._codecs = _common(transceiver._codecs, self._codecs)
 
     def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
         """Have sections for these in the first offer, even with nothing of ours in them."""
         self._receives = tuple(kinds)
         self._offers_data_channels = data_channels
 
-    async def add_track(self, source: Source) -> None:
-        self._tracks_to_add.append(source)
+    async def add_track(self, track: Outgoing) -> None:
+        self._tracks_to_add.append(track)
 
     @property
     def need_offer(self) -> bool:
@@ -50,6 +78,7 @@ class Sections:
         for kind in self._receives:
             if kind not in have:
                 self._pc.addTransceiver(kind, direction="recvonly")
+        self._apply_codecs()
         # A channel that needs no announcement, and which nobody hears of, brings the section.
         # Not before the tracks: in a bundle the first section has to own the transport, and
         # aiortc puts the data channels last.
@@ -59,6 +88,7 @@ class Sections:
     def prepare_answer(self) -> None:
         """Add what the other side's offer has a place for."""
         self._add_tracks(answering=True)
+        self._apply_codecs()
 
     def _add_tracks(self, *, answering: bool) -> None:
         """Add the tracks that there is a place for: in an offer all, in an answer what it has.
@@ -67,17 +97,32 @@ class Sections:
         with a track that has no section.
         """
         waiting, self._tracks_to_add = self._tracks_to_add, []
-        for source in waiting:
-            has_place = any(
-                transceiver.kind == source.kind and transceiver.sender.track is None
-                for transceiver in self._pc.getTransceivers()
-            )
-            if answering and not has_place:
-                self._tracks_to_add.append(source)
+        for track in waiting:
+            transceiver = self._find_place(track.kind)
+            if transceiver is not None:
+                transceiver.sender.replaceTrack(track)
+                transceiver.direction = "sendrecv" if _receives(transceiver) else "sendonly"
+            elif answering:
+                self._tracks_to_add.append(track)
                 continue
-            reader = source.subscribe(SEND_FRAMES)
-            self._pc.addTrack(reader)
-            self._readers.append(reader)
+            else:
+                transceiver = self._pc.addTransceiver(track)
+            self._tracks[track] = transceiver
+            track.on_end = partial(self._ended, transceiver)
+            track.begin()
+
+    def _find_place(self, kind: str) -> RTCRtpTransceiver | None:
+        # One whose track has ended sends nothing ever again.
+        for transceiver in self._pc.getTransceivers():
+            taken = transceiver.sender.track is not None or transceiver in self._tracks.values()
+            if transceiver.kind == kind and not taken:
+                return transceiver
+        return None
+
+    def _ended(self, transceiver: RTCRtpTransceiver) -> None:
+        # The other side learns of it by a BYE (RFC 3550, section 6.6).
+        transceiver.direction = "recvonly" if _receives(transceiver) else "inactive"
+        self._owner.start(transceiver.sender.stop())
 
     def bundle(self, remote: ParsedDescription) -> None:
         """Have all sections share the transport that a description of the other side implies."""
@@ -101,5 +146,47 @@ class Sections:
 
     def stop(self) -> None:
         """Read no more of the tracks that are sent."""
-        for reader in self._readers:
-            reader.stop()
+        for track in self._tracks:
+            track.on_end = _nothing
+            track.stop()
+
+
+def codec_names() -> set[str]:
+    """The codecs that there are."""
+    return {_name(codec) for kind in KINDS for codec in _capabilities(kind)} - {RETRANSMISSION}
+
+
+def _codecs(kind: str, names: Sequence[str]) -> list[RTCRtpCodecCapability]:
+    capabilities = _capabilities(kind)
+    chosen = [codec for name in names for codec in capabilities if _name(codec) == name.lower()]
+    retransmission = [codec for codec in capabilities if _name(codec) == RETRANSMISSION]
+    return [*chosen, *retransmission] if chosen else []
+
+
+def _common(
+    codecs: Sequence[RTCRtpCodecParameters], names: Sequence[str]
+) -> list[RTCRtpCodecParameters]:
+    """Those of an offer, or answer, that are among ours, and how they are sent again."""
+    chosen = [codec for name in names for codec in codecs if codec.name.lower() == name.lower()]
+    if not chosen:
+        raise NegotiationError(
+            "the other side has none of the codecs of our choice", code="no_common_codec"
+        )
+    types = [codec.payloadType for codec in chosen]
+    return chosen + [codec for codec in codecs if codec.parameters.get("apt") in types]
+
+
+def _capabilities(kind: str) -> list[RTCRtpCodecCapability]:
+    return RTCRtpSender.getCapabilities(kind).codecs
+
+
+def _name(codec: RTCRtpCodecCapability) -> str:
+    return codec.mimeType.partition("/")[2].lower()
+
+
+def _receives(transceiver: RTCRtpTransceiver) -> bool:
+    return transceiver.direction in ("sendrecv", "recvonly")
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Records everybody who calls, each to a file of their own, as many at once as there are."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from itertools import count
+from pathlib import Path
+
+import trio
+
+import trio_rtc
+
+
+async def serve(server: str, name: str, folder: Path, suffix: str) -> None:
+    numbers = count(1)
+
+    async def answer(call: trio_rtc.Call) -> None:
+        path = folder / f"{next(numbers)}.{suffix}"
+        print(f"{call.peer} is recorded to {path}", flush=True)
+        # The file is finished at the end of the block: at that of the call, or at ours.
+        async with trio_rtc.record_media(path) as recorder:
+            async for track in call.tracks:
+                await recorder.add_track(track)
+        print(f"{path} is finished: {call.end}", flush=True)
+
+    async with trio_rtc.open_signaling(server, name=name) as signaling:
+        print(f"signed in as {name}", flush=True)
+        await trio_rtc.serve_calls(answer, signaling)
+
+
+async def until_interrupted(arguments: argparse.Namespace) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(
+                serve, arguments.server, arguments.name, arguments.folder, arguments.format
+            )
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", default="ws://localhost:8888", help="the signaling server")
+    parser.add_argument("--name", default="recorder", help="what others call us by")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the files go")
+    parser.add_argument("--format", default="mp4", choices=["mp4", "webm", "mkv", "wav", "ogg"])
+    arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        parser.error(f"there is no folder {str(arguments.folder)!r}")
+    try:
+        trio.run(until_interrupted, arguments)
+    except* trio_rtc.TrioRTCError as group:
+        sys.exit(f"{parser.prog}: {group.exceptions[0]}")
+
+
+if __name__ == "__main__":
+    main()

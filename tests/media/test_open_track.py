@@ -1,0 +1,189 @@
+"""Frames that a program makes, as a track."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import trio
+from av import AudioFrame, VideoFrame
+
+from trio_rtc.errors import MediaError
+from trio_rtc.rtc import MediaTrack
+from trio_rtc.rtc.generated import open_track
+
+from ..calls.both_sides import next_track, open_both
+from .pictures import FPS, grey, level, picture, tone, until_level, until_loud
+
+
+async def few(count: int) -> AsyncIterator[VideoFrame]:
+    for number in range(count):
+        yield picture(10 * number)
+
+
+async def levels(track: MediaTrack) -> list[float]:
+    return [level(frame) async for frame in track]
+
+
+async def test_every_frame_arrives_in_order_and_then_the_end() -> None:
+    async with open_track("video", few(5)) as track:
+        assert track.kind == "video"
+        found = await levels(track)
+    assert [round(value / 10) for value in found] == [0, 1, 2, 3, 4]
+
+
+async def test_the_next_frame_is_asked_for_when_the_last_was_taken() -> None:
+    made = 0
+
+    async def count() -> AsyncIterator[VideoFrame]:
+        nonlocal made
+        while True:
+            made += 1
+            yield picture(0)
+
+    async with open_track("video", count()) as track:
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert made <= 2
+        frames = aiter(track)
+        for _ in range(10):
+            await anext(frames)
+        assert made >= 10
+
+
+async def test_times_are_given_to_frames_that_have_none() -> None:
+    async def sound() -> AsyncIterator[AudioFrame]:
+        for _ in range(3):
+            frame = AudioFrame(format="s16", layout="mono", samples=480)
+            frame.sample_rate = 48000
+            yield frame
+
+    async with open_track("audio", sound()) as track:
+        assert [frame.pts async for frame in track] == [0, 480, 960]
+    async with open_track("video", few(3)) as track:
+        times = [frame.time or 0.0 async for frame in track]
+        assert times == sorted(times)
+        assert times[0] == 0
+
+
+async def test_the_same_picture_again_and_again() -> None:
+    still = picture(77)
+
+    async def frames() -> AsyncIterator[VideoFrame]:
+        while True:
+            yield still
+            await trio.sleep(1 / FPS)
+
+    async with open_track("video", frames()) as track, open_both(receive=("video",)) as ends:
+        await ends.alice.add_track(track)
+        await until_level(await next_track(ends.bob), 77)
+        first, *_, last = [await anext(aiter(track)) for _ in range(3)]
+        assert first is not last
+        assert (first.time or 0.0) < (last.time or 0.0)
+    assert still.pts is None
+
+
+async def test_the_generator_is_closed_at_the_end_of_the_block() -> None:
+    closed = False
+
+    async def frames() -> AsyncIterator[VideoFrame]:
+        nonlocal closed
+        try:
+            while True:
+                yield picture(0)
+                await trio.sleep_forever()
+        finally:
+            closed = True
+
+    async with open_track("video", frames()) as track:
+        await anext(aiter(track))
+    assert closed
+
+
+async def test_a_generator_that_raises_ends_its_track_and_no_call() -> None:
+    async def broken() -> AsyncIterator[VideoFrame]:
+        for _ in range(3):
+            yield picture(200)
+            await trio.sleep(1 / FPS)
+        raise ZeroDivisionError("no more paint")
+
+    with pytest.raises(MediaError, match="no more paint") as raised:
+        async with open_track("video", broken()) as track, open_both(receive=("video",)) as ends:
+            await ends.alice.add_track(track)
+            theirs = await anext(aiter(ends.bob.tracks))
+            with pytest.raises(MediaError, match="no more paint"):
+                await levels(track)
+            async for _ in theirs:
+                pass
+            async with open_track("video", grey(100)) as another:
+                await ends.alice.add_track(another)
+                await until_level(await next_track(ends.bob), 100)
+            assert ends.alice.end is None
+    assert raised.value.code == "source_failed"
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("wrong", ["a string", None, AudioFrame(samples=10)])
+async def test_something_else_than_a_frame(wrong: object) -> None:
+    async def frames() -> AsyncIterator[VideoFrame]:
+        yield picture(0)
+        yield wrong  # type: ignore[misc]
+
+    with pytest.raises(MediaError) as raised:
+        async with open_track("video", frames()) as track:
+            with pytest.raises(MediaError):
+                await levels(track)
+    assert raised.value.code == "bad_frame"
+    assert type(wrong).__name__ in str(raised.value)
+
+
+async def test_a_kind_that_there_is_not() -> None:
+    with pytest.raises(MediaError) as raised:
+        async with open_track("smell", few(1)):  # type: ignore[arg-type]
+            pass
+    assert raised.value.code == "wrong_kind"
+
+
+async def test_no_frames_at_all() -> None:
+    async with open_track("video", few(0)) as track:
+        assert await levels(track) == []
+
+
+async def test_frames_that_change_in_size_and_format_arrive_in_a_call() -> None:
+    async def changing() -> AsyncIterator[VideoFrame]:
+        while True:
+            for size in ((160, 120), (320, 240), (161, 121), (64, 48)):
+                for _ in range(FPS // 3):
+                    yield picture(150, *size)
+                    await trio.sleep(1 / FPS)
+                grey8 = np.full((size[1], size[0]), 150, np.uint8)
+                yield VideoFrame.from_ndarray(grey8, format="gray")
+                await trio.sleep(1 / FPS)
+
+    async with open_track("video", changing()) as track, open_both(receive=("video",)) as ends:
+        await ends.alice.add_track(track)
+        theirs = await anext(aiter(ends.bob.tracks))
+        sizes: set[tuple[int, int]] = set()
+        async for frame in theirs:
+            assert isinstance(frame, VideoFrame)
+            assert abs(level(frame) - 150) < 20
+            sizes.add((frame.width, frame.height))
+            if len(sizes) >= 4:
+                break
+
+
+async def test_pictures_and_sound_of_a_program_in_a_call() -> None:
+    async with (
+        open_track("video", grey(60)) as video,
+        open_track("audio", tone()) as audio,
+        open_both(receive=("audio", "video")) as ends,
+    ):
+        await ends.alice.add_track(video)
+        await ends.alice.add_track(audio)
+        found = {}
+        async for track in ends.bob.tracks:
+            found[track.kind] = track
+            if len(found) == 2:
+                break
+        await until_level(found["video"], 60)
+        await until_loud(found["audio"])

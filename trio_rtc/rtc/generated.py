@@ -1,0 +1,95 @@
+"""`open_track`: frames that a program makes, as a track."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import trio
+from av import AudioFrame, VideoFrame
+
+from ..errors import MediaError
+from ..tasks import open_background_nursery
+from .bridge import Bridge, open_bridge
+from .loop.generated import Generated
+from .loop.media import Source
+from .media import Frame, Kind, MediaTrack
+
+CLASSES: dict[Kind, type[Frame]] = {"video": VideoFrame, "audio": AudioFrame}
+
+
+@asynccontextmanager
+async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[MediaTrack]:
+    """A track of frames from an async iterable, such as an async generator, during the block.
+
+    The next frame is asked for when the last one has been taken; so the pace is that of
+    ``frames``, which has to wait for the time of each. A frame goes out as it is, in any format
+    and size that FFmpeg can convert, also if these change. A picture without a ``pts`` is of the
+    time when it comes; sound without one goes on where the last frame ended. Sound is to be in
+    ``s16``, mono or stereo.
+
+    When ``frames`` ends, so does the track. When it raises, the track ends with that as a
+    `MediaError` for those who read it, and this is raised here at the end of the block: a call
+    goes on.
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        frames: closed at the end of the block, if it is an async generator.
+
+    Raises:
+        MediaError: ``source_failed``: ``frames`` raised; ``bad_frame``: it gave something else
+            than a frame of this kind.
+    """
+    if kind not in CLASSES:
+        raise MediaError(f"a track is of audio or video, not of {kind!r}", code="wrong_kind")
+    async with open_bridge() as bridge:
+        generated = Generated(kind)
+        source = Source(generated)
+        feed = _Feed(bridge, generated, frames)
+        try:
+            async with open_background_nursery() as nursery:
+                nursery.start_soon(feed.run)
+                yield MediaTrack(bridge, source)
+        finally:
+            with trio.CancelScope(shield=True):
+                await bridge.run(source.stop)
+    if feed.error is not None:
+        raise feed.error
+
+
+class _Feed:
+    """The task that takes frames from a program and gives them to the loop."""
+
+    def __init__(self, bridge: Bridge, generated: Generated, frames: AsyncIterable[Frame]):
+        self._bridge = bridge
+        self._generated = generated
+        self._frames = frames
+        self.error: MediaError | None = None
+
+    async def run(self) -> None:
+        if isinstance(self._frames, AsyncGenerator):
+            async with aclosing(self._frames):
+                await self._run(self._frames)
+        else:
+            await self._run(self._frames)
+
+    async def _run(self, frames: AsyncIterable[Frame]) -> None:
+        wanted = CLASSES["video" if self._generated.kind == "video" else "audio"]
+        try:
+            async for frame in frames:
+                if not isinstance(frame, wanted):
+                    raise MediaError(
+                        f"a track of {self._generated.kind} takes {wanted.__name__}s, "
+                        f"not {type(frame).__name__}s",
+                        code="bad_frame",
+                    )
+                if not await self._bridge.run(self._generated.put, frame):
+                    break
+        except MediaError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001  # Raised at the end of the block.
+            self.error = MediaError(
+                f"the frames of a track failed: {error!r}", code="source_failed"
+            )
+            self.error.__cause__ = error
+        await self._bridge.run(self._generated.end, self.error)
