@@ -1,0 +1,204 @@
+"""Data channels over networks that lose, double and reorder packets, with either SCTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc.rtcsctptransport import SackChunk
+
+from trio_rtc.rtc import DataChannel, PeerConnection
+from trio_rtc.rtc.loop import private, sctp
+
+from .pairs import Peer, negotiate, open_channels, open_pair
+
+SIDES = ["ours", "aiortc"]
+
+
+def transport(peer: Peer) -> Any:
+    found = peer.connection._loop_connection._pc.sctp
+    assert found is not None
+    return found
+
+
+@contextmanager
+def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
+    """Of what these send, lose 3 of 100 packets, double 2, and deliver 3 late."""
+    chance = random.Random(seed)
+    sockets: list[Any] = [
+        protocol.transport
+        for connection in connections
+        for path in connection._loop_connection.exchange.paths()
+        for protocol in path._agent._protocols
+    ]
+    originals = [sock.sendto for sock in sockets]
+
+    def worsen(send: Callable[..., None]) -> Callable[..., None]:
+        late: list[tuple[Any, ...]] = []
+
+        def sendto(*packet: Any) -> None:
+            event = chance.random()
+            if event < 0.03:
+                return
+            if event < 0.06:
+                late.append(packet)
+                return
+            send(*packet)
+            if event < 0.08:
+                send(*packet)
+            while late:
+                send(*late.pop())
+
+        return sendto
+
+    for sock, original in zip(sockets, originals, strict=True):
+        sock.sendto = worsen(original)
+    try:
+        yield
+    finally:
+        for sock, original in zip(sockets, originals, strict=True):
+            sock.sendto = original
+
+
+async def pour(channel: DataChannel, seed: int, sent: list[bytes]) -> None:
+    sizes = random.Random(seed)
+    for _ in range(40):
+        message = sizes.randbytes(sizes.choice([1, 100, 1161, 16_384, 60_000]))
+        sent.append(message)
+        await channel.send(message)
+
+
+async def drink(channel: DataChannel, received: list[bytes]) -> None:
+    while len(received) < 40:
+        message = await channel.receive()
+        assert isinstance(message, bytes)
+        received.append(message)
+
+
+@pytest.mark.parametrize("caller", SIDES)
+@pytest.mark.parametrize("callee", SIDES)
+async def test_all_arrives_in_order_over_a_bad_network(
+    caller: str, callee: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = iter([caller, callee])
+    install = sctp.install
+
+    def install_for_side(connection: RTCPeerConnection) -> None:
+        if next(sides) == "ours":
+            install(connection)
+
+    monkeypatch.setattr(sctp, "install", install_for_side)
+    lists: list[list[bytes]] = [[], [], [], []]
+    with trio.fail_after(100):
+        async with open_pair() as (alice, bob):
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            assert isinstance(transport(alice), sctp.SctpTransport) == (caller == "ours")
+            assert isinstance(transport(bob), sctp.SctpTransport) == (callee == "ours")
+            with bad_network(7, alice.connection, bob.connection):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(pour, ours, 1, lists[0])
+                    nursery.start_soon(pour, theirs, 2, lists[1])
+                    nursery.start_soon(drink, theirs, lists[2])
+                    nursery.start_soon(drink, ours, lists[3])
+    assert lists[2] == lists[0]
+    assert lists[3] == lists[1]
+
+
+async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
+    async with open_channels("chat", max_retransmits=0) as (ours, theirs, alice, _):
+        with bad_network(3, alice.connection):
+            for number in range(300):
+                await ours.send(b"%d" % number)
+        await ours.send(b"last")
+        numbers: list[int] = []
+        with trio.fail_after(60):
+            while (message := await theirs.receive()) != b"last":
+                assert isinstance(message, bytes)
+                numbers.append(int(message))
+        assert numbers == sorted(numbers)
+        assert 200 < len(numbers) < 300
+
+
+async def count_sacks(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """The acknowledgements for one transfer, and its packets."""
+    sacks = packets = 0
+    send = RTCSctpTransport._send_chunk
+
+    async def count(self: RTCSctpTransport, chunk: Any) -> None:
+        nonlocal sacks, packets
+        sacks += isinstance(chunk, SackChunk)
+        packets += not isinstance(chunk, SackChunk)
+        await send(self, chunk)
+
+    async with open_channels() as (ours, theirs, _, _):
+        monkeypatch.setattr(RTCSctpTransport, "_send_chunk", count)
+        for _ in range(20):
+            await ours.send(bytes(16_384))
+        with trio.fail_after(30):
+            for _ in range(20):
+                await theirs.receive()
+        monkeypatch.undo()
+    return sacks, packets
+
+
+async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    sacks, packets = await count_sacks(monkeypatch)
+    assert sacks < 0.75 * packets
+
+
+async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as setting:
+        setting.setenv("TRIO_RTC_SCTP", "aiortc")
+        async with open_channels() as (_, _, alice, bob):
+            assert type(transport(alice)) is RTCSctpTransport
+            assert type(transport(bob)) is RTCSctpTransport
+
+
+async def test_without_what_is_private_it_is_aiortcs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(private.ATTRIBUTES, "sctp", {private.SCTP_TRANSPORT: ["_gone"]})
+    private.can.cache_clear()
+    try:
+        async with open_channels() as (ours, theirs, alice, _):
+            assert type(transport(alice)) is RTCSctpTransport
+            await ours.send("hello")
+            assert await theirs.receive() == "hello"
+    finally:
+        private.can.cache_clear()
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert told == [
+        "data channels are slower: the installed aiortc or aioice has no RTCSctpTransport._gone"
+    ]
+
+
+def test_a_timer_that_is_restarted_and_cancelled() -> None:
+    async def use() -> None:
+        loop = asyncio.get_running_loop()
+        expired = asyncio.Event()
+        timer = sctp._Timer(loop, expired.set)
+        timer.start(3600)
+        timer.start(0)  # Sooner than before.
+        await asyncio.wait_for(expired.wait(), 30)
+        expired.clear()
+        timer.start(0)
+        timer.cancel()
+        await asyncio.sleep(0.01)
+        assert not expired.is_set()
+        timer.start(0)
+        timer.start(0.02)  # Later than before.
+        await asyncio.wait_for(expired.wait(), 30)
+        timer.start(3600)
+        timer.close()
+
+    asyncio.run(use())

@@ -1,0 +1,285 @@
+"""SCTP (RFC 9260) with less work per packet than aiortc 1.16 has.
+
+aiortc makes its transport itself; it becomes one of these before anything runs on it. What this
+needs that is not public is listed in `private`. With ``TRIO_RTC_SCTP=aiortc`` in the environment,
+aiortc's own is used as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc.rtcsctptransport import (
+    SCTP_DATA_LAST_FRAG,
+    USERDATA_MAX_LENGTH,
+    Chunk,
+    DataChunk,
+    ForwardTsnChunk,
+    InboundStream,
+    SackChunk,
+)
+from aiortc.utils import uint32_gt
+
+from .private import can
+
+SACK_SECONDS: Final = 0.02
+"""How long a packet may wait for another, to be acknowledged with it."""
+
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
+"""Bytes asked of the kernel for a socket, which gives as much as ``net.core.rmem_max`` lets it.
+
+What is lost on a fast path is lost here, while Python is busy.
+"""
+
+FLIGHT: Final = 128 * 1024
+"""Bytes that may be on their way in any case: they fit into a receive buffer of usual size."""
+
+FASTEST: Final = 32_000_000
+"""Bytes per second, more than Python can send: what is on its way need not be more than this."""
+
+_IMMEDIATE = 0x08
+"""The sender wants to hear of this DATA chunk at once (RFC 9260, section 3.3.1)."""
+
+_SACK_LENGTH = 16
+
+
+def install(connection: RTCPeerConnection) -> None:
+    """Have the transport that a connection makes for its data channels become one of ours."""
+    if os.environ.get("TRIO_RTC_SCTP") == "aiortc" or not can("sctp"):
+        return
+    private: Any = connection
+    create = private._RTCPeerConnection__createSctpTransport
+
+    def create_ours() -> None:
+        create()
+        transport: Any = connection.sctp
+        transport.__class__ = SctpTransport
+        transport._begin()
+
+    private._RTCPeerConnection__createSctpTransport = create_ours
+
+
+class SctpTransport(RTCSctpTransport):
+    """A transport of aiortc's that does the usual things quickly, and the others as aiortc does."""
+
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._t3 = _Timer(loop, self._t3_expired)
+        self._sack_timer = _Timer(loop, self._sack_due)
+        self._sack_waits = False
+        self._sack_at_once = True
+        self._had_gaps = False
+        self._may_retransmit = False
+        self._flight_limit = FLIGHT
+        self._shortest_trip = float("inf")
+
+    def _set_state(self, state: RTCSctpTransport.State) -> None:
+        super()._set_state(state)
+        if state is self.State.ESTABLISHED:
+            self._enlarge_buffers()
+        elif state is self.State.CLOSED:
+            self._sack_waits = False
+            self._t3.close()
+            self._sack_timer.close()
+
+    def _enlarge_buffers(self) -> None:
+        agent: Any = self.transport.transport._connection
+        for protocol in agent._protocols:
+            # A relay has no socket of its own.
+            transport = getattr(protocol, "transport", None)
+            sock = transport and transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+    # Sending. aiortc walks all that is on its way at each transmission, to look for what was lost.
+
+    async def _transmit(self) -> None:
+        self._cwnd = min(self._cwnd, self._flight_limit)
+        if self._may_retransmit or self._forward_tsn_chunk is not None:
+            await super()._transmit()
+            self._may_retransmit = any(chunk._retransmit for chunk in self._sent_queue)
+            return
+        burst = 4 if self._fast_recovery_exit is None else 2
+        window = min(self._flight_size + burst * USERDATA_MAX_LENGTH, self._cwnd)
+        while self._outbound_queue and self._flight_size < window:
+            chunk = self._outbound_queue.popleft()
+            self._sent_queue.append(chunk)
+            self._flight_size_increase(chunk)
+            chunk._sent_count += 1
+            chunk._sent_time = time.time()
+            await self._send_chunk(chunk)
+            if not self._t3_handle:
+                self._t3_start()
+
+    async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
+        self._may_retransmit = self._may_retransmit or bool(chunk.gaps)
+        await super()._receive_sack_chunk(chunk)
+
+    def _update_rto(self, R: float) -> None:  # noqa: N803
+        super()._update_rto(R)
+        # Of the shortest, so that what waits in queues on the way does not count.
+        self._shortest_trip = min(self._shortest_trip, R)
+        self._flight_limit = max(FLIGHT, round(self._shortest_trip * FASTEST))
+
+    # The retransmission timer is restarted by each acknowledgement, and hardly ever expires.
+
+    def _t3_start(self) -> None:
+        self._t3_restart()
+
+    def _t3_restart(self) -> None:
+        self._t3.start(self._rto)
+        self._t3_handle: Any = self._t3
+
+    def _t3_cancel(self) -> None:
+        self._t3.cancel()
+        self._t3_handle = None
+
+    def _t3_expired(self) -> None:
+        self._may_retransmit = True
+        super()._t3_expired()
+
+    # Receiving.
+
+    def _get_inbound_stream(self, stream_id: int) -> InboundStream:
+        stream = self._inbound_streams.get(stream_id)
+        if stream is None:
+            stream = self._inbound_streams[stream_id] = _InboundStream()
+        return stream
+
+    def _mark_received(self, tsn: int) -> bool:
+        if not self._sack_misordered and not self._sack_duplicates:
+            assert self._last_received_tsn is not None
+            if tsn == (self._last_received_tsn + 1) & 0xFFFFFFFF:
+                self._last_received_tsn = tsn
+                return False
+        return super()._mark_received(tsn)
+
+    async def _receive_data_chunk(self, chunk: DataChunk) -> None:
+        if chunk.flags & _IMMEDIATE:
+            self._sack_at_once = True
+        await super()._receive_data_chunk(chunk)
+
+    async def _receive_forward_tsn_chunk(self, chunk: ForwardTsnChunk) -> None:
+        self._sack_at_once = True
+        await super()._receive_forward_tsn_chunk(chunk)
+
+    # Acknowledging: every second packet, or after 20 ms; what is not as usual at once
+    # (RFC 9260, section 6.2). aiortc acknowledges each.
+
+    async def _send_sack(self) -> None:
+        has_gaps = bool(self._sack_misordered)
+        if not (
+            self._sack_at_once
+            or self._sack_waits
+            or has_gaps
+            or self._had_gaps
+            or self._sack_duplicates
+        ):
+            self._sack_needed = False
+            self._sack_waits = True
+            self._sack_timer.start(SACK_SECONDS)
+            return
+        self._had_gaps = has_gaps
+        self._forget_sack()
+        await super()._send_sack()
+
+    def _forget_sack(self) -> None:
+        self._sack_at_once = False
+        self._sack_waits = False
+        self._sack_timer.cancel()
+
+    def _sack_due(self) -> None:
+        if self._sack_waits:
+            self._sack_at_once = True
+            # A task of aiortc's own making has no other owner either.
+            asyncio.ensure_future(self._send_sack_if_connected())  # noqa: RUF006
+
+    async def _send_sack_if_connected(self) -> None:
+        if self._sack_waits:
+            await self._send_sack()
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        # What waits goes along with data that leaves room for it (section 6.2, and 6.10).
+        if (
+            self._sack_waits
+            and isinstance(chunk, DataChunk)
+            and len(chunk.user_data) <= USERDATA_MAX_LENGTH - _SACK_LENGTH
+        ):
+            self._forget_sack()
+            sack = SackChunk()
+            assert self._last_received_tsn is not None
+            sack.cumulative_tsn = self._last_received_tsn
+            sack.advertised_rwnd = max(0, self._advertised_rwnd)
+            chunk = _Bundle(sack, chunk)
+        await super()._send_chunk(chunk)
+
+
+class _Bundle(Chunk):
+    """Two chunks, of which the first needs no padding."""
+
+    def __init__(self, first: Chunk, second: Chunk):
+        super().__init__()
+        self._data = bytes(first) + bytes(second)
+
+    def __bytes__(self) -> bytes:
+        return self._data
+
+
+class _InboundStream(InboundStream):
+    """It looks for whole messages when there may be one, and not at each fragment."""
+
+    _cannot_complete = False
+
+    def add_chunk(self, chunk: DataChunk) -> None:
+        is_last = not self.reassembly or uint32_gt(chunk.tsn, self.reassembly[-1].tsn)
+        super().add_chunk(chunk)
+        self._cannot_complete = is_last and not chunk.flags & SCTP_DATA_LAST_FRAG
+
+    def pop_messages(self) -> Iterator[tuple[int, int, bytes]]:
+        if self._cannot_complete:
+            self._cannot_complete = False
+            return iter(())
+        return super().pop_messages()
+
+
+class _Timer:
+    """A timer that is cheap to restart and to cancel: the loop's own is left as it is."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_expired: Callable[[], None]):
+        self._loop = loop
+        self._on_expired = on_expired
+        self._due: float | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        self._due = self._loop.time() + seconds
+        if self._handle is not None and self._handle.when() > self._due:
+            self._handle.cancel()
+            self._handle = None
+        if self._handle is None:
+            self._handle = self._loop.call_at(self._due, self._look)
+
+    def cancel(self) -> None:
+        self._due = None
+
+    def close(self) -> None:
+        self._due = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _look(self) -> None:
+        self._handle = None
+        if self._due is None:
+            return
+        if self._loop.time() < self._due:
+            self._handle = self._loop.call_at(self._due, self._look)
+        else:
+            self._due = None
+            self._on_expired()
