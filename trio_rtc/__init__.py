@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from .errors import UnknownPeer as UnknownPeer
     from .messages import IceCandidate as IceCandidate
     from .messages import SessionDescription as SessionDescription
+    from .rtc import ChannelStream as ChannelStream
+    from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
     from .rtc import PeerConnection as PeerConnection
+    from .rtc import TrackSender as TrackSender
     from .rtc import open_media as open_media
     from .rtc import open_peer_connection as open_peer_connection
+    from .rtc import open_track as open_track
     from .rtc import record_media as record_media
     from .server import ServerLimits as ServerLimits
     from .server import serve_signaling as serve_signaling
@@ -60,12 +64,16 @@ _HOMES: Final = {
     ),
     "messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
+        "ChannelStream",
+        "ChannelTransport",
         "DataChannel",
         "IceServer",
         "MediaTrack",
         "PeerConnection",
+        "TrackSender",
         "open_media",
         "open_peer_connection",
+        "open_track",
         "record_media",
     ),
     "server": ("ServerLimits", "serve_signaling"),

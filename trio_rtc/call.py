@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -11,7 +12,7 @@ import trio
 
 from .call_options import CallStats, StepName
 from .errors import CallError
-from .rtc import DataChannel, MediaTrack, PeerConnection
+from .rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
 from .signaling import Peer
 
 EndReason = Literal[
@@ -118,7 +119,8 @@ class Call:
         try:
             with trio.move_on_after(self._open_timeout):
                 await self._ensure_data_section()
-                await channel.wait_open()
+                # Ended since then or not: there may be something to receive.
+                await channel._wait_opened()
                 opened = True
         except trio.BrokenResourceError as error:
             raise CallError(
@@ -159,21 +161,28 @@ class Call:
         # Port 0 rejects a section, unless it only says that there is no port beside the bundle's.
         return section is not None and (section[1] != "0" or "a=bundle-only" in section[0])
 
-    async def add_track(self, track: MediaTrack) -> None:
+    @property
+    def senders(self) -> Sequence[TrackSender]:
+        """What we send in this call, also from its start, and when it has ended."""
+        return self._connection.senders
+
+    async def add_track(self, track: MediaTrack) -> TrackSender:
         """Send a track to the other side, from now on.
 
-        Returns once the other side has agreed; what flows already goes on meanwhile.
+        Returns once the other side has agreed; what flows already goes on meanwhile. What it
+        returns can put another track in its place, or stop it.
 
         Raises:
             CallError: ``call_ended``; ``negotiation_failed``: the other side does not take part.
         """
         self._check_not_over()
-        await self._connection.add_track(track)
+        sender = await self._connection.add_track(track)
         if not await self._controls.renegotiate():
             self._check_not_over()
             raise CallError(
                 f"{self.peer} does not take a track in this call", code="negotiation_failed"
             )
+        return sender
 
     async def restart(self) -> None:
         """Look for another way to the other side, as after a change of the network.
@@ -230,7 +239,7 @@ class Call:
     async def _close_channels(self) -> None:
         async with trio.open_nursery() as nursery:
             for channel in self._open_channels:
-                nursery.start_soon(channel.aclose)
+                nursery.start_soon(channel._close)
 
     def _channel_arrived(self, channel: DataChannel) -> None:
         self._adopt(channel)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from trio_rtc.errors import CallError
 from trio_rtc.messages import IceCandidate
@@ -91,9 +93,11 @@ async def open_pair(**options: Any) -> AsyncIterator[tuple[Peer, Peer]]:
             nursery.cancel_scope.cancel()
 
 
-async def negotiate(alice: Peer, bob: Peer) -> None:
-    """Alice offers, Bob answers."""
+async def negotiate(alice: Peer, bob: Peer, *, strangers: bool = False) -> None:
+    """Alice offers, Bob answers; ``strangers`` do not find out that both are ours."""
     offer = await alice.connection.set_local_description()
+    if strangers:
+        offer = replace(offer, sdp=re.sub("a=x-trio-rtc.*\r\n", "", offer.sdp))
     await bob.connection.set_remote_description(offer)
     alice.described.set()
     answer = await bob.connection.set_local_description()
@@ -103,13 +107,13 @@ async def negotiate(alice: Peer, bob: Peer) -> None:
 
 @asynccontextmanager
 async def open_channels(
-    label: str = "chat", *, connection: Any = None, **options: Any
+    label: str = "chat", *, connection: Any = None, strangers: bool = False, **options: Any
 ) -> AsyncIterator[tuple[DataChannel, DataChannel, Peer, Peer]]:
     """Both ends of a channel, Alice's first, over a connection of their own."""
     with trio.fail_after(30):
         async with open_pair(**(connection or {})) as (alice, bob):
             ours = await alice.connection.create_data_channel(label, **options)
-            await negotiate(alice, bob)
+            await negotiate(alice, bob, strangers=strangers)
             await ours.wait_open()
             theirs = await bob.channels.receive()
             yield ours, theirs, alice, bob

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from typing import TYPE_CHECKING
 
 import trio
 
 from ..errors import MessageTooLarge
 from .bridge import Bridge
-from .loop.channel import ChannelParameters, LoopChannel
+from .channel_inbox import Inbox, ReaderTooSlow
+from .channel_outbox import HIGH_WATER, Outbox
+from .credit import Credit
+from .framing import CREDIT, PART_SIZE, FramingError
+from .loop.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChannel
 from .statistics import ChannelStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HIGH_WATER = 1024 * 1024
-"""Bytes that may be buffered before `DataChannel.send` waits."""
+    from .channel_extension import ChannelLimits
 
-LOW_WATER = HIGH_WATER // 4
-"""Bytes down to which it waits then."""
+_CREDIT_KIND = bytes([CREDIT])
 
 
 class DataChannel(trio.abc.Channel["str | bytes"]):
@@ -28,6 +30,9 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
     What the other side sent before it closed the channel is received first; then `receive`
     raises `trio.EndOfChannel` if it was closed in order, `trio.BrokenResourceError` if the
     connection was lost, and `trio.ClosedResourceError` after our own `aclose`.
+
+    Where the other side is one of ours, no message is lost by a reader that is slow: `send`
+    waits for it, unless messages may be lost anyway.
     """
 
     def __init__(
@@ -36,26 +41,29 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         loop_channel: LoopChannel,
         parameters: ChannelParameters,
         *,
-        max_message_size: Callable[[], float],
+        limits: Callable[[], ChannelLimits],
         close_timeout: float,
     ):
         self._bridge = bridge
         self._loop_channel = loop_channel
         loop_channel.sink = self
         self._parameters = parameters
-        self._max_message_size = max_message_size
+        self._limits = limits
         self._close_timeout = close_timeout
         self._id = parameters.id
         self._opened = trio.Event()
+        self._was_open = False
         self._ended = trio.Event()
         self._ended_in_order = False
         self._peer_is_done = False
+        self._fault = ""
+        self._told_of_loss = False
         self._closed = False
-        self._messages: deque[str | bytes] = deque()
+        self._inbox: Inbox | None = None
         self._receiver = trio.lowlevel.ParkingLot()
         self._receiving = False
         self._sending = trio.Lock()
-        self._unsent = 0
+        self._outbox = Outbox(bridge, loop_channel, self._check_usable)
         self._messages_sent = self._bytes_sent = 0
         self._messages_received = self._bytes_received = 0
 
@@ -83,6 +91,11 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         return self._parameters.ordered
 
     @property
+    def reliable(self) -> bool:
+        """Whether no message is given up."""
+        return self._parameters.reliable
+
+    @property
     def max_packet_life_time(self) -> int | None:
         """Milliseconds after which a message is given up."""
         return self._parameters.max_packet_life_time
@@ -102,8 +115,18 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """Whether it has been closed, by either side or with the connection."""
         return self._closed or self._ended.is_set()
 
+    @property
+    def max_message_size(self) -> float:
+        """Bytes that one message may have, as the other side has said; infinite if it has not."""
+        limits = self._limits()
+        if limits.extension is not None:
+            return limits.extension.max_message_size
+        return limits.max_message_size
+
     def statistics(self) -> ChannelStats:
-        """What has been sent and received so far."""
+        """What has been sent and received so far, and what waits."""
+        limits, inbox, sending = self._limits(), self._inbox, self._sending.statistics()
+        window = limits.extension.window if limits.extension else HIGH_WATER
         return ChannelStats(
             label=self.label,
             id=self.id,
@@ -111,6 +134,13 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
             bytes_sent=self._bytes_sent,
             messages_received=self._messages_received,
             bytes_received=self._bytes_received,
+            current_buffer_used=self._outbox.used,
+            max_buffer_size=window if self._parameters.reliable else HIGH_WATER,
+            tasks_waiting_send=sending.tasks_waiting + sending.locked,
+            tasks_waiting_receive=int(self._receiving),
+            unread_messages=len(inbox) if inbox is not None else 0,
+            unread_bytes=inbox.unread_bytes if inbox is not None else 0,
+            messages_dropped=inbox.dropped if inbox is not None else 0,
         )
 
     async def wait_open(self) -> None:
@@ -120,17 +150,24 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
             trio.BrokenResourceError: the channel ended before.
             trio.ClosedResourceError: we have closed it.
         """
+        await self._wait_opened()
+        self._check_usable()
+
+    async def _wait_opened(self) -> None:
+        """Wait until the channel has been opened, though it may have ended since."""
         await trio.lowlevel.checkpoint()
         self._check_not_closed()
         await self._opened.wait()
-        self._check_not_closed()
-        if self._ended.is_set():
-            raise trio.BrokenResourceError("the other side has ended this channel")
+        if not self._was_open:
+            self._check_usable()
 
     async def send(self, value: str | bytes) -> None:
-        """Send a message; wait while more than 1 MiB is buffered.
+        """Send a message; wait while the buffer is full.
 
-        When this returns, the message is buffered; `aclose` waits for the other side to have it.
+        To a peer of ours that is while 1 MiB is on its way or unread there, and a message of up to
+        64 MiB is split. To others it is while 1 MiB has not been handed to the network. When this
+        returns, the message is buffered; `aclose` waits for the other side to have it. Cancelled,
+        it has sent nothing.
 
         Raises:
             MessageTooLarge: the other side takes no message of that size.
@@ -139,29 +176,36 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """
         if not isinstance(value, str | bytes):
             raise TypeError(f"a message is str or bytes, not {type(value).__name__}")
-        size = _size(value)
         async with self._sending:
             await self.wait_open()
-            limit = self._max_message_size()
-            if size > limit:
+            data = value.encode() if isinstance(value, str) else value
+            size = len(data)
+            if size > self.max_message_size:
                 raise MessageTooLarge(
-                    f"a message of {size} bytes is over the other side's limit of {limit:g}"
+                    f"a message of {size} bytes is over the other side's limit of "
+                    f"{self.max_message_size}"
                 )
-            if self._unsent + size > HIGH_WATER:
-                # A count of what was handed over is enough below the mark, and costs nothing.
-                self._unsent = await self._bridge.run(self._loop_channel.drained, LOW_WATER)
-                await self.wait_open()
-            self._unsent += size
+            if self._limits().extension is None:
+                await self._outbox.send(value, size)
+            else:
+                await self._outbox.send_split(data, is_text=isinstance(value, str))
             self._messages_sent += 1
             self._bytes_sent += size
-            self._bridge.call_soon(self._loop_channel.send, value)
+
+    async def _wait_writable(self) -> None:
+        """Wait until a part of a stream may be sent at once."""
+        async with self._sending:
+            await self.wait_open()
+            await self._outbox.make_room(PART_SIZE)
 
     async def receive(self) -> str | bytes:
         """Receive the next message.
 
         Raises:
+            MessageTooLarge: in place of a message over our limit. The channel goes on.
             trio.EndOfChannel: the other side has closed the channel, and nothing is left.
-            trio.BrokenResourceError: the connection was lost, and nothing is left.
+            trio.BrokenResourceError: the connection was lost, and nothing is left; or what the
+                other side sent cannot be used, and the channel was closed for it.
             trio.ClosedResourceError: we have closed it.
             trio.BusyResourceError: another task is receiving.
         """
@@ -172,56 +216,151 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
             await trio.lowlevel.checkpoint()
             while True:
                 self._check_not_closed()
-                if self._messages:
-                    return self._messages.popleft()
-                if self._ended.is_set():
-                    if self._ended_in_order or self._peer_is_done:
+                if self._inbox:
+                    try:
+                        return self._inbox.get()
+                    finally:
+                        self._give_credit()
+                if self._ended.is_set() or self._fault:
+                    if self._is_in_order:
                         raise trio.EndOfChannel
-                    raise trio.BrokenResourceError("the connection was lost")
+                    raise self._loss()
                 await self._receiver.park()
         finally:
             self._receiving = False
 
     async def aclose(self) -> None:
-        """Close the channel once the other side has all that was sent, or time is up.
+        """Close the channel once the other side has all that was sent.
 
-        Cancelled, it is closed without waiting.
+        That is given up when the time for it passes without progress. Cancelled, the channel is
+        closed without waiting.
+
+        Raises:
+            trio.BrokenResourceError: something was sent, the other side may not have it, and
+                nothing else has told of that.
         """
+        await self._close()
+        if self._messages_sent and not self._told_of_loss:
+            if not self._ended.is_set():
+                self._told_of_loss = True
+                raise trio.BrokenResourceError(
+                    "the other side has not confirmed that it has all that was sent"
+                )
+            if not self._is_in_order:
+                raise self._loss()
+
+    async def _close(self) -> None:
+        """The same, without a word about a loss."""
         if not self._closed:
             self._closed = True
-            self._receiver.unpark_all()
-            self._opened.set()
+            if self._inbox is not None:
+                self._inbox.clear()
+            self._wake()
             if not self._ended.is_set():
                 self._bridge.call_soon(self._loop_channel.close)
-        with trio.move_on_after(self._close_timeout):
-            await self._ended.wait()
+        await trio.lowlevel.checkpoint()
+        buffered = math.inf if self._outbox.used else 0
+        while not self._ended.is_set():
+            with trio.move_on_after(self._close_timeout):
+                await self._ended.wait()
+            if not self._ended.is_set():
+                try:
+                    left = await self._bridge.run(self._loop_channel.buffered)
+                except trio.ClosedResourceError:
+                    # Of the bridge: the connection is closed, and nothing more comes.
+                    break
+                if left >= buffered:
+                    break
+                buffered = left
+
+    @property
+    def _is_in_order(self) -> bool:
+        return not self._fault and (self._ended_in_order or self._peer_is_done)
 
     def _check_not_closed(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("this channel has been closed")
 
+    def _check_usable(self) -> None:
+        self._check_not_closed()
+        if self._fault:
+            raise self._loss()
+        if self._ended.is_set():
+            self._told_of_loss = True
+            raise trio.BrokenResourceError("the other side has ended this channel")
+
+    def _loss(self) -> trio.BrokenResourceError:
+        self._told_of_loss = True
+        return trio.BrokenResourceError(self._fault or "the connection was lost")
+
+    def _give_credit(self) -> None:
+        assert self._inbox is not None
+        frame = self._inbox.credit()
+        if frame is not None and not self._ended.is_set():
+            self._outbox.post(frame)
+
+    def _begin(self) -> Inbox:
+        """Agree on how messages travel: the other side's description is here by now."""
+        if self._inbox is None:
+            extension = self._limits().extension
+            if extension is not None and self._parameters.reliable:
+                self._outbox.credit = Credit(extension.window)
+            self._inbox = Inbox(
+                framed=extension is not None,
+                ordered=self._parameters.ordered,
+                reliable=self._parameters.reliable,
+                max_message_size=MAX_MESSAGE_SIZE,
+            )
+        return self._inbox
+
+    def _wake(self) -> None:
+        self._opened.set()
+        self._receiver.unpark_all()
+        self._outbox.wake()
+
     # Called from the loop's side, and by the call that knows that its peer is done.
 
     def _on_open(self, id: int | None) -> None:  # noqa: A002
         self._id = id
+        self._begin()
+        self._was_open = True
         self._opened.set()
 
     def _on_message(self, message: str | bytes) -> None:
-        self._messages_received += 1
-        self._bytes_received += _size(message)
-        self._messages.append(message)
-        self._receiver.unpark()
+        inbox = self._begin()
+        if self._fault:
+            return
+        try:
+            if self._is_credit(message):
+                return
+            if self._closed:
+                # Nobody will read it.
+                return
+            joined = inbox.put(message)
+        except (FramingError, ReaderTooSlow) as error:
+            self._fault = str(error)
+            self._bridge.call_soon(self._loop_channel.close)
+            self._wake()
+            return
+        if joined is not None:
+            self._messages_received += 1
+            self._bytes_received += joined.size
+            self._receiver.unpark()
+        self._give_credit()
+
+    def _is_credit(self, message: str | bytes) -> bool:
+        credit = self._outbox.credit
+        if credit is None or isinstance(message, str) or message[:1] != _CREDIT_KIND:
+            return False
+        credit.hear(message)
+        self._outbox.wake()
+        return True
 
     def _on_end(self, *, in_order: bool) -> None:
         self._ended_in_order = in_order
         self._ended.set()
-        self._opened.set()
-        self._receiver.unpark_all()
+        self._wake()
 
     def _peer_has_hung_up(self) -> None:
         """A peer that says goodbye need not close each channel for the end to be in order."""
         self._peer_is_done = True
-
-
-def _size(message: str | bytes) -> int:
-    return len(message.encode()) if isinstance(message, str) else len(message)

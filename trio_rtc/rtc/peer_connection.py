@@ -9,8 +9,10 @@ from typing import Literal, TypeVar, TypeVarTuple, cast
 
 import trio
 
+from ..errors import MediaError
 from ..messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
+from .channel_extension import ChannelLimits
 from .data_channel import DataChannel
 from .events import (
     ConnectionState,
@@ -27,8 +29,11 @@ from .loop.channel import ChannelParameters, LoopChannel
 from .loop.connection import LoopConnection, connection_closed
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
+from .loop.outgoing import Outgoing
+from .loop.sections import codec_names
 from .media import Kind, MediaTrack
 from .statistics import ConnectionStats
+from .track_sender import TrackSender
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -92,8 +97,9 @@ class PeerConnection(trio.abc.AsyncResource):
         self._local: SessionDescription | None = None
         self._remote: SessionDescription | None = None
         self._negotiation_needed = False
-        self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
+        self._channel_limits = ChannelLimits(DEFAULT_MAX_MESSAGE_SIZE)
         self._channels: list[DataChannel] = []
+        self.senders: tuple[TrackSender, ...] = ()
         self._closed = trio.Event()
 
     async def _open(
@@ -211,9 +217,7 @@ class PeerConnection(trio.abc.AsyncResource):
             NegotiationError: ``bad_description``: it cannot be used; ``wrong_state``: not now;
                 ``no_common_codec``.
         """
-        self._max_message_size = await self._run(
-            self._loop_connection.exchange.set_remote_description, description
-        )
+        await self._run(self._loop_connection.exchange.set_remote_description, description)
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         """Apply a candidate of the other side, or the end of them.
@@ -279,12 +283,37 @@ class PeerConnection(trio.abc.AsyncResource):
             self._loop_connection.sections.offer_to_receive, tuple(kinds), data_channels
         )
 
-    async def add_track(self, track: MediaTrack) -> None:
+    def prefer_codecs(self, names: Iterable[str]) -> None:
+        """Use only these codecs, the first one rather than the second, and so on.
+
+        A kind of media of which none is among them may use all there are. From the next offer
+        or answer on.
+
+        Args:
+            names: ``"opus"``, ``"VP8"``, ``"H264"``, … as in RTP, in any case.
+
+        Raises:
+            MediaError: ``unknown_codec``: there is no such codec here.
+        """
+        chosen = tuple(names)
+        for name in chosen:
+            if name.lower() not in codec_names():
+                raise MediaError(
+                    f"there is no codec {name!r}; there is {', '.join(sorted(codec_names()))}",
+                    code="unknown_codec",
+                )
+        self._bridge.call_soon(self._loop_connection.sections.prefer_codecs, chosen)
+
+    async def add_track(self, track: MediaTrack) -> TrackSender:
         """Send a track to the other side, from the next offer on.
 
         The next answer has it already, if the offer has a section of its kind that is free.
         """
-        await self._run(self._loop_connection.sections.add_track, track._source)
+        outgoing = Outgoing(track._source)
+        sender = TrackSender(self._bridge, outgoing, track)
+        await self._run(self._loop_connection.sections.add_track, outgoing)
+        self.senders = (*self.senders, sender)
+        return sender
 
     async def get_stats(self) -> ConnectionStats:
         """What can be known of the connection now. Takes a round trip to the other side."""
@@ -330,7 +359,7 @@ class PeerConnection(trio.abc.AsyncResource):
             self._bridge,
             loop_channel,
             parameters,
-            max_message_size=lambda: self._max_message_size,
+            limits=lambda: self._channel_limits,
             close_timeout=self._close_timeout,
         )
         self._channels = [*(c for c in self._channels if not c.closed), channel]
@@ -346,6 +375,9 @@ class PeerConnection(trio.abc.AsyncResource):
     ) -> None:
         self._local, self._remote = local, remote
         self._negotiation_needed = negotiation_needed
+
+    def _on_limits(self, limits: ChannelLimits) -> None:
+        self._channel_limits = limits
 
     def _on_candidate(self, candidate: IceCandidate) -> None:
         self._events.send_nowait(IceCandidateEvent(candidate))

@@ -32,6 +32,14 @@ class ChannelStats:
     Attributes:
         bytes_sent: of messages that `DataChannel.send` has taken.
         bytes_received: of messages that arrived, also those that nobody has read yet.
+        current_buffer_used: bytes on their way, at most: not yet read by a peer of ours, or not
+            yet handed to the network for another.
+        max_buffer_size: bytes above which `DataChannel.send` waits.
+        tasks_waiting_send: tasks in `DataChannel.send`.
+        tasks_waiting_receive: tasks in `DataChannel.receive`.
+        unread_messages: messages that arrived, and that nobody has read yet.
+        unread_bytes: of these.
+        messages_dropped: messages that nobody has read in time, on a channel that may lose some.
     """
 
     label: str
@@ -40,6 +48,13 @@ class ChannelStats:
     bytes_sent: int
     messages_received: int
     bytes_received: int
+    current_buffer_used: int
+    max_buffer_size: int
+    tasks_waiting_send: int
+    tasks_waiting_receive: int
+    unread_messages: int
+    unread_bytes: int
+    messages_dropped: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection
+from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 
 from .ownership import Owner
 from .private import can
+from .streams import rotate_ids
+
+MAX_MESSAGE_SIZE: Final = RTCSctpTransport.getCapabilities().maxMessageSize
+"""What our descriptions say that we take in one SCTP user message, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class ChannelParameters:
     protocol: str = ""
     negotiated: bool = False
     id: int | None = None
+
+    @property
+    def reliable(self) -> bool:
+        """Whether no message is given up."""
+        return self.max_packet_life_time is None and self.max_retransmits is None
 
     def check(self) -> None:
         """See that a channel can be created with these (W3C WebRTC, section 6.1.1.3).
@@ -58,7 +67,11 @@ class ChannelSink(Protocol):
 
 
 class LoopChannel:
-    """One channel. Its handlers only post: an exception in one would end the connection."""
+    """One channel. Its handlers only post: an exception in one would end the connection.
+
+    Attributes:
+        ended: whether it is over, for either side.
+    """
 
     #: Set on the Trio side before anything is posted to it.
     sink: ChannelSink
@@ -67,7 +80,7 @@ class LoopChannel:
         self._post = post
         self._channel: RTCDataChannel | None = None
         self._owner: Owner
-        self._ended = False
+        self.ended = False
         self._low = asyncio.Event()
 
     def create(
@@ -83,8 +96,8 @@ class LoopChannel:
             negotiated=parameters.negotiated,
             id=parameters.id,
         )
-        if channel.ordered and not channel.negotiated and can("early_open"):
-            _open_at_once(channel)
+        if channel.id is None:
+            _hear_of_id(channel)
         self.attach(channel, owner)
 
     def attach(self, channel: RTCDataChannel, owner: Owner) -> None:
@@ -113,8 +126,8 @@ class LoopChannel:
 
     def end(self, *, in_order: bool) -> None:
         """Tell that the channel is over, once."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             self._low.set()
             self._post(self._tell_end, in_order)
 
@@ -142,19 +155,24 @@ class LoopChannel:
         channel = self._channel
         assert channel is not None
         channel.bufferedAmountLowThreshold = low
-        while channel.bufferedAmount > low and not self._ended:
+        while channel.bufferedAmount > low and not self.ended:
             self._low.clear()
             await self._low.wait()
-        return 0 if self._ended else channel.bufferedAmount
+        return 0 if self.ended else channel.bufferedAmount
+
+    async def buffered(self) -> int:
+        """Bytes that are not yet handed to SCTP."""
+        assert self._channel is not None
+        return self._channel.bufferedAmount
 
     def close(self) -> None:
         """Begin the closing procedure: what is queued is sent first."""
-        if self._channel is not None and not self._ended:
+        if self._channel is not None and not self.ended:
             with self._owner.owning():
                 self._channel.close()
 
 
-def _open_at_once(channel: RTCDataChannel) -> None:
+def _hear_of_id(channel: RTCDataChannel) -> None:
     """Have it open when its announcement is sent, and not a round trip later.
 
     What is sent in order after the announcement needs no answer to it (RFC 8832, section 6).
@@ -164,9 +182,12 @@ def _open_at_once(channel: RTCDataChannel) -> None:
 
     def set_id_and_open(id: int) -> None:  # noqa: A002
         set_id(id)
-        channel._setReadyState("open")
+        rotate_ids(channel.transport, id)
+        if channel.ordered and can("early_open"):
+            channel._setReadyState("open")
 
-    channel._setId = set_id_and_open  # type: ignore[method-assign]
+    if can("streams"):
+        channel._setId = set_id_and_open  # type: ignore[method-assign]
 
 
 class _WireText(str):

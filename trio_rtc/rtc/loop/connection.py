@@ -20,7 +20,9 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
+from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
+from . import sctp
 from .candidates import LocalCandidates
 from .channel import ChannelParameters, LoopChannel
 from .exchange import Exchange
@@ -30,6 +32,7 @@ from .ownership import Owner
 from .private import can
 from .sections import Sections
 from .statistics import Statistics, TransportStats
+from .streams import guard
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -41,6 +44,7 @@ class ConnectionSink(Protocol):
     """The Trio side, which hears of what happens."""
 
     def _on_candidate(self, candidate: IceCandidate) -> None: ...
+    def _on_limits(self, limits: ChannelLimits) -> None: ...
     def _on_descriptions(
         self,
         local: SessionDescription | None,
@@ -76,7 +80,8 @@ class LoopConnection:
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
-        self.sections = Sections(self._pc, max_bundle=bundle_policy == "max-bundle")
+        sctp.install(self._pc)
+        self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []
         self._sources: list[Source] = []
         self._candidates = LocalCandidates(
@@ -93,6 +98,7 @@ class LoopConnection:
             self.sections,
             self._candidates,
             relay_only=relay_only,
+            on_limits=self._tell_limits,
             on_descriptions=self._tell_descriptions,
             on_states=self._tell_states,
         )
@@ -113,6 +119,8 @@ class LoopConnection:
 
     def _tell_states(self) -> None:
         pc = self._pc
+        if pc.sctp is not None:
+            guard(pc.sctp)
         state = pc.connectionState
         if state == "connected" and not self._listening:
             self._listening = True
@@ -128,12 +136,17 @@ class LoopConnection:
     def _tell_candidate(self, candidate: IceCandidate) -> None:
         self._post(self._sink._on_candidate, candidate)
 
+    def _tell_limits(self, limits: ChannelLimits) -> None:
+        self._post(self._sink._on_limits, limits)
+
     def _tell_descriptions(self) -> None:
         """Tell the local one, with all candidates found so far, and the remote one."""
         local, remote = self._pc.localDescription, self._pc.remoteDescription
         self._post(
             self._sink._on_descriptions,
-            _description(local, self._candidates.description()) if local else None,
+            _description(local, self.exchange.extend(local.type, self._candidates.description()))
+            if local
+            else None,
             _description(remote, remote.sdp) if remote else None,
             self.exchange.needs_offer,
         )
@@ -150,7 +163,7 @@ class LoopConnection:
         )
         loop_channel = LoopChannel(self._post)
         self._post(self._sink._on_channel, loop_channel, parameters)
-        self._channels.append(loop_channel)
+        self._keep(loop_channel)
         loop_channel.attach(channel, self._owner)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
@@ -194,7 +207,10 @@ class LoopConnection:
     async def create_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None:
         with self._owner.owning():
             channel.create(self._pc, parameters, self._owner)
-        self._channels.append(channel)
+        self._keep(channel)
+
+    def _keep(self, channel: LoopChannel) -> None:
+        self._channels = [*(old for old in self._channels if not old.ended), channel]
 
     async def get_stats(self) -> TransportStats:
         return await self._statistics.collect(self.exchange.paths())

@@ -21,6 +21,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
+from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
 from . import descriptions
 from .candidates import LocalCandidates, transports
 from .ice_path import IcePath
@@ -37,6 +38,7 @@ class Exchange:
 
     Args:
         relay_only: whether host addresses are not gathered.
+        on_limits: is told what the other side takes in a message.
         on_descriptions: is called when a description has been applied.
         on_states: is called when a restart of ICE begins or ends.
     """
@@ -50,6 +52,7 @@ class Exchange:
         candidates: LocalCandidates,
         *,
         relay_only: bool,
+        on_limits: Callable[[ChannelLimits], None],
         on_descriptions: Callable[[], None],
         on_states: Callable[[], None],
     ):
@@ -59,12 +62,14 @@ class Exchange:
         self._sections = sections
         self._candidates = candidates
         self._relay_only = relay_only
+        self._on_limits = on_limits
         self._on_descriptions = on_descriptions
         self._on_states = on_states
         self._gathering: set[asyncio.Task[None]] = set()
         self._paths: dict[RTCIceTransport, IcePath] = {}
         self._rollback: Rollback | None = None
         self._restart_wanted = False
+        self._remote_extension: ChannelExtension | None = None
 
     @property
     def needs_offer(self) -> bool:
@@ -169,7 +174,13 @@ class Exchange:
             self._candidates.tell()
         self._on_descriptions()
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
-        return SessionDescription(type=description.type, sdp=sdp)
+        return SessionDescription(type=description.type, sdp=self.extend(description.type, sdp))
+
+    def extend(self, kind: str, sdp: str) -> str:
+        """A local description with what only a peer of ours understands."""
+        if kind == "offer" or self._remote_extension is not None:
+            return with_extension(sdp)
+        return sdp
 
     async def roll_back(self) -> None:
         """Take back the offer that was applied."""
@@ -196,8 +207,7 @@ class Exchange:
                     gathering.cancel()
             await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
 
-    async def set_remote_description(self, description: SessionDescription) -> float:
-        """Apply it; return the other side's limit for messages, in bytes."""
+    async def set_remote_description(self, description: SessionDescription) -> None:
         parsed = descriptions.parse_remote(description)
         sdp = descriptions.to_be_applied(description, parsed)
         wanted = "stable" if description.type == "offer" else "have-local-offer"
@@ -206,6 +216,13 @@ class Exchange:
                 f"an {description.type} does not fit the state {self._pc.signalingState!r}",
                 code="wrong_state",
             )
+        if self._pc.remoteDescription is None:
+            # What runs in a channel stays as it began.
+            self._remote_extension = find_extension(description.sdp)
+        # Before the first message can come, which may be while the description is applied.
+        self._on_limits(
+            ChannelLimits(descriptions.max_message_size(parsed), self._remote_extension)
+        )
         await self._follow_restart(description.type, parsed)
         self._sections.bundle(parsed)
         try:
@@ -231,7 +248,6 @@ class Exchange:
             self._configuration.bundlePolicy = RTCBundlePolicy.MAX_BUNDLE
         self._learn_credentials(parsed)
         self._on_descriptions()
-        return descriptions.max_message_size(parsed)
 
     def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
         """The paths that a description of the other side tells the credentials of."""

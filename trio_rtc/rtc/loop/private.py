@@ -20,11 +20,16 @@ from aiortc import (
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
+    RTCRtpTransceiver,
+    RTCSctpTransport,
 )
+from aiortc.rtcsctptransport import InboundStream
 
 logger = logging.getLogger("trio_rtc.rtc")
 
-Purpose = Literal["trickle", "path", "rollback", "early_open", "statistics"]
+Purpose = Literal[
+    "trickle", "path", "rollback", "early_open", "streams", "codecs", "statistics", "sctp"
+]
 
 CONNECTION: Final = "aioice.Connection"
 GATHERER: Final = "RTCIceGatherer"
@@ -32,8 +37,11 @@ ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
 TRANSACTION: Final = "aioice.stun.Transaction"
 DATA_CHANNEL: Final = "RTCDataChannel"
+SCTP_TRANSPORT: Final = "RTCSctpTransport"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
+RTP_TRANSCEIVER: Final = "RTCRtpTransceiver"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
+INBOUND_STREAM: Final = "InboundStream"
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # Candidates that are found during a call.
@@ -96,10 +104,61 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     # A data channel that is open when it is announced.
     "early_open": {DATA_CHANNEL: ("_setId", "_setReadyState")},
+    # Codecs of our choice in an answer.
+    "codecs": {RTP_TRANSCEIVER: ("_codecs",)},
+    # Streams that are used again.
+    "streams": {
+        DATA_CHANNEL: ("_setId",),
+        SCTP_TRANSPORT: (
+            "_data_channel_id",
+            "_data_channel_receive",
+            "_data_channels",
+            "_receive_reconfig_param",
+            "_reconfig_request",
+        ),
+    },
     # The bytes of a track that is received, and of a transport.
     "statistics": {
         RTP_RECEIVER: ("_handle_rtp_packet",),
         DTLS_TRANSPORT: ("_get_stats",),
+    },
+    # Data channels that are fast.
+    "sctp": {
+        CONNECTION: ("_protocols",),
+        ICE_TRANSPORT: ("_connection",),
+        PEER_CONNECTION: ("_RTCPeerConnection__createSctpTransport",),
+        SCTP_TRANSPORT: (
+            "_advertised_rwnd",
+            "_cwnd",
+            "_fast_recovery_exit",
+            "_flight_size",
+            "_flight_size_increase",
+            "_forward_tsn_chunk",
+            "_get_inbound_stream",
+            "_inbound_streams",
+            "_last_received_tsn",
+            "_mark_received",
+            "_outbound_queue",
+            "_receive_data_chunk",
+            "_receive_forward_tsn_chunk",
+            "_receive_sack_chunk",
+            "_rto",
+            "_sack_duplicates",
+            "_sack_misordered",
+            "_sack_needed",
+            "_send_chunk",
+            "_send_sack",
+            "_sent_queue",
+            "_set_state",
+            "_t3_cancel",
+            "_t3_expired",
+            "_t3_handle",
+            "_t3_restart",
+            "_t3_start",
+            "_transmit",
+            "_update_rto",
+        ),
+        INBOUND_STREAM: ("add_chunk", "pop_messages", "reassembly"),
     },
 }
 
@@ -109,7 +168,10 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "path": "a connection that is lost is neither noticed soon nor restored",
     "rollback": "an offer of ours that crosses one of the other side is not taken back",
     "early_open": "a data channel takes a round trip to open",
+    "streams": "a lost answer to the closing of a data channel may end the connection",
+    "codecs": "only who offers can choose codecs",
     "statistics": "there are no counts of bytes",
+    "sctp": "data channels are slower",
 }
 
 
@@ -135,8 +197,16 @@ def missing_attributes(purpose: Purpose) -> list[str]:
         # One cannot be made without a request, and a future.
         TRANSACTION: SimpleNamespace(**dict.fromkeys(Transaction.__init__.__code__.co_names)),
         DATA_CHANNEL: RTCDataChannel,
+        # What an instance has is known without one.
+        SCTP_TRANSPORT: SimpleNamespace(
+            **dict.fromkeys([*dir(RTCSctpTransport), *RTCSctpTransport.__init__.__code__.co_names])
+        ),
         RTP_RECEIVER: RTCRtpReceiver,
+        RTP_TRANSCEIVER: SimpleNamespace(
+            **dict.fromkeys(RTCRtpTransceiver.__init__.__code__.co_names)
+        ),
         DTLS_TRANSPORT: RTCDtlsTransport,
+        INBOUND_STREAM: InboundStream(),
     }
     return [
         f"{owner}.{name}"

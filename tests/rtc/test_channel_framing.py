@@ -1,0 +1,311 @@
+"""Splitting, joining and credit, without a network."""
+
+from __future__ import annotations
+
+import random
+from struct import pack
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from trio_rtc.errors import MessageTooLarge
+from trio_rtc.rtc.channel_extension import (
+    MAX_MESSAGE_SIZE,
+    OURS,
+    WINDOW,
+    ChannelExtension,
+    find_extension,
+    with_extension,
+)
+from trio_rtc.rtc.credit import Credit, Debt
+from trio_rtc.rtc.framing import (
+    ABANDON,
+    ABANDON_FRAME,
+    CREDIT,
+    FRAME_COST,
+    PART_SIZE,
+    FramingError,
+    Split,
+    Splitter,
+    cost,
+)
+from trio_rtc.rtc.framing import PART_HEADER as PART
+from trio_rtc.rtc.joining import Joined, Joiner
+
+MESSAGES = st.one_of(
+    st.text(max_size=50),
+    st.binary(max_size=50),
+    st.integers(0, 5 * PART_SIZE).map(lambda size: random.Random(size).randbytes(size)),
+    st.sampled_from([PART_SIZE - 1, PART_SIZE, PART_SIZE + 1]).map(lambda size: "é" * (size // 2)),
+)
+
+
+def split_message(splitter: Splitter, message: str | bytes) -> Split:
+    if isinstance(message, str):
+        return splitter.split(message.encode(), is_text=True)
+    return splitter.split(message, is_text=False)
+
+
+class Link:
+    """Both ends of one direction; the reader keeps up as far as it is told to."""
+
+    def __init__(self, *, ordered: bool = True, reliable: bool = True):
+        self.splitter = Splitter()
+        self.credit = Credit(WINDOW)
+        self.debt = Debt()
+        self.joiner = Joiner(ordered=ordered, debt=self.debt if reliable else None)
+        self.read: list[object] = []
+        self.unread: list[Joined] = []
+
+    def frames(self, message: str | bytes, up_to: int | None = None) -> list[bytes]:
+        """Those of a message; of its first parts and the end of them, if it is cut short."""
+        split = split_message(self.splitter, message)
+        frames: list[bytes] = []
+        while not split.is_complete and (up_to is None or len(frames) < up_to):
+            self.credit.take(cost(split.next_size()))
+            frames.append(split.next_frame())
+        if not split.is_complete and frames:
+            frames.append(split.abandon())
+        return frames
+
+    def deliver(self, frame: bytes) -> None:
+        joined = self.joiner.take(frame)
+        if joined is not None:
+            self.unread.append(joined)
+        if not self.unread:
+            self.joiner.advance()
+        self.give_credit()
+
+    def read_all(self) -> None:
+        for joined in self.unread:
+            if self.joiner._debt is not None:
+                self.debt.read(joined.cost)
+            self.read.append(joined.message)
+        self.unread.clear()
+        self.joiner.advance()
+        self.give_credit()
+
+    def give_credit(self) -> None:
+        if (frame := self.debt.due()) is not None:
+            self.credit.hear(frame)
+
+    def settle(self) -> None:
+        """All that was read is told, whether it is worth a frame or not."""
+        self.credit.hear(pack("!BQ", CREDIT, self.debt._read))
+
+
+@given(st.lists(MESSAGES, max_size=20))
+def test_what_is_split_is_joined(messages: list[str | bytes]) -> None:
+    link = Link()
+    for message in messages:
+        for frame in link.frames(message):
+            assert len(frame) <= PART_SIZE + 21
+            link.deliver(frame)
+            link.read_all()
+    assert link.read == messages
+    assert [type(message) for message in link.read] == [type(message) for message in messages]
+    assert link.joiner.kept == 0
+    link.settle()
+    assert link.credit.used == 0
+
+
+@given(st.lists(MESSAGES, max_size=6), st.randoms(use_true_random=False))
+def test_frames_in_any_order(messages: list[str | bytes], source: random.Random) -> None:
+    link = Link(ordered=False)
+    frames = [frame for message in messages for frame in link.frames(message)]
+    # The window bounds what can overtake what.
+    assume(sum(cost(len(frame)) for frame in frames) < WINDOW)
+    source.shuffle(frames)
+    for frame in frames:
+        link.deliver(frame)
+        link.read_all()
+    assert sorted(map(repr, link.read)) == sorted(map(repr, messages))
+    assert link.joiner.kept == 0
+
+
+@given(
+    st.lists(st.tuples(MESSAGES, st.one_of(st.none(), st.integers(1, 4))), max_size=8),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_messages_cut_short(
+    plan: list[tuple[str | bytes, int | None]], ordered: bool, source: random.Random
+) -> None:
+    # Each message is at most 5 parts long, and so many frames overtake each other.
+    link = Link(ordered=ordered)
+    whole: list[object] = []
+    for message, up_to in plan:
+        frames = link.frames(message, up_to)
+        if frames[-1][0] != ABANDON:
+            whole.append(message)
+        if not ordered:
+            source.shuffle(frames)
+        for frame in frames:
+            link.deliver(frame)
+        link.read_all()
+    assert link.read == whole
+    assert link.joiner.kept == 0
+    assert not link.joiner._abandoned
+    link.settle()
+    assert link.credit.used == 0
+
+
+@given(st.lists(MESSAGES, max_size=8), st.data())
+def test_frames_that_are_lost(messages: list[str | bytes], data: st.DataObject) -> None:
+    for ordered in (True, False):
+        link = Link(ordered=ordered, reliable=False)
+        arrived: list[object] = []
+        for message in messages:
+            frames = link.frames(message)
+            kept = [frame for frame in frames if data.draw(st.booleans())]
+            if kept == frames:
+                arrived.append(message)
+            for frame in kept:
+                link.deliver(frame)
+            link.read_all()
+        assert link.read == arrived
+        assert link.joiner.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 3 * WINDOW), min_size=1, max_size=8), st.data())
+def test_credit_never_runs_dry(sizes: list[int], data: st.DataObject) -> None:
+    # Whatever the sizes: one who waits for credit gets it from a reader who reads.
+    link = Link()
+    for size in sizes:
+        split = link.splitter.split(bytes(size), is_text=False)
+        while not split.is_complete:
+            if link.credit.room < cost(split.next_size()):
+                link.read_all()
+            assert link.credit.room >= cost(split.next_size())
+            link.credit.take(cost(split.next_size()))
+            link.deliver(split.next_frame())
+            if data.draw(st.booleans()):
+                link.read_all()
+    link.read_all()
+    assert [len(message) for message in link.read] == sizes  # type: ignore[arg-type]
+
+
+def test_a_reader_that_stops_bounds_what_is_kept() -> None:
+    link = Link()
+    sent = 0
+    while link.credit.room >= cost(1000):
+        for frame in link.frames(b"x" * 1000):
+            link.deliver(frame)
+        sent += 1
+    assert sent == WINDOW // cost(1000)
+    assert len(link.unread) == sent
+    with pytest.raises(FramingError, match="credit"):
+        link.deliver(link.splitter.split(b"x" * 1000, is_text=False).next_frame())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes(frame: bytes) -> None:
+    link = Link()
+    try:
+        link.deliver(frame)
+        link.deliver(frame)
+    except FramingError:
+        pass
+    assert link.joiner.kept <= len(frame) * 2 + 2 * FRAME_COST
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b""],
+        [bytes([6])],
+        [bytes([CREDIT])],
+        [bytes([ABANDON])],
+        [b"\x00\xff"],
+        [b"\x01" + bytes(PART_SIZE + 1)],
+        [PART.pack(2, 1, 10, 0)],
+        [PART.pack(2, 1, 10, 0)[:-1]],
+        [PART.pack(2, 1, 10, 8) + b"xxx"],
+        [PART.pack(2, 1, 10, 0) + b"xxx"] * 2,
+        [PART.pack(2, 1, 10, 0) + b"xxx", PART.pack(2, 1, 11, 3) + b"x"],
+        [PART.pack(2, 1, 4, 0) + b"xxx", PART.pack(2, 1, 4, 2) + b"x"],
+        [PART.pack(2, 1, 2, 0) + b"\xff\xff"],
+    ],
+)
+def test_what_no_peer_of_ours_sends(frames: list[bytes]) -> None:
+    link = Link()
+    with pytest.raises(FramingError):
+        for frame in frames:
+            link.deliver(frame)
+
+
+@pytest.mark.parametrize("frame", [b"", b"\x05", b"\x05" + bytes(9), pack("!BQ", CREDIT, 1)])
+def test_credit_that_makes_no_sense(frame: bytes) -> None:
+    with pytest.raises(FramingError):
+        Credit(WINDOW).hear(frame)
+
+
+def test_credit_that_comes_late() -> None:
+    credit = Credit(WINDOW)
+    credit.take(100)
+    credit.hear(pack("!BQ", CREDIT, 80))
+    credit.hear(pack("!BQ", CREDIT, 50))
+    assert credit.used == 20
+
+
+def test_a_message_over_the_limit_is_refused_once() -> None:
+    link = Link()
+    size = MAX_MESSAGE_SIZE + 1
+    for offset in range(0, 3 * WINDOW, PART_SIZE):
+        link.credit.take(cost(PART_SIZE))
+        link.deliver(PART.pack(3, 1, size, offset) + bytes(PART_SIZE))
+    assert link.joiner.kept == 0
+    for frame in link.frames("next"):
+        link.deliver(frame)
+    link.read_all()
+    refused, after = link.read
+    assert isinstance(refused, MessageTooLarge)
+    assert refused.fault == "remote"
+    assert after == "next"
+
+
+def test_many_messages_that_never_end() -> None:
+    link = Link(ordered=False)
+    with pytest.raises(FramingError, match="not complete"):
+        for id_ in range(2000):
+            link.credit.take(cost(PART_SIZE))
+            link.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + bytes(PART_SIZE))
+    lossy = Link(ordered=False, reliable=False)
+    for id_ in range(1200):
+        lossy.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + bytes(PART_SIZE))
+    assert lossy.joiner.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
+
+
+def test_too_many_that_are_given_up() -> None:
+    link = Link(ordered=False)
+    with pytest.raises(FramingError, match="given up"):
+        for id_ in range(2000):
+            link.deliver(ABANDON_FRAME.pack(ABANDON, id_, 1))
+
+
+SDP = "v=0\r\ns=-\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n"
+
+
+def test_the_extension_of_a_description() -> None:
+    extended = with_extension(SDP)
+    assert find_extension(extended) == OURS
+    assert extended.replace(f"a=x-trio-rtc-channels:1 {WINDOW} {MAX_MESSAGE_SIZE}\r\n", "") == SDP
+    assert find_extension(SDP) is None
+
+
+def test_an_extension_that_takes_more_or_less() -> None:
+    def of(window: int, limit: int) -> str:
+        return SDP.replace("m=", f"a=x-trio-rtc-channels:1 {window} {limit}\r\nm=")
+
+    assert find_extension(of(10**12, 10**12)) == OURS
+    assert find_extension(of(300_000, 1000)) == ChannelExtension(300_000, 1000)
+
+
+@pytest.mark.parametrize("value", ["2 1048576 1", "1 1000 1000000", "1 -5 5", "1", "1 x y"])
+def test_an_extension_that_is_none_of_ours(value: str) -> None:
+    line = f"a=x-trio-rtc-channels:{value}\r\n"
+    assert find_extension(SDP.replace("m=", f"{line}m=")) is None
+    # One in a section means nothing either.
+    assert find_extension(SDP + line) is None

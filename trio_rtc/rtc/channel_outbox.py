@@ -1,0 +1,91 @@
+"""What is on its way on a data channel, and the wait for room for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from .bridge import Bridge
+from .credit import Credit
+from .framing import Splitter, cost
+from .loop.channel import LoopChannel
+
+HIGH_WATER: Final = 1024 * 1024
+"""Bytes that may be buffered for the network before `DataChannel.send` waits."""
+
+LOW_WATER: Final = HIGH_WATER // 4
+"""Bytes down to which it waits then."""
+
+
+class Outbox:
+    """Hands messages over to the loop's side, for one task at a time.
+
+    A peer of ours gives credit for what it has read. For others, and where messages may be lost,
+    the network's buffer is what counts.
+
+    Args:
+        check_usable: raises what a send raises if the channel has ended meanwhile.
+
+    Attributes:
+        credit: what the other side gives, if it does.
+    """
+
+    def __init__(self, bridge: Bridge, loop_channel: LoopChannel, check_usable: Callable[[], None]):
+        self.credit: Credit | None = None
+        self._bridge = bridge
+        self._loop_channel = loop_channel
+        self._check_usable = check_usable
+        self._splitter = Splitter()
+        self._room = trio.lowlevel.ParkingLot()
+        self._unsent = 0
+
+    @property
+    def used(self) -> int:
+        """Bytes on their way, at most."""
+        return self._unsent if self.credit is None else self.credit.used
+
+    async def send(self, message: str | bytes, size: int) -> None:
+        """Send it as it is."""
+        await self.make_room(size)
+        self._hand_over(message, size)
+
+    async def send_split(self, data: bytes, *, is_text: bool) -> None:
+        """Send it to a peer of ours. Cancelled, it is taken back."""
+        message = self._splitter.split(data, is_text=is_text)
+        try:
+            while not message.is_complete:
+                size = message.next_size()
+                await self.make_room(size)
+                self._hand_over(message.next_frame(), size)
+        finally:
+            if message.sent and not message.is_complete:
+                self.post(message.abandon())
+
+    async def make_room(self, size: int) -> None:
+        """Wait until so many bytes may be sent."""
+        if self.credit is not None:
+            while self.credit.room < cost(size):
+                await self._room.park()
+                self._check_usable()
+        elif self._unsent + size > HIGH_WATER:
+            # A count of what was handed over is enough below the mark, and costs nothing.
+            low = max(0, min(LOW_WATER, HIGH_WATER - size))
+            self._unsent = await self._bridge.run(self._loop_channel.drained, low)
+            self._check_usable()
+
+    def post(self, frame: bytes) -> None:
+        """Send what costs nothing."""
+        self._bridge.call_soon(self._loop_channel.send, frame)
+
+    def wake(self) -> None:
+        """There may be room, or none any more."""
+        self._room.unpark_all()
+
+    def _hand_over(self, wire: str | bytes, size: int) -> None:
+        if self.credit is not None:
+            self.credit.take(cost(size))
+        else:
+            self._unsent += size
+        self._bridge.call_soon(self._loop_channel.send, wire)
