@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -26,3 +28,42 @@ def test_call_setup(tmp_path: Path) -> None:
     for scenario in scenarios:
         assert set(scenario["median_ms"]) == {"ours", "plain aiortc"}
         assert scenario["ratio"] > 0
+
+
+def test_channel_memory(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("channel_memory.py", "--mib", "24", "--pause", "0.01", "--json", figures)
+    result = json.loads(figures.read_text())
+    for side in ("sender", "reader"):
+        # Without a limit one of them would keep most of the 24 MiB.
+        assert result[side]["peak_mib"] - result[side]["start_mib"] < 12
+
+
+def test_call_soak(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("call_soak.py", "--calls", "20", "--at-once", "5", "--json", figures)
+    start, *later = json.loads(figures.read_text())
+    assert len(later) == 2
+    for snapshot in later:
+        for name in ("tasks", "threads", "sockets"):
+            assert snapshot[name] <= start[name], (name, snapshot, start)
+
+
+@pytest.mark.parametrize("name", ["data_channel", "signaling", "classic", "idle_memory", "joins"])
+def test_benchmark(name: str, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run(f"{name}.py", "--quick", "--json", figures)
+    table = json.loads(figures.read_text())
+    assert table["rows"]
+    for sides in table["rows"].values():
+        for figure in sides.values():
+            assert len(figure["values"]) == 1
+
+
+def run(name: str, *arguments: str | Path) -> None:
+    subprocess.run(
+        [sys.executable, BENCHMARKS / name, *arguments],
+        check=True,
+        timeout=110,
+        capture_output=True,
+    )
