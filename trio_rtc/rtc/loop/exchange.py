@@ -27,6 +27,7 @@ from .candidates import LocalCandidates, transports
 from .ice_path import IcePath
 from .ownership import Owner
 from .private import can
+from .rejections import rejected, with_rejections, without_rejections
 from .rollback import Rollback
 from .sections import Sections
 
@@ -70,6 +71,7 @@ class Exchange:
         self._rollback: Rollback | None = None
         self._restart_wanted = False
         self._remote_extension: ChannelExtension | None = None
+        self._rejected: list[str] = []
 
     @property
     def needs_offer(self) -> bool:
@@ -174,6 +176,9 @@ class Exchange:
             self._candidates.tell()
         self._on_descriptions()
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
+        if description.type == "answer":
+            # What is rejected in an offer is rejected in its answer.
+            sdp = with_rejections(sdp, self._rejected)
         return SessionDescription(type=description.type, sdp=self.extend(description.type, sdp))
 
     def extend(self, kind: str, sdp: str) -> str:
@@ -208,6 +213,11 @@ class Exchange:
             await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
+        self._rejected = rejected(description.sdp)
+        description = SessionDescription(
+            type=description.type,
+            sdp=without_rejections(description.sdp, one_transport=self._sections.has_one_transport),
+        )
         parsed = descriptions.parse_remote(description)
         sdp = descriptions.to_be_applied(description, parsed)
         wanted = "stable" if description.type == "offer" else "have-local-offer"

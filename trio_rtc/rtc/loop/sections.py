@@ -124,6 +124,11 @@ class Sections:
         transceiver.direction = "recvonly" if _receives(transceiver) else "inactive"
         self._owner.start(transceiver.sender.stop())
 
+    @property
+    def has_one_transport(self) -> bool:
+        """Whether all sections share one, whatever the other side says."""
+        return self._max_bundle or len(self.ice_transports()) == 1
+
     def bundle(self, remote: ParsedDescription) -> None:
         """Have all sections share the transport that a description of the other side implies."""
         # Under max-bundle all have one transport, of which the first section of the bundle is
