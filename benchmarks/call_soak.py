@@ -80,9 +80,10 @@ async def soak(calls: int, at_once: int) -> list[Snapshot]:
 
     async def take(when: str) -> None:
         # The side that answers is done a little later.
-        with trio.move_on_after(10):
-            while threads() > 1:  # noqa: ASYNC110
-                await trio.sleep(0.05)
+        before = None
+        while before != (now := (threads(), tasks(trio.lowlevel.current_root_task()))):  # noqa: ASYNC110
+            before = now
+            await trio.sleep(1)
         snapshots.append(snapshot(when, began))
         print(json.dumps(snapshots[-1]), flush=True)
 

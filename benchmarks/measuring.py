@@ -48,7 +48,9 @@ class Table:
     def ratio(self, row: str, side: str) -> float:
         """How many times the reference's median this side's is."""
         reference = self.rows[row].get(self.reference)
-        return self.rows[row][side].median / reference.median if reference else float("nan")
+        if reference is None or not reference.median:
+            return float("nan")
+        return self.rows[row][side].median / reference.median
 
     def print(self) -> None:
         print(f"\n{self.name}: median (lowest to highest), and how many times {self.reference}'s")

@@ -31,7 +31,7 @@ PAGE = "https://app.example.org"
 
 
 def token(**claims: object) -> str:
-    return jwt.encode({"exp": time.time() + 60, **claims}, KEY, "HS256")
+    return jwt.encode({"exp": time.time() + 3600, **claims}, KEY, "HS256")
 
 
 async def refused(server: MemoryServer, **hello: object) -> tuple[str, int, str]:
