@@ -81,7 +81,7 @@ async def soak(calls: int, at_once: int) -> list[Snapshot]:
     async def take(when: str) -> None:
         # The side that answers is done a little later.
         before = None
-        while before != (now := (threads(), tasks(trio.lowlevel.current_root_task()))):  # noqa: ASYNC110
+        while before != (now := (threads(), tasks(trio.lowlevel.current_root_task()))):
             before = now
             await trio.sleep(1)
         snapshots.append(snapshot(when, began))

@@ -16,7 +16,7 @@ from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
 from .bridge import Bridge, open_bridge
-from .loop.media import Reader, Source, read
+from .loop.media import Reader, Source
 from .loop.recording import Recording
 
 Frame: TypeAlias = VideoFrame | AudioFrame
@@ -98,6 +98,7 @@ class Frames:
         self._source = source
         self._limit = limit
         self._reader: Reader | None = None
+        self._arrived = trio.Event()
 
     @property
     def frames_received(self) -> int:
@@ -111,20 +112,32 @@ class Frames:
         return self
 
     async def __anext__(self) -> Frame:
-        frame = await self._bridge.run(self._next)
-        if frame is None:
-            if self._source.error is not None:
-                raise MediaError(
-                    f"the source of a track failed: {self._source.error}", code="source_failed"
-                ) from self._source.error
-            raise StopAsyncIteration
-        return frame
-
-    async def _next(self) -> Frame | None:
-        # On the loop, where readers belong.
         if self._reader is None:
-            self._reader = self._source.subscribe(self._limit)
-        return cast("Frame | None", await read(self._reader))
+            self._reader = await self._bridge.run(self._subscribe)
+        else:
+            await trio.lowlevel.checkpoint()
+        while (data := self._reader.take()) is None:
+            if self._reader.is_over:
+                if self._source.error is not None:
+                    raise MediaError(
+                        f"the source of a track failed: {self._source.error}", code="source_failed"
+                    ) from self._source.error
+                raise StopAsyncIteration
+            self._arrived = trio.Event()
+            if not self._reader.ask():
+                await self._arrived.wait()
+        return cast(Frame, data)
+
+    async def _subscribe(self) -> Reader:
+        # On the loop, where readers belong. A crossing is needed then for a frame that is waited
+        # for only, and none to ask for it.
+        reader = self._source.subscribe(self._limit)
+        reader.on_asked = partial(self._bridge.post, self._wake)
+        self._source.start()
+        return reader
+
+    def _wake(self) -> None:
+        self._arrived.set()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeAlias
 
@@ -18,7 +19,14 @@ Data: TypeAlias = "Frame | Packet[Any]"
 
 
 class Reader(MediaStreamTrack):
-    """One reader of a source, which is a track itself. When it lags, the oldest data goes."""
+    """One reader of a source, which is a track itself. When it lags, the oldest data goes.
+
+    It is read on the loop by `recv`; or else from any thread by `take`, where `ask` has `on_asked`
+    called when there is something.
+
+    Attributes:
+        is_over: whether nothing more will come.
+    """
 
     def __init__(self, source: Source, limit: int):
         super().__init__()
@@ -29,7 +37,9 @@ class Reader(MediaStreamTrack):
         self._limit = limit
         self._queue: deque[Data] = deque()
         self._wake = asyncio.Event()
-        self._over = False
+        self.is_over = False
+        self.on_asked: Callable[[], None] = _nothing
+        self._asked = False
 
     @property
     def waiting(self) -> int:
@@ -42,16 +52,34 @@ class Reader(MediaStreamTrack):
         if len(self._queue) > self._limit:
             self._queue.popleft()
             self.dropped += 1
-        self._wake.set()
+        self._tell()
 
     def end(self) -> None:
-        self._over = True
+        self.is_over = True
+        self._tell()
+
+    def _tell(self) -> None:
         self._wake.set()
+        if self._asked:
+            self._asked = False
+            self.on_asked()
+
+    def take(self) -> Data | None:
+        """What is there; None if there is nothing now."""
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
+
+    def ask(self) -> bool:
+        """Whether there is something now, data or the end. If not, `on_asked` will tell."""
+        self._asked = True
+        return bool(self._queue) or self.is_over
 
     async def recv(self) -> Data:
         self._source.start()
         while not self._queue:
-            if self._over or self.readyState != "live":
+            if self.is_over or self.readyState != "live":
                 raise MediaStreamError
             self._wake.clear()
             await self._wake.wait()
@@ -144,14 +172,6 @@ class Source:
         await asyncio.get_running_loop().run_in_executor(None, self._track.stop)
 
 
-async def read(reader: Reader) -> Data | None:
-    """The next data, or None at the end."""
-    try:
-        return await reader.recv()
-    except MediaStreamError:
-        return None
-
-
 def copy_of(frame: VideoFrame | AudioFrame) -> VideoFrame | AudioFrame:
     """The same frame, with a time of its own."""
     copy: VideoFrame | AudioFrame
@@ -200,3 +220,7 @@ def _give_time(frame: VideoFrame | AudioFrame, like: VideoFrame | AudioFrame) ->
     frame.pts = like.pts
     if like.time_base is not None:
         frame.time_base = like.time_base
+
+
+def _nothing() -> None:
+    pass
