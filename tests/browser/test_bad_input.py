@@ -109,7 +109,9 @@ async def test_two_who_call_each_other_at_once(chromium: str) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(alice.call, "bob")
                 nursery.start_soon(bob.call, "alice")
+            # Who is slow to begin may hear the other one ring first.
             for visitor in (alice, bob):
+                await visitor.until("!$('#incoming').hidden || callState() !== ''")
                 if not await visitor.run("return $('#incoming').hidden"):
                     await visitor.click("#answer")
             for visitor in (alice, bob):
