@@ -203,8 +203,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5, help="how often the sides take turns")
     parser.add_argument("--rounds", type=int, default=2, help="calls of one side in its turn")
+    parser.add_argument("--quick", action="store_true", help="only show that it runs")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.turns = arguments.rounds = 1
     address = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
     with contextlib.ExitStack() as stack:
         silent = stack.enter_context(silent_server(address))

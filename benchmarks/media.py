@@ -119,12 +119,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5, help="how often the sides take turns")
     parser.add_argument("--seconds", type=float, default=8, help="of media in each turn")
+    parser.add_argument("--quick", action="store_true", help="only show that it runs")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side is not None:
         SIDES[arguments.side](arguments.seconds)
         return
+    if arguments.quick:
+        arguments.turns, arguments.seconds = 1, 1.0
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
     for _ in range(arguments.turns):
         for name, results in turns.items():

@@ -16,7 +16,7 @@ def test_call_setup(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     subprocess.run(
         [
-            sys.executable, BENCHMARKS / "call_setup.py", "--turns", "1", "--rounds", "1",
+            sys.executable, BENCHMARKS / "call_setup.py", "--quick",
             "--json", figures,
         ],
         check=True,
@@ -58,6 +58,12 @@ def test_benchmark(name: str, tmp_path: Path) -> None:
     for sides in table["rows"].values():
         for figure in sides.values():
             assert len(figure["values"]) == 1
+
+
+def test_media(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("media.py", "--quick", "--json", figures)
+    assert json.loads(figures.read_text())["ratio"] > 0
 
 
 def run(name: str, *arguments: str | Path) -> None:
