@@ -9,7 +9,6 @@ from typing import Literal, TypeVar, TypeVarTuple, cast
 
 import trio
 
-from ..errors import MediaError
 from ..messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
 from .channel_extension import ChannelLimits
@@ -26,11 +25,11 @@ from .events import (
 )
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
+from .loop.codecs import check_names
 from .loop.connection import LoopConnection, connection_closed
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
 from .loop.outgoing import Outgoing
-from .loop.sections import codec_names
 from .media import Kind, MediaTrack
 from .statistics import ConnectionStats
 from .track_sender import TrackSender
@@ -296,12 +295,7 @@ class PeerConnection(trio.abc.AsyncResource):
             MediaError: ``unknown_codec``: there is no such codec here.
         """
         chosen = tuple(names)
-        for name in chosen:
-            if name.lower() not in codec_names():
-                raise MediaError(
-                    f"there is no codec {name!r}; there is {', '.join(sorted(codec_names()))}",
-                    code="unknown_codec",
-                )
+        check_names(chosen)
         self._bridge.call_soon(self._loop_connection.sections.prefer_codecs, chosen)
 
     async def add_track(self, track: MediaTrack) -> TrackSender:

@@ -8,23 +8,15 @@ from functools import partial
 from aiortc import (
     RTCIceTransport,
     RTCPeerConnection,
-    RTCRtpCodecCapability,
-    RTCRtpCodecParameters,
-    RTCRtpSender,
     RTCRtpTransceiver,
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ...errors import NegotiationError
 from . import descriptions
+from .codecs import capabilities, common
 from .outgoing import Outgoing
 from .ownership import Owner
 from .private import can
-
-KINDS = ("audio", "video")
-
-RETRANSMISSION = "rtx"
-"""No codec of its own, but how lost packets are sent again (RFC 4588)."""
 
 PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""
@@ -49,12 +41,12 @@ class Sections:
 
     def _apply_codecs(self) -> None:
         for transceiver in self._pc.getTransceivers():
-            if codecs := _codecs(transceiver.kind, self._codecs):
+            if codecs := capabilities(transceiver.kind, self._codecs):
                 transceiver.setCodecPreferences(codecs)
                 # Those of an answer are settled when the offer is applied, before there was
                 # anything to set preferences on.
                 if transceiver._codecs and can("codecs"):
-                    transceiver._codecs = _common(transceiver._codecs, self._codecs)
+                    transceiver._codecs = common(transceiver._codecs, self._codecs)
 
     def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
         """Have sections for these in the first offer, even with nothing of ours in them."""
@@ -154,39 +146,6 @@ class Sections:
         for track in self._tracks:
             track.on_end = _nothing
             track.stop()
-
-
-def codec_names() -> set[str]:
-    """The codecs that there are."""
-    return {_name(codec) for kind in KINDS for codec in _capabilities(kind)} - {RETRANSMISSION}
-
-
-def _codecs(kind: str, names: Sequence[str]) -> list[RTCRtpCodecCapability]:
-    capabilities = _capabilities(kind)
-    chosen = [codec for name in names for codec in capabilities if _name(codec) == name.lower()]
-    retransmission = [codec for codec in capabilities if _name(codec) == RETRANSMISSION]
-    return [*chosen, *retransmission] if chosen else []
-
-
-def _common(
-    codecs: Sequence[RTCRtpCodecParameters], names: Sequence[str]
-) -> list[RTCRtpCodecParameters]:
-    """Those of an offer, or answer, that are among ours, and how they are sent again."""
-    chosen = [codec for name in names for codec in codecs if codec.name.lower() == name.lower()]
-    if not chosen:
-        raise NegotiationError(
-            "the other side has none of the codecs of our choice", code="no_common_codec"
-        )
-    types = [codec.payloadType for codec in chosen]
-    return chosen + [codec for codec in codecs if codec.parameters.get("apt") in types]
-
-
-def _capabilities(kind: str) -> list[RTCRtpCodecCapability]:
-    return RTCRtpSender.getCapabilities(kind).codecs
-
-
-def _name(codec: RTCRtpCodecCapability) -> str:
-    return codec.mimeType.partition("/")[2].lower()
 
 
 def _receives(transceiver: RTCRtpTransceiver) -> bool:
