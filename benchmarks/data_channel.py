@@ -46,7 +46,6 @@ SIDES = {
     "ours": Side("ours", {}),
     "ours, portal": Side("ours", {"TRIO_RTC_ENGINE": "portal"}),
     "ours, aiortc's SCTP": Side("ours", {"TRIO_RTC_SCTP": "aiortc"}),
-    "plain aiortc, uvloop": Side("uvloop", {}),
     "libdatachannel": Side("node", {}),
 }
 USUAL = ("plain aiortc", "ours", "libdatachannel")
@@ -256,18 +255,10 @@ async def with_other(
         return await run(amount, other)
 
 
-def run_asyncio(program: str, work: Any) -> Any:
-    if program == "uvloop":
-        import uvloop
-
-        return uvloop.run(work)
-    return asyncio.run(work)
-
-
 def one_turn(program: str, amount: Amount, processes: int) -> Figures:
     if program == "ours":
         return trio.run(with_other, ours, program, amount, processes)
-    result: Figures = run_asyncio(program, with_other(plain, program, amount, processes))
+    result: Figures = asyncio.run(with_other(plain, program, amount, processes))
     return result
 
 
