@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiortc
 import trio
@@ -280,7 +279,7 @@ def main() -> None:
         if program == "ours":
             trio.run(answer_ours)
         else:
-            run_asyncio(program, answer_plain())
+            asyncio.run(answer_plain())
         return
     if sys.argv[1:2] == ["--turn"]:
         program, trips, megabytes, where = sys.argv[2:]

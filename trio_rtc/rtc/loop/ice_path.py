@@ -46,6 +46,7 @@ class IcePath:
         self.mapped_address: tuple[str, int] | None = None
         self._agent: aioice.Connection = transport._connection
         self._next: aioice.Connection | None = None
+        self._gathering: asyncio.Future[None] | None = None
         self._has_stood = False
         self._questions: set[asyncio.Task[float | None]] = set()
         self._is_closing = False
@@ -149,7 +150,8 @@ class IcePath:
         # Our descriptions, and candidates, are about this one from here on.
         self.transport.iceGatherer._connection = agent
         self._on_change()
-        await _to_the_end(agent.gather_candidates())
+        self._gathering = asyncio.ensure_future(agent.gather_candidates())
+        await _to_the_end(self._gathering)
 
     def expect(self, remote: RTCIceParameters) -> None:
         """From now on, candidates are for the new agent, whose counterpart this is."""
@@ -199,7 +201,15 @@ class IcePath:
             agent, self._next = self._next, None
             self.transport.iceGatherer._connection = self._agent
             self._on_change()
-            await _to_the_end(agent.close())
+            await _to_the_end(self._close_unused(agent, self._gathering))
+
+    async def _close_unused(
+        self, agent: aioice.Connection, gathering: asyncio.Future[None] | None
+    ) -> None:
+        if gathering is not None and not gathering.done():
+            # What it binds after it was closed would never be closed.
+            await asyncio.wait([gathering])
+        await agent.close()
 
     async def close(self) -> None:
         """Ask nothing more, and look for no other way. The transport closes the agent in use."""
@@ -225,7 +235,7 @@ class _Packets(asyncio.Queue[Any]):
             super().put_nowait(item)
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_the_end(work: Coroutine[Any, Any, None] | asyncio.Future[None]) -> None:
     """Finish what loses sockets when it is cancelled half-way, and takes no time to speak of."""
     task = asyncio.ensure_future(work)
     try:
