@@ -20,9 +20,8 @@ from .heartbeat import Heartbeat
 from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
 from .names import LONGEST_NAME, clean_text
 from .native_session import Flushes, Link, Session, printable
-from .responses import Response
 from .turn import TurnCredentials
-from .websocket import WebSocket, accept, serve_websocket
+from .websocket import WebSocket, upgrade
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -81,17 +80,11 @@ class NativeDialect:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a WebSocket, and serve it."""
-        answer = accept(exchange.request, [SUBPROTOCOL])
-        if isinstance(answer, Response):
-            self._context.statistics.malformed += 1
-            await exchange.respond(answer)
-            return
-        stream, received = await exchange.take_over(answer)
 
         async def serve(websocket: WebSocket) -> None:
             await self.serve(websocket, exchange)
 
-        await serve_websocket(stream, received, self._context, serve)
+        await upgrade(exchange, [SUBPROTOCOL], self._context, serve)
 
     async def serve(self, websocket: WebSocket, exchange: Exchange) -> None:
         """Serve one connection, from its first message on."""

@@ -25,7 +25,7 @@ from .peerjs_waiting import WaitingRoom
 from .requests import Request
 from .responses import Response
 from .routes import Route
-from .websocket import WebSocket, accept, serve_websocket
+from .websocket import WebSocket, upgrade
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -97,12 +97,6 @@ class PeerJSDialect:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request for a WebSocket, and serve it."""
-        answer = accept(exchange.request, [])
-        if isinstance(answer, Response):
-            self._context.statistics.malformed += 1
-            await exchange.respond(answer)
-            return
-        stream, received = await exchange.take_over(answer)
 
         async def serve(websocket: WebSocket) -> None:
             self._links.add(websocket)
@@ -113,7 +107,7 @@ class PeerJSDialect:
                 self._heartbeat.remove(websocket)
                 self._links.discard(websocket)
 
-        await serve_websocket(stream, received, self._context, serve)
+        await upgrade(exchange, [], self._context, serve)
 
     async def _serve(self, websocket: WebSocket, exchange: Exchange) -> None:
         log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from ..rate import TokenBucket
 from ..tasks import open_background_nursery
-from .connection import linger
+from .connection import Exchange, linger
 from .context import Context
 from .requests import Request, RequestError
 from .responses import Response, error_response
@@ -243,6 +243,22 @@ class WebSocket:
         await self._sending.drain()
         if self._protocol.close_rcvd is None:
             await linger(self._stream)
+
+
+async def upgrade(
+    exchange: Exchange,
+    subprotocols: Sequence[str],
+    context: Context,
+    handler: Callable[[WebSocket], Awaitable[None]],
+) -> None:
+    """Answer a request for a WebSocket, and run a handler on it if it is accepted."""
+    answer = accept(exchange.request, subprotocols)
+    if isinstance(answer, Response):
+        context.statistics.malformed += 1
+        await exchange.respond(answer)
+        return
+    stream, received = await exchange.take_over(answer)
+    await serve_websocket(stream, received, context, handler)
 
 
 async def serve_websocket(
