@@ -19,6 +19,7 @@ import trio
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
 from .events import Peer
+from .reason import reason
 from .signaling import Signaling
 
 logger = logging.getLogger("trio_rtc.signaling")
@@ -102,7 +103,7 @@ class _ClassicClient:
             raise SignalingError(f"{self._url}: {error}", code="bad_url", fault="local") from error
         except httpx.RequestError as error:
             raise SignalingError(
-                f"no signaling server answers at {self._url}: {_reason(error)}",
+                f"no signaling server answers at {self._url}: {reason(error)}",
                 code="server_unreachable",
                 fault="network",
             ) from error
@@ -137,7 +138,7 @@ class _ClassicClient:
                 )
             except httpx.RequestError as error:
                 raise SignalingError(
-                    f"a message could not be sent: {_reason(error)}",
+                    f"a message could not be sent: {reason(error)}",
                     code="send_failed",
                     fault="network",
                 ) from error
@@ -172,11 +173,9 @@ class _ClassicClient:
                 if deadline is None:
                     deadline = trio.current_time() + RETRY_SECONDS
                 if trio.current_time() >= deadline:
-                    signaling.lost(
-                        SignalingLost(f"the signaling server has gone: {_reason(error)}")
-                    )
+                    signaling.lost(SignalingLost(f"the signaling server has gone: {reason(error)}"))
                     return
-                logger.debug("asking again in %.1f s: %s", pause, _reason(error))
+                logger.debug("asking again in %.1f s: %s", pause, reason(error))
                 await trio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
@@ -216,7 +215,7 @@ class _ClassicClient:
             await self._http.get(f"{self._url}/sign_out?peer_id={self._peer_id}")
         except httpx.RequestError as error:
             # The server finds out by itself, half a minute after our last GET.
-            logger.debug("could not sign out: %s", _reason(error))
+            logger.debug("could not sign out: %s", reason(error))
 
 
 def _pragma(response: httpx.Response) -> int | None:
@@ -232,9 +231,3 @@ def _peer_lines(text: str) -> Iterator[tuple[Peer, bool]]:
         connected = line.strip("\r ")[-1:]
         if comma and rest.strip().isdecimal() and connected in ("0", "1"):
             yield Peer(int(rest), name), connected == "1"
-
-
-def _reason(error: BaseException) -> str:
-    while not str(error) and (error.__cause__ or error.__context__) is not None:
-        error = error.__cause__ or error.__context__ or error
-    return str(error) or type(error).__name__

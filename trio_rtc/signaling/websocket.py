@@ -18,6 +18,7 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from ..tasks import open_background_nursery
+from .reason import reason
 
 CLOSE_SECONDS = 1.0
 """How long a server may take to answer a close."""
@@ -124,7 +125,7 @@ async def _connect(
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
-        raise WebSocketLost(_reason(error)) from error
+        raise WebSocketLost(reason(error)) from error
     if not secure:
         return stream
     context = ssl_context or ssl.create_default_context()
@@ -134,7 +135,7 @@ async def _connect(
     except BaseException as error:
         await trio.aclose_forcefully(stream)
         if isinstance(error, trio.BrokenResourceError):
-            raise WebSocketLost(_reason(error)) from error
+            raise WebSocketLost(reason(error)) from error
         raise
     return encrypted
 
@@ -239,13 +240,7 @@ def _nothing() -> None:
 
 
 def _closed(error: Exception) -> WebSocketLost:
-    reason = error.reason if isinstance(error, ConnectionClosed) else None
-    code = NO_CLOSE if reason is None else reason.code
-    text = f": {reason.reason}" if reason is not None and reason.reason else ""
+    close = error.reason if isinstance(error, ConnectionClosed) else None
+    code = NO_CLOSE if close is None else close.code
+    text = f": {close.reason}" if close is not None and close.reason else ""
     return WebSocketLost(f"the connection was closed with {code}{text}", code=code)
-
-
-def _reason(error: BaseException) -> str:
-    while not str(error) and error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__

@@ -173,7 +173,7 @@ class LoopChannel:
 
 
 def _hear_of_id(channel: RTCDataChannel) -> None:
-    """Have it open when its announcement is sent, and not a round trip later.
+    """Have its id used again as late as can be, and have it open when its announcement is sent.
 
     What is sent in order after the announcement needs no answer to it (RFC 8832, section 6).
     aiortc 1.16 waits for one; it assigns the id when it sends the announcement.
