@@ -25,6 +25,7 @@ from trio_rtc.calling import open_call
 from trio_rtc.testing import MemoryHub
 
 from .calls.both_sides import serving
+from .ports import free_port
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "media.md").read_text()
@@ -80,9 +81,7 @@ async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_two_programs(tmp_path: Path) -> None:
     (block,) = (text for language, text in BLOCKS if language == "console")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     lines = [line.removeprefix("$ ") for line in block.splitlines()]
     # On a busy machine the programs take longer to sign in than somebody who types.
     script = "\n".join(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from typing import Any
 
 import httpx
 import pytest
-import trio
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +24,8 @@ from trio_rtc.cli.server_settings import LIMITS, SETTINGS, load_server_settings
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.metrics import METRICS
 
+from .coturn import needs_coturn, started
+from .ports import free_port
 from .processes import command
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +35,6 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 EXAMPLES = ROOT / "examples" / "deploy"
 
 SYSTEMD = shutil.which("systemd-analyze")
-TURNSERVER = shutil.which("turnserver")
 
 IMAGE_PYTHON = "3.11"
 
@@ -87,12 +86,6 @@ def test_the_tables_are_those_of_the_code(name: str) -> None:
     assert match[1] == f"{globals()[f'{name}_table']()}\n"
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def environment() -> dict[str, str]:
     """One in which our Python and our commands come first."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -131,7 +124,7 @@ def run_section(title: str, folder: Path, prelude: str = "", root: Path | None =
                     expected.append(line)
     whole = "\n".join(script)
     for port in ("8888", "8443"):
-        whole = whole.replace(port, free_port())
+        whole = whole.replace(port, str(free_port()))
     if root is not None:
         whole = at_root(whole, root)
     done = subprocess.run(
@@ -284,12 +277,8 @@ def test_the_turn_servers_configuration_goes_with_the_settings() -> None:
     }
 
 
-@pytest.mark.skipif(
-    TURNSERVER is None and "CI" not in os.environ,
-    reason="coturn is not installed (Debian: apt-get install coturn)",
-)
+@needs_coturn
 async def test_coturn_reads_its_configuration(tmp_path: Path) -> None:
-    assert TURNSERVER is not None
     issued = trustme.CA().issue_cert("turn.example.org")
     (tmp_path / "certificate.pem").write_bytes(issued.cert_chain_pems[0].bytes())
     (tmp_path / "key.pem").write_bytes(issued.private_key_pem.bytes())
@@ -300,26 +289,11 @@ async def test_coturn_reads_its_configuration(tmp_path: Path) -> None:
     text += f"listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\npidfile={tmp_path}/pid\n"
     text += f"userdb={tmp_path}/db\n"
     (tmp_path / "turnserver.conf").write_text(text)
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = await trio.lowlevel.open_process(
-            [TURNSERVER, "-c", str(tmp_path / "turnserver.conf")], stdout=output, stderr=output
-        )
-    try:
-        with trio.fail_after(30):
-            while True:
-                try:
-                    # It listens with TLS after all else.
-                    stream = await trio.open_tcp_stream("127.0.0.1", int(tls_port))
-                    break
-                except OSError:
-                    await trio.sleep(0.05)
-            await stream.aclose()
-    finally:
-        process.terminate()
-        with trio.CancelScope(shield=True):
-            await process.wait()
-    printed = log.read_text()
+    # It listens with TLS after all else.
+    configuration = str(tmp_path / "turnserver.conf")
+    async with started(tmp_path, "-c", configuration, awaited=("127.0.0.1", tls_port)):
+        pass
+    printed = (tmp_path / "coturn.log").read_text()
     complaints = [line for line in printed.splitlines() if re.search("WARN|ERROR|Bad", line)]
     assert [line for line in complaints if "CHANGE_REQUEST" not in line] == []
 

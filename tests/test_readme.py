@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .ports import free_port
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
@@ -43,9 +44,7 @@ def test_the_first_program() -> None:
 def test_the_commands(block: str, tmp_path: Path) -> None:
     lines = block.splitlines()
     assert all(line.startswith("$ ") for line in lines)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     script = "\n".join(line.removeprefix("$ ").replace("8888", port) for line in lines)
     script = f"set -e\ntrap 'kill $(jobs -p)' EXIT\n{script}\n{WAIT}"
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

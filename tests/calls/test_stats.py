@@ -10,8 +10,9 @@ import trio
 from trio_rtc.errors import CallError
 from trio_rtc.rtc import open_media
 
-from ..rtc.coturn import coturn, needs_coturn
+from ..coturn import needs_coturn
 from ..rtc.cutting import cut
+from ..rtc.turn_server import turn_server
 from .both_sides import next_track, open_both, open_chat, works
 
 
@@ -80,7 +81,7 @@ async def test_a_call_tells_of_its_tracks() -> None:
 @needs_coturn
 async def test_a_call_tells_that_it_is_relayed(tmp_path: Path) -> None:
     async with (
-        coturn(tmp_path) as server,
+        turn_server(tmp_path) as server,
         open_both(ice_servers=[server.turn()], ice_transport_policy="relay") as ends,
     ):
         stats = await ends.alice.stats()

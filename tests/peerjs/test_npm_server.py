@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import trio
 from trio_rtc import SignalingError, UnknownPeer
 from trio_rtc.peerjs import DataConnection, MediaConnection, open_peerjs, serve_peerjs
 
+from ..ports import free_port
 from ..signaling.proxy import Proxy
 from .chromium import PACKAGES
 
@@ -31,9 +31,7 @@ pytestmark = pytest.mark.skipif(
 async def npm_server(*arguments: str) -> AsyncIterator[int]:
     """Run it; gives its port."""
     assert NODE is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = await trio.lowlevel.open_process(
         [NODE, str(SERVER), "--port", str(port), "--host", "127.0.0.1", *arguments],
         stdout=subprocess.DEVNULL,

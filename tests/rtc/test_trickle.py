@@ -14,8 +14,9 @@ from trio.testing import wait_all_tasks_blocked
 from trio_rtc.rtc import IceServer
 from trio_rtc.rtc.loop import private, trickle
 
-from .coturn import coturn, host_address, needs_coturn
+from ..coturn import needs_coturn
 from .pairs import Peer, negotiate, open_pair
+from .turn_server import host_address, turn_server
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ async def test_a_server_with_a_name_that_nobody_has(caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_relay_only(tmp_path: Path, transport: str) -> None:
     with trio.fail_after(60):
-        async with coturn(tmp_path) as server:
+        async with turn_server(tmp_path) as server:
             options: dict[str, Any] = {
                 "ice_servers": [server.turn(transport)],
                 "ice_transport_policy": "relay",
@@ -125,7 +126,7 @@ async def test_relay_only(tmp_path: Path, transport: str) -> None:
 @needs_coturn
 async def test_all_kinds_of_candidates_and_the_end(tmp_path: Path) -> None:
     with trio.fail_after(60):
-        async with coturn(tmp_path) as server:
+        async with turn_server(tmp_path) as server:
             options = {"ice_servers": [server.stun, server.turn()]}
             async with open_pair(**options) as (alice, bob):
                 await exchange(alice, bob)
@@ -145,7 +146,7 @@ async def test_all_kinds_of_candidates_and_the_end(tmp_path: Path) -> None:
 @needs_coturn
 async def test_every_server_is_asked_not_just_the_first(tmp_path: Path, silent_server: str) -> None:
     with trio.fail_after(60):
-        async with coturn(tmp_path) as server:
+        async with turn_server(tmp_path) as server:
             servers = [IceServer(f"turn:{silent_server}", "alice", "secret"), server.turn()]
             options: dict[str, Any] = {"ice_servers": servers, "ice_transport_policy": "relay"}
             async with open_pair(**options) as (alice, bob):
@@ -157,7 +158,7 @@ async def test_wrong_credentials_are_a_warning_that_names_the_server(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with trio.fail_after(60):
-        async with coturn(tmp_path) as server:
+        async with turn_server(tmp_path) as server:
             wrong = server.turn(credential="wrong")
             async with open_pair(ice_servers=[wrong]) as (alice, bob):
                 await exchange(alice, bob)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,8 @@ import trio
 
 from trio_rtc.server.turn import TurnCredentials
 
-TURNSERVER = shutil.which("turnserver")
+from ..coturn import TURNSERVER, coturn
+
 TURNUTILS = shutil.which("turnutils_uclient")
 SECRET = "the secret of all TURN servers"
 
@@ -110,48 +107,14 @@ class Coturn:
         return False
 
 
-@asynccontextmanager
-async def coturn(folder: Path) -> AsyncIterator[Coturn]:
-    """One that shares `SECRET` with us, on loopback."""
-    assert TURNSERVER is not None
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    log = folder / "coturn.log"
-    command = [
-        TURNSERVER, "-n", "--listening-ip", "127.0.0.1", "--listening-port", str(port),
-        "--relay-ip", "127.0.0.1", "--use-auth-secret", "--static-auth-secret", SECRET,
-        "--realm", "example.org", "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers",
-        "--log-file", "stdout", "--simple-log", "--pidfile", str(folder / "coturn.pid"),
-        "--userdb", str(folder / "coturn.db"),
-    ]  # fmt: skip
-    with log.open("wb") as output:
-        process = await trio.lowlevel.open_process(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        with trio.fail_after(20):
-            # It listens on TCP last.
-            while True:
-                try:
-                    stream = await trio.open_tcp_stream("127.0.0.1", port)
-                    break
-                except OSError:
-                    await trio.sleep(0.05)
-            await stream.aclose()
-        yield Coturn(port, log)
-    finally:
-        process.terminate()
-        with trio.CancelScope(shield=True):
-            await process.wait()
-
-
 @pytest.mark.skipif(
     (TURNSERVER is None or TURNUTILS is None) and "CI" not in os.environ,
     reason="coturn is not installed (Debian: apt-get install coturn)",
 )
 async def test_coturn_takes_them(tmp_path: Path) -> None:
-    async with coturn(tmp_path) as server:
+    secret = ["--use-auth-secret", "--static-auth-secret", SECRET, "--realm", "example.org"]
+    async with coturn(tmp_path, *secret, "--allow-loopback-peers") as port:
+        server = Coturn(port, tmp_path / "coturn.log")
         urls = [f"turn:127.0.0.1:{server.port}"]
         turn = TurnCredentials(SECRET, urls, lifetime=60)
         now = time.time()

@@ -1,0 +1,65 @@
+"""A real coturn on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from .ports import free_port
+
+TURNSERVER = shutil.which("turnserver")
+
+needs_coturn = pytest.mark.skipif(
+    TURNSERVER is None and "CI" not in os.environ,
+    reason="coturn is not installed (Debian: apt-get install coturn)",
+)
+
+
+@asynccontextmanager
+async def coturn(folder: Path, *options: str, address: str = "127.0.0.1") -> AsyncIterator[int]:
+    """Run it during the block, without TLS; gives its port. It logs to ``coturn.log``."""
+    port = free_port(address)
+    files = [
+        "--pidfile", str(folder / "coturn.pid"), "--userdb", str(folder / "coturn.db"),
+        "--log-file", "stdout", "--simple-log",
+    ]  # fmt: skip
+    async with started(
+        folder, "-n", "--listening-ip", address, "--listening-port", str(port),
+        "--relay-ip", address, "--no-tls", "--no-dtls", "--no-cli", *files, *options,
+        awaited=(address, port),
+    ):  # fmt: skip
+        yield port
+
+
+@asynccontextmanager
+async def started(folder: Path, *options: str, awaited: tuple[str, int]) -> AsyncIterator[None]:
+    """Run it with just these options, once it listens on TCP there."""
+    assert TURNSERVER is not None
+    log = folder / "coturn.log"
+    with log.open("wb") as output:
+        process = await trio.lowlevel.open_process(
+            [TURNSERVER, *options],
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        with trio.move_on_after(20) as patience:
+            while True:
+                try:
+                    stream = await trio.open_tcp_stream(*awaited)
+                    break
+                except OSError:
+                    await trio.sleep(0.05)
+            await stream.aclose()
+        assert not patience.cancelled_caught, log.read_text()[-2000:]
+        yield
+    finally:
+        process.terminate()
+        with trio.CancelScope(shield=True):
+            await process.wait()

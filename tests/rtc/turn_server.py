@@ -1,0 +1,46 @@
+"""coturn as an ICE server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aioice.ice import get_host_addresses
+
+from trio_rtc.rtc import IceServer
+
+from ..coturn import coturn
+
+
+def host_address() -> str:
+    """An address of this machine that ICE uses."""
+    addresses = get_host_addresses(use_ipv4=True, use_ipv6=False)
+    if not addresses:
+        pytest.skip("this machine has no network interface but loopback")
+    return addresses[0]
+
+
+@dataclass(frozen=True)
+class TurnServer:
+    address: str
+    port: int
+
+    @property
+    def stun(self) -> str:
+        return f"stun:{self.address}:{self.port}"
+
+    def turn(self, transport: str = "udp", *, credential: str = "secret") -> IceServer:
+        url = f"turn:{self.address}:{self.port}?transport={transport}"
+        return IceServer(url, username="alice", credential=credential)
+
+
+@asynccontextmanager
+async def turn_server(folder: Path) -> AsyncIterator[TurnServer]:
+    """coturn for the user ``alice`` with the password ``secret``, on such an address."""
+    address = host_address()
+    users = ["--lt-cred-mech", "--user", "alice:secret", "--realm", "test"]
+    async with coturn(folder, *users, address=address) as port:
+        yield TurnServer(address, port)
