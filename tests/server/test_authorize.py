@@ -145,6 +145,14 @@ async def test_claims_that_are_no_text(claim: str, value: object) -> None:
     assert str(error) == f"The token's claim {claim!r} is no text."
 
 
+@pytest.mark.parametrize("room", ["a,b", "two\nlines", "x" * 513, "\ud800"])
+async def test_rooms_that_no_room_is_called(room: str) -> None:
+    error = await refusal(jwt_tokens(SECRET, ["HS256"]), asks(signed(room=room), room=""))
+    assert str(error) == "The token's claim 'room' is nothing that a room is called."
+    with pytest.raises(ValueError, match="no room is called"):
+        Admission(name="alice", room=room)
+
+
 async def test_the_time() -> None:
     authorize = jwt_tokens(SECRET, ["HS256"])
     now = time.time()

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from .names import is_room
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinRequest:
@@ -27,10 +29,18 @@ class JoinRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admission:
-    """Somebody may join this room under this name."""
+    """Somebody may join this room under this name.
+
+    Raises:
+        ValueError: no room is called so; see `names.is_room`.
+    """
 
     name: str
     room: str
+
+    def __post_init__(self) -> None:
+        if not is_room(self.room):
+            raise ValueError(f"no room is called {self.room[:40]!r}")
 
 
 class NotAuthorized(Exception):
@@ -141,10 +151,11 @@ def jwt_tokens(
             raise NotAuthorized(
                 "The token is not a JSON Web Token that is accepted here."
             ) from None
-        return Admission(
-            name=_granted(claims, "name", request.name),
-            room=_granted(claims, "room", request.room),
-        )
+        name = _granted(claims, "name", request.name)
+        room = _granted(claims, "room", request.room)
+        if not is_room(room):
+            raise NotAuthorized("The token's claim 'room' is nothing that a room is called.")
+        return Admission(name=name, room=room)
 
     return authorize
 

@@ -41,6 +41,11 @@ def clean_text(text: str) -> str:
     return cut.decode("utf-8", "surrogateescape")
 
 
+def is_room(text: str) -> bool:
+    """Whether a room may be called so: at most 512 bytes, no commas, no control characters."""
+    return clean_text(text) == text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def _unescape(match: re.Match[bytes]) -> bytes:
     high, low = int(match[1], 36), int(match[2], 36)
     return bytes([(high << 4 | low) & 0xFF])
