@@ -127,7 +127,14 @@ def test_the_close_codes() -> None:
 
 
 def test_the_codes_of_errors() -> None:
-    more = {"unknown_type", "sequence_gap", "peers", "peers_per_address", "rooms"}
+    more = {
+        "unknown_type",
+        "sequence_gap",
+        "peers",
+        "peers_per_address",
+        "joins_per_second",
+        "rooms",
+    }
     silent = {"left", "superseded", "too_fast", "no_place"}
     assert set(first_column("Errors")) == set(protocol.REASONS.values()) - silent | more
     assert {"unknown_peer", "mailbox_full"} <= set(codes(SECTIONS["failed"]))
@@ -140,8 +147,8 @@ def test_the_figures() -> None:
     assert session.ACK_SECONDS == 1
     for number in (
         limits.body_bytes, limits.messages_per_second, limits.messages_burst, limits.peers,
-        limits.peers_per_address, limits.rooms, limits.mailbox_messages,
-        limits.connections_per_address,
+        limits.peers_per_address, limits.joins_per_second, limits.joins_burst, limits.rooms,
+        limits.mailbox_messages, limits.connections_per_address,
     ):  # fmt: skip
         assert f"{number}" in SECTIONS["Limits"]
     assert limits.mailbox_bytes == 4 * 1024**2

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.addresses import Quota, party, peer_address
+from trio_rtc.server.addresses import Quota, Rates, party, peer_address
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,19 @@ def test_a_quota() -> None:
     for _ in range(4):
         quota.remove("a")
     assert len(quota) == 0
+
+
+def test_rates() -> None:
+    rates = Rates(rate=2, burst=3)
+    assert [rates.take("a", 0) for _ in range(4)] == [True, True, True, False]
+    assert rates.take("b", 0)
+    assert [rates.take("a", 0.5) for _ in range(2)] == [True, False]
+    assert [rates.take("", 0.5) for _ in range(9)] == [True] * 9
+    # After a second and a half without a word a party may do all of it again.
+    assert len(rates) == 2
+    assert rates.take("c", 2.1)
+    assert len(rates) == 1
+    assert [rates.take("a", 2.1) for _ in range(4)] == [True, True, True, False]
 
 
 def test_who_has_no_address_is_not_counted() -> None:

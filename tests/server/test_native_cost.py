@@ -62,7 +62,9 @@ class Crowd:
 
     def __init__(self, rooms: int):
         context = Context(
-            limits=ServerLimits(peers=100_000, rooms=100_000, peers_per_address=10**6)
+            limits=ServerLimits(
+                peers=100_000, rooms=100_000, peers_per_address=10**6, joins_burst=10**6
+            )
         )
         self.hub = Hub(context.limits, context.statistics)
         self.dialect = NativeDialect(self.hub, context)

@@ -119,6 +119,8 @@ LIMITS: Final = {
     "mailbox_bytes": "The same, in bytes of messages.",
     "peers": "How many peers there are.",
     "peers_per_address": "How many of them come from one IP address.",
+    "joins_per_second": "How many peers join from one IP address, over time.",
+    "joins_burst": "By how many an address from which nobody has joined lately may go over that.",
     "rooms": "How many rooms there are.",
     "connections_per_address": "How many connections one IP address has.",
     "messages_per_second": "How many messages a peer sends, over time.",

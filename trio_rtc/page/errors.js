@@ -10,6 +10,7 @@ const SIGNALING = {
   no_place: "The server is full. Try again later.",
   peers: "The server is full. Try again later.",
   peers_per_address: "Too many people have signed in from your network.",
+  joins_per_second: "Too many people are signing in from your network. Try again in a moment.",
   rooms: "The server takes no more rooms.",
   session_lost: "The connection to the server was lost for too long. Sign in again.",
   superseded: "This session goes on in another window.",

@@ -7,6 +7,9 @@ from collections import Counter
 
 import trio
 
+from ..rate import TokenBucket
+from .expiry import Expiry
+
 
 def peer_address(stream: trio.abc.Stream) -> str:
     """The IP address at the other end; empty if the stream has none, or has none any more."""
@@ -69,3 +72,34 @@ class Quota:
             self._counts[party] -= 1
             if not self._counts[party]:
                 del self._counts[party]
+
+
+class Rates:
+    """How fast each party does something. Who has no address may do it as fast as it can.
+
+    Args:
+        rate: how often per second.
+        burst: how often at once.
+    """
+
+    def __init__(self, rate: float, burst: float):
+        self._rate = rate
+        self._burst = burst
+        self._buckets: dict[str, TokenBucket] = {}
+        # After this time a bucket is full again: it need not be kept.
+        self._used: Expiry[str] = Expiry(burst / rate)
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, party: str, now: float) -> bool:
+        """Whether a party may do it once more. If not, it does not count."""
+        for full in self._used.due(now):
+            del self._buckets[full]
+        if not party:
+            return True
+        bucket = self._buckets.get(party)
+        if bucket is None:
+            bucket = self._buckets[party] = TokenBucket(self._rate, self._burst, now)
+        self._used.begin(party, now)
+        return bucket.take(1, now)

@@ -142,8 +142,7 @@ class ClassicDialect:
             raise RequestError(status, reason, str(error)) from None
         peer = _Peer(exchange.party, context.limits, self._removed)
         try:
-            if context.peers.is_used_up(peer.party):
-                raise HubFull("peers_per_address")
+            context.check_join(peer.party, trio.current_time())
             peer.member = self._hub.join(clean_text(admission.name), peer.mailbox, admission.room)
         except HubFull as full:
             raise RequestError(

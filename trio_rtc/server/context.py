@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import trio
 
-from .addresses import Quota
+from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
+from .flushes import Flushes
+from .hub import HubFull
 from .limits import ServerLimits
 from .origins import Origins
 from .statistics import Statistics
@@ -19,7 +21,9 @@ class Context:
 
     Attributes:
         closing: set when the server drains.
+        flushes: what has come in one turn is answered in one.
         peers: how many peers each party has, whatever their protocol.
+        joins: how fast peers of each party join.
     """
 
     limits: ServerLimits = field(default_factory=ServerLimits)
@@ -27,7 +31,21 @@ class Context:
     authorize: Authorize = everybody
     origins: Origins = field(default_factory=lambda: Origins(None))
     closing: trio.Event = field(default_factory=trio.Event)
+    flushes: Flushes = field(default_factory=Flushes)
     peers: Quota = field(init=False)
+    joins: Rates = field(init=False)
 
     def __post_init__(self) -> None:
         self.peers = Quota(self.limits.peers_per_address)
+        self.joins = Rates(self.limits.joins_per_second, self.limits.joins_burst)
+
+    def check_join(self, party: str, now: float) -> None:
+        """Look whether another peer of a party may join now.
+
+        Raises:
+            HubFull: it has as many as it may, or they join too fast.
+        """
+        if self.peers.is_used_up(party):
+            raise HubFull("peers_per_address")
+        if not self.joins.take(party, now):
+            raise HubFull("joins_per_second")

@@ -20,6 +20,9 @@ class ServerLimits:
         mailbox_bytes: the same, in bytes of messages.
         peers: how many peers there are. Over it: 503, or a close with 4503.
         peers_per_address: how many of them come from one IP address. Over it the same.
+        joins_per_second: how many peers join from one IP address, over time. Over it the same:
+            whoever is in the room hears of each.
+        joins_burst: by how many an address may go over that from which nobody has joined lately.
         rooms: how many rooms there are. Over it the same.
         connections_per_address: how many connections one IP address has. Over it: 429.
         messages_per_second: how many messages a peer sends, over time. Over it: 429, or a close
@@ -44,6 +47,8 @@ class ServerLimits:
     mailbox_bytes: int = 4 * 1024 * 1024
     peers: int = 20_000
     peers_per_address: int = 4096
+    joins_per_second: int = 20
+    joins_burst: int = 2000
     rooms: int = 20_000
     connections_per_address: int = 4096
     messages_per_second: int = 500
