@@ -6,11 +6,9 @@ known here are passed over, so that a later version may add some.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeAlias, get_args
 
 import msgspec
-
-_T = TypeVar("_T")
 
 SUBPROTOCOL: Final = "trio-rtc.v1"
 """How the protocol is named in an opening handshake (RFC 6455, section 1.9)."""
@@ -214,6 +212,9 @@ _server_types: Final = {str(kind.__struct_config__.tag) for kind in get_args(Fro
 
 encode = _encoder.encode
 
+#: What the decoders raise.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+
 
 def decode_from_client(text: str) -> FromClient:
     """Read what a client has sent.
@@ -222,7 +223,10 @@ def decode_from_client(text: str) -> FromClient:
         UnknownType: its type is none that a client has.
         BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
     """
-    return _decode(_from_client, text, _client_types)
+    try:
+        return _from_client.decode(text)
+    except _UNREADABLE as error:
+        raise _fault(text, _client_types, error) from error
 
 
 def decode_from_server(text: str) -> FromServer:
@@ -232,22 +236,22 @@ def decode_from_server(text: str) -> FromServer:
         UnknownType: its type is none that a server has.
         BadMessage: it is no JSON, no object, or a field is missing or of the wrong kind.
     """
-    return _decode(_from_server, text, _server_types)
-
-
-def _decode(decoder: msgspec.json.Decoder[_T], text: str, types: set[str]) -> _T:
     try:
-        return decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        if (type_ := _type(text)) is not None and type_ not in types:
-            raise UnknownType(f"no message has the type {type_[:40]!r}") from error
-        raise BadMessage(f"this is no message of {SUBPROTOCOL}: {error}") from error
+        return _from_server.decode(text)
+    except _UNREADABLE as error:
+        raise _fault(text, _server_types, error) from error
+
+
+def _fault(text: str, types: set[str], error: Exception) -> BadMessage:
+    if (type_ := _type(text)) is not None and type_ not in types:
+        return UnknownType(f"no message has the type {type_[:40]!r}")
+    return BadMessage(f"this is no message of {SUBPROTOCOL}: {error}")
 
 
 def _type(text: str) -> str | None:
     try:
         fields = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except _UNREADABLE:
         return None
     type_ = fields.get("type") if isinstance(fields, dict) else None
     return type_ if isinstance(type_, str) else None

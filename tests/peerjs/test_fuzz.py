@@ -128,7 +128,8 @@ class World:
         if kind == "joins":
             link = FakeLink()
             with suppress(Refused):
-                self.now[who] = (self.dialect.join(Admitted(who, what, ""), link, ""), link)
+                peer = self.dialect.join(Admitted(who, what, ""), link, "", self.time)
+                self.now[who] = (peer, link)
             self.links.append(link)
         elif kind == "says" and who in self.now:
             self.dialect.hear(*self.now[who], [what], self.time)

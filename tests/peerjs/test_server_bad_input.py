@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import serve
+from trio_rtc.server import connections
 from trio_rtc.server.authorize import Admission, JoinRequest, shared_secret
 from trio_rtc.server.limits import ServerLimits
 
@@ -166,7 +166,7 @@ async def test_a_server_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
         client = await connect(server, path("bob"))
         assert error_of(await client.hear()) == "Server has reached its concurrent user limit"
         assert await client.closed() == (4503, "no_place")
-    monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.1")
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
     async with server_for_peers(limits=ServerLimits(peers_per_address=1)) as server:
         await server.sign_in("classic")
         client = await connect(server, path("bob"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from trio_rtc.server import serve
+from trio_rtc.server import connections
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized, shared_secret
 
 from .harness import Answer, MemoryServer, get, memory_server, post
@@ -20,7 +20,7 @@ class Places:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.address = HOME
-        monkeypatch.setattr(serve, "peer_address", self._look)
+        monkeypatch.setattr(connections, "peer_address", self._look)
 
     def _look(self, stream: trio.abc.Stream) -> str:
         return self.address

@@ -18,6 +18,7 @@ from trio_rtc.server.classic import ClassicDialect
 from trio_rtc.server.connection import Exchange
 
 from .harness import Client, MemoryListener, get, memory_server, post
+from .native_client import NativeClient
 
 
 def tasks_living() -> int:
@@ -153,6 +154,13 @@ async def test_port_0_is_one_port() -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_an_origin_that_is_none_leaves_no_listener() -> None:
+    listener = MemoryListener()
+    with pytest.raises(ValueError, match="no origin"):
+        await serve_signaling_listeners([listener], origins=["example.org"])
+    assert listener.closed
+
+
 async def test_a_port_in_use_is_an_error() -> None:
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
@@ -168,7 +176,7 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
     handle = ClassicDialect.handle
 
     async def look(self: ClassicDialect, exchange: Exchange) -> None:
-        stream = exchange._connection.stream
+        stream = exchange._connection.accepted.stream
         assert isinstance(stream, trio.SocketStream)
         seen.append(
             (

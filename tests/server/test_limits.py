@@ -6,12 +6,13 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import ServerLimits, serve
+from trio_rtc.server import ServerLimits, connections
 from trio_rtc.server.requests import Request
 from trio_rtc.server.responses import Response
 from trio_rtc.server.statistics import Statistics
 
 from .harness import Client, get, memory_server, post, tcp_server
+from .native_client import connect
 
 OVER: list[tuple[str, int, bytes, int]] = [
     ("head_bytes", 100, b"GET /" + b"x" * 200 + b" HTTP/1.0\r\n\r\n", 414),
@@ -39,7 +40,7 @@ async def test_requests(limit: str, value: int, request_: bytes, status: int) ->
     [("peers", 2), ("peers_per_address", 2)],
 )
 async def test_peers(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.1")
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
     limits = ServerLimits(**{limit: value})
     async with memory_server(limits=limits) as server:
         alice, bob = await server.sign_in("alice"), await server.sign_in("bob")
@@ -54,11 +55,33 @@ async def test_peers(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_another_address_has_peers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.1")
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
     async with memory_server(limits=ServerLimits(peers_per_address=1)) as server:
         await server.sign_in("alice")
-        monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.2")
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.2")
         assert await server.sign_in("bob") == 2
+
+
+async def test_joins_per_second(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
+    limits = ServerLimits(joins_per_second=1, joins_burst=3)
+    async with memory_server(limits=limits) as server:
+        for _ in range(3):
+            peer = await server.sign_in("alice")
+            await server.ask(get(f"/sign_out?peer_id={peer}"))
+        assert (await server.ask(get("/sign_in?alice"))).status == 503
+        assert server.statistics.over_limit["joins_per_second"] == 1
+        client = await connect(server)
+        await client.say(type="hello", name="alice")
+        assert await client.refusal() == ("joins_per_second", 4503, "no_place")
+        await client.aclose()
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.2")
+        assert await server.sign_in("bob") == 4
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
+        await trio.sleep(1)
+        assert await server.sign_in("alice") == 5
 
 
 async def test_messages_per_second(autojump_clock: trio.testing.MockClock) -> None:

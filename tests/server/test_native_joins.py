@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import ServerLimits, serve
+from trio_rtc.server import ServerLimits, connections
 from trio_rtc.server.authorize import (
     Admission,
     Authorize,
@@ -99,17 +99,19 @@ async def test_a_hook_that_fails_ends_that_connection_only(
     async def authorize(request: JoinRequest) -> Admission:
         if request.name == "alice":
             raise RuntimeError("of its own making")
-        return Admission(name=request.name, room=request.room)
+        room = "\ud800" if request.name == "bob" else request.room
+        return Admission(name=request.name, room=room)
 
     async with memory_server(authorize=authorize) as server:
-        client = await connect(server)
-        await client.say(type="hello", name="alice")
-        assert await client.closed() == (1011, "internal_error")
-        assert server.statistics.failures == 1
-        await client.aclose()
+        for number, name in enumerate(["alice", "bob"], start=1):
+            client = await connect(server)
+            await client.say(type="hello", name=name)
+            assert await client.closed() == (1011, "internal_error")
+            assert server.statistics.failures == number
+            assert server.statistics.joined["native"] == 0
+            await client.aclose()
         await serves(server)
-    (record,) = caplog.records
-    assert vars(record)["connection"] == 1
+    assert [vars(record)["connection"] for record in caplog.records] == [1, 2]
 
 
 async def test_a_hook_that_takes_too_long(autojump_clock: trio.testing.MockClock) -> None:
@@ -144,7 +146,7 @@ async def test_a_client_that_goes_while_it_is_being_admitted() -> None:
 
 @pytest.mark.parametrize("limit", ["peers", "peers_per_address", "rooms"])
 async def test_a_server_without_a_place(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.1")
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
     async with memory_server(limits=ServerLimits(**{limit: 2})) as server:
         inside = [await join(server, "x", room=room) for room in ("a", "b")]
         assert await refused(server, name="y", room="c") == (limit, 4503, "no_place")
@@ -165,12 +167,14 @@ async def test_another_address_has_places_of_its_own(monkeypatch: pytest.MonkeyP
     async with memory_server(limits=ServerLimits(peers_per_address=1)) as server:
         inside: list[NativeClient] = []
         for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"):
-            monkeypatch.setattr(serve, "peer_address", lambda stream, address=address: address)
+            monkeypatch.setattr(
+                connections, "peer_address", lambda stream, address=address: address
+            )
             inside.append(await join(server, "x"))
             # The same host, of which IPv6 has many addresses.
             if ":" in address:
                 other = address + "2"
-                monkeypatch.setattr(serve, "peer_address", lambda stream, other=other: other)
+                monkeypatch.setattr(connections, "peer_address", lambda stream, other=other: other)
             assert (await refused(server, name="y"))[0] == "peers_per_address"
         for client in inside:
             await client.aclose()

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from websockets.frames import Close
 
-from trio_rtc.server import ServerLimits, serve
+from trio_rtc.server import ServerLimits, connections
 
 from .harness import memory_server
 from .native_client import NativeClient, connect, join, pair, serves
@@ -122,10 +122,10 @@ async def test_a_resumed_session_tells_what_has_arrived() -> None:
 
 
 async def test_a_session_goes_on_from_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "peer_address", lambda stream: "192.0.2.1")
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
     limits = ServerLimits(peers_per_address=2)
     async with memory_server(limits=limits) as server, pair(server) as (alice, _):
-        monkeypatch.setattr(serve, "peer_address", lambda stream: "2001:db8::7")
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "2001:db8::7")
         again = await connect(server)
         assert (await again.resume(alice.session, 1))["type"] == "resumed"
         # It keeps its place at the address where it joined.

@@ -13,13 +13,13 @@ from websockets.frames import Close
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.context import Context
-from trio_rtc.server.heartbeat import Heartbeat
 from trio_rtc.server.requests import RequestParser
 from trio_rtc.server.responses import Response
-from trio_rtc.server.websocket import WebSocket, accept, serve_websocket
+from trio_rtc.server.websocket import Receiver, WebSocket
+from trio_rtc.server.websocket_handshake import accept
 
-from .websocket_serving import echo, send_what_is_taken, serving, stream_pair, tcp_pair
-from .ws_client import WebSocketClient, frame, handshake, text
+from .websocket_serving import Echo, echo, send_what_is_taken, serving, stream_pair, tcp_pair
+from .ws_client import frame, handshake, text
 
 
 @pytest.mark.parametrize("kind", ["memory", "lockstep", "tcp", "tls"])
@@ -41,14 +41,14 @@ async def test_what_is_read_late_comes_whole(
     """Far more than the kernel takes at once."""
     sent = trio.Event()
 
-    async def pour(websocket: WebSocket) -> None:
+    async def pour(websocket: WebSocket) -> Receiver | None:
         for number in range(3000):
             websocket.send(b"%d" % number * 1000)
             if not number % 7:
                 websocket.flush()
         websocket.flush()
         sent.set()
-        await echo(websocket)
+        return await echo(websocket)
 
     client, server = await stream_pair(kind, tls)
     limits = ServerLimits(mailbox_bytes=16 * 1024 * 1024)
@@ -61,26 +61,12 @@ async def test_what_is_read_late_comes_whole(
         assert await speaker.receive() == "after it"
 
 
-async def test_frames_that_follow_the_handshake_at_once() -> None:
-    client, server = trio.testing.memory_stream_pair()
-    tasks = trio.lowlevel.current_statistics().tasks_living
-
-    async def serve() -> None:
-        parser = RequestParser(ServerLimits())
-        while (request := parser.next_request()) is None:
-            parser.feed(bytes(await server.receive_some()))
-        answer = accept(request, ["trio-rtc.v1"])
-        assert isinstance(answer, bytes)
-        await server.send_all(answer)
-        await serve_websocket(server, parser.take_rest(), Context(), echo)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve)
-        speaker = WebSocketClient(client)
-        await speaker.open(behind=text("early"))
+@pytest.mark.parametrize("kind", ["memory", "tcp"])
+async def test_frames_that_follow_the_handshake_at_once(
+    kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    async with serving(*await stream_pair(kind, tls), behind=text("early")) as speaker:
         assert await speaker.receive() == "early"
-        await client.aclose()
-    assert trio.lowlevel.current_statistics().tasks_living == tasks
 
 
 async def test_fragments_bytewise_with_pings_between_them() -> None:
@@ -114,11 +100,14 @@ async def test_a_batch_is_answered_in_one_piece() -> None:
 
 
 async def test_messages_before_a_fault_arrive() -> None:
+    class Collector(Echo):
+        def hear(self, messages: list[str]) -> None:
+            seen.extend(messages)
+
     seen: list[str] = []
 
-    async def collect(websocket: WebSocket) -> None:
-        while (messages := await websocket.receive()) is not None:
-            seen.extend(messages)
+    async def collect(websocket: WebSocket) -> Receiver | None:
+        return Collector(websocket)
 
     async with serving(*trio.testing.memory_stream_pair(), collect) as speaker:
         await speaker.send_raw(text("1") + text("2") + frame(8))
@@ -127,7 +116,7 @@ async def test_messages_before_a_fault_arrive() -> None:
 
 
 async def test_a_close_of_ours_waits_for_theirs(autojump_clock: trio.testing.MockClock) -> None:
-    async def close_at_once(websocket: WebSocket) -> None:
+    async def close_at_once(websocket: WebSocket) -> Receiver | None:
         websocket.send(b"last")
         websocket.close(1012, "why")
         websocket.close(4400, "no more")
@@ -136,6 +125,7 @@ async def test_a_close_of_ours_waits_for_theirs(autojump_clock: trio.testing.Moc
         websocket.ping()
         assert not websocket.is_open
         assert await websocket.receive() is None
+        return None
 
     started = trio.current_time()
     async with serving(*trio.testing.memory_stream_pair(), close_at_once) as speaker:
@@ -150,8 +140,9 @@ async def test_a_client_that_does_not_close_is_cut_off(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async def close_at_once(websocket: WebSocket) -> None:
+    async def close_at_once(websocket: WebSocket) -> Receiver | None:
         websocket.close(1012, "why")
+        return Echo(websocket)
 
     async with serving(*await stream_pair(kind, tls), close_at_once) as speaker:
         speaker.pongs = False
@@ -175,9 +166,10 @@ async def test_a_client_that_does_not_close_is_cut_off(
 async def test_a_flood_after_our_close_is_cut_short() -> None:
     closing = trio.Event()
 
-    async def close_at_once(websocket: WebSocket) -> None:
+    async def close_at_once(websocket: WebSocket) -> Receiver | None:
         websocket.close(1012, "why")
         closing.set()
+        return None
 
     async with serving(*trio.testing.memory_stream_pair(), close_at_once) as speaker:
         await closing.wait()
@@ -191,9 +183,10 @@ async def test_the_other_side_of_a_handler_may_be_closed_by_others(
 ) -> None:
     websockets: list[WebSocket] = []
 
-    async def wait_for_ever(websocket: WebSocket) -> None:
+    async def wait_for_ever(websocket: WebSocket) -> Receiver | None:
         websockets.append(websocket)
         await trio.sleep_forever()
+        return None
 
     async with serving(*trio.testing.memory_stream_pair(), wait_for_ever) as speaker:
         await trio.testing.wait_all_tasks_blocked()
@@ -204,7 +197,7 @@ async def test_the_other_side_of_a_handler_may_be_closed_by_others(
 
 
 async def test_an_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    async def fail(websocket: WebSocket) -> None:
+    async def fail(websocket: WebSocket) -> Receiver | None:
         raise RuntimeError("of its own making")
 
     context = Context()
@@ -236,14 +229,15 @@ async def test_a_client_that_reads_nothing(
 
     ended = trio.Event()
 
-    async def pour(websocket: WebSocket) -> None:
+    class Deaf(Echo):
+        def disconnected(self) -> None:
+            ended.set()
+
+    async def pour(websocket: WebSocket) -> Receiver | None:
         for _ in range(200):
             websocket.send(b"x" * 100_000)
             websocket.flush()
-        try:
-            await echo(websocket)
-        finally:
-            ended.set()
+        return Deaf(websocket)
 
     limits = ServerLimits(mailbox_bytes=32 * 1024 * 1024)
     context = Context(limits=limits)
@@ -257,7 +251,7 @@ async def test_a_client_that_reads_nothing(
 async def test_too_much_unsent_ends_the_connection_at_once() -> None:
     ended = trio.Event()
 
-    async def pour(websocket: WebSocket) -> None:
+    async def pour(websocket: WebSocket) -> Receiver | None:
         try:
             while True:
                 websocket.send(b"x" * 100_000)
@@ -275,23 +269,8 @@ async def test_too_much_unsent_ends_the_connection_at_once() -> None:
 @pytest.mark.parametrize("pongs", [False, True])
 async def test_pings_want_pongs(pongs: bool, autojump_clock: trio.testing.MockClock) -> None:
     context = Context()
-    heartbeat = Heartbeat(context)
-
-    async def watched(websocket: WebSocket) -> None:
-        heartbeat.add(websocket, trio.current_time())
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tick)
-            await echo(websocket)
-            nursery.cancel_scope.cancel()
-        heartbeat.remove(websocket)
-
-    async def tick() -> None:
-        while True:
-            await trio.sleep(1)
-            heartbeat.tick(trio.current_time())
-
     started = trio.current_time()
-    async with serving(*trio.testing.memory_stream_pair(), watched, context) as speaker:
+    async with serving(*trio.testing.memory_stream_pair(), context=context) as speaker:
         speaker.pongs = pongs
         if pongs:
             with trio.move_on_after(1000):
@@ -327,7 +306,6 @@ def refused(data: bytes) -> Response:
         (handshake(subprotocol="chat"), b"trio-rtc.v1"),
         (handshake(subprotocol="\xff"), b"Sec-WebSocket-Protocol"),
         (handshake(subprotocol="a b"), b"Sec-WebSocket-Protocol"),
-        (handshake(extra="Upgrade: h2c\r\n"), b"Upgrade"),
         (handshake(extra="Content-Length: 2\r\n") + b"xx", b"body"),
     ],
 )

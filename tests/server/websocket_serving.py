@@ -9,20 +9,36 @@ from contextlib import asynccontextmanager, suppress
 import trio
 import trio.testing
 
+from trio_rtc.server.accepted import Accepted
 from trio_rtc.server.context import Context
+from trio_rtc.server.draining import Drain
 from trio_rtc.server.requests import RequestParser
-from trio_rtc.server.websocket import WebSocket, accept, serve_websocket
+from trio_rtc.server.websocket import Receiver, WebSocket
+from trio_rtc.server.websocket_handshake import accept
+from trio_rtc.server.websocket_service import WebSocketService, open_websocket_service
 
 from .ws_client import WebSocketClient
 
-Handler = Callable[[WebSocket], Awaitable[None]]
+Opening = Callable[[WebSocket], Awaitable[Receiver | None]]
 
 
-async def echo(websocket: WebSocket) -> None:
-    while (messages := await websocket.receive()) is not None:
+class Echo:
+    """Says what it hears."""
+
+    def __init__(self, websocket: WebSocket):
+        self.websocket = websocket
+
+    def hear(self, messages: list[str]) -> None:
         for message in messages:
-            websocket.send(message.encode())
-        websocket.flush()
+            self.websocket.send(message.encode())
+        self.websocket.flush()
+
+    def disconnected(self) -> None:
+        pass
+
+
+async def echo(websocket: WebSocket) -> Receiver | None:
+    return Echo(websocket)
 
 
 async def tcp_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
@@ -48,37 +64,53 @@ async def stream_pair(
     )
 
 
+async def _tick(service: WebSocketService) -> None:
+    while True:
+        await trio.sleep(1)
+        service.tick(trio.current_time())
+
+
 @asynccontextmanager
 async def serving(
     client: trio.abc.Stream,
     server: trio.abc.Stream,
-    handler: Handler = echo,
+    opening: Opening = echo,
     context: Context | None = None,
+    *,
+    behind: bytes = b"",
 ) -> AsyncIterator[WebSocketClient]:
-    """A client of a handler, after the handshake. At the end nothing is left of either."""
+    """A client of a WebSocket, after the handshake. At the end nothing is left of either.
+
+    Args:
+        behind: what the client sends with its part of the handshake.
+    """
     used = context or Context()
     tasks = trio.lowlevel.current_statistics().tasks_living
+    closed = trio.Event()
+    accepted = Accepted(server, on_closed=lambda _: closed.set())
 
-    async def serve() -> None:
-        async with server:
-            parser = RequestParser(used.limits)
-            while (request := parser.next_request()) is None:
-                parser.feed(bytes(await server.receive_some()))
-            answer = accept(request, ["trio-rtc.v1"])
-            assert isinstance(answer, bytes), answer
-            await server.send_all(answer)
-            await serve_websocket(server, parser.take_rest(), used, handler)
+    async def serve(service: WebSocketService) -> None:
+        parser = RequestParser(used.limits)
+        while (request := parser.next_request()) is None:
+            parser.feed(bytes(await server.receive_some()))
+        answer = accept(request, ["trio-rtc.v1"])
+        assert isinstance(answer, bytes), answer
+        await server.send_all(answer)
+        await service.serve(accepted, parser.take_rest(), opening)
 
     with trio.fail_after(3600):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
+        async with open_websocket_service(used, Drain()) as service, trio.open_nursery() as nursery:
+            nursery.start_soon(serve, service)
+            nursery.start_soon(_tick, service)
             speaker = WebSocketClient(client)
             async with client:
-                response = await speaker.open()
+                response = await speaker.open(behind=behind)
                 assert response.status_code == 101
                 assert response.headers["Sec-WebSocket-Protocol"] == "trio-rtc.v1"
                 assert "Sec-WebSocket-Extensions" not in response.headers
                 yield speaker
+            await closed.wait()
+            nursery.cancel_scope.cancel()
     assert trio.lowlevel.current_statistics().tasks_living == tasks
     assert used.statistics.websockets_open == 0
 

@@ -9,15 +9,12 @@ from typing import TypeAlias
 
 import trio
 
-from .addresses import party
+from .accepted import RECEIVE_BYTES, Accepted
 from .context import Context
 from .requests import Request, RequestError, RequestParser
 from .responses import CONTINUE, Response, error_response
 
 logger = logging.getLogger("trio_rtc.server")
-
-RECEIVE_BYTES = 16 * 1024
-LINGER_SECONDS = 2.0
 
 
 class Exchange:
@@ -31,17 +28,17 @@ class Exchange:
     @property
     def number(self) -> int:
         """The number of the connection, by which the log tells it from others."""
-        return self._connection.number
+        return self._connection.accepted.number
 
     @property
     def address(self) -> str:
         """The IP address of the client; empty if the stream has none."""
-        return self._connection.address
+        return self._connection.accepted.address
 
     @property
     def party(self) -> str:
         """Who is at that address; see `addresses.party`."""
-        return self._connection.party
+        return self._connection.accepted.party
 
     async def respond(self, response: Response) -> None:
         """Answer, once. An error means that the client may not have the answer.
@@ -68,17 +65,16 @@ class Exchange:
         self._connection.count(error)
         await self.respond(error_response(error))
 
-    async def take_over(self, answer: bytes) -> tuple[trio.abc.Stream, bytes]:
-        """Answer, and go on without HTTP: gives the stream, and what was received behind.
+    async def take_over(self, answer: bytes) -> tuple[Accepted, bytes]:
+        """Answer, and go on without HTTP: gives the connection, and what was received behind.
 
-        The stream is still closed by its owner.
+        Whoever takes it over has to close it.
 
         Raises:
             trio.BrokenResourceError: as `respond`.
         """
-        rest = self._connection.take_over()
         await self._connection.send(answer)
-        return self._connection.stream, rest
+        return self._connection.accepted, self._connection.take_over()
 
     async def wait(self, event: trio.Event | _Looked) -> bool:
         """Wait for an event; return False if the client goes away first.
@@ -106,7 +102,7 @@ class Exchange:
         A last look before an answer that is not to be lost: what comes for a client that has
         just closed stays for its next request.
         """
-        if isinstance(self._connection.stream, trio.SSLStream):
+        if isinstance(self._connection.accepted.stream, trio.SSLStream):
             return not await self.wait(_Looked())
         # Trio cancels at once what is entered too late. Set inside, the deadline is looked at
         # when this task first blocks: so there is one attempt to read.
@@ -131,26 +127,11 @@ Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
 class Connection:
-    """Reads requests off a stream and has them answered.
+    """Reads requests off a connection and has them answered."""
 
-    Args:
-        address: where the client is.
-        number: how many connections there have been, this one included.
-    """
-
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        handler: Handler,
-        context: Context,
-        address: str = "",
-        number: int = 0,
-    ):
-        self.stream = stream
+    def __init__(self, accepted: Accepted, handler: Handler, context: Context):
+        self.accepted = accepted
         self.context = context
-        self.address = address
-        self.number = number
-        self.party = party(address)
         self._handler = handler
         self._limits = context.limits
         self._parser = RequestParser(context.limits)
@@ -160,7 +141,7 @@ class Connection:
         """Serve the connection until either side has had enough of it."""
         try:
             if await self._serve():
-                await linger(self.stream)
+                await self.accepted.linger()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("a client has gone")
 
@@ -168,7 +149,7 @@ class Connection:
         """Tell why there is no service, whatever the client asks for."""
         try:
             await self._refuse(error)
-            await linger(self.stream)
+            await self.accepted.linger()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("a client has gone")
 
@@ -182,17 +163,23 @@ class Connection:
         if error.limit is not None:
             self.context.statistics.over_limit[error.limit] += 1
 
+    @property
+    def taken_over(self) -> bool:
+        """Whether somebody else has to close it."""
+        return self._taken_over
+
     def take_over(self) -> bytes:
         """End the service; give what was received and not parsed."""
         self._taken_over = True
+        self.accepted.detach()
         return self._parser.take_rest()
 
     async def _serve(self) -> bool:
         """Answer requests; tell whether the last answer has to be waited for."""
-        seconds = self._limits.request_seconds
+        limit = "request_seconds"
         while True:
             try:
-                request = await self._read_request(seconds)
+                request = await self._read_request(limit)
             except RequestError as error:
                 if error.limit is None:
                     self.context.statistics.malformed += 1
@@ -207,15 +194,17 @@ class Connection:
                 return False
             if not request.keep_alive or self.context.closing.is_set():
                 return True
-            seconds = self._limits.idle_seconds
+            limit = "idle_seconds"
 
-    async def _read_request(self, first_byte_seconds: float) -> Request | None:
-        """The next request; None if the client has none."""
+    async def _read_request(self, until_first_byte: str) -> Request | None:
+        """The next request; None if the client has none, or does not begin within this limit."""
         if not self._parser.in_request:
             received = False
-            with trio.move_on_after(first_byte_seconds):
+            with trio.move_on_after(getattr(self._limits, until_first_byte)) as scope:
                 received = await self._receive_unless_closing()
             if not received:
+                if scope.cancelled_caught:
+                    self.context.statistics.over_limit[until_first_byte] += 1
                 return None
         with trio.move_on_after(self._limits.request_seconds):
             while (request := self._parser.next_request()) is None:
@@ -229,7 +218,7 @@ class Connection:
         )
 
     async def _receive(self) -> bool:
-        data = await self.stream.receive_some(RECEIVE_BYTES)
+        data = await self.accepted.stream.receive_some(RECEIVE_BYTES)
         self._parser.feed(bytes(data))
         return bool(data)
 
@@ -255,7 +244,7 @@ class Connection:
             trio.BrokenResourceError: the client does not take it.
         """
         with trio.move_on_after(self._limits.send_seconds) as scope:
-            await self.stream.send_all(data)
+            await self.accepted.stream.send_all(data)
         if scope.cancelled_caught:
             self.context.statistics.over_limit["send_seconds"] += 1
             raise trio.BrokenResourceError("a client does not read its answer")
@@ -268,12 +257,3 @@ class Connection:
                     return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
-
-
-async def linger(stream: trio.abc.Stream) -> None:
-    """Let the client close first: closing with data unread would destroy the last answer."""
-    with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        while await stream.receive_some(RECEIVE_BYTES):
-            pass

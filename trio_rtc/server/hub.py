@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from .limits import ServerLimits
 from .statistics import Statistics
 
@@ -27,8 +29,7 @@ class Presence:
     connected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(msgspec.Struct, frozen=True, gc=False):
     """A message of another member, as it was sent."""
 
     sender: int

@@ -10,18 +10,17 @@ from typing import Final
 import trio
 
 from .. import protocol
-from ..protocol import SUBPROTOCOL, CloseCode
+from ..protocol import CloseCode
 from ..session import ACK_SECONDS, SessionFault
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context
 from .expiry import Expiry
-from .heartbeat import Heartbeat
 from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
-from .names import LONGEST_NAME, clean_text
-from .native_session import Flushes, Link, Session, printable
+from .names import LONGEST_NAME, clean_text, is_room
+from .native_session import Link, Session, printable
 from .turn import TurnCredentials
-from .websocket import WebSocket, upgrade
+from .websocket import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -48,24 +47,15 @@ class NativeDialect:
         self._hub = hub
         self._context = context
         self._turn = turn
-        self._heartbeat = Heartbeat(context)
-        self._flushes = Flushes()
         # Looked up by a digest: how long that takes tells nothing about a secret.
         self._sessions: dict[bytes, Session] = {}
-        self._links: set[Link] = set()
         self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
         self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
 
-    def wake_all(self) -> None:
-        """Tell every client that the server ends."""
-        for link in list(self._links):
-            self._close_for_shutdown(link)
-
     def tick(self, now: float) -> None:
         """Do what is due. To be called about once in a second."""
-        self._heartbeat.tick(now)
-        with self._flushes:
+        with self._context.flushes:
             for session in self._disconnected.due(now):
                 self._context.statistics.over_limit["resume_seconds"] += 1
                 self._hub.leave(session.member)
@@ -78,82 +68,50 @@ class NativeDialect:
                     session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers)
                 )
 
-    async def handle(self, exchange: Exchange) -> None:
-        """Answer a request for a WebSocket, and serve it."""
-
-        async def serve(websocket: WebSocket) -> None:
-            await self.serve(websocket, exchange)
-
-        await upgrade(exchange, [SUBPROTOCOL], self._context, serve)
-
-    async def serve(self, websocket: WebSocket, exchange: Exchange) -> None:
-        """Serve one connection, from its first message on."""
-        self._links.add(websocket)
-        self._heartbeat.add(websocket, trio.current_time())
-        websocket.log |= {"connection": exchange.number, "address": exchange.address}
-        try:
-            if self._context.closing.is_set():
-                self._close_for_shutdown(websocket)
-                return
-            await self._serve(websocket, exchange)
-        finally:
-            self._heartbeat.remove(websocket)
-            self._links.discard(websocket)
-
-    async def _serve(self, websocket: WebSocket, exchange: Exchange) -> None:
+    async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
+        """Begin with a connection by its first message."""
         log = websocket.log
         try:
-            opened = await self._first_message(websocket, exchange)
+            session = await self._open(websocket, exchange)
         except _Refused as refusal:
             logger.info("refused: %s", refusal, extra=log)
             self._fail(websocket, refusal)
-            return
-        if opened is None:
-            return
-        session, first = opened
-        messages: list[str] | None = first
+            return None
+        if session is None:
+            return None
         log |= {"peer": session.member.id, "room": session.member.room}
         logger.info("connected as %s", session.member.name, extra=log)
-        try:
-            while messages is not None:
-                self.hear(session, websocket, messages)
-                messages = await websocket.receive()
-        finally:
-            logger.info("disconnected", extra=log)
-            self.detach(session, websocket)
+        return _Receiver(self, session, websocket)
 
-    async def _first_message(
-        self, websocket: WebSocket, exchange: Exchange
-    ) -> tuple[Session, list[str]] | None:
-        limits = self._context.limits
-        with trio.move_on_after(limits.handshake_seconds):
-            messages = await websocket.receive()
-            if messages is None:
+    async def _open(self, websocket: WebSocket, exchange: Exchange) -> Session | None:
+        with trio.move_on_after(self._context.limits.handshake_seconds):
+            text = await websocket.receive()
+            if text is None:
                 return None
             try:
-                message = self._decode(messages[0])
-            except protocol.UnknownType as error:
+                message = protocol.decode_from_client(text)
+            except protocol.BadMessage as error:
                 raise self._malformed(str(error)) from None
             if isinstance(message, protocol.Hello):
-                session = await self._open(message, websocket, exchange)
-            elif isinstance(message, protocol.Resume):
-                session = self.resume(message, websocket)
-            else:
-                raise self._malformed("a connection begins with a hello, or a resume")
-            return session, messages[1:]
+                return await self._admit(message, websocket, exchange)
+            if isinstance(message, protocol.Resume):
+                return self.resume(message, websocket)
+            raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
         raise _Refused(CloseCode.TIMEOUT, "no session was opened in time")
 
-    async def _open(
+    async def _admit(
         self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
     ) -> Session:
-        room = clean_text(hello.room)
-        if room != hello.room:
+        if not is_room(hello.room):
             raise self._malformed(
                 f"a room's name has at most {LONGEST_NAME} bytes, no commas and no line breaks"
             )
         asked = JoinRequest(
-            name=clean_text(hello.name), room=room, token=hello.token, address=exchange.address
+            name=clean_text(hello.name),
+            room=hello.room,
+            token=hello.token,
+            address=exchange.address,
         )
         try:
             admission = await self._context.authorize(asked)
@@ -168,10 +126,9 @@ class NativeDialect:
     def join(self, admission: Admission, link: Link, party: str) -> Session:
         """Open a session."""
         context = self._context
-        session = Session(party, context.limits, self._flushes, self._removed)
+        session = Session(party, context.limits, self._context.flushes, self._removed)
         try:
-            if context.peers.is_used_up(party):
-                raise HubFull("peers_per_address")
+            context.check_join(party, trio.current_time())
             session.member = self._hub.join(clean_text(admission.name), session, admission.room)
         except HubFull as full:
             context.statistics.over_limit[full.limit] += 1
@@ -240,27 +197,19 @@ class NativeDialect:
 
     def hear(self, session: Session, link: Link, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the session's."""
-        with self._flushes:
-            for text in messages:
-                if session.link is not link or not link.is_open:
-                    return
-                try:
-                    self._take(session, text, self._decode(text))
-                except protocol.UnknownType as error:
-                    self._context.statistics.malformed += 1
-                    said = protocol.Error(code="unknown_type", message=f"{error}")
-                    link.send(protocol.encode(said))
-                    self._flushes.mark(link)
-                except _Refused as refusal:
-                    self._fail(link, refusal)
-
-    def _decode(self, text: str) -> protocol.FromClient:
-        try:
-            return protocol.decode_from_client(text)
-        except protocol.BadMessage as error:
-            if isinstance(error, protocol.UnknownType):
-                raise
-            raise self._malformed(str(error)) from None
+        for text in messages:
+            if session.link is not link or not link.is_open:
+                return
+            try:
+                self._take(session, text, protocol.decode_from_client(text))
+            except protocol.UnknownType as error:
+                self._context.statistics.malformed += 1
+                link.send(protocol.encode(protocol.Error(code="unknown_type", message=f"{error}")))
+                self._context.flushes.mark(link)
+            except protocol.BadMessage as error:
+                self._fail(link, self._malformed(str(error)))
+            except _Refused as refusal:
+                self._fail(link, refusal)
 
     def _take(self, session: Session, text: str, message: protocol.FromClient) -> None:
         if isinstance(message, protocol.Send):
@@ -318,8 +267,23 @@ class NativeDialect:
         link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
         link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
 
-    def _close_for_shutdown(self, link: Link) -> None:
-        link.close(CloseCode.GOING_AWAY, protocol.REASONS[CloseCode.GOING_AWAY])
+
+class _Receiver:
+    """What comes on a connection of a session."""
+
+    __slots__ = ("_dialect", "_session", "_websocket")
+
+    def __init__(self, dialect: NativeDialect, session: Session, websocket: WebSocket):
+        self._dialect = dialect
+        self._session = session
+        self._websocket = websocket
+
+    def hear(self, messages: list[str]) -> None:
+        self._dialect.hear(self._session, self._websocket, messages)
+
+    def disconnected(self) -> None:
+        logger.info("disconnected", extra=self._websocket.log)
+        self._dialect.detach(self._session, self._websocket)
 
 
 def _digest(secret: str) -> bytes:

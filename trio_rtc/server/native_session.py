@@ -12,13 +12,14 @@ from .. import protocol
 from ..protocol import CloseCode
 from ..rate import TokenBucket
 from ..session import Inbox, Outbox
+from .flushes import Flushable, Flushes
 from .hub import MailboxFull, Member, Presence, Relayed
 from .limits import ServerLimits
 
 SECRET_BYTES = 32
 
 
-class Link(Protocol):
+class Link(Flushable, Protocol):
     """A connection that is open, or was."""
 
     bucket: TokenBucket
@@ -26,33 +27,8 @@ class Link(Protocol):
     @property
     def is_open(self) -> bool: ...
     def send(self, message: bytes) -> None: ...
-    def flush(self) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
     def fail(self, code: int, reason: str) -> None: ...
-
-
-class Flushes:
-    """Has each link flushed once for a batch of messages, and at once outside of one."""
-
-    def __init__(self) -> None:
-        self._links: set[Link] = set()
-        self._in_batch = False
-
-    def __enter__(self) -> None:
-        self._in_batch = True
-
-    def __exit__(self, *_: object) -> None:
-        self._in_batch = False
-        links, self._links = self._links, set()
-        for link in links:
-            link.flush()
-
-    def mark(self, link: Link) -> None:
-        """Something is to be flushed."""
-        if self._in_batch:
-            self._links.add(link)
-        else:
-            link.flush()
 
 
 class Session:

@@ -14,18 +14,16 @@ from .. import peerjs_protocol as wire
 from ..errors import NegotiationError
 from ..peerjs_protocol import Envelope
 from ..protocol import REASONS, CloseCode
-from .connection import Exchange, Handler
+from .connection import Exchange
 from .context import Context
-from .heartbeat import Heartbeat
 from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
-from .native_session import Flushes
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
 from .peerjs_waiting import WaitingRoom
 from .requests import Request
 from .responses import Response
 from .routes import Route
-from .websocket import WebSocket, upgrade
+from .websocket import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -46,12 +44,9 @@ class PeerJSDialect:
         self._hub = hub
         self._context = context
         self._settings = settings
-        self._heartbeat = Heartbeat(context)
-        self._flushes = Flushes()
         self._peers: dict[tuple[str, str], PeerJSPeer] = {}
         self._by_member: dict[int, PeerJSPeer] = {}
         self._waiting = WaitingRoom(context.limits, settings.expire_seconds)
-        self._links: set[WebSocket] = set()
 
     @property
     def routes(self) -> Mapping[str, Route]:
@@ -67,9 +62,9 @@ class PeerJSDialect:
         return routes
 
     @property
-    def websockets(self) -> Mapping[str, Handler]:
-        """What answers a request for a WebSocket, by path."""
-        return {f"{self._settings.root}peerjs": self.handle}
+    def path(self) -> str:
+        """Where a request for a WebSocket has to go."""
+        return f"{self._settings.root}peerjs"
 
     def _new_id(self, request: Request) -> Response:
         return Response(200, "OK", str(uuid.uuid4()).encode())
@@ -79,15 +74,9 @@ class PeerJSDialect:
             return Response(401, "Unauthorized", b"Peers are not listed here.")
         return _json([id_ for room, id_ in self._peers if room == ""])
 
-    def wake_all(self) -> None:
-        """Tell every client that the server ends."""
-        for link in list(self._links):
-            link.close(CloseCode.GOING_AWAY, REASONS[CloseCode.GOING_AWAY])
-
     def tick(self, now: float) -> None:
         """Do what is due. To be called about once in a second."""
-        self._heartbeat.tick(now)
-        with self._flushes:
+        with self._context.flushes:
             # Members of other dialects come without a word to this one.
             for room, address in self._waiting.awaited:
                 if self._find(room, address) is not None:
@@ -95,69 +84,48 @@ class PeerJSDialect:
             for sender, (_, address) in self._waiting.due(now):
                 self._by_member[sender].tell("EXPIRE", src=address)
 
-    async def handle(self, exchange: Exchange) -> None:
-        """Answer a request for a WebSocket, and serve it."""
-
-        async def serve(websocket: WebSocket) -> None:
-            self._links.add(websocket)
-            self._heartbeat.add(websocket, trio.current_time())
-            try:
-                await self._serve(websocket, exchange)
-            finally:
-                self._heartbeat.remove(websocket)
-                self._links.discard(websocket)
-
-        await upgrade(exchange, [], self._context, serve)
-
-    async def _serve(self, websocket: WebSocket, exchange: Exchange) -> None:
-        log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}
+    async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
+        """Begin with a connection by the request for it."""
+        log = websocket.log
         try:
             admitted = await admit(exchange, self._context, self._settings.key)
-            peer = self.join(admitted, websocket, exchange.party)
+            peer = self.join(admitted, websocket, exchange.party, trio.current_time())
         except Refused as refusal:
             logger.info("refused: %s", refusal, extra=log)
             websocket.send(wire.encode(refusal.type, payload=wire.Said(str(refusal))))
             websocket.fail(refusal.close_code, REASONS[refusal.close_code])
-            return
+            return None
         log |= {"peer": peer.member.id, "room": peer.member.room}
         logger.info("connected as %s", peer.id, extra=log)
-        try:
-            while (messages := await websocket.receive()) is not None:
-                self.hear(peer, websocket, messages, trio.current_time())
-        finally:
-            logger.info("disconnected", extra=log)
-            if peer.link is websocket:
-                peer.link = None
-                self._hub.leave(peer.member)
+        return _Receiver(self, peer, websocket)
 
-    def join(self, admitted: Admitted, link: PeerLink, party: str) -> PeerJSPeer:
+    def join(self, admitted: Admitted, link: PeerLink, party: str, now: float) -> PeerJSPeer:
         """Let a client in, or let it go on with another connection."""
         peer = self._peers.get((admitted.room, admitted.id))
         if peer is None:
-            peer = self._join(admitted, party)
+            peer = self._join(admitted, party, now)
         elif not admitted.is_same(peer.token):
             raise Refused("ID-TAKEN", CloseCode.FORBIDDEN, "ID is taken")
         else:
             self._context.statistics.resumed += 1
-        with self._flushes:
+        with self._context.flushes:
             peer.connect(link)
             self._deliver_waiting(admitted.room, admitted.id)
         return peer
 
-    def _join(self, admitted: Admitted, party: str) -> PeerJSPeer:
+    def _join(self, admitted: Admitted, party: str, now: float) -> PeerJSPeer:
         context, id_, room = self._context, admitted.id, admitted.room
         peer = PeerJSPeer(
             id_,
             admitted.token,
             party,
             context.limits,
-            self._flushes,
+            context.flushes,
             self._address_of,
             self._removed,
         )
         try:
-            if context.peers.is_used_up(party):
-                raise HubFull("peers_per_address")
+            context.check_join(party, now)
             peer.member = self._hub.join(id_, peer, room)
         except HubFull as full:
             context.statistics.over_limit[full.limit] += 1
@@ -177,15 +145,20 @@ class PeerJSDialect:
 
     def hear(self, peer: PeerJSPeer, link: PeerLink, messages: list[str], now: float) -> None:
         """Do what a client says, as long as its connection is the peer's."""
-        with self._flushes:
-            for text in messages:
-                if peer.link is not link or not link.is_open:
-                    return
-                try:
-                    self._take(peer, wire.decode(text), len(text), now)
-                except NegotiationError as error:
-                    self._context.statistics.malformed += 1
-                    peer.tell("ERROR", wire.Said(str(error)))
+        for text in messages:
+            if peer.link is not link or not link.is_open:
+                return
+            try:
+                self._take(peer, wire.decode(text), len(text), now)
+            except NegotiationError as error:
+                self._context.statistics.malformed += 1
+                peer.tell("ERROR", wire.Said(str(error)))
+
+    def detach(self, peer: PeerJSPeer, link: PeerLink) -> None:
+        """A connection has ended. PeerJS knows no peer without one."""
+        if peer.link is link:
+            peer.link = None
+            self._hub.leave(peer.member)
 
     def _take(self, peer: PeerJSPeer, envelope: Envelope, size: int, now: float) -> None:
         if envelope.type == "HEARTBEAT":
@@ -258,6 +231,24 @@ class PeerJSDialect:
         except NoSuchMember:
             # Telling somebody else may just have shown that it is gone.
             peer.tell("EXPIRE", src=envelope.dst)
+
+
+class _Receiver:
+    """What comes on a connection of a peer."""
+
+    __slots__ = ("_dialect", "_peer", "_websocket")
+
+    def __init__(self, dialect: PeerJSDialect, peer: PeerJSPeer, websocket: WebSocket):
+        self._dialect = dialect
+        self._peer = peer
+        self._websocket = websocket
+
+    def hear(self, messages: list[str]) -> None:
+        self._dialect.hear(self._peer, self._websocket, messages, trio.current_time())
+
+    def disconnected(self) -> None:
+        logger.info("disconnected", extra=self._websocket.log)
+        self._dialect.detach(self._peer, self._websocket)
 
 
 def _json(value: object) -> Response:

@@ -10,13 +10,14 @@ import msgspec
 from .. import peerjs_protocol as wire
 from ..peerjs_protocol import Envelope
 from ..protocol import REASONS, CloseCode
+from .flushes import Flushes
 from .hub import MailboxFull, Member, Presence, Relayed
 from .limits import ServerLimits
-from .native_session import Flushes, Link
+from .native_session import Link
 from .peerjs_translation import Translator
 
 
-class Verbatim(Relayed):
+class Verbatim(Relayed, frozen=True, gc=False):
     """What one PeerJS client says to another, as it is to be sent; anything else is translated."""
 
 

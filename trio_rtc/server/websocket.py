@@ -1,37 +1,28 @@
-"""WebSocket (RFC 6455) as a server speaks it, over any stream.
+"""An open WebSocket (RFC 6455) as a server speaks it: it is fed, and does not read itself.
 
 The protocol is `websockets`' own, which does no I/O.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import trio
-from websockets.datastructures import Headers
 from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request as HandshakeRequest
 from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import BytesLike
 
 from ..rate import TokenBucket
-from ..tasks import open_background_nursery
-from .connection import Exchange, linger
+from .accepted import RECEIVE_BYTES, Accepted
 from .context import Context
-from .requests import Request, RequestError
-from .responses import Response, error_response
-from .sending import SendBuffer
+from .sending import SendBuffer, StartTask
+from .text_frames import TextFrames, text_frame
 
-logger = logging.getLogger("trio_rtc.server")
-
-VERSION: Final = "13"
-
-RECEIVE_BYTES = 16 * 1024
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS: Final = 2.0
 """How long a client may take to close its side."""
 
 #: Frames may have no content, so that few bytes are many of them: parsing stops after so many
@@ -56,62 +47,81 @@ class _Protocol(ServerProtocol):
         super().fail(code, REASONS.get(code, reason))
 
 
-def accept(request: Request, subprotocols: Sequence[str]) -> bytes | Response:
-    """Answer an opening handshake: the bytes that open a connection, or a refusal."""
-    if request.headers.get("sec-websocket-version", VERSION).strip() != VERSION:
-        # RFC 6455, section 4.4
-        sentence = f"Only version {VERSION} of WebSocket is spoken here."
-        extra = {"Upgrade": "websocket", "Sec-WebSocket-Version": VERSION}
-        return Response(426, "Upgrade Required", sentence.encode(), extra=extra)
-    if request.body:
-        return _refusal("the request has a body")
-    protocol = ServerProtocol(subprotocols=[Subprotocol(name) for name in subprotocols])
-    answer = protocol.accept(
-        HandshakeRequest(path=request.path, headers=Headers(request.all_headers))
-    )
-    if answer.status_code != 101:
-        return _refusal(str(protocol.handshake_exc)[:200])
-    return answer.serialize()
+class Receiver(Protocol):
+    """Who hears what comes on an open connection."""
 
+    def hear(self, messages: list[str]) -> None:
+        """Messages have come, at least one."""
 
-def _refusal(why: str) -> Response:
-    return error_response(
-        RequestError(400, "Bad Request", f"The WebSocket handshake is malformed: {why}.")
-    )
+    def disconnected(self) -> None:
+        """No more will come."""
 
 
 class WebSocket:
-    """An open connection. All but `receive` returns at once, and may be called by any task.
+    """An open connection. What does not wait may be called by any task.
+
+    Args:
+        start_task: has something done that takes time.
+        on_closing: called whenever this begins to close, or gets less time for it.
 
     Attributes:
+        accepted: what it is spoken on.
         bucket: what frames of the client cost; a dialect may put that of a peer here.
         log: whom records are about, as fields; a dialect puts them here.
+        deadline: when the connection has to be closed.
+        scope: of the task that serves it, if there is one now.
     """
+
+    __slots__ = (
+        "_awaits_pong",
+        "_closing",
+        "_flushes",
+        "_fragments",
+        "_frames",
+        "_messages",
+        "_on_closing",
+        "_protocol",
+        "_receiver",
+        "_sending",
+        "_statistics",
+        "_texts",
+        "_unsent_limit",
+        "accepted",
+        "bucket",
+        "deadline",
+        "log",
+        "scope",
+    )
 
     def __init__(
         self,
-        stream: trio.abc.Stream,
-        received: bytes,
-        nursery: trio.Nursery,
+        accepted: Accepted,
         context: Context,
+        start_task: StartTask,
+        on_closing: Callable[[WebSocket], None],
     ):
         limits = context.limits
+        self.accepted = accepted
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
         )
-        self.log: dict[str, object] = {}
-        self._stream = stream
+        self.log: dict[str, object] = {"connection": accepted.number, "address": accepted.address}
+        self.deadline = math.inf
+        self.scope: trio.CancelScope | None = None
         self._protocol = _Protocol(state=State.OPEN, max_size=limits.body_bytes)
-        self._received = received
-        self._scope = nursery.cancel_scope
+        self._frames = TextFrames(limits.body_bytes)
+        self._texts: list[bytes] = []
+        self._flushes = context.flushes
         self._statistics = context.statistics
+        self._on_closing = on_closing
         self._sending = SendBuffer(
-            stream, nursery, piece_seconds=limits.send_seconds, on_stuck=self._stuck
+            accepted.stream, start_task, piece_seconds=limits.send_seconds, on_stuck=self._stuck
         )
         # What a mailbox holds may all have to be sent again; JSON makes it longer.
         self._unsent_limit = 2 * limits.mailbox_bytes + 1024 * 1024
         self._messages: list[str] = []
-        self._fragments = bytearray()
+        self._fragments: bytearray | None = None
+        self._receiver: Receiver | None = None
         self._awaits_pong = False
         self._closing = False
 
@@ -133,17 +143,18 @@ class WebSocket:
     def send(self, message: bytes) -> None:
         """Send a text message, with the next `flush`; nothing if the connection is not open."""
         if self._protocol.state is State.OPEN:
-            self._protocol.send_text(message)
+            self._texts.append(text_frame(message))
 
     def flush(self) -> None:
         """Have sent what there is to send."""
-        chunks = self._protocol.data_to_send()
+        # No text follows a close; where it stands beside a ping or a pong is all the same.
+        chunks, self._texts = self._texts, []
+        chunks += self._protocol.data_to_send()
         if chunks and self._sending.size > self._unsent_limit:
             self._stuck()
         elif chunks:
             # One that is empty stands for the end, which `finish` sees to.
-            self._sending.add([chunk for chunk in chunks if chunk])
-            self._sending.flush()
+            self._sending.send(chunks)
 
     def ping(self) -> None:
         """Ask the client for a sign of life."""
@@ -168,122 +179,126 @@ class WebSocket:
         if not self._closing:
             self._closing = True
             self._messages.clear()
-            self._scope.deadline = trio.current_time() + CLOSE_SECONDS
+            self._end_by(trio.current_time() + CLOSE_SECONDS)
         self.flush()
 
     def _stuck(self) -> None:
         """Nothing can be sent, not even a reason."""
         self._statistics.over_limit["send_seconds"] += 1
-        self._scope.cancel()
+        self._closing = True
+        self._end_by(trio.current_time())
 
-    async def receive(self) -> list[str] | None:
-        """The messages that have come, at least one; None if no more will."""
+    def _end_by(self, deadline: float) -> None:
+        self.deadline = min(self.deadline, deadline)
+        self._on_closing(self)
+
+    async def receive(self) -> str | None:
+        """The next message; None if no more will come. For as long as nobody listens."""
         while not self._messages:
             if self._protocol.state is not State.OPEN:
                 return None
-            await self._read()
-        messages, self._messages = self._messages, []
-        return messages
+            await self.read()
+        return self._messages.pop(0)
 
-    async def _read(self) -> None:
-        data, self._received = self._received, b""
-        if not data:
-            try:
-                data = bytes(await self._stream.receive_some(RECEIVE_BYTES))
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                data = b""
+    def listen(self, receiver: Receiver) -> None:
+        """Have somebody hear what comes, and what has come already."""
+        self._receiver = receiver
+        with self._flushes:
+            self._hear()
+
+    def ignore(self) -> None:
+        """Have nobody hear what comes any more."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.disconnected()
+
+    def _hear(self) -> None:
+        if self._messages and self._receiver is not None:
+            messages, self._messages = self._messages, []
+            self._receiver.hear(messages)
+        if self._protocol.state is not State.OPEN and self._receiver is not None:
+            self._begin_to_close()
+
+    async def read(self) -> None:
+        """Wait for what comes, and take it in."""
+        try:
+            data = bytes(await self.accepted.stream.receive_some(RECEIVE_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        with self._flushes:
+            self.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has come; nothing is the end. To be called within a batch of flushes."""
         if not data:
             self._protocol.receive_eof()
-        for start in range(0, len(data), _PARSE_BYTES):
-            self._protocol.receive_data(data[start : start + _PARSE_BYTES])
-            if frames := self._protocol.events_received():
-                self._take(frames)
+        now = trio.current_time()
+        for is_text, content in self._frames.cut(data):
+            if not is_text:
+                self._parse(content, now)
+            elif not self._closing and self._protocol.state is State.OPEN:
+                self._count(1, now)
+                self._take(content)
         if fault := self._protocol.parser_exc:
             self._protocol.parser_exc = None
             if isinstance(fault, PayloadTooBig):
                 self._statistics.over_limit["body_bytes"] += 1
             elif not isinstance(fault, EOFError):
                 self._statistics.malformed += 1
-        self.flush()
+        self._hear()
 
-    def _take(self, frames: Sequence[Event]) -> None:
-        if not self.bucket.take(len(frames), trio.current_time()):
+    def _parse(self, data: bytes, now: float) -> None:
+        for start in range(0, len(data), _PARSE_BYTES):
+            self._protocol.receive_data(data[start : start + _PARSE_BYTES])
+            if frames := self._protocol.events_received():
+                self._count(len(frames), now)
+                self._take_frames(frames)
+        # There may be an answer to a ping, or to a close.
+        self._flushes.mark(self)
+
+    def _count(self, frames: int, now: float) -> None:
+        if not self.bucket.take(frames, now):
             self._statistics.over_limit["messages_per_second"] += 1
             self.fail(TOO_FAST, "too_fast")
+
+    def _take_frames(self, frames: Sequence[Event]) -> None:
         for frame in frames:
             if self._closing:
                 return
             assert isinstance(frame, Frame)
             if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
-                self._take_text(frame)
+                self._take_fragment(frame)
             elif frame.opcode is Opcode.PONG:
                 self._awaits_pong = False
             elif frame.opcode is Opcode.BINARY:
                 self._statistics.malformed += 1
                 self.fail(CloseCode.UNSUPPORTED_DATA, "")
 
-    def _take_text(self, frame: Frame) -> None:
-        data = frame.data
-        if self._fragments or not frame.fin:
-            self._fragments += data
-            if not frame.fin:
-                return
-            data, self._fragments = self._fragments, bytearray()
+    def _take_fragment(self, frame: Frame) -> None:
+        if self._fragments is None and frame.fin:
+            self._take(frame.data)
+            return
+        self._fragments = self._fragments or bytearray()
+        self._fragments += frame.data
+        if frame.fin:
+            data, self._fragments = self._fragments, None
+            self._take(data)
+
+    def _take(self, text: BytesLike) -> None:
+        if self._closing:
+            return
         try:
-            self._messages.append(str(data, "utf-8"))
+            self._messages.append(str(text, "utf-8"))
         except UnicodeDecodeError:
             self._statistics.malformed += 1
             self.fail(CloseCode.INVALID_DATA, "")
 
     async def finish(self) -> None:
         """Close, and wait until the client has done so too, or has had its time for it."""
+        self.ignore()
         self.close(CloseCode.NORMAL_CLOSURE, "")
         while not self._protocol.eof_sent and self._protocol.state is not State.CLOSED:
-            await self._read()
+            await self.read()
         await self._sending.drain()
         if self._protocol.close_rcvd is None:
-            await linger(self._stream)
-
-
-async def upgrade(
-    exchange: Exchange,
-    subprotocols: Sequence[str],
-    context: Context,
-    handler: Callable[[WebSocket], Awaitable[None]],
-) -> None:
-    """Answer a request for a WebSocket, and run a handler on it if it is accepted."""
-    answer = accept(exchange.request, subprotocols)
-    if isinstance(answer, Response):
-        context.statistics.malformed += 1
-        await exchange.respond(answer)
-        return
-    stream, received = await exchange.take_over(answer)
-    await serve_websocket(stream, received, context, handler)
-
-
-async def serve_websocket(
-    stream: trio.abc.Stream,
-    received: bytes,
-    context: Context,
-    handler: Callable[[WebSocket], Awaitable[None]],
-) -> None:
-    """Run a handler on a connection, and close it after that.
-
-    The answer to the handshake has been sent; ``received`` is what the client sent behind it.
-    """
-    statistics = context.statistics
-    statistics.websockets += 1
-    statistics.websockets_open += 1
-    try:
-        async with open_background_nursery() as nursery:
-            websocket = WebSocket(stream, received, nursery, context)
-            try:
-                await handler(websocket)
-            except Exception:
-                # The client is told at least that it is not to blame.
-                statistics.failures += 1
-                logger.exception("a connection ended by an unexpected error", extra=websocket.log)
-                websocket.fail(CloseCode.INTERNAL_ERROR, "")
-            await websocket.finish()
-    finally:
-        statistics.websockets_open -= 1
+            await self.accepted.linger()

@@ -1,0 +1,73 @@
+"""A connection that a server has accepted, whatever is spoken on it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from .addresses import party
+
+RECEIVE_BYTES: Final = 16 * 1024
+LINGER_SECONDS: Final = 2.0
+
+
+def _nothing(accepted: Accepted) -> None:
+    pass
+
+
+class Accepted:
+    """It has an owner at every moment, who closes it or hands it on.
+
+    Args:
+        on_closed: called once it is closed.
+
+    Attributes:
+        number: how many connections there have been, this one included.
+        address: the IP address of the client; empty if the stream has none.
+    """
+
+    __slots__ = ("_on_closed", "address", "number", "stream")
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        number: int = 0,
+        address: str = "",
+        on_closed: Callable[[Accepted], None] = _nothing,
+    ):
+        self.stream = stream
+        self.number = number
+        self.address = address
+        self._on_closed = on_closed
+
+    @property
+    def party(self) -> str:
+        """Who is at that address; see `addresses.party`."""
+        return party(self.address)
+
+    def detach(self) -> None:
+        """Keep a socket open when the owner of the stream closes that, as Trio does it for us."""
+        if isinstance(self.stream, trio.SocketStream):
+            own = socket.socket(fileno=self.stream.socket.detach())
+            self.stream = trio.SocketStream(trio.socket.from_stdlib_socket(own))
+
+    async def linger(self) -> None:
+        """Let the client close first: closing with data unread would destroy the last answer."""
+        with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
+            if isinstance(self.stream, trio.abc.HalfCloseableStream):
+                await self.stream.send_eof()
+            while await self.stream.receive_some(RECEIVE_BYTES):
+                pass
+
+    async def aclose(self) -> None:
+        """Close it."""
+        try:
+            with trio.move_on_after(LINGER_SECONDS):
+                await self.stream.aclose()
+        finally:
+            self._on_closed(self)

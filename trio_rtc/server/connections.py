@@ -1,0 +1,105 @@
+"""Connections of a server: who may have how many, TLS, and that each is closed."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+
+import trio
+
+from .accepted import Accepted
+from .addresses import Quota, party, peer_address
+from .connection import Connection
+from .context import Context
+from .draining import Drain
+from .listeners import keep_alive
+from .requests import RequestError
+from .routes import Router
+
+logger = logging.getLogger("trio_rtc.server")
+
+
+class Connections:
+    """Serves connections, as many as there may be."""
+
+    def __init__(
+        self,
+        context: Context,
+        drain: Drain,
+        ssl_context: ssl.SSLContext | None,
+        router: Router,
+    ):
+        self._context = context
+        self._drain = drain
+        self._ssl_context = ssl_context
+        self._router = router
+        self._per_address = Quota(context.limits.connections_per_address)
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve a connection for as long as it needs a task."""
+        address = peer_address(stream)
+        who = party(address)
+        statistics = self._context.statistics
+        statistics.connections += 1
+        number = statistics.connections
+        refused = self._per_address.is_used_up(who)
+        if refused:
+            statistics.over_limit["connections_per_address"] += 1
+        # An answer to those over the limit costs something too; there is a limit to that.
+        if self._drain.has_begun or self._per_address.is_used_up(who, times=2):
+            await trio.aclose_forcefully(stream)
+            return
+        keep_alive(stream)
+        self._per_address.add(who)
+        statistics.connections_open += 1
+        if self._ssl_context is not None:
+            # Clients end without saying so, as is usual with HTTP.
+            stream = trio.SSLStream(
+                stream, self._ssl_context, server_side=True, https_compatible=True
+            )
+        accepted = Accepted(stream, number=number, address=address, on_closed=self._closed)
+        with self._drain.shield():
+            try:
+                await self._serve(accepted, refused=refused)
+            except Exception:
+                # One connection never ends another, and a server never ends by a mistake.
+                statistics.failures += 1
+                log = {"connection": number, "address": address}
+                logger.exception("a connection ended by an unexpected error", extra=log)
+
+    def _closed(self, accepted: Accepted) -> None:
+        self._per_address.remove(accepted.party)
+        self._context.statistics.connections_open -= 1
+
+    async def _serve(self, accepted: Accepted, *, refused: bool) -> None:
+        connection = Connection(accepted, self._router.handle, self._context)
+        try:
+            if not await self._shake_hands(accepted.stream):
+                return
+            if refused:
+                await connection.refuse(
+                    RequestError(
+                        429,
+                        "Too Many Requests",
+                        "There are too many connections from your address.",
+                    )
+                )
+            else:
+                await connection.run()
+        finally:
+            if not connection.taken_over:
+                await accepted.aclose()
+
+    async def _shake_hands(self, stream: trio.abc.Stream) -> bool:
+        if not isinstance(stream, trio.SSLStream):
+            return True
+        with trio.move_on_after(self._context.limits.handshake_seconds) as scope:
+            try:
+                await stream.do_handshake()
+            except trio.BrokenResourceError:
+                logger.debug("a client does not speak TLS as we do")
+                self._context.statistics.malformed += 1
+                return False
+        if scope.cancelled_caught:
+            self._context.statistics.over_limit["handshake_seconds"] += 1
+        return not scope.cancelled_caught
