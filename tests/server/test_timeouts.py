@@ -60,6 +60,8 @@ async def test_a_silent_client_is_closed_without_a_word(
 ) -> None:
     async with memory_server() as server:
         assert await (await server.connect()).ended()
+        assert trio.current_time() >= ServerLimits().request_seconds
+        assert server.statistics.over_limit["request_seconds"] == 1
 
 
 async def test_a_connection_between_requests_is_closed_without_a_word(
@@ -71,6 +73,8 @@ async def test_a_connection_between_requests_is_closed_without_a_word(
         assert await client.answer() is not None
         assert await client.ended()
         assert trio.current_time() >= ServerLimits().idle_seconds
+        assert server.statistics.over_limit["idle_seconds"] == 1
+        assert server.statistics.over_limit["request_seconds"] == 0
 
 
 async def test_a_slow_head_is_408(autojump_clock: trio.testing.MockClock) -> None:

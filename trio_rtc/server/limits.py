@@ -28,10 +28,12 @@ class ServerLimits:
         messages_per_second: how many messages a peer sends, over time. Over it: 429, or a close
             with 4429. WebSocket frames of any kind count as messages.
         messages_burst: by how many messages a peer that was silent may go over that.
-        request_seconds: how long a client may take to send a request. Over it: 408.
+        request_seconds: how long a client may take to send a request. Over it: 408, and nothing
+            to one that has not even begun.
         handshake_seconds: how long a client may take for the handshake of TLS, and for the first
             message on a WebSocket. Over it: a close with 4408.
-        idle_seconds: how long a connection may stay open between two requests.
+        idle_seconds: how long a connection may stay open between two requests. Over it: it is
+            closed without a word.
         send_seconds: how long a client may take to accept an answer, or 64 KiB of messages.
         ping_seconds: after how much time a WebSocket client is pinged (again).
         pong_seconds: how long it may take to answer that. Over it: a close with 4408.
