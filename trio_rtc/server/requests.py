@@ -239,6 +239,10 @@ class _Message:
         version = self._version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise _other_version()
+        # RFC 9112, section 3.2. The original clients speak HTTP/1.0, and have none.
+        hosts = sum(1 for name, _ in self._headers if name == "host")
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            raise RequestError(400, "Bad Request", "A request has one header Host.")
         # The parser forgets these with the end of the body.
         self._method = self._parser.get_method().decode("latin-1")
         options = {
