@@ -199,6 +199,32 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
     assert seen == [(1, 1)]
 
 
+async def test_clients_may_come_over_a_unix_domain_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    unix = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    await unix.bind(path)
+    unix.listen()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                lambda task_status: serve_signaling_listeners(
+                    [trio.SocketListener(unix)], task_status=task_status
+                )
+            )
+            for number in (1, 2):
+                async with await trio.open_unix_socket(path) as stream:
+                    client = Client(stream)
+                    await client.send(get("/sign_in?alice"))
+                    answer = await client.answer()
+                    assert answer is not None
+                    assert answer.pragma == number
+            websocket = NativeClient(await trio.open_unix_socket(path))
+            assert (await websocket.open()).status_code == 101
+            await websocket.join("bob")
+            await websocket.aclose()
+            nursery.cancel_scope.cancel()
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
 async def test_no_socket_is_left() -> None:
     gc.collect()

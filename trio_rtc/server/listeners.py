@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -71,7 +72,11 @@ async def _open_same_port(addresses: list[str]) -> list[trio.SocketListener]:
 
 def keep_alive(stream: trio.abc.Stream) -> None:
     """Have the kernel find out about a client that is gone without a word."""
-    if isinstance(stream, trio.SocketStream):
+    if not isinstance(stream, trio.SocketStream):
+        return
+    # A Unix domain socket has none of these, and some systems refuse them for a connection that
+    # has ended already.
+    with suppress(OSError):
         for level, option, value in _KEEPALIVE:
             stream.setsockopt(level, option, value)
 
