@@ -79,6 +79,7 @@ def test_without_a_list_all_are_allowed() -> None:
         "https://user@a.example",
         "https://a.example:port",
         "https://a b",
+        "https://m\u00fcnchen.example",
         "a",
     ],
 )

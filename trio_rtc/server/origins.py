@@ -58,6 +58,9 @@ def _normal(origin: str) -> str:
     lower = origin.strip().lower().removesuffix("/")
     if lower != "null" and not _ORIGIN.fullmatch(lower):
         raise ValueError(f"no origin, such as https://example.org: {origin!r}")
+    if not lower.isascii():
+        # How other letters are encoded browsers know better than we do (UTS 46).
+        raise ValueError(f"no origin as browsers write it, in ASCII (xn--...): {origin!r}")
     scheme = lower.partition(":")[0]
     if port := _DEFAULT_PORTS.get(scheme):
         return lower.removesuffix(f":{port}")
