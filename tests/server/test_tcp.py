@@ -14,6 +14,8 @@ import pytest
 import trio
 import trio.testing
 
+from trio_rtc.server.limits import ServerLimits
+
 from .harness import Client, get, post, tcp_server
 
 
@@ -141,9 +143,11 @@ async def test_1100_peers_wait_at_once() -> None:
     if hard != resource.RLIM_INFINITY and hard < needed:
         pytest.skip("too few descriptors allowed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    # However slow the machine is.
+    limits = ServerLimits(request_seconds=100, idle_seconds=100, absent_seconds=100)
     try:
         with trio.fail_after(100):
-            async with tcp_server() as port:
+            async with tcp_server(limits=limits) as port:
                 await ask(port, get("/sign_in?alice"))
                 streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(1100)]
                 assert (await ask(port, get("/wait?peer_id=7")))[0] == 404
