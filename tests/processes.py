@@ -30,6 +30,7 @@ class Command:
         self.errors = ""
         self._news = trio.Event()
         self._over = False
+        self._errors_read = trio.Event()
 
     async def event(self, name: str, /, **fields: object) -> Event:
         """Wait for an event with these fields."""
@@ -52,6 +53,11 @@ class Command:
                 raise AssertionError(f"no {part!r} in {self.lines}; {self.errors}")
             await self._news.wait()
 
+    async def error(self, part: str) -> None:
+        """Wait for this on standard error."""
+        while part not in self.errors:
+            await self._news.wait()
+
     async def news(self) -> None:
         """Wait for more output."""
         await self._news.wait()
@@ -68,6 +74,7 @@ class Command:
         status = await self.process.wait()
         while not self._over:
             await self._news.wait()
+        await self._errors_read.wait()
         return status
 
     async def read_output(self) -> None:
@@ -87,6 +94,8 @@ class Command:
         assert self.process.stderr is not None
         async for data in self.process.stderr:
             self.errors += data.decode()
+            self._tell()
+        self._errors_read.set()
 
     def _tell(self) -> None:
         self._news.set()

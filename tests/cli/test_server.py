@@ -71,6 +71,19 @@ async def test_an_interrupt_ends_hanging_gets_in_order() -> None:
         assert running.errors == ""
 
 
+async def test_a_hangup_without_tls_changes_nothing() -> None:
+    """A service manager may send one to reload; it is no reason to end."""
+    arguments = ("server", "--host", "127.0.0.1", "--port", "0", "--log-level", "info")
+    async with command(*arguments) as running:
+        url = (await running.line("listening on")).split()[-1]
+        running.process.send_signal(signal.SIGHUP)
+        await running.error("there is no certificate to be read again")
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"{url}/healthz")).text == "ok"
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.exit_status() == 0
+
+
 def test_the_server_loads_no_media_stack() -> None:
     code = (
         "import sys, trio_rtc.cli.server, trio_rtc; trio_rtc.serve_signaling\n"

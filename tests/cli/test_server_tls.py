@@ -69,13 +69,6 @@ async def tls_server(files: Files, *arguments: str) -> AsyncIterator[tuple[Comma
         assert "Traceback" not in running.errors
 
 
-async def error_line(running: Command, part: str) -> None:
-    while True:
-        if part in running.errors:
-            return
-        await trio.sleep(0.01)
-
-
 async def shown_certificate(files: Files, url: str) -> bytes:
     """The certificate that a new connection is shown."""
     stream = await trio.open_ssl_over_tcp_stream(
@@ -132,7 +125,7 @@ async def test_a_hangup_reads_the_certificate_again(files: Files) -> None:
         files.renew()
         assert await shown_certificate(files, url) == before
         running.process.send_signal(signal.SIGHUP)
-        await error_line(running, "the certificate has been read again")
+        await running.error("the certificate has been read again")
         assert await shown_certificate(files, url) != before
         # Connections from before that go on.
         assert (await http.get(f"{url}/sign_out?peer_id=1")).status_code == 200
@@ -143,11 +136,11 @@ async def test_a_certificate_that_is_no_good_changes_nothing(files: Files) -> No
         before = await shown_certificate(files, url)
         files.key.write_bytes(trustme.CA().issue_cert("localhost").private_key_pem.bytes())
         running.process.send_signal(signal.SIGHUP)
-        await error_line(running, "the certificate stays as it was: --tls-certificate: ")
+        await running.error("the certificate stays as it was: --tls-certificate: ")
         assert await shown_certificate(files, url) == before
         files.key.unlink()
         running.process.send_signal(signal.SIGHUP)
-        await error_line(running, f"cannot read {files.key}")
+        await running.error(f"cannot read {files.key}")
         assert await shown_certificate(files, url) == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ import trio
 
 from ..server import serve_signaling
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.limits import ServerLimits
 from ..server.metrics import metrics_route
 from ..server.origins import Origins
 from ..server.peerjs_admission import PeerJSSettings
@@ -19,14 +21,18 @@ from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
 from .logs import set_up_logging
+from .open_files import allow_as_many_as_possible
 from .run import run
 from .server_settings import SETTINGS, ServerSettings, describe, load_server_settings
 from .settings import SettingsError, unknown_variables
-from .tls import Certificate
+from .tls import Certificate, reload_on_hangup
 
 logger = logging.getLogger("trio_rtc.server")
 
 BAD_SETTINGS = 2
+
+#: How many files are open that are no connections, generously.
+OTHER_FILES = 50
 
 
 def run_server(flags: Mapping[str, str]) -> int:
@@ -47,6 +53,7 @@ def run_server(flags: Mapping[str, str]) -> int:
     for variable in unknown_variables(SETTINGS, os.environ):
         logger.warning("%s is no setting, and is ignored", variable)
     logger.info("settings: %s", describe(settings))
+    _look_at_files(settings.limits)
     return run(server.run, server.report_error, interrupted=lambda _: 0)
 
 
@@ -61,8 +68,8 @@ class _Server:
 
     async def run(self) -> None:
         async with open_background_nursery() as nursery:
-            if self._certificate is not None:
-                await nursery.start(self._certificate.reload_on_hangup)
+            if hasattr(signal, "SIGHUP"):
+                await nursery.start(reload_on_hangup, self._certificate)
             listeners = await nursery.start(self._serve)
             print(f"listening on {self._address(listeners)}", flush=True)
             await trio.sleep_forever()
@@ -100,6 +107,17 @@ class _Server:
         if host in ("0.0.0.0", "::"):
             return f"all interfaces: {scheme}://127.0.0.1:{port}"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _look_at_files(limits: ServerLimits) -> None:
+    files = allow_as_many_as_possible()
+    if files is not None and files < limits.connections_per_address + OTHER_FILES:
+        logger.warning(
+            "only %d files may be open: one address with connections_per_address=%d connections "
+            "can keep out all others",
+            files,
+            limits.connections_per_address,
+        )
 
 
 def _certificate(settings: ServerSettings) -> Certificate | None:

@@ -42,21 +42,6 @@ class Certificate:
         self._read()
         self._load_into(self.context)
 
-    async def reload_on_hangup(
-        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> NoReturn:
-        """`reload` at every SIGHUP."""
-        with trio.open_signal_receiver(signal.SIGHUP) as signals:
-            task_status.started()
-            async for _ in signals:
-                try:
-                    self.reload()
-                except SettingsError as error:
-                    logger.error("the certificate stays as it was: %s", error)
-                else:
-                    logger.info("the certificate has been read again")
-        raise AssertionError("signals never end")
-
     def _read(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
@@ -79,6 +64,26 @@ class Certificate:
             raise SettingsError(
                 f"{self._where}: cannot read {unreadable}: {error.strerror}"
             ) from error
+
+
+async def reload_on_hangup(
+    certificate: Certificate | None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """Reload the certificate, if there is one, at every SIGHUP, which otherwise ends a process."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            if certificate is None:
+                logger.info("there is no certificate to be read again")
+                continue
+            try:
+                certificate.reload()
+            except SettingsError as error:
+                logger.error("the certificate stays as it was: %s", error)
+            else:
+                logger.info("the certificate has been read again")
+    raise AssertionError("signals never end")
 
 
 def _readable(path: str) -> bool:
