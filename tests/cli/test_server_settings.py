@@ -294,6 +294,8 @@ def test_log_lines_for_people() -> None:
     assert line == "2023-11-14T22:13:20Z warning joined as bob peer=7 room=den connection=12"
     line = TextFormatter().format(record("%s", "a\nb\x1b[31m\u2028", room="\r"))
     assert line == r"2023-11-14T22:13:20Z warning a\x0ab\x1b[31m\u2028 room=\x0d"
+    line = TextFormatter().format(record("x", room='den peer="9"', peer=7))
+    assert line == r'2023-11-14T22:13:20Z warning x room="den peer=\"9\"" peer=7'
 
 
 def test_log_lines_for_programs() -> None:

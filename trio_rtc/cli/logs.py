@@ -42,9 +42,14 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         parts = [when, record.levelname.lower(), record.getMessage()]
-        parts += [f"{name}={value}" for name, value in _extra(record).items()]
+        parts += [f"{name}={_quoted(str(value))}" for name, value in _extra(record).items()]
         line = " ".join(parts).translate(_ESCAPES)
         return f"{line}\n{trace}" if (trace := _traceback(self, record)) else line
+
+
+def _quoted(value: str) -> str:
+    """As it is, if it cannot be taken for more than one value."""
+    return json.dumps(value, ensure_ascii=False) if set(value) & set(' ="') else value
 
 
 class JsonFormatter(logging.Formatter):
