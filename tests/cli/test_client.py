@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -185,10 +186,22 @@ async def test_an_interrupt_while_a_source_does_not_open(tmp_path: Path) -> None
     os.mkfifo(pipe)
     async with command("client", "--name", "x", "--video", str(pipe)) as running:
         # Nobody ever writes into it.
-        await trio.sleep(1.5)
+        writer = await until_read(pipe)
         running.interrupt()
         assert await running.exit_status() == 130
         assert running.errors == ""
+        os.close(writer)
+
+
+async def until_read(pipe: Path) -> int:
+    """Open a pipe as soon as somebody reads from it."""
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            await trio.sleep(0.05)
 
 
 async def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from ..call import Call, CallEnd
-from ..errors import CallError, MediaError, TrioRTCError
+from ..errors import CallError, MediaError, MessageTooLarge, TrioRTCError
 from ..rtc import DataChannel, MediaTrack, Recorder
 from ..tasks import open_background_nursery
 from .report import Reporter
@@ -110,17 +110,21 @@ class Conversation:
             self._use(channel, nursery)
 
     async def _read(self, channel: DataChannel) -> None:
-        try:
-            async for message in channel:
+        while True:
+            try:
+                message = await channel.receive()
                 self._reporter.message(self._call.peer, channel.label, message)
                 self._received += 1
                 self._message_came.set()
                 self._message_came = trio.Event()
                 if self._echo:
                     await channel.send(message)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # The end of the call says why.
-            return
+            except MessageTooLarge as error:
+                # Theirs for us, or its echo for them. The next one may fit.
+                self._reporter.error(error.code, str(error))
+            except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):
+                # The end of the call says why.
+                return
 
     async def _say_what_is_typed(self) -> None:
         async for line in self._to_say:
