@@ -15,6 +15,9 @@ MESSAGE_BYTES = 331
 ACKNOWLEDGE_EVERY = 32
 DEADLINE = 60.0
 
+#: The first byte of a ping, and an empty pong with a mask (RFC 6455, section 5.5).
+PING, PONG = 0x89, bytes([0x8A, 0x80]) + bytes(4)
+
 
 def frame(data: bytes) -> bytes:
     """A text frame of a client, whose mask changes nothing (RFC 6455, section 5.2)."""
@@ -58,7 +61,7 @@ class Peer:
             self.id = json.loads(first[0])["id"]
 
     def _frames(self) -> list[bytes]:
-        """The whole frames that have come; a server's are not masked."""
+        """The whole texts that have come, and an answer to each ping; a server masks nothing."""
         data, start, frames = self._buffer, 0, []
         while len(data) - start >= 2:
             size, begin = data[start + 1], start + 2
@@ -68,7 +71,10 @@ class Peer:
                 size, begin = int.from_bytes(data[start + 2 : start + 10], "big"), start + 10
             if len(data) < begin + size:
                 break
-            frames.append(data[begin : begin + size])
+            if data[start] == PING:
+                self.sock.sendall(PONG)
+            else:
+                frames.append(data[begin : begin + size])
             start = begin + size
         self._buffer = data[start:]
         return frames
