@@ -12,6 +12,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 from ...messages import IceCandidate
 from ..ice_server import IceServer
 from . import descriptions
+from .datagrams import protect
 from .private import can
 from .trickle import Trickle, connect_again
 
@@ -103,6 +104,7 @@ class _Section:
         self._tasks: list[asyncio.Task[None]] = []
 
     def tell_gathered(self) -> None:
+        protect(self._gatherer._connection)
         for candidate in self._gatherer.getLocalCandidates():
             self._tell(candidate)
 
@@ -127,6 +129,8 @@ class _Section:
         candidates.on_late()
 
     def _take(self, candidate: RTCIceCandidate) -> None:
+        # A relay has something like a socket.
+        protect(self._gatherer._connection)
         self._tell(candidate)
         self._candidates.on_late()
         if not self._has_begun:

@@ -86,6 +86,9 @@ class Checks:
             self._agent._check_periodic()
 
     def _handle_incoming(self, message: Any, address: tuple[str, int], protocol: Any) -> None:
+        if "PRIORITY" not in message.attributes:
+            # It must be there (RFC 8445, section 7.1.1), and aioice takes it for granted.
+            return
         self._check_incoming(message, address, protocol)
         # RFC 8445, section 7.3.1.4: where a check of ours is under way, it is sent again now.
         # With the same transaction, so that an answer to the first one counts as well.

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Final, Literal
 
 import aioice
+from aioice.ice import StunProtocol
 from aioice.stun import Transaction
 from aiortc import (
     RTCDataChannel,
@@ -24,14 +25,26 @@ from aiortc import (
     RTCSctpTransport,
 )
 from aiortc.rtcsctptransport import InboundStream
+from OpenSSL import SSL, _util
 
 logger = logging.getLogger("trio_rtc.rtc")
 
 Purpose = Literal[
-    "trickle", "path", "rollback", "early_open", "streams", "codecs", "statistics", "sctp"
+    "trickle",
+    "path",
+    "datagrams",
+    "rollback",
+    "early_open",
+    "streams",
+    "codecs",
+    "statistics",
+    "sctp",
+    "dtls",
 ]
 
+CANDIDATE: Final = "aioice.Candidate"
 CONNECTION: Final = "aioice.Connection"
+STUN_PROTOCOL: Final = "aioice.ice.StunProtocol"
 GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
@@ -42,6 +55,8 @@ RTP_RECEIVER: Final = "RTCRtpReceiver"
 RTP_TRANSCEIVER: Final = "RTCRtpTransceiver"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
 INBOUND_STREAM: Final = "InboundStream"
+OPENSSL_CONNECTION: Final = "OpenSSL.SSL.Connection"
+OPENSSL_LIBRARY: Final = "OpenSSL._util.lib"
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # Candidates that are found during a call.
@@ -76,6 +91,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_queue",
             "_remote_candidates",
             "_remote_candidates_end",
+            "_remote_candidates_resolving",
             "_transport_policy",
             "_unfreeze_initial",
             "build_request",
@@ -94,6 +110,13 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_recv",
             "_send",
         ),
+    },
+    # Packets that come quickly, and of the other side only. asyncio's `_read_ready` is looked for
+    # where it is used.
+    "datagrams": {
+        CANDIDATE: ("_network_host",),
+        CONNECTION: ("_early_checks", "_protocols", "_remote_candidates", "data_received"),
+        STUN_PROTOCOL: ("datagram_received", "local_candidate", "receiver", "transport"),
     },
     # Taking back an offer.
     "rollback": {
@@ -124,12 +147,12 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     # Data channels that are fast.
     "sctp": {
-        CONNECTION: ("_protocols",),
-        ICE_TRANSPORT: ("_connection",),
         PEER_CONNECTION: ("_RTCPeerConnection__createSctpTransport",),
         SCTP_TRANSPORT: (
             "_advertised_rwnd",
             "_cwnd",
+            "_data_channel_flush",
+            "_data_channel_send",
             "_fast_recovery_exit",
             "_flight_size",
             "_flight_size_increase",
@@ -139,9 +162,13 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_last_received_tsn",
             "_mark_received",
             "_outbound_queue",
+            "_local_port",
+            "_receive_chunk",
             "_receive_data_chunk",
             "_receive_forward_tsn_chunk",
             "_receive_sack_chunk",
+            "_remote_port",
+            "_remote_verification_tag",
             "_rto",
             "_sack_duplicates",
             "_sack_misordered",
@@ -158,7 +185,14 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_transmit",
             "_update_rto",
         ),
+        DTLS_TRANSPORT: ("_send_data",),
         INBOUND_STREAM: ("add_chunk", "pop_messages", "reassembly"),
+    },
+    # DTLS that is fast.
+    "dtls": {
+        DTLS_TRANSPORT: ("_ssl",),
+        OPENSSL_CONNECTION: ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl"),
+        OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),
     },
 }
 
@@ -166,12 +200,14 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
 WITHOUT: Final[dict[Purpose, str]] = {
     "trickle": "candidates are gathered before a call instead of during it",
     "path": "a connection that is lost is neither noticed soon nor restored",
+    "datagrams": "packets are received one at a time, and from strangers",
     "rollback": "an offer of ours that crosses one of the other side is not taken back",
     "early_open": "a data channel takes a round trip to open",
     "streams": "a lost answer to the closing of a data channel may end the connection",
     "codecs": "only who offers can choose codecs",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
+    "dtls": "data channels are a little slower",
 }
 
 
@@ -190,14 +226,24 @@ def missing_attributes(purpose: Purpose) -> list[str]:
     """What a purpose needs and the installed releases do not have."""
     gatherer = RTCIceGatherer(iceServers=[])
     owners: dict[str, object] = {
+        CANDIDATE: SimpleNamespace(**dict.fromkeys(aioice.Candidate.__init__.__code__.co_names)),
         CONNECTION: aioice.Connection(ice_controlling=True),
         GATHERER: gatherer,
+        # What an instance has is known without one.
+        STUN_PROTOCOL: SimpleNamespace(
+            **dict.fromkeys(
+                [
+                    *dir(StunProtocol),
+                    *StunProtocol.__annotations__,
+                    *StunProtocol.__init__.__code__.co_names,
+                ]
+            )
+        ),
         ICE_TRANSPORT: RTCIceTransport(gatherer),
         PEER_CONNECTION: RTCPeerConnection(),
         # One cannot be made without a request, and a future.
         TRANSACTION: SimpleNamespace(**dict.fromkeys(Transaction.__init__.__code__.co_names)),
         DATA_CHANNEL: RTCDataChannel,
-        # What an instance has is known without one.
         SCTP_TRANSPORT: SimpleNamespace(
             **dict.fromkeys([*dir(RTCSctpTransport), *RTCSctpTransport.__init__.__code__.co_names])
         ),
@@ -205,8 +251,12 @@ def missing_attributes(purpose: Purpose) -> list[str]:
         RTP_TRANSCEIVER: SimpleNamespace(
             **dict.fromkeys(RTCRtpTransceiver.__init__.__code__.co_names)
         ),
-        DTLS_TRANSPORT: RTCDtlsTransport,
+        DTLS_TRANSPORT: SimpleNamespace(
+            **dict.fromkeys([*dir(RTCDtlsTransport), *RTCDtlsTransport.__init__.__code__.co_names])
+        ),
         INBOUND_STREAM: InboundStream(),
+        OPENSSL_CONNECTION: SSL.Connection(SSL.Context(SSL.DTLS_METHOD)),
+        OPENSSL_LIBRARY: _util.lib,
     }
     return [
         f"{owner}.{name}"
