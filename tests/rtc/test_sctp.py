@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 from aiortc import RTCPeerConnection, RTCSctpTransport
-from aiortc.rtcsctptransport import SackChunk
+from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.loop import private, sctp
@@ -129,31 +129,79 @@ async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
         assert 200 < len(numbers) < 300
 
 
-async def count_sacks(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """The acknowledgements for one transfer, and its packets."""
-    sacks = packets = 0
-    send = RTCSctpTransport._send_chunk
+@contextmanager
+def seeing_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chunk]]:
+    """What is sent in this block, by either side."""
 
-    async def count(self: RTCSctpTransport, chunk: Any) -> None:
-        nonlocal sacks, packets
-        sacks += isinstance(chunk, SackChunk)
-        packets += not isinstance(chunk, SackChunk)
-        await send(self, chunk)
+    def serialize(source: int, destination: int, tag: int, chunk: Chunk) -> bytes:
+        chunks.append(chunk)
+        return serialize_packet(source, destination, tag, chunk)
 
-    async with open_channels() as (ours, theirs, _, _):
-        monkeypatch.setattr(RTCSctpTransport, "_send_chunk", count)
-        for _ in range(20):
-            await ours.send(bytes(16_384))
-        with trio.fail_after(30):
-            for _ in range(20):
-                await theirs.receive()
-        monkeypatch.undo()
-    return sacks, packets
+    chunks: list[Chunk] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(sctp, "serialize_packet", serialize)
+        yield chunks
 
 
 async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    sacks, packets = await count_sacks(monkeypatch)
+    async with open_channels() as (ours, theirs, _, _):
+        with seeing_chunks(monkeypatch) as chunks, trio.fail_after(30):
+            for _ in range(20):
+                await ours.send(bytes(16_384))
+            for _ in range(20):
+                await theirs.receive()
+    sacks = sum(isinstance(chunk, SackChunk) for chunk in chunks)
+    packets = len(chunks) - sacks
+    assert packets > 200
     assert sacks < 0.75 * packets
+
+
+@pytest.mark.parametrize(
+    ("strangers", "packets", "sacks"),
+    [
+        *((True, *case) for case in [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (11, 3)]),
+        *((False, *case) for case in [(1, 0), (2, 1), (8, 1), (9, 2), (23, 3)]),
+    ],
+)
+async def test_what_has_come_together_is_acknowledged_together(
+    strangers: bool, packets: int, sacks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sctp, "SACK_SECONDS", 3600)
+    async with open_channels(strangers=strangers) as (_, _, alice, _):
+        receiver, sent = transport(alice), 0
+
+        async def count(_: RTCSctpTransport) -> None:
+            nonlocal sent
+            sent += 1
+
+        async def receive_packets() -> None:
+            receiver._sack_at_once = False
+            receiver._forget_sack()
+            for _ in range(packets):
+                await receiver._send_sack()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+        monkeypatch.setattr(RTCSctpTransport, "_send_sack", count)
+        await alice.connection._bridge.run(receive_packets)
+        monkeypatch.undo()
+    assert sent == sacks
+
+
+@pytest.mark.parametrize(("strangers", "most"), [(True, 4), (False, 8)])
+async def test_so_much_is_sent_at_once(
+    strangers: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_channels(strangers=strangers) as (_, _, alice, _):
+        sender = transport(alice)
+
+        async def send_much() -> int:
+            sender._cwnd = 100 * 1200
+            with seeing_chunks(monkeypatch) as chunks:
+                await sender._send(1, 53, bytes(50 * 1200))
+                return len(chunks)
+
+        assert await alice.connection._bridge.run(send_much) == most
 
 
 async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,25 +228,3 @@ async def test_without_what_is_private_it_is_aiortcs(
     assert told == [
         "data channels are slower: the installed aiortc or aioice has no RTCSctpTransport._gone"
     ]
-
-
-def test_a_timer_that_is_restarted_and_cancelled() -> None:
-    async def use() -> None:
-        loop = asyncio.get_running_loop()
-        expired = asyncio.Event()
-        timer = sctp._Timer(loop, expired.set)
-        timer.start(3600)
-        timer.start(0)  # Sooner than before.
-        await asyncio.wait_for(expired.wait(), 30)
-        expired.clear()
-        timer.start(0)
-        timer.cancel()
-        await asyncio.sleep(0.01)
-        assert not expired.is_set()
-        timer.start(0)
-        timer.start(0.02)  # Later than before.
-        await asyncio.wait_for(expired.wait(), 30)
-        timer.start(3600)
-        timer.close()
-
-    asyncio.run(use())

@@ -106,7 +106,6 @@ class LoopChannel:
         self._owner = owner
         channel.on("message", self._on_message)
         channel.on("close", self._on_close)
-        channel.on("bufferedamountlow", self._low.set)
         if channel.readyState == "open":
             self._on_open()
         else:
@@ -154,6 +153,9 @@ class LoopChannel:
         """Wait until at most ``low`` bytes are buffered, or the end; return how many are."""
         channel = self._channel
         assert channel is not None
+        if not channel.listeners("bufferedamountlow"):
+            # Not before it is needed: the event comes with nearly each message.
+            channel.on("bufferedamountlow", self._low.set)
         channel.bufferedAmountLowThreshold = low
         while channel.bufferedAmount > low and not self.ended:
             self._low.clear()

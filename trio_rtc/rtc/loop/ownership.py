@@ -8,8 +8,8 @@ started, tells whose they are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar
 from typing import Any, cast
 
@@ -27,14 +27,9 @@ class Owner:
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    @contextmanager
-    def owning(self) -> Iterator[None]:
+    def owning(self) -> AbstractContextManager[None]:
         """Own the tasks that are started in this block, and those that these start."""
-        token = _owner.set(self)
-        try:
-            yield
-        finally:
-            _owner.reset(token)
+        return _Owning(self)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in a task of its own."""
@@ -58,6 +53,21 @@ class Owner:
             for task in left:
                 task.cancel()
             await asyncio.wait(left)
+
+
+class _Owning:
+    """A class, for each message that is sent is in such a block: a generator takes longer."""
+
+    __slots__ = ("_owner", "_token")
+
+    def __init__(self, owner: Owner):
+        self._owner = owner
+
+    def __enter__(self) -> None:
+        self._token = _owner.set(self._owner)
+
+    def __exit__(self, *_: object) -> None:
+        _owner.reset(self._token)
 
 
 def start_owned(

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any, Final
 
-from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import (
     SCTP_DATA_LAST_FRAG,
     USERDATA_MAX_LENGTH,
@@ -23,25 +22,32 @@ from aiortc.rtcsctptransport import (
     ForwardTsnChunk,
     InboundStream,
     SackChunk,
+    serialize_packet,
 )
 from aiortc.utils import uint32_gt
 
+from . import dtls
+from .eager import start_eagerly
 from .private import can
+from .timer import Timer
 
 SACK_SECONDS: Final = 0.02
 """How long a packet may wait for another, to be acknowledged with it."""
 
-RECEIVE_BUFFER: Final = 4 * 1024 * 1024
-"""Bytes asked of the kernel for a socket, which gives as much as ``net.core.rmem_max`` lets it.
+BURST: Final = 4
+"""Packets that may be sent at once, such as in answer to an acknowledgement (Max.Burst, RFC 9260,
+sections 6.1 and 16). As many that have come together are acknowledged together: the sender need
+not slow down for this."""
 
-What is lost on a fast path is lost here, while Python is busy.
-"""
+BURST_OF_OURS: Final = 8
+"""The same where both sides have this transport. The time for acknowledgements is a quarter of all
+with 4, and half of that with 8."""
 
 FLIGHT: Final = 128 * 1024
 """Bytes that may be on their way in any case: they fit into a receive buffer of usual size."""
 
 FASTEST: Final = 32_000_000
-"""Bytes per second, more than Python can send: what is on its way need not be more than this."""
+"""Bytes per second, as many as Python can send: what is on its way need not be more than this."""
 
 _IMMEDIATE = 0x08
 """The sender wants to hear of this DATA chunk at once (RFC 9260, section 3.3.1)."""
@@ -61,8 +67,15 @@ def install(connection: RTCPeerConnection) -> None:
         transport: Any = connection.sctp
         transport.__class__ = SctpTransport
         transport._begin()
+        dtls.quicken(transport.transport)
 
     private._RTCPeerConnection__createSctpTransport = create_ours
+
+
+def speed_up(connection: RTCPeerConnection) -> None:
+    """The other side is one of ours, which sends as much at once."""
+    if isinstance(connection.sctp, SctpTransport):
+        connection.sctp._burst = BURST_OF_OURS
 
 
 class SctpTransport(RTCSctpTransport):
@@ -70,9 +83,11 @@ class SctpTransport(RTCSctpTransport):
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
-        self._t3 = _Timer(loop, self._t3_expired)
-        self._sack_timer = _Timer(loop, self._sack_due)
-        self._sack_waits = False
+        self._t3 = Timer(loop, self._t3_expired)
+        self._sack_timer = Timer(loop, self._sack_due)
+        self._sends_eagerly = False
+        self._burst = BURST
+        self._unacknowledged = 0
         self._sack_at_once = True
         self._had_gaps = False
         self._may_retransmit = False
@@ -81,21 +96,10 @@ class SctpTransport(RTCSctpTransport):
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:
         super()._set_state(state)
-        if state is self.State.ESTABLISHED:
-            self._enlarge_buffers()
-        elif state is self.State.CLOSED:
-            self._sack_waits = False
+        if state is self.State.CLOSED:
+            self._unacknowledged = 0
             self._t3.close()
             self._sack_timer.close()
-
-    def _enlarge_buffers(self) -> None:
-        agent: Any = self.transport.transport._connection
-        for protocol in agent._protocols:
-            # A relay has no socket of its own.
-            transport = getattr(protocol, "transport", None)
-            sock = transport and transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
     # Sending. aiortc walks all that is on its way at each transmission, to look for what was lost.
 
@@ -105,7 +109,7 @@ class SctpTransport(RTCSctpTransport):
             await super()._transmit()
             self._may_retransmit = any(chunk._retransmit for chunk in self._sent_queue)
             return
-        burst = 4 if self._fast_recovery_exit is None else 2
+        burst = self._burst if self._fast_recovery_exit is None else 2
         window = min(self._flight_size + burst * USERDATA_MAX_LENGTH, self._cwnd)
         while self._outbound_queue and self._flight_size < window:
             chunk = self._outbound_queue.popleft()
@@ -144,6 +148,23 @@ class SctpTransport(RTCSctpTransport):
         self._may_retransmit = True
         super()._t3_expired()
 
+    # aiortc starts a task for each message. One that need not wait is sent at once.
+
+    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
+        self._sends_eagerly = True
+        try:
+            super()._data_channel_send(channel, data)
+        finally:
+            self._sends_eagerly = False
+
+    def _data_channel_flush(self) -> Awaitable[None]:  # type: ignore[override]
+        flush = super()._data_channel_flush()
+        if not self._sends_eagerly:
+            return flush
+        # Not for what is sent meanwhile.
+        self._sends_eagerly = False
+        return start_eagerly(flush)
+
     # Receiving.
 
     def _get_inbound_stream(self, stream_id: int) -> InboundStream:
@@ -160,6 +181,15 @@ class SctpTransport(RTCSctpTransport):
                 return False
         return super()._mark_received(tsn)
 
+    async def _receive_chunk(self, chunk: Chunk) -> None:
+        # Which aiortc would write about first, for a log that nobody keeps.
+        if isinstance(chunk, DataChunk):
+            await self._receive_data_chunk(chunk)
+        elif isinstance(chunk, SackChunk):
+            await self._receive_sack_chunk(chunk)
+        else:
+            await super()._receive_chunk(chunk)
+
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
         if chunk.flags & _IMMEDIATE:
             self._sack_at_once = True
@@ -169,45 +199,43 @@ class SctpTransport(RTCSctpTransport):
         self._sack_at_once = True
         await super()._receive_forward_tsn_chunk(chunk)
 
-    # Acknowledging: every second packet, or after 20 ms; what is not as usual at once
-    # (RFC 9260, section 6.2). aiortc acknowledges each.
+    # Acknowledging: every second packet, and what has come together with it; otherwise after
+    # 20 ms; what is not as usual at once (RFC 9260, section 6.2). aiortc acknowledges each.
 
     async def _send_sack(self) -> None:
         has_gaps = bool(self._sack_misordered)
-        if not (
-            self._sack_at_once
-            or self._sack_waits
-            or has_gaps
-            or self._had_gaps
-            or self._sack_duplicates
-        ):
+        if not (self._sack_at_once or has_gaps or self._had_gaps or self._sack_duplicates):
             self._sack_needed = False
-            self._sack_waits = True
-            self._sack_timer.start(SACK_SECONDS)
-            return
+            self._unacknowledged += 1
+            if self._unacknowledged == 1:
+                self._sack_timer.start(SACK_SECONDS)
+            elif self._unacknowledged == 2:
+                # All that has come is looked at before that.
+                asyncio.get_running_loop().call_soon(self._sack_due)
+            if self._unacknowledged < self._burst:
+                return
         self._had_gaps = has_gaps
         self._forget_sack()
         await super()._send_sack()
 
     def _forget_sack(self) -> None:
         self._sack_at_once = False
-        self._sack_waits = False
+        self._unacknowledged = 0
         self._sack_timer.cancel()
 
     def _sack_due(self) -> None:
-        if self._sack_waits:
+        if self._unacknowledged:
             self._sack_at_once = True
-            # A task of aiortc's own making has no other owner either.
-            asyncio.ensure_future(self._send_sack_if_connected())  # noqa: RUF006
+            start_eagerly(self._send_sack_if_connected())
 
     async def _send_sack_if_connected(self) -> None:
-        if self._sack_waits:
+        if self._unacknowledged:
             await self._send_sack()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         # What waits goes along with data that leaves room for it (section 6.2, and 6.10).
         if (
-            self._sack_waits
+            self._unacknowledged
             and isinstance(chunk, DataChunk)
             and len(chunk.user_data) <= USERDATA_MAX_LENGTH - _SACK_LENGTH
         ):
@@ -217,7 +245,12 @@ class SctpTransport(RTCSctpTransport):
             sack.cumulative_tsn = self._last_received_tsn
             sack.advertised_rwnd = max(0, self._advertised_rwnd)
             chunk = _Bundle(sack, chunk)
-        await super()._send_chunk(chunk)
+        assert self._remote_port is not None
+        await self.transport._send_data(
+            serialize_packet(
+                self._local_port, self._remote_port, self._remote_verification_tag, chunk
+            )
+        )
 
 
 class _Bundle(Chunk):
@@ -246,40 +279,3 @@ class _InboundStream(InboundStream):
             self._cannot_complete = False
             return iter(())
         return super().pop_messages()
-
-
-class _Timer:
-    """A timer that is cheap to restart and to cancel: the loop's own is left as it is."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_expired: Callable[[], None]):
-        self._loop = loop
-        self._on_expired = on_expired
-        self._due: float | None = None
-        self._handle: asyncio.TimerHandle | None = None
-
-    def start(self, seconds: float) -> None:
-        self._due = self._loop.time() + seconds
-        if self._handle is not None and self._handle.when() > self._due:
-            self._handle.cancel()
-            self._handle = None
-        if self._handle is None:
-            self._handle = self._loop.call_at(self._due, self._look)
-
-    def cancel(self) -> None:
-        self._due = None
-
-    def close(self) -> None:
-        self._due = None
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-    def _look(self) -> None:
-        self._handle = None
-        if self._due is None:
-            return
-        if self._loop.time() < self._due:
-            self._handle = self._loop.call_at(self._due, self._look)
-        else:
-            self._due = None
-            self._on_expired()
