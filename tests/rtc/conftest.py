@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_rtc.rtc import engines
+from trio_rtc.rtc import engines, stepper
 
 OURS = ("portal", "media-player", "asyncio_")
 
@@ -48,7 +48,7 @@ def nothing_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     left: list[str] = []
     provider = engines.Portal._provider
     leave_portal = engines.Portal._end
-    shut_down = engines._shut_down
+    shut_down = stepper._shut_down
 
     def look_and_leave(portal: engines.Portal) -> None:
         if provider._leases == 1:
@@ -65,7 +65,7 @@ def nothing_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     before = sockets()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines.Portal, "_end", look_and_leave)
-        patch.setattr(engines, "_shut_down", look_and_shut_down)
+        patch.setattr(stepper, "_shut_down", look_and_shut_down)
         yield
     # asyncio tells of lost exceptions, and of lost tasks, when they are collected.
     gc.collect()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 
 import pytest
 import trio
+import trio.testing
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder
 
 from trio_rtc.rtc import MediaTrack, engines, open_media
-from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.bridge import Bridge, open_bridge
 
 from .pairs import negotiate, open_channels, open_pair
 
@@ -87,6 +89,102 @@ async def test_a_busy_loop_lets_the_tasks_of_trio_run(engine: str) -> None:
             for _ in range(10):
                 await trio.sleep(0.001)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_busy_loop_hears_its_sockets(engine: str) -> None:
+    async def spin() -> int:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            came = asyncio.Event()
+            loop.add_reader(ours, came.set)
+            theirs.send(b"x")
+            while not came.is_set():  # noqa: ASYNC110  # It is never idle.
+                await asyncio.sleep(0)
+            loop.remove_reader(ours)
+        return 1
+
+    with trio.fail_after(30):
+        async with open_bridge() as bridge:
+            assert await bridge.run(spin) == 1
+
+
+async def test_timers_of_every_length(engine: str) -> None:
+    """A later one is set before an earlier one, and while the loop waits for that."""
+
+    async def wait(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        order.append(seconds)
+
+    order: list[float] = []
+    with trio.fail_after(30):
+        async with open_bridge() as bridge, trio.open_nursery() as nursery:
+            for seconds in (0.3, 0.05, 0.15, 0.0):
+                nursery.start_soon(bridge.run, wait, seconds)
+                await trio.sleep(0.01)
+    assert order == [0.0, 0.05, 0.15, 0.3]
+
+
+async def test_in_a_task_of_trio_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIO_RTC_ENGINE", "stepped")
+
+    def hand_over_more(bridge: Bridge) -> None:
+        done.append("first")
+        bridge.post(done.append, "on Trio")
+        asyncio.get_running_loop().call_soon(done.append, "second")
+
+    done: list[str] = []
+    async with open_bridge() as bridge:
+        bridge.call_soon(hand_over_more, bridge)
+        assert done == ["first", "second"]
+        await trio.testing.wait_all_tasks_blocked()
+    assert done == ["first", "second", "on Trio"]
+
+
+async def test_a_timer_that_is_set_without_a_turn_of_the_loop(engine: str) -> None:
+    def set_timer() -> None:
+        asyncio.get_running_loop().call_later(0.01, bridge.post, done.set)
+
+    done = trio.Event()
+    async with open_bridge() as bridge:
+        await bridge.run(asyncio.sleep, 0)
+        bridge.call_soon(set_timer)
+        with trio.fail_after(30):
+            await done.wait()
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+
+
+async def test_what_trio_answers_with_is_done_as_well(engine: str) -> None:
+    """Each side hands something over when it is called, and again."""
+
+    def on_loop(left: int) -> None:
+        bridge.post(on_trio, left)
+
+    def on_trio(left: int) -> None:
+        if left:
+            bridge.call_soon(on_loop, left - 1)
+        else:
+            done.set()
+
+    done = trio.Event()
+    async with open_bridge() as bridge:
+        bridge.call_soon(on_loop, 100)
+        with trio.fail_after(30):
+            await done.wait()
+
+
+def test_the_end_of_trio_ends_a_loop_that_nobody_left() -> None:
+    async def main() -> None:
+        engine = engines.Stepped()
+        await engine.enter()
+        engine.call_on_loop(lambda: asyncio.get_running_loop().call_later(3600, print))
+        await trio.testing.wait_all_tasks_blocked()
+        loops.append(engine._stepper.loop)
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    trio.run(main)
+    assert loops[0].is_closed()
 
 
 def test_inside_another_loop_there_is_a_thread() -> None:

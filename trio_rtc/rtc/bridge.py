@@ -103,9 +103,10 @@ class Bridge:
     def _guard(
         self, fail: Callable[[BaseException], object], fn: Callable[[*Ts], object], *args: *Ts
     ) -> None:
-        result = outcome.capture(fn, *args)
-        if isinstance(result, outcome.Error):
-            fail(result.error)
+        try:
+            fn(*args)
+        except BaseException as error:  # noqa: BLE001  # It is raised where it was handed over.
+            fail(error)
 
     # In Trio's thread.
 

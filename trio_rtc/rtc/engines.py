@@ -8,12 +8,8 @@ interpreter's lock. In a thread it works everywhere. ``TRIO_RTC_ENGINE`` in the 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import selectors
 import sys
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -21,9 +17,7 @@ import trio
 from anyio.from_thread import BlockingPortalProvider
 
 from .loop.ownership import start_owned
-
-BURST: Final = 0.002
-"""Seconds for which a busy loop may keep the other tasks of Trio waiting."""
+from .stepper import Stepper
 
 
 class Engine(Protocol):
@@ -111,16 +105,16 @@ async def _prepare_loop() -> asyncio.AbstractEventLoop:
 class Stepped:
     """A stock loop in a task of Trio: it runs while it has something to do, and then stops."""
 
-    _of_this_run: Final = trio.lowlevel.RunVar["_Stepper | None"]("asyncio loop", None)
+    _of_this_run: Final = trio.lowlevel.RunVar["Stepper | None"]("asyncio loop", None)
 
     def __init__(self) -> None:
-        self._stepper: _Stepper
+        self._stepper: Stepper
 
     async def enter(self) -> None:
         await trio.lowlevel.checkpoint()
         stepper = self._of_this_run.get()
         if stepper is None:
-            stepper = _Stepper()
+            stepper = Stepper()
             self._of_this_run.set(stepper)
             # Its owners are all who use it: none of their nurseries lasts as long as it does.
             trio.lowlevel.spawn_system_task(stepper.run, name="asyncio loop")
@@ -135,133 +129,10 @@ class Stepped:
             await self._stepper.ended.wait()
 
     def call_on_loop(self, fn: Callable[[], object]) -> None:
-        self._stepper.loop.call_soon(fn)
-        self._stepper.wake()
+        self._stepper.call(fn)
 
     def call_on_trio(self, fn: Callable[[], object]) -> None:
         self._stepper.posted.append(fn)
-
-
-class _Stepper:
-    """Runs a loop until nobody uses it any more."""
-
-    def __init__(self) -> None:
-        self.users = 0
-        self.ended = trio.Event()
-        self.posted: deque[Callable[[], object]] = deque()
-        self._selector = _Selector()
-        self.loop = asyncio.SelectorEventLoop(self._selector)
-        self.loop.set_task_factory(start_owned)
-        self._selector.stop = self.loop.stop
-        self._end: asyncio.Task[None] | None = None
-        self._woken = False
-        self._parked: trio.lowlevel.Task | None = None
-        self._due = math.inf
-        self._watching: trio.CancelScope | None = None
-
-    def wake(self) -> None:
-        """There is something to do that is no event of a socket or a timer."""
-        self._woken = True
-        if self._parked is not None:
-            task, self._parked = self._parked, None
-            trio.lowlevel.reschedule(task)
-
-    async def run(self) -> None:
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch)
-                while True:
-                    await self._run_until_idle()
-                    if self._has_ended:
-                        break
-                    if not self._woken:
-                        await self._park()
-                nursery.cancel_scope.cancel()
-        finally:
-            self.loop.close()
-            self.ended.set()
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._end is not None and self._end.done()
-
-    async def _park(self) -> None:
-        self._parked = trio.lowlevel.current_task()
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._parked = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    async def _watch(self) -> None:
-        """Wait for sockets and timers.
-
-        This stays registered with Trio while the other task runs the loop: what comes from Trio
-        is no event here.
-        """
-        while True:
-            with trio.CancelScope(deadline=self._due) as self._watching:
-                await trio.lowlevel.wait_readable(self._selector.fileno())
-            self._watching = None
-            await self._run_until_idle()
-            if self._has_ended:
-                self.wake()
-
-    async def _run_until_idle(self) -> None:
-        while True:
-            if not self.users and self._end is None:
-                self._end = self.loop.create_task(_shut_down())
-            self._woken = False
-            self._selector.begin()
-            self.loop.run_forever()
-            while self.posted:
-                self.posted.popleft()()
-            if self._selector.is_idle:
-                break
-            await trio.lowlevel.cancel_shielded_checkpoint()
-        timeout = self._selector.timeout
-        self._due = math.inf if timeout is None else trio.current_time() + timeout
-        # One that comes too early does no harm, and is cheaper than one that is set anew.
-        if self._watching is not None and self._watching.deadline > self._due:
-            self._watching.deadline = self._due
-
-
-class _Selector(selectors.DefaultSelector):
-    """It never waits: a loop that has to wait is stopped.
-
-    Attributes:
-        is_idle: whether it was stopped for that.
-        timeout: for how many seconds it would have waited then; None: for ever.
-    """
-
-    stop: Callable[[], None]
-
-    def begin(self) -> None:
-        self.is_idle = False
-        self.timeout: float | None = None
-        self._until = time.monotonic() + BURST
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        events = super().select(0)
-        if not events and (timeout is None or timeout > 0):
-            self.is_idle = True
-            self.timeout = timeout
-            self.stop()
-        elif time.monotonic() > self._until:
-            self.stop()
-        return events
-
-
-async def _shut_down() -> None:
-    """End what is left on a loop, as `asyncio.run` does."""
-    loop = asyncio.get_running_loop()
-    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()
 
 
 ENGINES: Final[dict[str, Callable[[], Engine]]] = {"stepped": Stepped, "portal": Portal}
