@@ -156,8 +156,13 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
     async def _wait_opened(self) -> None:
         """Wait until the channel has been opened, though it may have ended since."""
         await trio.lowlevel.checkpoint()
+        await self._until_opened()
+
+    async def _until_opened(self) -> None:
+        """The same, without a checkpoint if there is nothing to wait for."""
         self._check_not_closed()
-        await self._opened.wait()
+        if not self._opened.is_set():
+            await self._opened.wait()
         if not self._was_open:
             self._check_usable()
 
@@ -176,8 +181,14 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """
         if not isinstance(value, str | bytes):
             raise TypeError(f"a message is str or bytes, not {type(value).__name__}")
-        async with self._sending:
-            await self.wait_open()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._sending.locked():
+            await self._sending.acquire()
+        else:
+            self._sending.acquire_nowait()
+        try:
+            await self._until_opened()
+            self._check_usable()
             data = value.encode() if isinstance(value, str) else value
             size = len(data)
             if size > self.max_message_size:
@@ -191,6 +202,10 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 await self._outbox.send_split(data, is_text=isinstance(value, str))
             self._messages_sent += 1
             self._bytes_sent += size
+        finally:
+            self._sending.release()
+        # After it is handed over, so that it goes out in this turn of Trio already.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _wait_writable(self) -> None:
         """Wait until a part of a stream may be sent at once."""
@@ -213,19 +228,26 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
             raise trio.BusyResourceError("another task is receiving from this channel")
         self._receiving = True
         try:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
+            waited = False
             while True:
                 self._check_not_closed()
                 if self._inbox:
                     try:
-                        return self._inbox.get()
+                        message = self._inbox.get()
                     finally:
                         self._give_credit()
+                    if not waited:
+                        await trio.lowlevel.cancel_shielded_checkpoint()
+                    return message
                 if self._ended.is_set() or self._fault:
+                    if not waited:
+                        await trio.lowlevel.cancel_shielded_checkpoint()
                     if self._is_in_order:
                         raise trio.EndOfChannel
                     raise self._loss()
                 await self._receiver.park()
+                waited = True
         finally:
             self._receiving = False
 
@@ -251,13 +273,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
 
     async def _close(self) -> None:
         """The same, without a word about a loss."""
-        if not self._closed:
-            self._closed = True
-            if self._inbox is not None:
-                self._inbox.clear()
-            self._wake()
-            if not self._ended.is_set():
-                self._bridge.call_soon(self._loop_channel.close)
+        self._start_closing()
         await trio.lowlevel.checkpoint()
         buffered = math.inf if self._outbox.used else 0
         while not self._ended.is_set():
@@ -272,6 +288,16 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 if left >= buffered:
                     break
                 buffered = left
+
+    def _start_closing(self) -> None:
+        """Close without waiting, and without reading what comes."""
+        if not self._closed:
+            self._closed = True
+            if self._inbox is not None:
+                self._inbox.clear()
+            self._wake()
+            if not self._ended.is_set():
+                self._bridge.call_soon(self._loop_channel.close)
 
     @property
     def _is_in_order(self) -> bool:
