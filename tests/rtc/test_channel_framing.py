@@ -303,7 +303,9 @@ def test_an_extension_that_takes_more_or_less() -> None:
     assert find_extension(of(300_000, 1000)) == ChannelExtension(300_000, 1000)
 
 
-@pytest.mark.parametrize("value", ["2 1048576 1", "1 1000 1000000", "1 -5 5", "1", "1 x y"])
+@pytest.mark.parametrize(
+    "value", ["2 1048576 1", "1 1000 1000000", "1 1048576 0", "1 -5 5", "1", "1 x y"]
+)
 def test_an_extension_that_is_none_of_ours(value: str) -> None:
     line = f"a=x-trio-rtc-channels:{value}\r\n"
     assert find_extension(SDP.replace("m=", f"{line}m=")) is None

@@ -94,6 +94,17 @@ async def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
             await connection.create_data_channel(**arguments)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"id": 3.0}, {"id": "3"}, {"max_retransmits": 1.5}, {"label": b"x"}, {"protocol": None}],
+)
+async def test_options_of_other_types(options: dict[str, Any]) -> None:
+    arguments = {"label": "chat", **options}
+    async with open_peer_connection() as connection:
+        with pytest.raises(TypeError, match=next(iter(options))):
+            await connection.create_data_channel(**arguments)
+
+
 async def test_an_id_that_is_in_use() -> None:
     async with open_peer_connection() as connection:
         await connection.create_data_channel("one", id=3)

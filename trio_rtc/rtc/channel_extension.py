@@ -60,7 +60,7 @@ def with_extension(sdp: str) -> str:
 def find_extension(sdp: str) -> ChannelExtension | None:
     """What a remote description tells of it, if anything, as far as we make use of it."""
     match = _LINE.search(sdp.partition("\nm=")[0])
-    if match is None or int(match[1]) < _SMALLEST_WINDOW:
+    if match is None or int(match[1]) < _SMALLEST_WINDOW or not int(match[2]):
         return None
     return ChannelExtension(
         min(int(match[1]), OURS.window), min(int(match[2]), OURS.max_message_size)

@@ -39,8 +39,11 @@ class ChannelParameters:
         """See that a channel can be created with these (W3C WebRTC, section 6.1.1.3).
 
         Raises:
-            ValueError: no.
+            TypeError, ValueError: no.
         """
+        for name in ("label", "protocol"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"the {name} is a str, not {type(getattr(self, name)).__name__}")
         if self.max_packet_life_time is not None and self.max_retransmits is not None:
             raise ValueError("max_packet_life_time and max_retransmits exclude each other")
         if self.negotiated and self.id is None:
@@ -51,6 +54,8 @@ class ChannelParameters:
             ("id", 65534),
         ):
             value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                raise TypeError(f"{name} is an int, not {type(value).__name__}")
             if value is not None and not 0 <= value <= highest:
                 raise ValueError(f"{name} is {value}, and not from 0 to {highest}")
         for name in ("label", "protocol"):
