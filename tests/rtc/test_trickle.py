@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from aioice import stun
+from aioice.ice import get_host_addresses
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.rtc import IceServer
@@ -105,6 +109,85 @@ async def test_a_server_with_a_name_that_nobody_has(caplog: pytest.LogCaptureFix
         await exchange(alice, bob)
         with trio.fail_after(20):
             await until(lambda: is_ended(alice))
+
+
+@contextmanager
+def stun_server(host: str, attributes: dict[str, Any]) -> Iterator[str]:
+    """The URL of a server that answers whatever is asked with these."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock, ThreadPoolExecutor() as threads:
+        sock.bind((host, 0))
+
+        def serve() -> None:
+            while data := sock.recvfrom(2000):
+                if not data[0]:
+                    return
+                request = stun.parse_message(data[0])
+                answer = stun.Message(
+                    request.message_method,
+                    stun.Class.RESPONSE,
+                    request.transaction_id,
+                    dict(attributes),
+                )
+                sock.sendto(bytes(answer), data[1])
+
+        serving = threads.submit(serve)
+        port = sock.getsockname()[1]
+        yield f"stun:[{host}]:{port}" if ":" in host else f"stun:{host}:{port}"
+        sock.sendto(b"", (host, port))
+        serving.result()
+
+
+async def candidates_of(alice: Peer) -> list[str]:
+    """What has been found when all servers have had their say."""
+    alice.described.set()
+    alice.forwards = False
+    await alice.connection.create_data_channel("chat")
+    await alice.connection.set_local_description()
+    await until(lambda: is_ended(alice))
+    return types(alice)
+
+
+async def test_a_server_of_the_old_kind() -> None:
+    with stun_server(host_address(), {"MAPPED-ADDRESS": ("192.0.2.77", 7)}) as url:
+        async with open_pair(ice_servers=[url]) as (alice, _):
+            assert "srflx" in await candidates_of(alice)
+            assert any(" 192.0.2.77 7 typ srflx" in c.candidate for c in alice.candidates)
+
+
+@pytest.mark.parametrize(
+    "attributes", [{}, {"XOR-MAPPED-ADDRESS": ("0.0.0.0", 7)}, {"XOR-MAPPED-ADDRESS": ("::1", 0)}]
+)
+async def test_an_answer_without_an_address_keeps_no_other_from_being_heard(
+    attributes: dict[str, Any],
+) -> None:
+    useful = {"XOR-MAPPED-ADDRESS": ("192.0.2.77", 7)}
+    with stun_server(host_address(), attributes) as bad, stun_server(host_address(), useful) as url:
+        async with open_pair(ice_servers=[bad, url]) as (alice, _):
+            assert (await candidates_of(alice)).count("srflx") == 1
+
+
+async def test_a_server_that_has_an_ipv6_address() -> None:
+    addresses = get_host_addresses(use_ipv4=False, use_ipv6=True)
+    if not addresses:
+        pytest.skip("this machine has no IPv6 address but that of loopback")
+    with stun_server(addresses[0], {"XOR-MAPPED-ADDRESS": ("2001:db8::77", 7)}) as url:
+        async with open_pair(ice_servers=[url]) as (alice, _):
+            assert "srflx" in await candidates_of(alice)
+            (found,) = {c.candidate for c in alice.candidates if " srflx " in c.candidate}
+            assert " 2001:db8::77 7 typ srflx raddr " in found
+
+
+async def test_who_wants_tls_is_not_asked_without(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host_address(), 0))
+        url = "turns:{}:{}?transport=udp".format(*sock.getsockname())
+        async with open_pair(ice_servers=[IceServer(url, "u", "p")]) as (alice, _):
+            assert set(await candidates_of(alice)) == {"host", "end"}
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.recv(2000)
+    assert f"{url} is not asked" in caplog.text
 
 
 @needs_coturn

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from ..errors import BadIceServer
+from .ice_url import parse_ice_url
 
 ENVIRONMENT_VARIABLE: Final = "TRIO_RTC_ICE_SERVERS"
 
@@ -38,8 +38,8 @@ class IceServer:
         if not self.url_list:
             raise BadIceServer("an ICE server needs a URL")
         for url in self.url_list:
-            _check_url(url)
-            if url.startswith("turn") and (self.username is None or self.credential is None):
+            is_turn = parse_ice_url(url).is_turn
+            if is_turn and (self.username is None or self.credential is None):
                 raise BadIceServer(f"{url}: a TURN server needs a username and a credential")
 
     @property
@@ -92,14 +92,3 @@ class _JsonServer(msgspec.Struct):
     urls: str | list[str]
     username: str | None = None
     credential: str | None = None
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = parse_stun_turn_uri(url)
-    except ValueError as error:
-        raise BadIceServer(f"{url!r} is not the URL of a STUN or TURN server: {error}") from error
-    if not 1 <= parts["port"] <= 65535:
-        raise BadIceServer(f"{url!r} has a port outside of 1 to 65535")
-    if parts.get("transport") not in (None, "udp", "tcp"):
-        raise BadIceServer(f"{url!r} has a transport other than udp and tcp")

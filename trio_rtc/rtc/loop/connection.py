@@ -247,7 +247,9 @@ def _for_aiortc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
     # Never None, which would stand for a public server of aiortc's choice.
     return [
         RTCIceServer(
-            urls=list(server.url_list), username=server.username, credential=server.credential
+            urls=[url for url in server.url_list if "[" not in url],  # It cannot read these.
+            username=server.username,
+            credential=server.credential,
         )
         for server in servers
     ]

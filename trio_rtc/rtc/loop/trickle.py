@@ -14,12 +14,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aioice.candidate import Candidate
-from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
+from aioice.ice import StunProtocol, relayed_candidate
 from aioice.stun import TransactionError, TransactionFailed
 from aiortc import RTCIceCandidate, RTCIceGatherer, RTCPeerConnection
-from aiortc.rtcicetransport import candidate_from_aioice, parse_stun_turn_uri
+from aiortc.rtcicetransport import candidate_from_aioice
 
 from ..ice_server import IceServer
+from ..ice_url import parse_ice_url
+from .reflexive import can_reach, reflexive_candidate
 
 if TYPE_CHECKING:
     from aioice import Connection
@@ -73,31 +75,29 @@ class Trickle:
     def _queries(
         self, server: IceServer, url: str
     ) -> list[Awaitable[tuple[Candidate, StunProtocol | None]]]:
-        parts: dict[str, Any] = parse_stun_turn_uri(url)
-        address = (parts["host"], parts["port"])
-        if parts["scheme"] in ("turn", "turns"):
+        where = parse_ice_url(url)
+        if not where.is_spoken:
+            logger.warning("%s is not asked: only TURN over TCP can be had with TLS", url)
+            return []
+        if where.is_turn:
             return [
                 relayed_candidate(
                     component=1,
                     hide_related_address=self._relay_only,
                     protocol_factory=lambda: StunProtocol(self._connection),
-                    turn_server=address,
+                    turn_server=(where.host, where.port),
                     turn_username=server.username,
                     turn_password=server.credential,
-                    turn_ssl=parts["scheme"] == "turns",
-                    turn_transport=parts["transport"],
+                    turn_ssl=where.scheme == "turns",
+                    turn_transport=where.transport,
                 )
             ]
-        if parts["scheme"] == "stuns":
-            logger.warning("%s is not asked: STUN over TLS is not spoken here", url)
-            return []
         if self._relay_only:
             return []
-        # aioice looks up the server's IPv4 address, which IPv6 sockets cannot reach.
         return [
-            server_reflexive_candidate(protocol, address)
+            reflexive_candidate(protocol, where.host, where.port)
             for protocol in self._connection._protocols
-            if "." in protocol.local_candidate.host
+            if can_reach(protocol, where.host)
         ]
 
     async def _ask(self, url: str, query: Awaitable[tuple[Candidate, StunProtocol | None]]) -> None:
