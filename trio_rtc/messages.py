@@ -7,6 +7,7 @@ those of the one before it.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
@@ -47,6 +48,14 @@ class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     def is_end(self) -> bool:
         """Whether this is the end-of-candidates indication."""
         return not self.candidate
+
+    @property
+    def generation(self) -> str | None:
+        """The user name fragment of the ICE generation that it belongs to, where it tells."""
+        if self.username_fragment:
+            return self.username_fragment
+        found = re.search(r"\bufrag (\S+)", self.candidate)  # RFC 8839, section 5.4.
+        return found[1] if found else None
 
 
 class Bye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bye"):

@@ -6,7 +6,6 @@ drives it says what has been done in the meantime.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
@@ -107,7 +106,7 @@ class Negotiation:
         self._state = _State.NEW
         self._established = False
         self._remote_has_ids = False
-        self._ufrags: set[str] = set()
+        self._has_remote = False
         self._early: list[IceCandidate] = []
         # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
         # newest whose exchange is complete, and the newest that came to nothing.
@@ -164,12 +163,11 @@ class Negotiation:
             self._failed = self._offered
         self._state = _State.STABLE
 
-    def applied(self, description: SessionDescription) -> list[IceCandidate]:
+    def applied(self) -> list[IceCandidate]:
         """A remote description has been applied; the candidates that waited for it come out."""
-        # Those of a generation before this one are no more (RFC 8838, section 16).
-        self._ufrags = set(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.MULTILINE))
+        self._has_remote = True
         early, self._early = self._early, []
-        return [candidate for candidate in early if self._belongs(candidate)]
+        return [candidate for candidate in early if not self._is_stale(candidate.call)]
 
     def completed(self, *, needs_offer: bool = False) -> None:
         """Our answer has been sent, or theirs applied.
@@ -220,24 +218,13 @@ class Negotiation:
                 # Theirs, if their offer, which crosses ours, is still to come.
                 return self._keep(candidate)
             return Drop("a candidate of another call")
-        if not self._ufrags:
-            return self._keep(candidate)
-        return AddCandidate(candidate) if self._belongs(candidate) else Drop("a late candidate")
+        return AddCandidate(candidate) if self._has_remote else self._keep(candidate)
 
     def _keep(self, candidate: IceCandidate) -> Action:
         if len(self._early) >= EARLY_LIMIT:
             return Drop("too many early candidates")
         self._early.append(candidate)
         return Keep()
-
-    def _belongs(self, candidate: IceCandidate) -> bool:
-        """Whether a candidate is of a description that was applied, as far as it tells."""
-        if self._is_stale(candidate.call):
-            return False
-        ufrag = candidate.username_fragment
-        if not ufrag and (found := re.search(r"\bufrag (\S+)", candidate.candidate)):
-            ufrag = found[1]
-        return not ufrag or ufrag in self._ufrags
 
     def _receive_offer(self, offer: SessionDescription) -> Action:
         if self._established and self._is_stale(offer.call):
@@ -269,5 +256,7 @@ class Negotiation:
         return Accept(answer)
 
     def _set_remote_call(self, call: str | None) -> None:
-        self._call = call
-        self._remote_has_ids = call is not None
+        # A call that stands keeps its id, also if a message of it comes without.
+        if not self._established:
+            self._call = call
+            self._remote_has_ids = call is not None

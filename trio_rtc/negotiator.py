@@ -96,7 +96,7 @@ class Negotiator:
 
     async def _apply(self, description: SessionDescription) -> None:
         await self._connection.set_remote_description(description)
-        for candidate in self._negotiation.applied(description):
+        for candidate in self._negotiation.applied():
             self.hear(candidate)
 
     async def renegotiate(self) -> bool:

@@ -8,10 +8,12 @@ import trio
 from trio_rtc.call import Call
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import CallError, SignalingError
+from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer
 from trio_rtc.testing import MemoryHub, describe
 
+from ..rtc.test_descriptions import OFFER, VIDEO_OFFER
 from .both_sides import next_track, open_both, open_chat, works
 
 
@@ -115,6 +117,19 @@ async def test_an_offer_that_cannot_be_sent_is_taken_back(
         await ends.alice.add_track(audio)
         kinds = sorted([(await next_track(ends.bob)).kind for _ in range(2)])
         assert kinds == ["audio", "video"]
+
+
+async def test_an_offer_of_other_sections_ends_neither_this_call_nor_others() -> None:
+    async with open_both() as ends:
+        ours, theirs = await open_chat(ends)
+        for call in (ends.alice._controls._negotiation.call, None):  # type: ignore[attr-defined]
+            for sdp in (OFFER, VIDEO_OFFER):
+                offer = SessionDescription(type="offer", sdp=sdp, call=call)
+                await ends.alice_signaling.send("bob", encode(offer))
+                await works(ours, theirs)
+        await ends.alice.restart()
+        await works(ours, theirs)
+        assert ends.bob.end is None
 
 
 async def test_a_call_that_ends_while_a_track_is_added() -> None:

@@ -123,6 +123,29 @@ async def test_a_direction_that_goes_without_saying() -> None:
         assert "a=recvonly" in answer.sdp
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        OFFER.replace("\r\n", "\n"),
+        OFFER.replace("\r\n", "  \r\n"),
+        OFFER.rstrip(),
+        OFFER + "\r\n",
+        # What is said for all sections at once.
+        SESSION + CREDENTIALS + FINGERPRINT + CHANNELS + PORT,
+        OFFER.replace("t=0 0", "t=0 0\r\na=ice-lite"),
+        OFFER + "a=ice-options:ice2 trickle\r\n",
+        OFFER.replace("a=mid:0\r\n", "").replace("a=group:BUNDLE 0\r\n", ""),
+        OFFER.replace("mid:0", "mid:data").replace("BUNDLE 0", "BUNDLE data"),
+        OFFER.replace("IP4 0.0.0.0", "IP6 ::"),
+        OFFER.replace("s=-", "s= ") + "b=AS:30\r\na=tls-id:abc3de65cddef001be82\r\n",
+        OFFER.replace("sha-256", "SHA-256"),
+        VIDEO_OFFER + "a=extmap:3/sendonly urn:example:1 with=more\r\n",
+    ],
+)
+async def test_an_offer_as_others_write_it(other: str) -> None:
+    await offer_to_us(other)
+
+
 async def test_a_provisional_answer() -> None:
     with trio.fail_after(30):
         async with open_pair() as (alice, bob):

@@ -8,12 +8,13 @@ from functools import partial
 import pytest
 import trio
 
+from trio_rtc.messages import IceCandidate
 from trio_rtc.rtc import DataChannel, open_media
 from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.ice_path import IcePath
 
 from .cutting import cut
-from .pairs import Peer, negotiate, open_channels
+from .pairs import Peer, negotiate, open_channels, open_pair
 
 
 async def works(ours: DataChannel, theirs: DataChannel) -> None:
@@ -35,6 +36,10 @@ async def wait_for(peer: Peer, state: str, times: int = 1) -> None:
 
 def is_replaced(path: IcePath, agent: object) -> bool:
     return path._agent is not agent
+
+
+def has_restarted(path: IcePath) -> bool:
+    return not path.is_restarting
 
 
 def credentials(peer: Peer) -> set[str]:
@@ -126,6 +131,55 @@ async def test_a_restart_that_fails_keeps_what_there_is() -> None:
             ends = [candidate for candidate in peer.candidates if candidate.is_end]
             await other.connection.add_ice_candidate(ends[-1])
         await works(ours, theirs)
+
+
+async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
+    async with open_channels() as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        await eventually(lambda: alice.candidates[-1].is_end and bob.candidates[-1].is_end)
+        both = (alice, bob, len(alice.candidates)), (bob, alice, len(bob.candidates))
+        alice.forwards = bob.forwards = False
+        await restart(alice, bob)
+        for peer, other, late in both:
+            for candidate in peer.candidates[:late]:
+                await other.connection.add_ice_candidate(candidate)
+        for peer, _, _ in both:
+            [path] = peer.connection._loop_connection.exchange.paths()
+            assert path.is_restarting
+            assert not path._described_agent.remote_candidates
+        for peer, other, late in both:
+            for candidate in peer.candidates[late:]:
+                await other.connection.add_ice_candidate(candidate)
+        for peer, _, _ in both:
+            [path] = peer.connection._loop_connection.exchange.paths()
+            await eventually(partial(has_restarted, path))
+        await works(ours, theirs)
+
+
+@pytest.mark.parametrize("purpose", ["dtls", "path"])
+async def test_what_is_of_no_description_does_not_count(
+    purpose: private.Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as what is late of a call before, without or with what is private."""
+    monkeypatch.setitem(private.ATTRIBUTES, purpose, {private.CONNECTION: ["_gone"]})
+    private.can.cache_clear()
+    late = "candidate:1 1 udp 1 192.0.2.1 5000 typ host ufrag zzzz"
+    try:
+        async with open_pair() as (alice, bob):
+            await alice.connection.create_data_channel("chat")
+            await bob.connection.set_remote_description(
+                await alice.connection.set_local_description()
+            )
+            for candidate in (
+                IceCandidate(candidate=late, sdp_mid="0"),
+                IceCandidate(candidate="", sdp_mid="0", username_fragment="zzzz"),
+            ):
+                await bob.connection.add_ice_candidate(candidate)
+            [transport] = bob.connection._loop_connection.sections.ice_transports()
+            assert not transport._connection.remote_candidates
+            assert not transport._connection._remote_candidates_end
+    finally:
+        private.can.cache_clear()
 
 
 async def test_a_restart_that_is_taken_back() -> None:

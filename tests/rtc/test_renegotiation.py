@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 import trio
+from msgspec.structs import replace
 
 from trio_rtc.errors import NegotiationError
 from trio_rtc.rtc import DataChannel, MediaTrack, open_media, open_peer_connection
@@ -139,3 +143,54 @@ async def test_there_is_nothing_to_take_back() -> None:
         with pytest.raises(NegotiationError, match="take back") as caught:
             await connection.roll_back()
         assert caught.value.code == "wrong_state"
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "another kind": lambda sdp: sdp.replace("m=audio", "m=video").replace("PCMU", "VP8"),
+    "another id": lambda sdp: re.sub(r"a=mid:0\b", "a=mid:7", sdp).replace("BUNDLE 0", "BUNDLE 7"),
+    "another order": lambda sdp: "m=".join([(parts := sdp.split("m="))[0], parts[2], parts[1]]),
+    "one missing": lambda sdp: sdp[: sdp.index("m=application")].replace("BUNDLE 0 1", "BUNDLE 0"),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+async def test_an_offer_that_changes_a_section_is_refused_and_breaks_nothing(how: str) -> None:
+    with trio.fail_after(60):
+        async with (
+            open_media(audio="tone") as [track],
+            open_pair() as (alice, bob),
+        ):
+            await alice.connection.add_track(track)
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            offer = await alice.connection.create_offer()
+            changed = replace(offer, sdp=CHANGES[how](offer.sdp))
+            assert changed != offer
+            with pytest.raises(NegotiationError, match=r"before$") as caught:
+                await bob.connection.set_remote_description(changed)
+            assert caught.value.code == "bad_description"
+            await works(ours, theirs)
+            await negotiate(alice, bob)
+            await works(ours, theirs)
+
+
+async def test_a_rejected_section_makes_room_for_another() -> None:
+    with trio.fail_after(60):
+        async with open_media(audio="tone") as [track], open_pair() as (alice, bob):
+            await alice.connection.add_track(track)
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            offer = await alice.connection.create_offer()
+            rejecting = re.sub(r"m=audio \d+", "m=audio 0", offer.sdp).replace("LE 0 1", "LE 1")
+            assert "m=audio 0 " in rejecting
+            recycling = re.sub(r"a=mid:0\b", "a=mid:7", offer.sdp).replace("BUNDLE 0", "BUNDLE 7")
+            for sdp in (rejecting, recycling):
+                await bob.connection.set_remote_description(replace(offer, sdp=sdp))
+                answer = await bob.connection.set_local_description()
+                assert answer.sdp.count("m=") == 2
+            assert "a=mid:7" in answer.sdp
+            await works(ours, theirs)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiortc import RTCRtpCodecCapability, RTCRtpCodecParameters, RTCRtpSender
+from aiortc.codecs import CODECS
+from aiortc.rtcpeerconnection import find_common_codecs
+from aiortc.sdp import SessionDescription
 
 from ...errors import MediaError, NegotiationError
 
@@ -51,6 +54,15 @@ def common(
         )
     types = [codec.payloadType for codec in chosen]
     return chosen + [codec for codec in codecs if codec.parameters.get("apt") in types]
+
+
+def without_common(offer: SessionDescription) -> list[str]:
+    """The ids of the media sections of an offer that have no codec which we have."""
+    return [
+        media.rtp.muxId
+        for media in offer.media
+        if media.kind in KINDS and not find_common_codecs(CODECS[media.kind], media.rtp.codecs)
+    ]
 
 
 def _all(kind: str) -> list[RTCRtpCodecCapability]:

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from aiortc import RTCIceCandidate
 from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...messages import IceCandidate, SessionDescription
+from .section_text import join, mid_of, split
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """Of a peer that does not say (RFC 8841, section 6.1)."""
 
 SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
 """RFC 8841, section 4.2, and the form of its drafts."""
+
+
+MAX_SECTIONS = 128
+MAX_LINES = 1000
+"""More would be no call, and reading them would take longer than others can wait.
+
+The time that aiortc needs grows with the square of either.
+"""
+
+
+OF_CANDIDATES = ("a=candidate:", "a=end-of-candidates")
+
+
+def separate_candidates(description: SessionDescription) -> tuple[str, list[IceCandidate]]:
+    """A remote description without the candidates in it, and these as if each had come alone.
+
+    aiortc 1.16 takes those of the last section in a bundle; they are in the first (RFC 9429,
+    section 5.2.1).
+
+    Raises:
+        NegotiationError: ``bad_description``: it is too long.
+    """
+    session, *sections = split(description.sdp)
+    candidates = []
+    parts = []
+    for number, part in enumerate([session, *sections]):
+        # The end may be told once for all sections (RFC 8840, section 4.2).
+        index = number - 1 if number else None
+        mid = mid_of(part) or None
+        for line in part:
+            if line.startswith("a=candidate:"):
+                text = line.removeprefix("a=")
+            elif line == "a=end-of-candidates":
+                text = ""
+            else:
+                continue
+            candidates.append(IceCandidate(candidate=text, sdp_mid=mid, sdp_m_line_index=index))
+        parts.append([line for line in part if not line.startswith(OF_CANDIDATES)])
+    if len(sections) > MAX_SECTIONS:
+        raise _bad(description, f"it has {len(sections)} sections, and not up to {MAX_SECTIONS}")
+    if max(map(len, parts)) > MAX_LINES:
+        raise _bad(description, f"one of its sections has more than {MAX_LINES} lines")
+    return join(parts), candidates
 
 
 def parse_remote(description: SessionDescription) -> ParsedDescription:
@@ -42,6 +88,30 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
         if why := _fault_of(media):
             raise _bad(description, f"its section {index} {why}")
     return parsed
+
+
+def check_succession(
+    description: SessionDescription,
+    parsed: ParsedDescription,
+    before: Sequence[MediaDescription],
+    rejected: Collection[str],
+) -> None:
+    """See that an offer keeps the sections of the description before it (RFC 3264, section 8).
+
+    Only what was rejected may make room for another (RFC 9429, section 5.2.2). aiortc 1.16 would
+    find out when it is too late to go back.
+
+    Raises:
+        NegotiationError: ``bad_description``.
+    """
+    if len(parsed.media) < len(before):
+        raise _bad(description, f"it has fewer than the {len(before)} sections of before")
+    known = {media.rtp.muxId for media in before}
+    for index, (old, new) in enumerate(zip(before, parsed.media, strict=False)):
+        is_same = (old.kind, old.rtp.muxId) == (new.kind, new.rtp.muxId)
+        makes_room = old.rtp.muxId in rejected and new.rtp.muxId not in known
+        if not is_same and not makes_room:
+            raise _bad(description, f"its section {index} is another than before")
 
 
 def _fault_of(media: MediaDescription) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -17,13 +17,15 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import OperationError
+from aiortc.sdp import MediaDescription
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
-from . import descriptions
+from . import descriptions, sctp
 from .candidates import LocalCandidates, transports
+from .codecs import without_common
 from .ice_path import IcePath
 from .ownership import Owner
 from .private import can
@@ -71,6 +73,7 @@ class Exchange:
         self._rollback: Rollback | None = None
         self._restart_wanted = False
         self._remote_extension: ChannelExtension | None = None
+        self._agreed: list[MediaDescription] = []
         self._rejected: list[str] = []
 
     @property
@@ -213,12 +216,14 @@ class Exchange:
             await asyncio.wait(self._gathering, timeout=0.001 if unbound else None)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
-        self._rejected = rejected(description.sdp)
-        description = SessionDescription(
-            type=description.type,
-            sdp=without_rejections(description.sdp, one_transport=self._sections.has_one_transport),
-        )
-        parsed = descriptions.parse_remote(description)
+        text, candidates = descriptions.separate_candidates(description)
+        rejections = rejected(text)
+        description, parsed = self._without(rejections, description.type, text)
+        if description.type == "offer" and (unusable := without_common(parsed)):
+            # The section whose transport all will share cannot be done without.
+            needed = None if self._agreed else descriptions.bundle_owner(parsed)
+            rejections += [mid for mid in unusable if mid != needed]
+            description, parsed = self._without(rejections, description.type, text)
         sdp = descriptions.to_be_applied(description, parsed)
         wanted = "stable" if description.type == "offer" else "have-local-offer"
         if self._pc.signalingState != wanted:
@@ -226,6 +231,8 @@ class Exchange:
                 f"an {description.type} does not fit the state {self._pc.signalingState!r}",
                 code="wrong_state",
             )
+        if description.type == "offer":
+            descriptions.check_succession(description, parsed, self._agreed, self._rejected)
         if self._pc.remoteDescription is None:
             # What runs in a channel stays as it began.
             self._remote_extension = find_extension(description.sdp)
@@ -252,24 +259,38 @@ class Exchange:
                 f"the {description.type} of the other side cannot be applied: {error}",
                 code="bad_description",
             ) from error
+        if self._remote_extension is not None:
+            sctp.speed_up(self._pc)
+        self._agreed = parsed.media
+        self._rejected = rejections
         self._sections.bundle(parsed)
         if len(self._sections.ice_transports()) == 1:
-            # What comes later shares the one transport, and needs no other for the time being.
+            # What comes later needs no other for the time being.
             self._configuration.bundlePolicy = RTCBundlePolicy.MAX_BUNDLE
+            self._sections.settle_on_one_transport()
         self._learn_credentials(parsed)
         self._on_descriptions()
+        if candidates:
+            self._owner.start(self._add_ice_candidates(candidates))
+
+    def _without(
+        self, rejections: Sequence[str], kind: DescriptionType, sdp: str
+    ) -> tuple[SessionDescription, ParsedDescription]:
+        """A description as aiortc can take it, with no section that either side rejects."""
+        one_transport = self._sections.has_one_transport
+        sdp = without_rejections(sdp, rejections, one_transport=one_transport)
+        description = SessionDescription(type=kind, sdp=sdp)
+        return description, descriptions.parse_remote(description)
 
     def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
         """The paths that a description of the other side tells the credentials of."""
-        found: dict[str, IcePath] = {}
         if not can("path"):
-            return found
+            return {}
+        found: dict[IcePath, str] = {}
         for mid, transport in transports(self._pc, str(parsed)):
-            path = self._path(transport)
             # In a bundle the first section speaks for all.
-            if path not in found.values():
-                found[mid] = path
-        return found
+            found.setdefault(self._path(transport), mid)
+        return {mid: path for path, mid in found.items()}
 
     async def _follow_restart(self, kind: str, parsed: ParsedDescription) -> None:
         """Before a description: the agents that its credentials are for (RFC 8839, 4.4.1.1.1)."""
@@ -289,8 +310,9 @@ class Exchange:
                 await self._abandon_restart()
 
     def _learn_credentials(self, parsed: ParsedDescription) -> None:
+        by_mid = self._by_mid(parsed)
         for media in parsed.media:
-            path = self._by_mid(parsed).get(media.rtp.muxId)
+            path = by_mid.get(media.rtp.muxId)
             if path is not None and media.ice is not None:
                 path.remote = media.ice
                 if path.is_restarting:
@@ -302,21 +324,51 @@ class Exchange:
             raise NegotiationError(
                 "a candidate needs the description that it belongs to", code="wrong_state"
             )
+        if not self._is_described(candidate.generation):
+            return
         if not candidate.is_end:
-            with self._owner.owning():
-                await self._pc.addIceCandidate(descriptions.parse_candidate(candidate))
-                for path in self.paths():
-                    path.hurry()
+            await self._add_ice_candidate(candidate)
+            for path in self.paths():
+                path.hurry()
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
         for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
-            if named and transport not in seen:
+            meant = not can("path") or self._path(transport).is_meant(candidate.generation)
+            if named and meant and transport not in seen:
                 with self._owner.owning():
                     await transport.addRemoteCandidate(None)
             seen.add(transport)
+
+    def _is_described(self, generation: str | None) -> bool:
+        """Whether the description that was applied is of this generation (RFC 8838, section 16)."""
+        known = {media.ice.usernameFragment for media in self._agreed if media.ice is not None}
+        return generation is None or generation in known
+
+    async def _add_ice_candidate(self, candidate: IceCandidate) -> None:
+        parsed = descriptions.parse_candidate(candidate)
+        paths = self.paths()
+        meant = (path for path in paths if path.is_meant(candidate.generation))
+        if not paths or any(path.takes(parsed) for path in meant):
+            with self._owner.owning():
+                await self._pc.addIceCandidate(parsed)
+
+    async def _add_ice_candidates(self, candidates: Sequence[IceCandidate]) -> None:
+        """Add those that came with a description: all at once, and the end after them."""
+        found = (self._add_ice_candidate(c) for c in candidates if not c.is_end)
+        for error in await asyncio.gather(*found, return_exceptions=True):
+            if isinstance(error, NegotiationError):
+                logger.warning("%s", error, extra={"code": error.code})
+            elif error is not None:
+                raise error
+        for path in self.paths():
+            path.hurry()
+        for candidate in candidates:
+            if candidate.is_end:
+                await self.add_ice_candidate(candidate)
+        self._on_descriptions()
 
 
 def _description(description: RTCSessionDescription) -> SessionDescription:

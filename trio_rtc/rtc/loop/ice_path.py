@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -18,8 +19,15 @@ from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
 
 from .checks import Checks
+from .datagrams import quicken
 
 logger = logging.getLogger("trio_rtc.rtc")
+
+MAX_REMOTE_CANDIDATES = 128
+"""Of the other side, for one agent; RFC 8445, section 6.1.2.5, has 100 pairs for a usual limit.
+
+The time that aioice needs grows with the square of their number.
+"""
 
 OLD_AGENT_SECONDS = 1.0
 """How long packets may still arrive over an agent that has been replaced."""
@@ -48,11 +56,12 @@ class IcePath:
         self._next: aioice.Connection | None = None
         self._gathering: asyncio.Future[None] | None = None
         self._has_stood = False
+        self._quick: object = None
         self._questions: set[asyncio.Task[float | None]] = set()
         self._is_closing = False
         self._packets = _Packets(self)
         self._checks = Checks(self._agent)
-        self._agent._queue = self._packets
+        self._agent._queue = self._packets  # type: ignore[assignment]
         transport._recv = self._receive
         transport._send = self._send
         transport.addRemoteCandidate = self._add_remote_candidate  # type: ignore[method-assign]
@@ -64,13 +73,14 @@ class IcePath:
 
     async def _receive(self) -> bytes:
         # Whoever waits here when the connection is closed is cancelled.
-        data: bytes
-        data, _component = await self._packets.get()
-        return data
+        return await self._packets.get()
 
     async def _send(self, data: bytes) -> None:
         pair = self._agent._nominated.get(1)
         if pair is not None:
+            if pair.protocol is not self._quick:
+                self._quick = pair.protocol
+                quicken(pair.protocol)
             self._has_stood = True
             await pair.protocol.send_data(data, pair.remote_addr)
         elif not self._has_stood:
@@ -126,12 +136,39 @@ class IcePath:
         self.mapped_address = response.attributes.get("XOR-MAPPED-ADDRESS")
         return asyncio.get_running_loop().time() - started
 
-    async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        # As aiortc does it, but for the agent that the other side's latest description is about:
-        # one that waits for its answer is not meant yet.
-        agent = self._agent
+    @property
+    def _described_agent(self) -> aioice.Connection:
+        """The one that the other side's latest description is about.
+
+        One that waits for its answer is not meant yet.
+        """
         if self._next is not None and self._next.remote_username is not None:
-            agent = self._next
+            return self._next
+        return self._agent
+
+    def is_meant(self, generation: str | None) -> bool:
+        """Whether what is said of this generation is about the agent that it would reach.
+
+        That may be the one of a description which is being applied.
+        """
+        known = self._described_agent.remote_username
+        return generation is None or known is None or generation == known
+
+    def takes(self, candidate: RTCIceCandidate) -> bool:
+        """Whether a candidate of the other side is of use, and there is room for it."""
+        agent = self._described_agent
+        # Names that are being looked up count as well.
+        there = len(agent._remote_candidates) + agent._remote_candidates_resolving
+        return (
+            candidate.component == 1
+            and candidate.protocol.lower() == "udp"
+            and not agent._remote_candidates_end
+            and there < MAX_REMOTE_CANDIDATES
+        )
+
+    async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
+        # As aiortc does it, but for the agent that is meant.
+        agent = self._described_agent
         if not agent._remote_candidates_end:
             await agent.add_remote_candidate(
                 None if candidate is None else candidate_to_aioice(candidate)
@@ -144,7 +181,7 @@ class IcePath:
         agent = aioice.Connection(
             ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
         )
-        agent._queue = self._packets
+        agent._queue = self._packets  # type: ignore[assignment]
         self._checks = Checks(agent)
         self._next = agent
         # Our descriptions, and candidates, are about this one from here on.
@@ -222,17 +259,30 @@ class IcePath:
         await self.abandon()
 
 
-class _Packets(asyncio.Queue[Any]):
-    """What arrives, over any agent. The end of one, which is None, does not end it."""
+class _Packets:
+    """What arrives, over any agent. The end of one, which is None, does not end it.
+
+    An `asyncio.Queue` for agents, at a third of the time that one takes.
+    """
 
     def __init__(self, path: IcePath):
-        super().__init__()
         self._path = path
+        self._waiting: deque[bytes] = deque()
+        self._came: asyncio.Future[None] | None = None
 
     def put_nowait(self, item: tuple[bytes, int] | None) -> None:
-        if item is not None:
+        # An empty datagram, which anybody can send, would end all: aiortc looks at the first byte.
+        if item is not None and item[0]:
             self._path.heard += 1
-            super().put_nowait(item)
+            self._waiting.append(item[0])
+            if self._came is not None and not self._came.done():
+                self._came.set_result(None)
+
+    async def get(self) -> bytes:
+        while not self._waiting:
+            self._came = asyncio.get_running_loop().create_future()
+            await self._came
+        return self._waiting.popleft()
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None] | asyncio.Future[None]) -> None:

@@ -1,5 +1,7 @@
 """Media sections that one side rejects: those with the port 0 (RFC 9429, section 5.3.1).
 
+We reject those of media for which the two sides have no codec in common.
+
 aiortc 1.16 has no notion of these. It is given sections of the same bundle in which nothing flows,
 and what it says of these is sent as a rejection.
 """
@@ -7,6 +9,8 @@ and what it says of these is sent as a rejection.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+
+from .section_text import join, mid_of, split
 
 NOTHING_FLOWS = ("a=rtcp-mux", "a=inactive")
 
@@ -24,23 +28,24 @@ BUNDLE = "a=group:BUNDLE"
 
 def rejected(sdp: str) -> list[str]:
     """The ids of the sections that are rejected."""
-    _, *sections = _split(sdp)
-    return [mid for section in sections if _is_rejected(section) and (mid := _mid(section))]
+    _, *sections = split(sdp)
+    return [mid for section in sections if _is_rejected(section) and (mid := mid_of(section))]
 
 
-def without_rejections(sdp: str, *, one_transport: bool) -> str:
+def without_rejections(sdp: str, mids: Collection[str], *, one_transport: bool) -> str:
     """The same description, with each rejected section as one in which nothing flows.
 
     It stays as it is if there is no other section whose transport they could share.
 
     Args:
         sdp: of the other side.
+        mids: the ids of the sections that it rejects, or we.
         one_transport: whether all sections share the transport of the first one anyway, rejected
             or not; otherwise it is that of the first one that lives (RFC 9143, section 7.3).
     """
-    mids = rejected(sdp)
-    session, *sections = _split(sdp)
-    live = next((section for section in sections if not _is_rejected(section)), None)
+    session, *sections = split(sdp)
+    out = [section for section in sections if _is_rejected(section) or mid_of(section) in mids]
+    live = next((section for section in sections if section not in out), None)
     bundled = any(line.startswith(BUNDLE) for line in session)
     if not mids or live is None or not bundled:
         return sdp
@@ -51,23 +56,23 @@ def without_rejections(sdp: str, *, one_transport: bool) -> str:
         else line
         for line in session
     ]
-    return _join([session, *(list(_inactive(section, transport)) for section in sections)])
+    return join([session, *(list(_inactive(s, transport)) if s in out else s for s in sections)])
 
 
 def with_rejections(sdp: str, mids: Collection[str]) -> str:
     """A description of ours in which these sections are rejected."""
-    session, *sections = _split(sdp)
+    session, *sections = split(sdp)
     session = [
         " ".join(part for part in line.split() if part not in mids)
         if line.startswith(BUNDLE)
         else line
         for line in session
     ]
-    return _join(
+    return join(
         [
             session,
             *(
-                [_with_port_0(section[0]), *section[1:]] if _mid(section) in mids else section
+                [_with_port_0(section[0]), *section[1:]] if mid_of(section) in mids else section
                 for section in sections
             ),
         ]
@@ -76,37 +81,19 @@ def with_rejections(sdp: str, mids: Collection[str]) -> str:
 
 def _inactive(section: list[str], transport: list[str]) -> Iterator[str]:
     placeholder = PLACEHOLDERS.get(_kind(section))
-    if not _is_rejected(section) or placeholder is None or not _mid(section):
+    if placeholder is None or not mid_of(section):
         yield from section
         return
     first, *rest = placeholder
     yield first
     yield "c=IN IP4 0.0.0.0"
-    yield f"a=mid:{_mid(section)}"
+    yield f"a=mid:{mid_of(section)}"
     yield from rest
     yield from transport
 
 
-def _split(sdp: str) -> list[list[str]]:
-    """The lines of the session, and those of each section."""
-    parts: list[list[str]] = [[]]
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            parts.append([])
-        parts[-1].append(line)
-    return parts
-
-
-def _join(parts: list[list[str]]) -> str:
-    return "".join(f"{line}\r\n" for part in parts for line in part)
-
-
 def _kind(section: list[str]) -> str:
     return section[0].removeprefix("m=").partition(" ")[0]
-
-
-def _mid(section: list[str]) -> str:
-    return next((line.removeprefix("a=mid:") for line in section if line.startswith("a=mid:")), "")
 
 
 def _is_rejected(section: list[str]) -> bool:

@@ -116,6 +116,10 @@ class Sections:
         transceiver.direction = "recvonly" if _receives(transceiver) else "inactive"
         self._owner.start(transceiver.sender.stop())
 
+    def settle_on_one_transport(self) -> None:
+        """What comes later shares the one there is, whichever section owns it then."""
+        self._max_bundle = True
+
     @property
     def has_one_transport(self) -> bool:
         """Whether all sections share one, whatever the other side says."""
