@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.rtc import ChannelStream, DataChannel, channel_inbox
+from trio_rtc.rtc import ChannelStream, DataChannel, PeerConnection, channel_inbox
 from trio_rtc.rtc.channel_extension import ChannelLimits
 from trio_rtc.rtc.framing import CREDIT
 
@@ -27,17 +27,17 @@ async def goes_on(alice: Peer, bob: Peer) -> None:
     assert await (await bob.channels.receive()).receive() == "still there?"
 
 
-async def unlimited(peer: Peer) -> None:
+def send_any_size(connection: PeerConnection) -> None:
     """Have this side send messages of any size, whatever the other side takes."""
-    peer.connection._on_limits(ChannelLimits(float("inf")))
-    sctp = peer.connection._loop_connection._pc.sctp
+    connection._view._on_limits(ChannelLimits(float("inf")))
+    sctp = connection._loop_connection._pc.sctp
     assert sctp is not None
     sctp._remote_max_message_size = 0
 
 
 async def test_a_message_over_our_limit() -> None:
     async with open_channels(strangers=True) as (ours, theirs, alice, bob):
-        await unlimited(alice)
+        send_any_size(alice.connection)
         for message in ("before", b"x" * 262_145, "é" * 131_073, "after"):
             await ours.send(message)
         assert await theirs.receive() == "before"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import groupby
 from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import BadIceServer, CallError, NegotiationError
@@ -404,6 +406,28 @@ async def test_no_way_to_each_other() -> None:
             await alice.failed.wait()
             assert alice.connection.connection_state == "failed"
             assert alice.connection.ice_connection_state == "failed"
+            assert alice.connection.failure == "no pair of candidates works"
+
+
+async def test_a_fingerprint_of_somebody_else() -> None:
+    with trio.fail_after(30):
+        async with open_pair() as (alice, bob):
+            await alice.connection.create_data_channel("chat")
+            await bob.connection.set_remote_description(
+                await alice.connection.set_local_description()
+            )
+            alice.described.set()
+            answer = await bob.connection.set_local_description()
+            forged = re.sub(
+                r"(a=fingerprint:\S+ )(..)",
+                lambda found: found[1] + ("01" if found[2] == "00" else "00"),
+                answer.sdp,
+            )
+            await alice.connection.set_remote_description(replace(answer, sdp=forged))
+            bob.described.set()
+            await alice.failed.wait()
+            assert alice.connection.ice_connection_state == "completed"
+            assert alice.connection.failure == "the DTLS handshake failed"
 
 
 async def test_a_local_name_that_nobody_has() -> None:

@@ -236,7 +236,7 @@ class Link:
         if not self.connected and not self._settled.is_set():
             if end == "lost":
                 raise CallError(
-                    f"{self.peer} cannot be reached: no pair of candidates works",
+                    f"{self.peer} cannot be reached: {self._connection.failure}",
                     code="connection_lost",
                     fault="network",
                 )

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Literal, TypeVar, TypeVarTuple, cast
+from functools import partial
+from typing import Literal, TypeVar, TypeVarTuple
 
 import trio
 
 from ..messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
-from .channel_extension import ChannelLimits
+from .connection_view import ConnectionView, SignalingState
 from .data_channel import DataChannel
-from .events import (
-    ConnectionState,
-    ConnectionStateEvent,
-    DataChannelEvent,
-    IceCandidateEvent,
-    IceConnectionState,
-    IceConnectionStateEvent,
-    PeerConnectionEvent,
-    TrackEvent,
-)
+from .events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.codecs import check_names
 from .loop.connection import LoopConnection, connection_closed
-from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
-from .loop.media import Source
 from .loop.outgoing import Outgoing
 from .media import Kind, MediaTrack
 from .statistics import ConnectionStats
@@ -39,7 +28,6 @@ Ts = TypeVarTuple("Ts")
 
 BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
 IceTransportPolicy = Literal["all", "relay"]
-SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
 
 
 @asynccontextmanager
@@ -89,17 +77,9 @@ class PeerConnection(trio.abc.AsyncResource):
         self._bridge = bridge
         self._close_timeout = close_timeout
         self._loop_connection: LoopConnection
-        self._events, self._pending = trio.open_memory_channel[PeerConnectionEvent](math.inf)
-        self._connection_state: ConnectionState = "new"
-        self._ice_connection_state: IceConnectionState = "new"
-        self._signaling_state: SignalingState = "stable"
-        self._local: SessionDescription | None = None
-        self._remote: SessionDescription | None = None
-        self._negotiation_needed = False
-        self._channel_limits = ChannelLimits(DEFAULT_MAX_MESSAGE_SIZE)
+        self._view = ConnectionView(self._channel, partial(MediaTrack, bridge))
         self._channels: list[DataChannel] = []
         self.senders: tuple[TrackSender, ...] = ()
-        self._closed = trio.Event()
 
     async def _open(
         self,
@@ -110,7 +90,7 @@ class PeerConnection(trio.abc.AsyncResource):
     ) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(
-                self,
+                self._view,
                 self._bridge.post,
                 servers,
                 ice_transport_policy,
@@ -128,27 +108,34 @@ class PeerConnection(trio.abc.AsyncResource):
         A connection that is disconnected is heard again, or has to be restored with
         `restart_ice`; so has one that failed after it was connected.
         """
-        return self._connection_state
+        return self._view.connection_state
 
     @property
     def ice_connection_state(self) -> IceConnectionState:
         """The state of ICE alone: ``new``, ``checking``, ``completed``, ``failed``, ``closed``."""
-        return self._ice_connection_state
+        return self._view.ice_connection_state
+
+    @property
+    def failure(self) -> str:
+        """What a connection that has failed before it was connected has failed at, in words."""
+        if self._view.ice_connection_state == "failed":
+            return "no pair of candidates works"
+        return "the DTLS handshake failed"
 
     @property
     def signaling_state(self) -> SignalingState:
         """Where the offer/answer exchange stands."""
-        return self._signaling_state
+        return self._view.signaling_state
 
     @property
     def local_description(self) -> SessionDescription | None:
         """Our description, with the candidates gathered so far."""
-        return self._local
+        return self._view.local
 
     @property
     def remote_description(self) -> SessionDescription | None:
         """The other side's description, as it was applied."""
-        return self._remote
+        return self._view.remote
 
     @property
     def negotiation_needed(self) -> bool:
@@ -156,7 +143,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
         It is up to date when a description has been applied.
         """
-        return self._negotiation_needed
+        return self._view.negotiation_needed
 
     async def create_offer(self) -> SessionDescription:
         """An offer of what the connection has.
@@ -221,7 +208,8 @@ class PeerConnection(trio.abc.AsyncResource):
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         """Apply a candidate of the other side, or the end of them.
 
-        May take a second for one that hides its address behind a ``.local`` name.
+        May take a second for one that hides its address behind a ``.local`` name. One of an ICE
+        generation before that of the description is dropped.
 
         Raises:
             NegotiationError: ``bad_candidate``; ``wrong_state``: before the description.
@@ -253,6 +241,7 @@ class PeerConnection(trio.abc.AsyncResource):
         Raises:
             ValueError: arguments that do not go together or are out of range (the texts have at
                 most 65535 bytes), or an id that is in use.
+            TypeError: arguments of other types.
         """
         parameters = ChannelParameters(
             label=label,
@@ -313,7 +302,7 @@ class PeerConnection(trio.abc.AsyncResource):
         """What can be known of the connection now. Takes a round trip to the other side."""
         transport = await self._run(self._loop_connection.get_stats)
         return ConnectionStats(
-            state=self._connection_state,
+            state=self._view.connection_state,
             local_candidate=transport.local_candidate,
             remote_candidate=transport.remote_candidate,
             round_trip_time=transport.round_trip_time,
@@ -333,18 +322,18 @@ class PeerConnection(trio.abc.AsyncResource):
         return self
 
     async def __anext__(self) -> PeerConnectionEvent:
-        return await self._pending.__anext__()
+        return await self._view.events.__anext__()
 
     async def aclose(self) -> None:
         """Close the connection and all that belongs to it. Does nothing the second time."""
-        if self._closed.is_set():
+        if self._view.closed.is_set():
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         with trio.CancelScope(shield=True):
             await self._bridge.run(self._loop_connection.close, self._close_timeout)
 
     async def _run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
-        if self._closed.is_set():
+        if self._view.closed.is_set():
             raise connection_closed()
         return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
 
@@ -353,48 +342,8 @@ class PeerConnection(trio.abc.AsyncResource):
             self._bridge,
             loop_channel,
             parameters,
-            limits=lambda: self._channel_limits,
+            limits=lambda: self._view.channel_limits,
             close_timeout=self._close_timeout,
         )
         self._channels = [*(c for c in self._channels if not c.closed), channel]
         return channel
-
-    # Posted from the loop's side.
-
-    def _on_descriptions(
-        self,
-        local: SessionDescription | None,
-        remote: SessionDescription | None,
-        negotiation_needed: bool,
-    ) -> None:
-        self._local, self._remote = local, remote
-        self._negotiation_needed = negotiation_needed
-
-    def _on_limits(self, limits: ChannelLimits) -> None:
-        self._channel_limits = limits
-
-    def _on_candidate(self, candidate: IceCandidate) -> None:
-        self._events.send_nowait(IceCandidateEvent(candidate))
-
-    def _on_states(self, connection: str, ice: str, signaling: str) -> None:
-        if ice != self._ice_connection_state:
-            self._ice_connection_state = cast(IceConnectionState, ice)
-            self._events.send_nowait(IceConnectionStateEvent(self._ice_connection_state))
-        self._signaling_state = cast(SignalingState, signaling)
-        if connection != self._connection_state:
-            self._connection_state = cast(ConnectionState, connection)
-            self._events.send_nowait(ConnectionStateEvent(self._connection_state))
-
-    def _on_channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> None:
-        self._events.send_nowait(DataChannelEvent(self._channel(loop_channel, parameters)))
-
-    def _on_track(self, source: Source) -> None:
-        self._events.send_nowait(TrackEvent(MediaTrack(self._bridge, source)))
-
-    def _on_failure(self) -> None:
-        self._on_states("failed", self._ice_connection_state, self._signaling_state)
-
-    def _on_closed(self) -> None:
-        self._on_states("closed", "closed", "closed")
-        self._closed.set()
-        self._events.close()

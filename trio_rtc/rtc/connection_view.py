@@ -1,0 +1,99 @@
+"""What the Trio side knows of a connection, as the loop's side tells it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, cast
+
+import trio
+
+from ..messages import IceCandidate, SessionDescription
+from .channel_extension import ChannelLimits
+from .data_channel import DataChannel
+from .events import (
+    ConnectionState,
+    ConnectionStateEvent,
+    DataChannelEvent,
+    IceCandidateEvent,
+    IceConnectionState,
+    IceConnectionStateEvent,
+    PeerConnectionEvent,
+    TrackEvent,
+)
+from .loop.channel import ChannelParameters, LoopChannel
+from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
+from .loop.media import Source
+from .media import MediaTrack
+
+SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
+
+
+class ConnectionView:
+    """States and descriptions as they are now, and events as they happened.
+
+    Args:
+        channel: makes one that the other side has opened.
+        track: makes one that the other side sends.
+
+    Attributes:
+        events: up to the end of the connection.
+        closed: set at its end.
+    """
+
+    def __init__(
+        self,
+        channel: Callable[[LoopChannel, ChannelParameters], DataChannel],
+        track: Callable[[Source], MediaTrack],
+    ):
+        self._channel = channel
+        self._track = track
+        self._happened, self.events = trio.open_memory_channel[PeerConnectionEvent](math.inf)
+        self.connection_state: ConnectionState = "new"
+        self.ice_connection_state: IceConnectionState = "new"
+        self.signaling_state: SignalingState = "stable"
+        self.local: SessionDescription | None = None
+        self.remote: SessionDescription | None = None
+        self.negotiation_needed = False
+        self.channel_limits = ChannelLimits(DEFAULT_MAX_MESSAGE_SIZE)
+        self.closed = trio.Event()
+
+    # Posted from the loop's side.
+
+    def _on_descriptions(
+        self,
+        local: SessionDescription | None,
+        remote: SessionDescription | None,
+        negotiation_needed: bool,
+    ) -> None:
+        self.local, self.remote = local, remote
+        self.negotiation_needed = negotiation_needed
+
+    def _on_limits(self, limits: ChannelLimits) -> None:
+        self.channel_limits = limits
+
+    def _on_candidate(self, candidate: IceCandidate) -> None:
+        self._happened.send_nowait(IceCandidateEvent(candidate))
+
+    def _on_states(self, connection: str, ice: str, signaling: str) -> None:
+        if ice != self.ice_connection_state:
+            self.ice_connection_state = cast(IceConnectionState, ice)
+            self._happened.send_nowait(IceConnectionStateEvent(self.ice_connection_state))
+        self.signaling_state = cast(SignalingState, signaling)
+        if connection != self.connection_state:
+            self.connection_state = cast(ConnectionState, connection)
+            self._happened.send_nowait(ConnectionStateEvent(self.connection_state))
+
+    def _on_channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> None:
+        self._happened.send_nowait(DataChannelEvent(self._channel(loop_channel, parameters)))
+
+    def _on_track(self, source: Source) -> None:
+        self._happened.send_nowait(TrackEvent(self._track(source)))
+
+    def _on_failure(self) -> None:
+        self._on_states("failed", self.ice_connection_state, self.signaling_state)
+
+    def _on_closed(self) -> None:
+        self._on_states("closed", "closed", "closed")
+        self.closed.set()
+        self._happened.close()
