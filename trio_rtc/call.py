@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import trio
 
@@ -14,6 +15,13 @@ from .call_options import CallStats, StepName
 from .errors import CallError
 from .rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
 from .signaling import Peer
+
+logger = logging.getLogger("trio_rtc.call")
+
+T = TypeVar("T")
+
+UNACCEPTED = 1024
+"""Channels, and tracks, of the other side that may wait to be taken: all that libwebrtc has."""
 
 EndReason = Literal[
     "hung_up",
@@ -58,9 +66,9 @@ class Call:
     Attributes:
         peer: who is at the other end.
         channels: the data channels that the other side opens, as an async iterator. It ends
-            with the call.
+            with the call. Up to 1024 wait to be taken; what comes above that is closed.
         tracks: the media tracks that the other side sends, as an async iterator. It ends with
-            the call.
+            the call. Up to 1024 wait; what comes above that is dropped.
         end: why the call is over; None while it is not.
     """
 
@@ -71,8 +79,9 @@ class Call:
         self._open_timeout = open_timeout
         self._controls = controls
         self._connection: PeerConnection
-        self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](65535)
-        self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](65535)
+        self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](UNACCEPTED)
+        self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](UNACCEPTED)
+        self._refusing = False
         self._open_channels: list[DataChannel] = []
         self._steps: dict[StepName, float] = {}
 
@@ -242,11 +251,27 @@ class Call:
                 nursery.start_soon(channel._close)
 
     def _channel_arrived(self, channel: DataChannel) -> None:
-        self._adopt(channel)
-        self._incoming_channels.send_nowait(channel)
+        if self._give(self._incoming_channels, channel):
+            self._adopt(channel)
+        else:
+            channel._start_closing()
 
     def _track_arrived(self, track: MediaTrack) -> None:
-        self._incoming_tracks.send_nowait(track)
+        self._give(self._incoming_tracks, track)
+
+    def _give(self, queue: trio.MemorySendChannel[T], arrived: T) -> bool:
+        """Let the program have what has arrived; False if there is no room, or no taker."""
+        try:
+            queue.send_nowait(arrived)
+        except trio.WouldBlock:
+            if not self._refusing:
+                self._refusing = True
+                logger.warning("%s opens more than is taken: what comes now is refused", self.peer)
+            return False
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        self._refusing = False
+        return True
 
     def _finish(self, end: CallEnd) -> None:
         if self.end is None:
