@@ -19,7 +19,7 @@ FLOORS = [
     {"conductor", "peerjs"},
     {"restoring"},
     {"negotiator", "call"},
-    {"call_options", "negotiation"},
+    {"call_options", "goodbye", "negotiation"},
     {"server", "signaling", "rtc"},
     {"session", "peerjs_protocol"},
     {"protocol", "messages", "binarypack"},

@@ -227,7 +227,11 @@ class Call:
 
         Does nothing if the call is over. ``reason`` is told to the other side if that is one
         of ours; others only learn that the call is over.
+
+        Raises:
+            UnicodeEncodeError: ``reason`` is no text, and the call goes on.
         """
+        reason.encode()
         if self.end is None:
             await self._controls.hang_up(reason)
         else:

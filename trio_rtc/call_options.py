@@ -77,6 +77,15 @@ class CallOptions:
     close_timeout: float = 5.0
     trace: Callable[[CallStep], None] | None = None
 
+    def __post_init__(self) -> None:
+        # A wait with another deadline would fail, or never end, in the middle of a call.
+        for name in ("connect_timeout", "silence_timeout", "restart_timeout", "close_timeout"):
+            seconds = getattr(self, name)
+            if not isinstance(seconds, int | float) or not seconds >= 0:
+                raise ValueError(f"{name} is {seconds!r}, and not a number of seconds")
+        if not self.silence_timeout:
+            raise ValueError("silence_timeout is 0: there is always a moment of silence")
+
 
 def choose_ice_servers(options: CallOptions, signaling: Signaling) -> Sequence[str | IceServer]:
     """What the program says; otherwise the environment; otherwise the signaling server.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import NoReturn
 
 import trio
@@ -68,6 +68,7 @@ async def open_call(
     Raises:
         UnknownPeer: no such peer is signed in.
         BadIceServer: one of ``ice_servers`` is none.
+        ValueError: a timeout is no number of seconds, or ``silence_timeout`` is 0.
         MediaError: ``unknown_codec``: one of ``codecs`` is none.
         CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
             ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
@@ -144,14 +145,12 @@ async def serve_calls(
                         continue
                     message = await _read(signaling, event)
                     if isinstance(message, SessionDescription) and message.type == "offer":
-                        await nursery.start(
-                            _serve_call,
-                            handler,
-                            signaling,
-                            event.peer,
-                            options,
-                            [*early.pop(event.peer, []), message],
-                        )
+                        # Before any other task runs: it may be about to call this peer.
+                        subscribed = ExitStack()
+                        subscription = subscribed.enter_context(signaling.subscribe(event.peer))
+                        first: list[Message] = [*early.pop(event.peer, []), message]
+                        conductor = Conductor(signaling, subscription, event.peer, options, first)
+                        nursery.start_soon(_serve_call, handler, event.peer, conductor, subscribed)
                     elif isinstance(message, IceCandidate):
                         kept = early.setdefault(event.peer, [])
                         if len(kept) < EARLY_LIMIT:
@@ -186,19 +185,11 @@ async def _decline(signaling: Signaling, peer: Peer) -> None:
 
 
 async def _serve_call(
-    handler: Handler,
-    signaling: Signaling,
-    peer: Peer,
-    options: CallOptions,
-    first: list[Message],
-    *,
-    task_status: trio.TaskStatus[None],
+    handler: Handler, peer: Peer, conductor: Conductor, subscribed: ExitStack
 ) -> None:
-    with signaling.subscribe(peer) as subscription:
-        # From here on the peer's messages are the call's; only now may the next one be read.
-        task_status.started()
+    with subscribed:
         try:
-            async with Conductor(signaling, subscription, peer, options, first).run() as call:
+            async with conductor.run() as call:
                 await _handle(handler, call)
         except TrioRTCError as error:
             logger.warning("the call of %s failed: %s", peer, error, extra={"code": error.code})

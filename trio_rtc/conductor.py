@@ -18,8 +18,16 @@ import trio
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
-from .errors import CallError, Fault, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
-from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
+from .errors import (
+    CallError,
+    Fault,
+    NegotiationError,
+    SignalingLost,
+    TrioRTCError,
+    UnknownPeer,
+)
+from .goodbye import Goodbye
+from .messages import IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
 from .restoring import Restorer
 from .rtc import (
@@ -79,18 +87,20 @@ class Conductor:
         self._crossing_offer: SessionDescription | None = None
         self._connected = False
         self._peer_left = False
-        self._bye_owed = not self._offering
+        self._goodbye = Goodbye(signaling, peer, options.close_timeout, owed=not self._offering)
         self._reset()
 
     def _reset(self) -> None:
         """Fresh state for a connection: the first, or the one after a crossing offer."""
         self._settled = trio.Event()
         self._closed = trio.Event()
+        self._has_address = False
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Call]:
         """Set the call up, keep it during the block, end it."""
         deadline = self._started + self._options.connect_timeout
+        why = ""
         try:
             while not self._connected:
                 async with self._run_connection(deadline):
@@ -98,10 +108,16 @@ class Conductor:
                         yield self._call
                         await self._call.hang_up()
                 self._reset()
+        except TrioRTCError as error:
+            if not self._connected:
+                why = error.code
+            raise
         finally:
             async with last_words(self._options.close_timeout):
                 lost = self._call.end is not None and self._call.end.reason == "connection_lost"
-                await self._say_bye("connection_lost" if lost else "")
+                await self._goodbye.say(
+                    "connection_lost" if lost else why, self._negotiation.bye_call
+                )
             self._finish("hung_up")
 
     @asynccontextmanager
@@ -163,7 +179,7 @@ class Conductor:
                     self._settled.set()
                     return
                 await self._negotiator.offer()
-                self._bye_owed = True
+                self._goodbye.owed = True
             for message in self._first:
                 await self._act(self._negotiation.receive(message))
             self._first.clear()
@@ -192,7 +208,7 @@ class Conductor:
                 continue
             if isinstance(action, todo.Answer):
                 self._crossing_offer = action.offer
-                self._bye_owed = True
+                self._goodbye.owed = True
         while waiting:
             self._subscription.put_back(waiting.pop())
         return self._crossing_offer is not None
@@ -218,7 +234,7 @@ class Conductor:
         return await self._act(action)
 
     async def _hear_of_leaving(self) -> None:
-        self._bye_owed = False
+        self._goodbye.owed = False
         self._peer_left = True
         if self._connected and await self._connection.is_heard():
             # It may have lost its server only, as we may lose ours.
@@ -238,11 +254,11 @@ class Conductor:
                 self._settled.set()
                 return False
             case todo.End(detail):
-                self._bye_owed = False
+                self._goodbye.owed = False
                 self._over("peer_hung_up", detail)
                 return False
             case todo.Supersede():
-                self._bye_owed = False
+                self._goodbye.owed = False
                 self._over("superseded")
                 return False
             case todo.Drop(why):
@@ -254,13 +270,16 @@ class Conductor:
         async for event in self._connection:
             match event:
                 case IceCandidateEvent(candidate):
+                    self._has_address = self._has_address or not candidate.is_end
+                    if not self._has_address and not self._connected:
+                        self._over("connection_lost", "we have no address, and no relay")
                     self._negotiator.found(candidate)
                 case DataChannelEvent(channel):
                     self._call._channel_arrived(channel)
                 case TrackEvent(track):
                     self._call._track_arrived(track)
                 case ConnectionStateEvent("failed") if not self._connected:
-                    self._over("connection_lost")
+                    self._over("connection_lost", self._connection.failure)
                 case ConnectionStateEvent(state):
                     self._follow(state)
                 case IceConnectionStateEvent(state=ice_state):
@@ -326,18 +345,8 @@ class Conductor:
     async def hang_up(self, reason: str) -> None:
         """End the call from our side."""
         await self._call._close_channels()
-        await self._say_bye(reason)
+        await self._goodbye.say(reason, self._negotiation.bye_call)
         self._finish("hung_up", reason)
-
-    async def _say_bye(self, reason: str) -> None:
-        if self._bye_owed:
-            bye = Bye(reason=reason, call=self._negotiation.bye_call)
-            try:
-                with trio.move_on_after(self._options.close_timeout):
-                    await self._signaling.send(self._peer, encode(bye))
-            except TrioRTCError as error:
-                logger.debug("could not tell %s that the call is over: %s", self._peer, error)
-            self._bye_owed = False
 
     def _over(self, reason: EndReason, detail: str = "") -> None:
         if not self._connected:
@@ -345,7 +354,7 @@ class Conductor:
                 "peer_hung_up": "declined the call" if self._offering else "has hung up already",
                 "peer_left": "has left the server",
                 "superseded": "has begun another call",
-                "connection_lost": "cannot be reached: no pair of candidates works",
+                "connection_lost": "cannot be reached",
             }.get(reason, "closed the connection before it was complete")
             message = f"{self._peer} {what}" + (f": {detail}" if detail else "")
             fault: Fault = "network" if reason == "connection_lost" else "remote"
@@ -367,12 +376,12 @@ class Conductor:
         except TrioRTCError as error:
             if not self._connected:
                 raise
-            if self._call.end is None:
-                self.complain(error)
+            self.complain(error)
 
     def complain(self, error: TrioRTCError) -> None:
-        """Log what does not end the call."""
-        logger.warning("in the call with %s: %s", self._peer, error, extra={"code": error.code})
+        """Log what does not end the call. What comes after its end does not matter."""
+        if self._call.end is None and not self._closed.is_set():
+            logger.warning("in the call with %s: %s", self._peer, error, extra={"code": error.code})
 
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""

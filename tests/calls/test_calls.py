@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -10,14 +12,24 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from trio_rtc import conductor
 from trio_rtc.call import Call
 from trio_rtc.call_options import CallStep
 from trio_rtc.calling import open_call, serve_calls
-from trio_rtc.errors import CallError, NegotiationError, SignalingError, SignalingLost, UnknownPeer
+from trio_rtc.errors import (
+    CallError,
+    MessageTooLarge,
+    NegotiationError,
+    SignalingError,
+    SignalingLost,
+    UnknownPeer,
+)
 from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import Kind, open_media
 from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, Signaling
 from trio_rtc.testing import MemoryHub
+
+from .both_sides import open_both
 
 
 async def echo(call: Call) -> None:
@@ -147,6 +159,30 @@ async def test_hang_up_delivers_everything_and_tells_the_reason() -> None:
     assert ends == ["peer_hung_up: that is all"]
 
 
+async def test_a_reason_that_the_server_does_not_take_is_left_out() -> None:
+    async with open_both() as ends:
+        send = ends.alice_signaling._transport_send
+
+        async def send_up_to_1000(to: int, data: bytes) -> None:
+            if len(data) > 1000:
+                raise MessageTooLarge("it is too large")
+            await send(to, data)
+
+        ends.alice_signaling._transport_send = send_up_to_1000
+        await ends.alice.hang_up("because " * 1000)
+        assert str(await ends.bob.wait_ended()) == "peer_hung_up"
+
+
+async def test_a_reason_that_is_no_text_ends_nothing() -> None:
+    async with open_both() as ends:
+        with pytest.raises(UnicodeEncodeError):
+            await ends.alice.hang_up("\ud800")
+        channel = await ends.alice.open_channel("chat")
+        await channel.send("still here")
+        await ends.alice.hang_up("bye")
+        assert str(await ends.bob.wait_ended()) == "peer_hung_up: bye"
+
+
 async def test_the_callee_hangs_up() -> None:
     _, alice, bob = pair()
 
@@ -211,6 +247,34 @@ async def test_who_is_called_already_and_calls_back_gets_that_call() -> None:
         async with open_call(alice, "bob") as call:
             channel = await call.open_channel("chat")
             assert await channel.receive() == "here I am"
+    assert "bob offer" not in hub.log
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_who_takes_calls_calls_back_at_any_step(steps: int) -> None:
+    hub, alice, bob = pair()
+    refused: list[str] = []
+
+    async def call_back() -> None:
+        await hub.wait_for("alice offer")
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        try:
+            async with open_call(bob, "alice") as call:
+                await echo(call)
+        except SignalingError as error:
+            refused.append(error.code)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_echo, bob)
+        nursery.start_soon(call_back)
+        async with open_call(alice, "bob") as call:
+            channel = await call.open_channel("chat")
+            await channel.send("hello")
+            assert await channel.receive() == "hello"
+        nursery.cancel_scope.cancel()
+    # Who takes calls has been first then.
+    assert refused in ([], ["busy"])
     assert "bob offer" not in hub.log
 
 
@@ -333,6 +397,65 @@ async def test_a_peer_that_declines() -> None:
     assert caught.value.code == "peer_hung_up"
 
 
+async def test_a_peer_with_another_certificate_than_it_says() -> None:
+    _, alice, bob = pair()
+    send = bob._transport_send
+
+    async def tamper(to: int, data: bytes) -> None:
+        await send(to, re.sub(rb"(a=fingerprint:sha-\d+ )..", rb"\g<1>00", data))
+
+    bob._transport_send = tamper
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_echo, bob)
+        with pytest.raises(CallError, match="DTLS") as caught:
+            async with open_call(alice, "bob"):
+                raise AssertionError("connected")
+        assert caught.value.code == "connection_lost"
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_an_address_a_call_fails_at_once() -> None:
+    _, alice, bob = pair()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_echo, bob)
+        with pytest.raises(CallError, match="we have no address, and no relay") as caught:
+            # There is no server for that, and then no candidate.
+            async with open_call(alice, "bob", ice_transport_policy="relay", connect_timeout=1e9):
+                raise AssertionError("connected")
+        assert caught.value.code == "connection_lost"
+        nursery.cancel_scope.cancel()
+
+
+async def test_why_a_call_did_not_come_about_is_told() -> None:
+    _, alice, bob = pair()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_calls, echo, bob, ice_transport_policy="relay"))
+        with pytest.raises(CallError, match="declined the call: connection_lost") as caught:
+            async with open_call(alice, "bob", connect_timeout=1e9):
+                raise AssertionError("connected")
+        assert caught.value.code == "peer_hung_up"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), None, "5"])
+@pytest.mark.parametrize("name", ["connect", "silence", "restart", "close"])
+async def test_a_timeout_that_is_none(name: str, seconds: Any) -> None:
+    _, alice, bob = pair()
+    options: dict[str, Any] = {f"{name}_timeout": seconds}
+    with pytest.raises(ValueError, match="number of seconds"):
+        async with open_call(alice, "bob", **options):
+            raise AssertionError("connected")
+    with pytest.raises(ValueError, match="number of seconds"):
+        await serve_calls(echo, bob, **options)
+
+
+async def test_there_is_always_a_moment_of_silence() -> None:
+    _, alice, _ = pair()
+    with pytest.raises(ValueError, match="silence"):
+        async with open_call(alice, "bob", silence_timeout=0):
+            raise AssertionError("connected")
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -407,6 +530,49 @@ async def test_messages_about_no_call_are_the_applications() -> None:
         assert await anext(bob) == PeerJoined(Peer(1, "alice"))
         assert await anext(bob) == MessageReceived(Peer(1, "alice"), b"ping")
         nursery.cancel_scope.cancel()
+
+
+async def test_a_candidate_after_the_end_is_no_complaint(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The closing of the connection is faster than what the server still carries."""
+    monkeypatch.setattr(conductor, "LINGER_SECONDS", 60)
+    _, alice, bob = pair()
+    candidates: list[bytes] = []
+    byes: list[bytes] = []
+    send = alice._transport_send
+
+    async def hold(to: int, data: bytes) -> None:
+        if b'"bye"' in data:
+            byes.append(data)
+            return
+        if b'"candidate"' in data:
+            candidates.append(data)
+        await send(to, data)
+
+    async def stay(call: Call) -> None:
+        calls.append(call)
+        await call.wait_ended()
+
+    alice._transport_send = hold
+    calls: list[Call] = []
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_calls, stay, bob)
+        async with open_call(alice, "bob"):
+            await wait_all_tasks_blocked(0.01)
+        (call,) = calls
+        while call._connection.connection_state != "closed":  # noqa: ASYNC110  # It tells nobody.
+            await trio.sleep(0.01)
+        assert call.end is None
+        assert candidates
+        for data in candidates:
+            bob.received(alice.peer_id, data)
+        await wait_all_tasks_blocked(0.01)
+        for data in byes:
+            bob.received(alice.peer_id, data)
+        assert (await call.wait_ended()).reason == "peer_hung_up"
+        nursery.cancel_scope.cancel()
+    assert caplog.records == []
 
 
 async def test_a_handler_that_fails_ends_its_call_only(caplog: pytest.LogCaptureFixture) -> None:
