@@ -2,7 +2,7 @@
 
 Its argument is a JSON object: ``url``, ``name``, ``call`` (whom; it answers without), and
 ``options`` for `open_call` or `serve_calls`. The lines of its input are commands: ``stats``,
-``restart``, ``hang_up``.
+``restart``, ``hang_up``, and ``flood``: send large messages without end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from trio_rtc import Call, CallStep, TrioRTCError, open_call, open_signaling, serve_calls
-from trio_rtc.rtc import IceServer
+from trio_rtc.rtc import DataChannel, IceServer
 
 
 def tell(event: str, **fields: object) -> None:
@@ -28,13 +28,35 @@ def trace(step: CallStep) -> None:
 
 
 async def answer(call: Call) -> None:
-    channel = await anext(aiter(call.channels))
+    async with trio.open_nursery() as nursery:
+        async for channel in call.channels:
+            nursery.start_soon(echo if channel.label == "count" else swallow, channel)
+    tell("ended", reason=(await call.wait_ended()).reason)
+
+
+async def echo(channel: DataChannel) -> None:
     try:
         async for message in channel:
             await channel.send(message)
     except trio.BrokenResourceError:
         pass
-    tell("ended", reason=(await call.wait_ended()).reason)
+
+
+async def swallow(channel: DataChannel) -> None:
+    try:
+        async for _ in channel:
+            tell("swallowed")
+    except trio.BrokenResourceError as error:
+        tell("broken", message=str(error))
+
+
+async def flood(call: Call) -> None:
+    channel = await call.open_channel("flood")
+    try:
+        while True:
+            await channel.send(bytes(4 * 2**20))
+    except trio.BrokenResourceError as error:
+        tell("broken", message=str(error))
 
 
 async def count(call: Call) -> None:
@@ -51,7 +73,7 @@ async def count(call: Call) -> None:
             await trio.sleep(0.02)
 
 
-async def obey(call: Call) -> None:
+async def obey(call: Call, nursery: trio.Nursery) -> None:
     async with trio.lowlevel.FdStream(os.dup(0)) as commands:
         async for line in commands:
             match line.strip():
@@ -64,6 +86,8 @@ async def obey(call: Call) -> None:
                 case b"restart":
                     await call.restart()
                     tell("restarted")
+                case b"flood":
+                    nursery.start_soon(flood, call)
                 case b"hang_up":
                     await call.hang_up("done")
 
@@ -79,11 +103,12 @@ async def main(arguments: dict[str, Any]) -> None:
         async with (
             open_call(signaling, whom, receive=(), trace=trace, **options) as call,
             trio.open_nursery() as nursery,
+            trio.open_nursery() as commands,
         ):
             nursery.start_soon(count, call)
-            nursery.start_soon(obey, call)
+            commands.start_soon(obey, call, nursery)
             tell("ended", reason=(await call.wait_ended()).reason)
-            nursery.cancel_scope.cancel()
+            commands.cancel_scope.cancel()
 
 
 async def told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import pytest
 import trio
@@ -36,6 +37,30 @@ async def test_an_outage_for_good(network: Network) -> None:
         await caller.event("ended", reason="connection_lost")
         await callee.event("ended", reason="connection_lost")
         alice.plug()
+
+
+async def test_an_outage_for_good_in_the_middle_of_a_message(network: Network) -> None:
+    """Both sides are told of what was in flight, when the call gives up and not before."""
+    alice, bob = network.host("alice", 11), network.host("bob", 12)
+    options: dict[str, Any] = {"silence_timeout": 2, "restart_timeout": 3}
+    async with (
+        peer(bob, "bob", **options) as callee,
+        peer(alice, "alice", call="bob", **options) as caller,
+    ):
+        await counts_on(caller)
+        await caller.type("flood\n")
+        await callee.event("swallowed")
+        alice.unplug()
+        with trio.fail_after(sum(options.values()) + 10):
+            for side in (caller, callee):
+                await side.event("disconnected")
+                broken = await side.event("broken")
+                assert broken["message"]
+                await side.event("ended", reason="connection_lost")
+                names = [event["event"] for event in side.events]
+                assert names.index("disconnected") < names.index("broken")
+        assert await caller.exit_status() == 0
+        assert caller.errors == ""
 
 
 async def test_a_peer_that_is_killed(network: Network) -> None:
