@@ -41,3 +41,12 @@ def test_sound(layout: str) -> None:
     assert isinstance(silence, AudioFrame)
     assert not silence.to_ndarray().any()
     assert silence.samples == 960
+
+
+@pytest.mark.parametrize(("sample_format", "middle"), [("u8", 128), ("u8p", 128), ("flt", 0)])
+def test_silence_in_other_formats(sample_format: str, middle: int) -> None:
+    frame = AudioFrame(sample_format, "mono", 960)
+    frame.sample_rate = 48000
+    silence = blank(frame)
+    assert isinstance(silence, AudioFrame)
+    assert (silence.to_ndarray() == middle).all()

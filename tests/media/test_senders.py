@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 import trio
+import trio.testing
 from av import AudioFrame, VideoFrame
 
-from trio_rtc.errors import MediaError
+from trio_rtc.errors import CallError, MediaError
 from trio_rtc.rtc import open_media, open_track
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
-from .pictures import grey, tone, until_level, until_loud
+from .pictures import grey, picture, tone, until_level, until_loud
 
 
 async def test_muting_shows_black_and_ends_nothing() -> None:
@@ -163,3 +166,65 @@ async def test_one_who_lags_loses_the_oldest_frames_and_nobody_else_does() -> No
     assert lagging.frames_dropped == 20 - len(late)
     assert len(early) == all_of_them.frames_received - all_of_them.frames_dropped
     assert not isinstance(early[0], AudioFrame)
+
+
+async def test_nothing_takes_the_place_of_what_has_ended() -> None:
+    async with open_track("video", grey(50)) as track, open_both(receive=("video",)) as ends:
+        sender = await ends.alice.add_track(track)
+        await sender.stop()
+        await sender.stop()
+        for another in (track, None):
+            with pytest.raises(MediaError) as raised:
+                await sender.replace_track(another)
+            assert raised.value.code == "sender_ended"
+        assert sender.track is None
+
+
+async def test_when_the_call_is_over() -> None:
+    async with open_track("video", grey(50)) as track:
+        async with open_both(receive=("video",)) as ends:
+            sender = await ends.alice.add_track(track)
+            theirs = await next_track(ends.bob)
+            await ends.alice.hang_up()
+            await ends.bob.wait_ended()
+        with pytest.raises(CallError) as raised:
+            await sender.replace_track(None)
+        assert raised.value.code == "connection_closed"
+        await sender.stop()
+        # For somebody who begins only now there is nothing more.
+        assert [frame async for frame in theirs] == []
+
+
+async def test_frames_for_one_task_at_a_time() -> None:
+    async def slow() -> AsyncIterator[VideoFrame]:
+        await go_on.wait()
+        while True:
+            yield picture(50)
+
+    go_on = trio.Event()
+    async with open_track("video", slow()) as track, trio.open_nursery() as nursery:
+        frames = track.frames()
+
+        async def take() -> None:
+            await anext(frames)
+
+        nursery.start_soon(take)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            await anext(frames)
+        go_on.set()
+    async with open_track("video", slow()) as track:
+        frames = track.frames()
+        with trio.move_on_after(0):
+            await anext(frames)
+        # One who has given up is not in the way.
+        await anext(frames)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+async def test_a_reader_that_keeps_nothing(limit: int) -> None:
+    async with open_track("video", grey(50)) as track:
+        with pytest.raises(ValueError, match="at least 1"):
+            track.frames(limit)
+        with pytest.raises(TypeError, match="NoneType"):
+            track.frames(None)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from fractions import Fraction
 
 import trio
 from av import AudioFrame, VideoFrame
@@ -17,16 +18,25 @@ from .media import Frame, Kind, MediaTrack
 
 CLASSES: dict[Kind, type[Frame]] = {"video": VideoFrame, "audio": AudioFrame}
 
+LARGEST = 16383
+"""Pixels that VP8 has in one direction (RFC 6386, section 9.1)."""
+
+RATES = range(1000, 768_001)
+"""Samples per second that FFmpeg converts."""
+
+LATEST = 2**40
+"""Seconds: no clock of an encoder goes further in 64 bits."""
+
 
 @asynccontextmanager
 async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[MediaTrack]:
     """A track of frames from an async iterable, such as an async generator, during the block.
 
     The next frame is asked for when the last one has been taken; so the pace is that of
-    ``frames``, which has to wait for the time of each. A frame goes out as it is, in any format
-    and size that FFmpeg can convert, also if these change. A picture without a ``pts`` is of the
-    time when it comes; sound without one goes on where the last frame ended. Sound is to be in
-    ``s16``, mono or stereo.
+    ``frames``, which has to wait for the time of each. They may be in any format, size or rate
+    that FFmpeg can convert, also if these change; pictures of odd sizes are sent a line or a
+    column smaller. A picture without a ``pts`` is of the time when it comes; sound without one
+    goes on where the last frame ended.
 
     When ``frames`` ends, so does the track. When it raises, the track ends with that as a
     `MediaError` for those who read it, and this is raised here at the end of the block: a call
@@ -38,7 +48,7 @@ async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[
 
     Raises:
         MediaError: ``source_failed``: ``frames`` raised; ``bad_frame``: it gave something else
-            than a frame of this kind.
+            than a frame of this kind, or one without content, or of a time or rate out of reach.
     """
     if kind not in CLASSES:
         raise MediaError(f"a track is of audio or video, not of {kind!r}", code="wrong_kind")
@@ -55,6 +65,22 @@ async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[
                 await bridge.run(source.stop)
     if feed.error is not None:
         raise feed.error
+
+
+def _check(frame: Frame, wanted: type[Frame]) -> None:
+    if not isinstance(frame, wanted):
+        what = f"not {type(frame).__name__}"
+    elif isinstance(frame, VideoFrame) and not (
+        1 <= frame.width <= LARGEST and 1 <= frame.height <= LARGEST
+    ):
+        what = f"not one of {frame.width}x{frame.height} pixels"
+    elif isinstance(frame, AudioFrame) and not (frame.samples and frame.sample_rate in RATES):
+        what = f"not one of {frame.samples} samples at {frame.sample_rate} Hz"
+    elif frame.pts is not None and abs(frame.pts * Fraction(frame.time_base or 0)) > LATEST:
+        what = f"not one of the time {frame.pts} * {frame.time_base} s"
+    else:
+        return
+    raise MediaError(f"the track takes a {wanted.__name__}, {what}", code="bad_frame")
 
 
 class _Feed:
@@ -77,12 +103,7 @@ class _Feed:
         wanted = CLASSES["video" if self._generated.kind == "video" else "audio"]
         try:
             async for frame in frames:
-                if not isinstance(frame, wanted):
-                    raise MediaError(
-                        f"a track of {self._generated.kind} takes {wanted.__name__}s, "
-                        f"not {type(frame).__name__}s",
-                        code="bad_frame",
-                    )
+                _check(frame, wanted)
                 if not await self._bridge.run(self._generated.put, frame):
                     break
         except MediaError as error:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NoReturn, TypeAlias, cast
 
 import av
 import trio
-from aiortc.contrib.media import MediaPlayer
 from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
 from .bridge import Bridge, open_bridge
 from .loop.media import Reader, Source
+from .loop.player import NoStream, Player
 from .loop.recording import Recording
 
 Frame: TypeAlias = VideoFrame | AudioFrame
@@ -81,12 +81,23 @@ class MediaTrack:
         """As the track itself, for one who wants to keep another number of frames.
 
         With 1, one who lags always gets the newest frame.
+
+        Raises:
+            ValueError: ``limit`` is below 1.
         """
+        if not isinstance(limit, int):
+            raise TypeError(f"limit is an int, not {type(limit).__name__}")
+        if limit < 1:
+            raise ValueError("limit must be at least 1")
         return Frames(self._bridge, self._source, limit)
 
 
 class Frames:
-    """The frames of a track, for one who iterates.
+    """The frames of a track, for one who iterates: two tasks each take frames of their own.
+
+    Raises:
+        MediaError: ``source_failed``: what the track is of has failed, instead of ending.
+        trio.BusyResourceError: another task waits for the next of these frames.
 
     Attributes:
         frames_received: how many came.
@@ -99,6 +110,7 @@ class Frames:
         self._limit = limit
         self._reader: Reader | None = None
         self._arrived = trio.Event()
+        self._asking = False
 
     @property
     def frames_received(self) -> int:
@@ -112,21 +124,37 @@ class Frames:
         return self
 
     async def __anext__(self) -> Frame:
+        if self._asking:
+            raise trio.BusyResourceError("another task waits for the next of these frames")
+        self._asking = True
+        try:
+            return await self._next()
+        finally:
+            self._asking = False
+
+    async def _next(self) -> Frame:
         if self._reader is None:
-            self._reader = await self._bridge.run(self._subscribe)
+            try:
+                self._reader = await self._bridge.run(self._subscribe)
+            except trio.ClosedResourceError:
+                # The call is over, or the block that the track was opened in.
+                self._end()
         else:
             await trio.lowlevel.checkpoint()
         while (data := self._reader.take()) is None:
             if self._reader.is_over:
-                if self._source.error is not None:
-                    raise MediaError(
-                        f"the source of a track failed: {self._source.error}", code="source_failed"
-                    ) from self._source.error
-                raise StopAsyncIteration
+                self._end()
             self._arrived = trio.Event()
             if not self._reader.ask():
                 await self._arrived.wait()
         return cast(Frame, data)
+
+    def _end(self) -> NoReturn:
+        if self._source.error is not None:
+            raise MediaError(
+                f"the source of a track failed: {self._source.error}", code="source_failed"
+            ) from self._source.error
+        raise StopAsyncIteration from None
 
     async def _subscribe(self) -> Reader:
         # On the loop, where readers belong. A crossing is needed then for a frame that is waited
@@ -166,53 +194,66 @@ async def open_media(
 
     Raises:
         MediaError: ``media_not_found``; ``media_unreadable``: it is not media;
-            ``media_no_stream``: it is, but has no video or no audio.
+            ``media_no_stream``: it is, but has no video or no audio. At the end of the block,
+            ``source_failed``: a source could not be read to its end.
     """
-    wanted: list[tuple[Kind, str]] = []
+    wanted: dict[Kind, str] = {}
     if video is not None:
-        wanted.append(("video", os.fspath(video)))
+        wanted["video"] = os.fspath(video)
     if audio is not None:
-        wanted.append(("audio", os.fspath(audio)))
+        wanted["audio"] = os.fspath(audio)
+    players: dict[str, Player] = {}
     async with AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(open_bridge()) if wanted else None
-        players: dict[str, MediaPlayer] = {}
         tracks: list[MediaTrack] = []
-        for kind, name in wanted:
+        for kind, name in wanted.items():
             assert bridge is not None
             if name not in players:
+                kinds = [kind for kind in wanted if wanted[kind] == name]
                 # Opening reads from the disk or the network, where it may wait for ever.
                 players[name] = await trio.to_thread.run_sync(
-                    partial(_open_player, kind, name, format, dict(options or {}), loop=loop),
+                    partial(_open_player, kinds, name, format, options, loop=loop),
                     abandon_on_cancel=True,
                 )
-            track = getattr(players[name], kind)
-            if track is None:
-                raise MediaError(f"{name!r} has no {kind}", code="media_no_stream")
-            source = Source(track)
+            source = Source(players[name].tracks[kind])
             stack.push_async_callback(_stop, bridge, source)
             tracks.append(MediaTrack(bridge, source))
         yield tracks
+    for name, player in players.items():
+        if player.error is not None:
+            raise MediaError(
+                f"{name!r} has failed: {_reason(player.error)}", code="source_failed"
+            ) from player.error
 
 
 def _open_player(
-    kind: Kind,
+    kinds: Sequence[Kind],
     name: str,
     format: str | None,  # noqa: A002
-    options: dict[str, str],
+    options: Mapping[str, str] | None,
     *,
     loop: bool,
-) -> MediaPlayer:
-    if signal := TEST_SIGNALS.get((kind, name)):
-        return MediaPlayer(signal, format="lavfi")
+) -> Player:
+    if signal := TEST_SIGNALS.get((kinds[0], name)):
+        return Player(signal, kinds, format="lavfi")
     if format is None and name.startswith("/dev/video"):
         format = "v4l2"  # noqa: A001
     try:
-        return MediaPlayer(name, format, options, timeout=READ_SECONDS, loop=loop)
+        return Player(
+            name, kinds, format=format, options=options, timeout=READ_SECONDS, repeat=loop
+        )
+    except NoStream as error:
+        raise MediaError(str(error), code="media_no_stream") from error
     except FileNotFoundError as error:
         raise MediaError(f"there is no media file {name!r}", code="media_not_found") from error
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{name!r} cannot be read: {reason}", code="media_unreadable") from error
+        raise MediaError(
+            f"{name!r} cannot be read: {_reason(error)}", code="media_unreadable"
+        ) from error
+
+
+def _reason(error: Exception) -> object:
+    return getattr(error, "strerror", None) or error
 
 
 async def _stop(bridge: Bridge, source: Source) -> None:
@@ -235,6 +276,7 @@ class Recorder:
         Raises:
             MediaError: ``recording_started``: the file's tracks are settled a second after the
                 first.
+            trio.ClosedResourceError: the file is finished.
         """
         if not await self._bridge.run(self._recording.add, track._source, RECORD_FRAMES):
             raise MediaError(
@@ -251,7 +293,8 @@ async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
     there is no file.
 
     Raises:
-        MediaError: ``media_unwritable``: the file cannot be written, or no format has its name.
+        MediaError: ``media_unwritable``: the file cannot be written, at once or at the end of the
+            block, or no format has its name.
     """
     path = Path(path)
     async with open_bridge() as bridge:
@@ -262,6 +305,8 @@ async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
             with trio.CancelScope(shield=True):
                 await bridge.run(recording.stop)
                 await trio.to_thread.run_sync(_remove_if_empty, path)
+    if recording.error is not None:
+        raise _unwritable(path, recording.error) from recording.error
 
 
 def _open_recording(path: Path) -> Recording:
@@ -274,10 +319,11 @@ def _open_recording(path: Path) -> Recording:
     except (av.FFmpegError, OSError, ValueError) as error:
         if not existed:
             path.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(
-            f"{str(path)!r} cannot be written: {reason}", code="media_unwritable"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{str(path)!r} cannot be written: {_reason(error)}", code="media_unwritable")
 
 
 def _remove_if_empty(path: Path) -> None:

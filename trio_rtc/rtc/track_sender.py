@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
+
+import trio
 
 from ..errors import MediaError
 from .bridge import Bridge
+from .loop.connection import connection_closed
 from .loop.outgoing import Outgoing
 from .media import Kind, MediaTrack
 
@@ -30,16 +34,28 @@ class TrackSender:
         The times of the frames go on, so that a receiver sees one track.
 
         Raises:
-            MediaError: ``wrong_kind``: this sends the other kind.
+            MediaError: ``wrong_kind``: this sends the other kind; ``sender_ended``: what was sent
+                has ended, or `stop` was called, and so has the track of the other side.
+            CallError: ``connection_closed``: the call is over.
         """
         if track is not None and track.kind != self.kind:
             raise MediaError(
                 f"a track of {track.kind} cannot go where {self.kind} goes", code="wrong_kind"
             )
-        await self._bridge.run(self._outgoing.replace, None if track is None else track._source)
+        source = None if track is None else track._source
+        try:
+            replaced = await self._bridge.run(self._outgoing.replace, source)
+        except trio.ClosedResourceError as error:
+            raise connection_closed() from error
+        if not replaced:
+            raise MediaError(
+                f"nothing can be sent any more where a track of {self.kind} has ended",
+                code="sender_ended",
+            )
         self.track = track
 
     async def stop(self) -> None:
-        """Send nothing any more; the track of the other side ends."""
-        await self._bridge.run(self._outgoing.end)
+        """Send nothing any more; the track of the other side ends. Does nothing a second time."""
+        with suppress(trio.ClosedResourceError):
+            await self._bridge.run(self._outgoing.end)
         self.track = None

@@ -25,7 +25,7 @@ class Generated(MediaStreamTrack):
         self._over = False
         self._changed = asyncio.Event()
         self._began: float | None = None
-        self._samples = 0
+        self._sound_ends = Fraction(0)
 
     async def put(self, frame: VideoFrame | AudioFrame) -> bool:
         """Hand a frame over; tell whether there is any use in another one."""
@@ -62,8 +62,9 @@ class Generated(MediaStreamTrack):
     def _stamp(self, frame: VideoFrame | AudioFrame) -> None:
         """Sound goes on where it ended; a picture is of now."""
         if isinstance(frame, AudioFrame):
-            frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
-            self._samples += frame.samples
+            frame.pts = round(self._sound_ends * frame.sample_rate)
+            frame.time_base = Fraction(1, frame.sample_rate)
+            self._sound_ends += Fraction(frame.samples, frame.sample_rate)
             return
         now = time.monotonic()
         if self._began is None:

@@ -41,11 +41,6 @@ class Reader(MediaStreamTrack):
         self.on_asked: Callable[[], None] = _nothing
         self._asked = False
 
-    @property
-    def waiting(self) -> int:
-        """How much has come that was not asked for yet."""
-        return len(self._queue)
-
     def put(self, data: Data) -> None:
         self.received += 1
         self._queue.append(data)
@@ -57,6 +52,10 @@ class Reader(MediaStreamTrack):
     def end(self) -> None:
         self.is_over = True
         self._tell()
+
+    def clear(self) -> None:
+        """Leave out what waits."""
+        self._queue.clear()
 
     def _tell(self) -> None:
         self._wake.set()
@@ -140,9 +139,7 @@ class Source:
         except MediaStreamError:
             pass
         except Exception as error:  # noqa: BLE001  # readers raise it
-            # aiortc's player fails in its own way when it is asked after it was stopped.
-            if not self._over:
-                self.error = error
+            self.error = error
         finally:
             self._end()
 
@@ -207,8 +204,10 @@ def blank(data: Data) -> Data:
             plane.update(bytes([value]) * plane.buffer_size)
     elif isinstance(data, AudioFrame):
         empty = AudioFrame(data.format.name, data.layout.name, data.samples)
+        # Without a sign the middle is silence.
+        silence = b"\x80" if data.format.name in ("u8", "u8p") else b"\0"
         for sound in empty.planes:
-            sound.update(bytes(sound.buffer_size))
+            sound.update(silence * sound.buffer_size)
         empty.sample_rate = data.sample_rate
     else:
         return data

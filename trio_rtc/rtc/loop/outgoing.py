@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
-from .media import Data, Reader, Source, copy_of
+from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
+from .media import Data, Reader, Source
 
 SEND_FRAMES = 30
 """Frames kept for an encoder that lags."""
-
-SWITCH_SECONDS = Fraction(1, 30)
-"""From the last frame of one track to the first of the next."""
 
 
 class Outgoing(MediaStreamTrack):
@@ -38,8 +36,10 @@ class Outgoing(MediaStreamTrack):
         self._begun = False
         self._changed = asyncio.Event()
         self._over = False
-        self._last: Fraction | None = None
-        self._shift: Fraction | None = Fraction(0)
+        self._times = UniformTimes()
+        self._sound = UniformSound()
+        self._ready: deque[Data] = deque()
+        self._due = 0.0
 
     def begin(self) -> None:
         """Keep frames from now on."""
@@ -47,15 +47,19 @@ class Outgoing(MediaStreamTrack):
         if self._source is not None:
             self._reader = self._source.subscribe(SEND_FRAMES)
 
-    async def replace(self, source: Source | None) -> None:
-        """Send another source from now on, or nothing."""
+    async def replace(self, source: Source | None) -> bool:
+        """Send another source from now on, or nothing; False if the end has been told already."""
+        if self._over:
+            return False
         old, self._source, self._reader = self._reader, source, None
-        self._shift = None
+        self._ready.clear()
+        self._times.begin()
         if self._begun:
             self.begin()
         self._changed.set()
         if old is not None:
             old.stop()
+        return True
 
     async def end(self) -> None:
         """Send nothing any more; whoever receives it is told."""
@@ -76,6 +80,11 @@ class Outgoing(MediaStreamTrack):
 
     async def recv(self) -> Data:
         while not self._over:
+            if self._ready:
+                await self._until_due()
+                if self._ready:
+                    return self._ready.popleft()
+                continue
             reader = self._reader
             if reader is None:
                 self._changed.clear()
@@ -88,23 +97,26 @@ class Outgoing(MediaStreamTrack):
                     self._finish()
                 continue
             if reader is self._reader:
-                return self._in_time(data)
+                self._ready.extend(self._encodable(data))
+                self._due = asyncio.get_running_loop().time()
         raise MediaStreamError
 
-    def _in_time(self, data: Data) -> Data:
-        """The frame at a time that goes on from the one before, whatever track that was of."""
-        if data.pts is None or data.time_base is None:
-            return data
-        time = data.pts * data.time_base
-        if self._shift is None:
-            after = Fraction(0) if self._last is None else self._last + SWITCH_SECONDS
-            self._shift = after - time
-        if self._shift and isinstance(data, VideoFrame | AudioFrame):
-            data = copy_of(data)
-            assert data.time_base is not None
-            data.pts = round((time + self._shift) / data.time_base)
-        self._last = time + self._shift
-        return data
+    async def _until_due(self) -> None:
+        """Wait between two pieces of one frame of sound, as if each had come by itself."""
+        wait = self._due - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._due += SOUND_SECONDS
+
+    def _encodable(self, data: Data) -> list[Data]:
+        # Whoever reads a source has frames of their own.
+        if isinstance(data, VideoFrame):
+            self._times.stamp(data)
+            return [even(data)]
+        if isinstance(data, AudioFrame):
+            self._times.stamp(data)
+            return list(self._sound.convert(data))
+        return [data]
 
 
 def _nothing() -> None:

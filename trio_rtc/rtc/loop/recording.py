@@ -1,16 +1,19 @@
-"""Recording on the loop's side: aiortc's recorder, for tracks that come late or change."""
+"""Recording on the loop's side: of tracks that come late or change."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable
+from fractions import Fraction
 from pathlib import Path
 
-from aiortc.contrib.media import MediaRecorder
-from av import VideoFrame
+from aiortc import MediaStreamError
+from av import AudioFrame, VideoFrame
 
+from .encodable import UniformSound, even_size
 from .media import Data, Reader, Source
+from .writing import FPS, Writer
 
 START_SECONDS = 1.0
 """A recording begins this long after its first track: a container names all of them first."""
@@ -29,14 +32,20 @@ AUDIO_ONLY = {".wav", ".mp3", ".ogg", ".opus", ".flac", ".aac"}
 
 
 class Recording:
-    """A file that tracks are written to, as soon as they bring something."""
+    """A file that tracks are written to, from when they are added."""
 
     def __init__(self, path: Path):
-        self._recorder = MediaRecorder(str(path))
+        self._writer = Writer(path)
         self._audio_only = path.suffix.lower() in AUDIO_ONLY
         self._video: list[_Video] = []
         self._audio: list[_Audio] = []
         self._start: asyncio.Task[None] | None = None
+        self._writing: list[asyncio.Task[None]] = []
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the file could not be written."""
+        return self._writer.error
 
     async def add(self, source: Source, limit: int) -> bool:
         """Record a source; False if it comes too late."""
@@ -44,25 +53,37 @@ class Recording:
             return True
         if self._start is not None and self._start.done():
             return False
-        reader: Reader
         if source.kind == "video":
-            reader = _Video(source, limit)
-            self._video.append(reader)
+            self._video.append(_Video(source, limit))
+            source.add(self._video[-1])
         else:
-            reader = _Audio(source, limit, self._await_pictures)
-            self._audio.append(reader)
-        source.add(reader)
-        self._recorder.addTrack(reader)
+            self._audio.append(_Audio(source, limit, self._await_pictures))
+            source.add(self._audio[-1])
+        source.start()
         if self._start is None:
             self._start = asyncio.get_running_loop().create_task(self._start_later())
         return True
 
     async def _start_later(self) -> None:
         await asyncio.sleep(START_SECONDS)
-        await self._recorder.start()
+        self._begin()
+
+    def _begin(self) -> None:
+        for reader in (*self._video, *self._audio):
+            writing = self._write(reader, self._writer.add(reader.kind))
+            self._writing.append(asyncio.get_running_loop().create_task(writing))
+
+    async def _write(self, reader: Reader, stream: object) -> None:
+        while True:
+            try:
+                data = await reader.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(data, VideoFrame | AudioFrame)
+            await self._writer.write(stream, data)
 
     async def _await_pictures(self) -> None:
-        # The first data that is written settles the size of all video in aiortc's recorder.
+        # The first data that is written settles the size of all video in a container.
         waiting = [asyncio.ensure_future(video.settled.wait()) for video in self._video]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=VIDEO_SECONDS)
@@ -78,25 +99,28 @@ class Recording:
             self._start.cancel()
             await asyncio.wait([self._start])
             if any(reader.received for reader in readers):
-                await self._recorder.start()
+                self._begin()
         for reader in readers:
-            reader.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WRITE_SECONDS):
-                while any(reader.waiting for reader in readers):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-        for reader in readers:
+            # Nothing more comes; what has come is still there.
             reader.stop()
-        await self._recorder.stop()
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=WRITE_SECONDS)
+            for reader in readers:
+                reader.clear()
+            # What is being written is let go on, in its thread.
+            await asyncio.gather(*self._writing)
+        await self._writer.finish()
 
 
 class _Video(Reader):
-    """Pictures of one size, which a container wants: that of the first."""
+    """Pictures of one size, that of the first, and of times that an encoder tells apart."""
 
     def __init__(self, source: Source, limit: int):
         super().__init__(source, limit)
         self.settled = asyncio.Event()
         self._size: tuple[int, int] | None = None
+        self._last = -1
+        self._shift = 0
 
     def settle(self, size: tuple[int, int]) -> None:
         self._size = self._size or size
@@ -105,24 +129,44 @@ class _Video(Reader):
         if self._size is not None:
             # Asked again: the first picture is written.
             self.settled.set()
-        data = await super().recv()
-        assert isinstance(data, VideoFrame)
-        self.settle((data.width, data.height))
+        data = await self._next()
+        self.settle(even_size(data.width, data.height))
         assert self._size is not None
         if (data.width, data.height) != self._size:
             data = data.reformat(width=self._size[0], height=self._size[1])
         return data
 
+    async def _next(self) -> VideoFrame:
+        while True:
+            data = await super().recv()
+            assert isinstance(data, VideoFrame)
+            number = round((data.time or 0.0) * FPS) + self._shift
+            if number < self._last - FPS:
+                # The source has begun again.
+                self._shift += self._last + 1 - number
+                number = self._last + 1
+            # Two that come close are next to each other; of more the others are left out.
+            if number >= self._last:
+                self._last = max(number, self._last + 1)
+                data.pts, data.time_base = self._last, Fraction(1, FPS)
+                return data
+
 
 class _Audio(Reader):
-    """Sound that begins after the first picture."""
+    """Sound of one form, which begins after the first picture."""
 
     def __init__(self, source: Source, limit: int, await_pictures: Callable[[], Awaitable[None]]):
         super().__init__(source, limit)
         self._await_pictures: Callable[[], Awaitable[None]] | None = await_pictures
+        self._sound = UniformSound()
+        self._ready: deque[AudioFrame] = deque()
 
     async def recv(self) -> Data:
         if self._await_pictures is not None:
             await self._await_pictures()
             self._await_pictures = None
-        return await super().recv()
+        while not self._ready:
+            data = await super().recv()
+            assert isinstance(data, AudioFrame)
+            self._ready.extend(self._sound.convert(data))
+        return self._ready.popleft()

@@ -1,0 +1,275 @@
+"""Files, URLs and devices as tracks: a thread reads one source for all that is wanted of it.
+
+aiortc 1.16's player keeps what nobody takes without a bound, such as the sound of a film of which
+only the picture is wanted, and plays a film that is repeated as fast as it can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+import av
+from aiortc import MediaStreamError, MediaStreamTrack
+from aiortc.contrib.media import REAL_TIME_FORMATS
+from av import AudioFrame, VideoFrame
+from av.packet import Packet
+
+from .encodable import UniformSound, UniformTimes
+
+logger = logging.getLogger("trio_rtc.rtc")
+
+AHEAD_SECONDS: Final = 1.0
+"""How far a file is read before it is to be seen: sound and pictures do not alternate strictly."""
+
+READ_SECONDS: Final = 0.1
+"""How much of a file is read at a time: to wake up for each frame takes longer than to read it."""
+
+HURRY_SECONDS: Final = 0.5
+"""What is to be seen sooner than this does not wait for what is read with it."""
+
+KEPT_SECONDS: Final = 2.0
+"""Of one kind of media, at most, that waits to be taken."""
+
+LATE_SECONDS: Final = 0.5
+"""How late that may be of which nothing was taken yet: tracks are added one after the other."""
+
+RETRY_SECONDS: Final = 0.01
+"""Until a device is asked again that has nothing now."""
+
+
+class NoStream(LookupError):
+    """A source is media, but has none of a kind."""
+
+
+class Player:
+    """A source that is open. Reading begins when the first of its tracks is read.
+
+    Tracks have one clock: one that is read much later than another does not begin at the beginning.
+
+    Args:
+        kinds: what is wanted of it; the rest is not even decoded.
+        timeout: seconds that it may take for its next data.
+        repeat: whether it begins again at its end.
+
+    Attributes:
+        tracks: by kind.
+        error: what has ended it, if that was not its end.
+
+    Raises:
+        NoStream: there is nothing of a kind.
+        av.FFmpegError, OSError, ValueError: it cannot be read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kinds: Iterable[str],
+        *,
+        format: str | None = None,  # noqa: A002
+        options: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        repeat: bool = False,
+    ):
+        self.name = name
+        self.error: Exception | None = None
+        self._timeout = timeout
+        try:
+            self._container = av.open(
+                name, format=format, options=dict(options or {}), timeout=timeout
+            )
+        except av.ExitError as error:
+            raise self._nothing_comes() from error
+        formats = set(self._container.format.name.split(","))
+        self._is_live = not formats.isdisjoint(REAL_TIME_FORMATS)
+        self._repeat = repeat
+        self._quit = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._began: float | None = None
+        self._first: Fraction | None = None
+        self._offset = Fraction(0)
+        self._pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]] = []
+        try:
+            if repeat and (self._is_live or self._container.duration is None):
+                raise ValueError("it cannot begin again")
+            self._streams = [self._stream(kind) for kind in kinds]
+        except Exception:
+            self._container.close()
+            raise
+        self.tracks = {stream.type: PlayerTrack(self, stream.type) for stream in self._streams}
+        self._playing = set(self.tracks.values())
+
+    def _stream(self, kind: str) -> Any:
+        for stream in self._container.streams:
+            if stream.type == kind:
+                return stream
+        raise NoStream(f"{self.name!r} has no {kind}")
+
+    def _nothing_comes(self) -> TimeoutError:
+        return TimeoutError(f"nothing came for {self._timeout} s")
+
+    # On the loop.
+
+    def start(self) -> None:
+        if self._thread is None and self._playing:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._read, name="media-player")
+            self._thread.start()
+
+    async def until_due(self, frame: VideoFrame | AudioFrame) -> None:
+        if self._began is not None and not self._is_live:
+            await asyncio.sleep(self._wait_for(frame))
+
+    def is_late(self, frame: VideoFrame | AudioFrame) -> bool:
+        return self._wait_for(frame) < -LATE_SECONDS
+
+    def _wait_for(self, frame: VideoFrame | AudioFrame) -> float:
+        assert self._began is not None
+        return self._began + (frame.time or 0.0) - time.monotonic()
+
+    def stop(self, track: PlayerTrack) -> None:
+        """Stop for one of the tracks; with the last one, wait for the thread. Not on the loop."""
+        self._playing.discard(track)
+        if self._playing:
+            return
+        self._quit.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._container.close()
+
+    # In the thread.
+
+    def _read(self) -> None:
+        try:
+            while self._play() and self._repeat and not self._quit.is_set():
+                self._container.seek(0)
+        except av.ExitError:
+            self.error = self._nothing_comes()
+        except Exception as error:  # noqa: BLE001  # Readers raise it.
+            self.error = error
+        self._hand_over()
+        for track in self.tracks.values():
+            self._loop.call_soon_threadsafe(track._end)
+
+    def _play(self) -> bool:
+        """Play it once; tell whether there was anything."""
+        for packet in self._packets():
+            for frame in _decode(packet):
+                self._give(self.tracks[packet.stream.type], frame)
+            if self._quit.is_set():
+                return False
+        end = max(track.times.end for track in self.tracks.values())
+        played, self._offset = end - self._offset, end
+        expected = (self._container.duration or 0) / av.time_base
+        if played < expected - 1:
+            logger.warning(
+                "%s ends after %.1f s, and not after %.1f s", self.name, played, expected
+            )
+        return played > 0
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        packets = self._container.demux(*self._streams)
+        while not self._quit.is_set():
+            try:
+                yield next(packets)
+            except StopIteration:
+                return
+            except av.BlockingIOError:
+                self._quit.wait(RETRY_SECONDS)
+                packets = self._container.demux(*self._streams)
+
+    def _give(self, track: PlayerTrack, frame: VideoFrame | AudioFrame) -> None:
+        if frame.pts is not None and frame.time_base:
+            if self._first is None:
+                self._first = frame.pts * frame.time_base
+            frame.pts += round((self._offset - self._first) / frame.time_base)
+        track.times.stamp(frame)
+        pieces = track.sound.convert(frame) if isinstance(frame, AudioFrame) else [frame]
+        for piece in pieces:
+            if self._began is None:
+                self._began = time.monotonic() - (piece.time or 0.0)
+            self._pieces.append((track, piece))
+            wait = 0.0 if self._is_live else self._wait_for(piece)
+            if wait < HURRY_SECONDS:
+                self._hand_over()
+            elif wait > AHEAD_SECONDS + READ_SECONDS:
+                self._hand_over()
+                self._quit.wait(wait - AHEAD_SECONDS)
+
+    def _hand_over(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._quit.is_set():
+            self._loop.call_soon_threadsafe(_put_all, pieces)
+
+
+def _decode(packet: Packet[Any]) -> Iterable[VideoFrame | AudioFrame]:
+    try:
+        return packet.decode()
+    except av.InvalidDataError as error:
+        # A place of a file that is damaged, or what came over the network in part.
+        logger.debug("a packet of media cannot be decoded: %s", error)
+        return ()
+
+
+def _put_all(pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]]) -> None:
+    for track, piece in pieces:
+        track._put(piece)
+
+
+class PlayerTrack(MediaStreamTrack):
+    """One kind of media of a source."""
+
+    def __init__(self, player: Player, kind: str):
+        super().__init__()
+        self.kind = kind
+        self.times = UniformTimes()
+        self.sound = UniformSound()
+        self._player = player
+        self._queue: deque[VideoFrame | AudioFrame] = deque()
+        self._changed = asyncio.Event()
+        self._is_read = False
+        self._over = False
+
+    async def recv(self) -> VideoFrame | AudioFrame:
+        self._skip_late()
+        self._is_read = True
+        self._player.start()
+        while not self._queue:
+            if self._over or self.readyState != "live":
+                if self._player.error is not None:
+                    raise self._player.error
+                raise MediaStreamError
+            self._changed.clear()
+            await self._changed.wait()
+        frame = self._queue.popleft()
+        await self._player.until_due(frame)
+        return frame
+
+    def _put(self, frame: VideoFrame | AudioFrame) -> None:
+        queue = self._queue
+        queue.append(frame)
+        self._skip_late()
+        while queue and (frame.time or 0.0) - (queue[0].time or 0.0) > KEPT_SECONDS:
+            queue.popleft()
+        self._changed.set()
+
+    def _skip_late(self) -> None:
+        # What nobody has wanted yet plays all the same.
+        while self._queue and not self._is_read and self._player.is_late(self._queue[0]):
+            self._queue.popleft()
+
+    def _end(self) -> None:
+        self._over = True
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Not on the loop: this may wait for the source's thread."""
+        super().stop()
+        self._player.stop(self)
