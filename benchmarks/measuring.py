@@ -35,9 +35,9 @@ class Figure:
 
 
 class Table:
-    """Figures by what was measured and by whose it is; the ratio is to one of the sides."""
+    """Figures by what was measured and by whose it is; the ratio is to one of the sides, if any."""
 
-    def __init__(self, name: str, reference: str) -> None:
+    def __init__(self, name: str, reference: str | None = None) -> None:
         self.name = name
         self.reference = reference
         self.rows: dict[str, dict[str, Figure]] = {}
@@ -47,17 +47,19 @@ class Table:
 
     def ratio(self, row: str, side: str) -> float:
         """How many times the reference's median this side's is."""
-        reference = self.rows[row].get(self.reference)
+        reference = self.rows[row].get(self.reference or "")
         if reference is None or not reference.median:
             return float("nan")
         return self.rows[row][side].median / reference.median
 
     def print(self) -> None:
-        print(f"\n{self.name}: median (lowest to highest), and how many times {self.reference}'s")
+        times = f", and how many times {self.reference}'s" if self.reference else ""
+        print(f"\n{self.name}: median (lowest to highest){times}")
         for row, sides in self.rows.items():
             print(f"  {row}")
             for side, figure in sides.items():
-                print(f"    {side:34}{figure!s:38}{self.ratio(row, side):8.2f}", flush=True)
+                ratio = f"{self.ratio(row, side):8.2f}" if self.reference else ""
+                print(f"    {side:34}{figure!s:38}{ratio}".rstrip(), flush=True)
 
     def write(self, file: Path | None) -> None:
         if file is None:
@@ -68,7 +70,8 @@ class Table:
             "machine": machine(),
             "rows": {
                 row: {
-                    side: {**figure.as_json(), "ratio": self.ratio(row, side)}
+                    side: figure.as_json()
+                    | ({"ratio": self.ratio(row, side)} if self.reference else {})
                     for side, figure in sides.items()
                 }
                 for row, sides in self.rows.items()

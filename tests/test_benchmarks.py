@@ -66,6 +66,13 @@ def test_media(tmp_path: Path) -> None:
     assert json.loads(figures.read_text())["ratio"] > 0
 
 
+def test_filtered_video(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("filtered_video.py", "--quick", "--json", figures)
+    rows = json.loads(figures.read_text())["rows"]
+    assert rows["pictures a second"]["negative"]["median"] > 0
+
+
 def run(name: str, *arguments: str | Path) -> None:
     subprocess.run(
         [sys.executable, BENCHMARKS / name, *arguments],
