@@ -42,7 +42,10 @@ async def test_a_page_of_another_origin(chromium: str) -> None:
             for classic in (False, True):
                 await alice.sign_in("alice", classic=classic)
                 await told(alice, "origin is not among those allowed")
-                await alice.run("document.querySelector('.notice button').click()")
+                # Who dismisses it by keyboard goes on with the page.
+                await alice.run("$('.notice button').focus()")
+                await alice.click(".notice button")
+                assert await alice.run("return document.activeElement.id") == "main"
 
 
 async def test_a_room_that_the_server_refuses(chromium: str) -> None:
@@ -100,25 +103,6 @@ async def test_a_peer_that_declines_and_one_that_goes(chromium: str) -> None:
             assert alice.errors == carol.errors == []
 
 
-async def test_two_who_call_each_other_at_once(chromium: str) -> None:
-    with trio.fail_after(60):
-        async with open_house(chromium) as house:
-            alice, bob = await house.visitor(), await house.visitor()
-            await alice.signed_in("alice")
-            await bob.signed_in("bob")
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(alice.call, "bob")
-                nursery.start_soon(bob.call, "alice")
-            # Who is slow to begin may hear the other one ring first.
-            for visitor in (alice, bob):
-                await visitor.until("!$('#incoming').hidden || callState() !== ''")
-                if not await visitor.run("return $('#incoming').hidden"):
-                    await visitor.click("#answer")
-            for visitor in (alice, bob):
-                await visitor.until("callState() === 'connected'")
-                assert visitor.errors == []
-
-
 async def test_nonsense_of_a_peer(chromium: str) -> None:
     with trio.fail_after(60):
         async with (
@@ -152,3 +136,177 @@ async def test_a_server_that_ends(chromium: str, classic: bool) -> None:
                 await told(alice, "The server has been shut down.")
             else:
                 await alice.until("$('#status').dataset.state === 'reconnecting'")
+
+
+NO_COMMON_CODEC = """
+// As a browser that knows no codecs but its own.
+const {setLocalDescription, setRemoteDescription} = RTCPeerConnection.prototype;
+const known = / (CODECS)\\//g;
+const foreign = ({type, sdp}) => ({type, sdp: sdp.replace(known, " X$1/")});
+RTCPeerConnection.prototype.setLocalDescription = async function (description) {
+  if (description || this.signalingState !== "stable")
+    return setLocalDescription.call(this, description);
+  await setLocalDescription.call(this);
+  const said = foreign(this.localDescription);
+  Object.defineProperty(this, "localDescription", {get: () => said, configurable: true});
+};
+RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+  return setRemoteDescription.call(this, foreign(description));
+};
+window.restore = () => Object.assign(
+  RTCPeerConnection.prototype, {setLocalDescription, setRemoteDescription});
+"""
+
+
+VIDEO_CODECS = "VP8|VP9|H264|H265|AV1"
+AUDIO_CODECS = "opus|G722|PCMU|PCMA"
+
+
+async def test_a_video_codec_that_only_one_side_has(chromium: str) -> None:
+    async def answer(call: Call) -> None:
+        track = await anext(call.tracks)
+        assert track.kind == "audio"
+        await anext(aiter(track))
+        heard.set()
+        await call.wait_ended()
+
+    heard = trio.Event()
+    with trio.fail_after(60):
+        async with open_house(chromium) as house, answering(house, answer):
+            alice = await house.visitor()
+            await alice.signed_in("alice")
+            await alice.choose("picture")
+            await alice.run(NO_COMMON_CODEC.replace("CODECS", VIDEO_CODECS))
+            await alice.call("python")
+            await alice.until("callState() === 'connected'")
+            await heard.wait()
+            assert alice.errors == []
+
+
+async def test_codecs_that_only_one_side_has(chromium: str) -> None:
+    async def answer(call: Call) -> None:
+        await call.wait_ended()
+
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            trio_rtc.open_signaling(house.ws_url, name="caller") as caller,
+            trio_rtc.open_media(video="pattern") as tracks,
+            trio.open_nursery() as nursery,
+        ):
+            alice = await house.visitor()
+            await alice.signed_in("alice")
+            await alice.choose("picture")
+            await alice.run(NO_COMMON_CODEC.replace("CODECS", f"{VIDEO_CODECS}|{AUDIO_CODECS}"))
+            await alice.call("python")
+            await told(alice, "python has hung up. (your two sides have no codec in common)")
+            await alice.screenshot("no-common-codec")
+            await alice.until("callState() === ''")
+            nursery.start_soon(alice.click, "#answer")
+            peer = await caller.wait_for_peer("alice")
+            with pytest.raises(trio_rtc.CallError, match="declined the call: bad_description"):
+                async with trio_rtc.open_call(caller, peer, tracks=tracks):
+                    pass
+            await told(alice, "the browser cannot use what caller offers")
+            await alice.run("restore()")
+            await alice.call("python")
+            await alice.until("callState() === 'connected'")
+            assert alice.errors == []
+
+
+async def test_a_section_that_one_side_does_not_want(chromium: str) -> None:
+    """Alice's page hears so from a peer, and says so to Python."""
+    with trio.fail_after(60):
+        async with (
+            open_house(chromium) as house,
+            trio_rtc.open_signaling(house.ws_url, name="python") as python,
+            trio_rtc.open_media(video="pattern", audio="tone") as [video, audio],
+            trio.open_nursery() as nursery,
+        ):
+            alice, bob = await house.visitor(), await house.visitor()
+            await alice.signed_in("alice")
+            await alice.choose("picture")
+            await bob.signed_in("bob")
+            await bob.choose("picture")
+            for visitor in (alice, bob):
+                await visitor.run(
+                    """
+                    const {setLocalDescription} = RTCPeerConnection.prototype;
+                    RTCPeerConnection.prototype.setLocalDescription = function (description) {
+                      if (this.signalingState === "have-remote-offer")
+                        for (const one of this.getTransceivers())
+                          if (one.receiver.track.kind === "video") one.stop();
+                      return setLocalDescription.call(this, description);
+                    };
+                    """
+                )
+            await alice.call("bob")
+            await bob.click("#answer")
+            for visitor in (alice, bob):
+                await visitor.until("callState() === 'connected'")
+                await visitor.until("$('.remote')?.matches('.audio-only')")
+            await alice.say("hello")
+            await bob.until("messages().includes('hello')")
+            await bob.click("#hang-up")
+            await alice.until("callState() === ''")
+            nursery.start_soon(alice.click, "#answer")
+            peer = await python.wait_for_peer("alice")
+            async with trio_rtc.open_call(python, peer, tracks=[audio, video]) as call:
+                async with await call.open_channel("chat") as channel:
+                    await channel.send("still here")
+                    await alice.until("messages().includes('still here')")
+                track = await anext(call.tracks)
+                assert track.kind == "audio"
+                await anext(aiter(track))
+            assert alice.errors == bob.errors == []
+
+
+VANISH = """
+const {setLocalDescription} = RTCPeerConnection.prototype;
+RTCPeerConnection.prototype.setLocalDescription = function () {
+  // Neither an answer nor an error: a page that has been closed meanwhile.
+  window.answering = true;
+  return new Promise(() => {});
+};
+"""
+
+
+@pytest.mark.parametrize("state", ["ringing", "connecting", "connected"])
+async def test_a_page_that_is_closed_in_a_call_of_python(chromium: str, state: str) -> None:
+    with trio.fail_after(60):
+        async with (
+            open_house(chromium) as house,
+            trio_rtc.open_signaling(house.ws_url, name="python") as python,
+            trio.open_nursery() as nursery,
+        ):
+            alice = await house.visitor()
+            await alice.signed_in("alice")
+
+            async def vanish() -> None:
+                await alice.until("!$('#incoming').hidden")
+                if state == "connecting":
+                    await alice.run(VANISH)
+                    await alice.click("#answer")
+                    await alice.until("window.answering")
+                elif state == "connected":
+                    await alice.click("#answer")
+                    await alice.until("callState() === 'connected'")
+                await alice.close()
+
+            nursery.start_soon(vanish)
+            peer = await python.wait_for_peer("alice")
+            if state == "connected":
+                async with trio_rtc.open_call(python, peer) as call:
+                    end = await call.wait_ended()
+                    assert (end.reason, end.detail) == ("peer_hung_up", "page_closed")
+            else:
+                with pytest.raises(trio_rtc.CallError) as raised:
+                    async with trio_rtc.open_call(python, peer):
+                        pass
+                assert raised.value.code in ("peer_hung_up", "peer_left")
+            bob = await house.visitor()
+            await bob.signed_in("bob")
+            nursery.start_soon(bob.click, "#answer")
+            async with trio_rtc.open_call(python, await python.wait_for_peer("bob")):
+                await bob.until("callState() === 'connected'")

@@ -43,4 +43,10 @@ async def test_two_pages_call_each_other(chromium: str, classic: bool) -> None:
             await bob.click("#hang-up")
             await alice.until("notices().some((text) => text === 'bob has hung up.')")
             assert await alice.run("return callState()") == ""
+            # What was said, and the files that have come, are there until the next call.
+            assert await alice.run("return $('#chat').checkVisibility()")
+            assert not await alice.run("return $('#chat-form').checkVisibility()")
+            await alice.screenshot("ended")
+            focused = "return document.activeElement.getAttribute('aria-label')"
+            assert "Call bob" in await alice.run(focused)
             assert alice.errors == bob.errors == []

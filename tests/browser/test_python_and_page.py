@@ -228,3 +228,35 @@ async def test_a_call_outlives_the_signaling_of_the_page(chromium: str) -> None:
                 assert await alice.run("return callState()") == "connected"
                 await alice.choose("picture")
             assert alice.errors == []
+
+
+LEAVE_WHILE_CONNECTING = """
+const {openSignaling} = await import("/trio-rtc.js");
+const signaling = await openSignaling(`ws://${location.host}/`, {name: "alice"});
+const {WebSocket} = window;
+window.WebSocket = class extends WebSocket {
+  constructor(...values) {
+    super(...values);
+    queueMicrotask(() => signaling.close());
+    this.addEventListener("close", () => (window.left = true));
+  }
+};
+"""
+
+
+async def test_a_session_is_given_up_while_its_connection_is_made(chromium: str) -> None:
+    with trio.fail_after(60):
+        async with (
+            open_house(chromium) as house,
+            open_proxy(house.port) as (proxy, port),
+            trio_rtc.open_signaling(house.ws_url, name="python") as python,
+        ):
+            alice = await house.visitor(f"http://localhost:{port}/")
+            await alice.run(LEAVE_WHILE_CONNECTING)
+            await python.wait_for_peer("alice")
+            proxy.cut()
+            await alice.until("window.left")
+            async for event in python:
+                if isinstance(event, trio_rtc.PeerLeft):
+                    break
+            assert alice.errors == []

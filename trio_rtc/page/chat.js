@@ -26,14 +26,25 @@ export class Chat {
 
   /** Show the channels of this call. The caller opens the one for the chat. */
   follow(call) {
+    this.clear();
     this.#call = call;
-    this.#channel = null;
+    $("chat-title").textContent = `Chat with ${call.peer.name}`;
+    // What was said, and the files that have come, are there until the next call.
+    call.addEventListener("ended", () => {
+      const isEmpty = !$("messages").childElementCount && !$("files").childElementCount;
+      $("chat").classList.toggle("kept", !isEmpty);
+    });
+    call.addEventListener("channel", ({ detail }) => this.#use(detail));
+    if (!call.incoming) this.#use(call.openChannel(LABEL));
+  }
+
+  clear() {
+    this.#call = this.#channel = null;
     this.#waiting = [];
     for (const link of this.#links.splice(0)) URL.revokeObjectURL(link);
     $("messages").replaceChildren();
     $("files").replaceChildren();
-    call.addEventListener("channel", ({ detail }) => this.#use(detail));
-    if (!call.incoming) this.#use(call.openChannel(LABEL));
+    $("chat").classList.remove("kept");
   }
 
   #use(channel) {

@@ -72,7 +72,8 @@ export class ClassicSignaling extends Signaling {
         method: "POST",
         body: data,
         headers: { "Content-Type": "text/plain" },
-        keepalive: data.length < 60_000,
+        // For such requests a browser has 64 KiB.
+        keepalive: new Blob([data]).size < 60_000,
       });
       if (response.ok) return;
       if (response.status === 404 || response.status === 500) code = "unknown_peer";

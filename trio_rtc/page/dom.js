@@ -14,7 +14,11 @@ export function notify(text, kind = "info") {
   const close = element("button", { type: "button", textContent: "Dismiss" });
   const notice = element("div", { className: "notice" }, element("span", { textContent: text }), close);
   notice.dataset.kind = kind;
-  const dismiss = () => notice.remove();
+  const dismiss = () => {
+    // Who is on the button goes on with the page.
+    if (notice.contains(document.activeElement)) $("main").focus();
+    notice.remove();
+  };
   close.addEventListener("click", dismiss);
   if (kind !== "error") setTimeout(dismiss, 8000);
   const notices = $("notices");

@@ -47,11 +47,29 @@ export function signalingError(error) {
   return error.code === "bad_message" || error.code === "forbidden" ? `${known} (${error.message})` : known;
 }
 
+/** Faults for which the other side may end a call. */
+const FAULTS = {
+  connect_timeout: "nothing came through in time",
+  connection_lost: "the connection was lost",
+  no_common_codec: "your two sides have no codec in common",
+  bad_description: "it cannot use what this browser offers",
+};
+
+/** What the other side may say when it hangs up, where its word alone would not tell. */
+const SAID = { declined: "", page_closed: "the page was closed", ...FAULTS };
+
+const ORDINARY = ["peer_hung_up", "peer_left", "superseded"];
+
+/** Whether a call has ended as calls do. */
+export function isOrdinary({ reason, detail }) {
+  return ORDINARY.includes(reason) && !(detail in FAULTS);
+}
+
 /** Why a call is over; nothing if that was our own wish. */
 export function callEnd({ reason, detail }, name) {
   if (reason === "hung_up") return "";
   const sentence = ENDS[reason]?.(name) ?? `The call with ${name} is over: ${reason}.`;
-  const said = { busy: "busy", declined: "" }[detail] ?? detail;
+  const said = SAID[detail] ?? detail;
   return said ? `${sentence} (${said})` : sentence;
 }
 

@@ -18,13 +18,14 @@ export async function sendFile(call, file, onProgress) {
   const channel = call.openChannel(LABEL);
   channel.bufferedAmountLowThreshold = BUFFER_LOW;
   const closed = new Promise((_, reject) => {
-    channel.addEventListener("close", () => reject(new Error("The call was over before the end.")));
-    channel.addEventListener("error", () => reject(new Error("The channel broke.")));
+    const fail = () => reject(new Error(
+      call.end ? "The call was over before the end." : "The other side did not take all of it."));
+    for (const over of ["close", "error"]) channel.addEventListener(over, fail);
   });
   closed.catch(() => {});
   const arrived = new Promise((resolve) => {
     channel.addEventListener("message", ({ data }) => {
-      if (typeof data === "string" && JSON.parse(data).received === file.size) resolve();
+      if (parse(data)?.received === file.size) resolve();
     });
   });
   await Promise.race([closed, next(channel, "open")]);
@@ -57,7 +58,7 @@ export function receiveFile(channel, onStart, onProgress) {
       channel.send(JSON.stringify({ received }));
       resolve(new Blob(pieces, { type: "application/octet-stream" }));
     };
-    channel.addEventListener("close", () => reject(new Error("The file ended before its end.")));
+    channel.addEventListener("close", () => reject(new Error("It ended before all had come.")));
     channel.addEventListener("message", ({ data }) => {
       if (!head) {
         head = readHead(data);
@@ -77,10 +78,14 @@ export function receiveFile(channel, onStart, onProgress) {
 }
 
 function readHead(data) {
+  const { name, size, type = "" } = parse(data) ?? {};
+  const good = typeof name === "string" && Number.isSafeInteger(size) && size >= 0;
+  return good ? { name: name.slice(0, 200), size, type } : null;
+}
+
+function parse(data) {
   try {
-    const { name, size, type = "" } = JSON.parse(data);
-    const good = typeof name === "string" && Number.isSafeInteger(size) && size >= 0;
-    return good ? { name: name.slice(0, 200), size, type } : null;
+    return JSON.parse(data);
   } catch {
     return null;
   }

@@ -61,13 +61,16 @@ export class NativeSignaling extends Signaling {
   /** End the session. Without waiting: the page may be about to go. */
   close() {
     this.#leaving = true;
-    const socket = this.#socket;
-    if (socket?.readyState === WebSocket.OPEN) {
-      this.#flush();
-      socket.send(JSON.stringify({ type: "leave" }));
-      socket.close(1000);
-    }
+    this.#sayGoodbye();
     this.#pause.wake();
+  }
+
+  #sayGoodbye() {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    this.#flush();
+    socket.send(JSON.stringify({ type: "leave" }));
+    socket.close(1000);
   }
 
   async #run(onOpened) {
@@ -140,6 +143,8 @@ export class NativeSignaling extends Signaling {
       socket.onopen = () => {
         this.#session.connected();
         this.#flush();
+        // While it was being opened, the session may have been given up.
+        if (this.#leaving) this.#sayGoodbye();
       };
       socket.onclose = ({ code, reason }) => end(code, reason);
       socket.onmessage = ({ data }) => {

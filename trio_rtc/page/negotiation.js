@@ -2,6 +2,8 @@
 
 const ANSWER_MS = 30_000;
 const EARLY_LIMIT = 256;
+/** How long an offer that crosses ours waits for our first candidate. */
+const FIRST_CANDIDATE_MS = 2000;
 
 /**
  * Makes and answers offers, and exchanges candidates.
@@ -14,6 +16,7 @@ export class Negotiation {
   #polite;
   #host;
   #makingOffer = false;
+  #gathers;
   #early = [];
   #work = Promise.resolve();
   #answerTimer = 0;
@@ -30,6 +33,9 @@ export class Negotiation {
     this.call = call;
     pc.addEventListener("negotiationneeded", () => this.#offer());
     pc.addEventListener("icecandidate", ({ candidate }) => this.#found(candidate));
+    this.#gathers = new Promise((resolve) => {
+      pc.addEventListener("icecandidate", resolve, { once: true });
+    });
   }
 
   /** Whether an offer is of a call after this one. */
@@ -77,10 +83,17 @@ export class Negotiation {
     const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
     // Theirs crosses ours, which stands.
     if (collision && !this.#polite) return;
+    // Chromium 156 never finds a candidate if our offer is undone before it has found the first.
+    if (collision) await Promise.race([this.#gathers, sleep(FIRST_CANDIDATE_MS)]);
+    if (this.#pc.signalingState === "closed") return;
     this.#setRemoteCall(offer.call);
     await this.#apply(offer);
     if (!this.established) await this.#host.describing();
-    await this.#pc.setLocalDescription();
+    try {
+      await this.#pc.setLocalDescription();
+    } catch (error) {
+      await this.#refuse(error, "have-remote-offer");
+    }
     this.#sendDescription();
     this.established = true;
   }
@@ -98,15 +111,20 @@ export class Negotiation {
     try {
       await this.#pc.setRemoteDescription({ type, sdp });
     } catch (error) {
-      if (!this.established)
-        this.#host.fail("bad_description", `What the other side offers cannot be used: ${error.message}`);
-      else if (this.#pc.signalingState === "have-local-offer")
-        await this.#pc.setLocalDescription({ type: "rollback" });
-      throw error;
+      await this.#refuse(error, "have-local-offer");
     }
     const early = this.#early;
     this.#early = [];
     for (const candidate of early) await this.#hear(candidate);
+  }
+
+  /** What the other side offers cannot be used: a call that stands goes on as it was. */
+  async #refuse(error, state) {
+    if (!this.established)
+      this.#host.fail("bad_description", `What the other side offers cannot be used: ${error.message}`);
+    else if (this.#pc.signalingState === state)
+      await this.#pc.setLocalDescription({ type: "rollback" });
+    throw error;
   }
 
   async #hear(candidate) {
@@ -166,4 +184,8 @@ export class Negotiation {
   stop() {
     clearTimeout(this.#answerTimer);
   }
+}
+
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -2,7 +2,7 @@
 
 import { Chat } from "./chat.js";
 import { $, clearNotices, element, notify } from "./dom.js";
-import { callEnd, signalingError } from "./errors.js";
+import { callEnd, isOrdinary, signalingError } from "./errors.js";
 import { Sending } from "./sending.js";
 import { Stage } from "./stage.js";
 import { setUpTheme } from "./theme.js";
@@ -58,6 +58,7 @@ async function signIn() {
     setStatus("reconnecting", "The server is out of reach. Connecting again …"));
   signaling.addEventListener("reconnected", () => setStatus("connected", whereWeAre()));
   signaling.addEventListener("lost", ({ detail }) => signedOut(detail));
+  chat.clear();
   document.body.dataset.view = "room";
   setStatus("connected", whereWeAre());
   $("me").textContent = `You are ${signaling.name}, number ${signaling.peerId}.`;
@@ -83,7 +84,7 @@ function signedOut(error) {
   notify(signalingError(error), "error");
   setStatus("lost", "Signed out");
   // A call needs no server once it stands.
-  if (current?.state === "connected") current.addEventListener("ended", () => showSignIn());
+  if (current) current.addEventListener("ended", () => showSignIn());
   else showSignIn();
 }
 
@@ -154,7 +155,7 @@ function ring(call) {
   }
   ringing = call;
   const before = document.activeElement;
-  $("incoming-text").textContent = `${call.peer.name} is calling`;
+  $("incoming-text").textContent = document.title = `${call.peer.name} is calling`;
   $("incoming").hidden = false;
   $("answer").focus();
   call.addEventListener("ended", ({ detail }) => {
@@ -169,6 +170,7 @@ function ring(call) {
 function stopRinging() {
   ringing = null;
   $("incoming").hidden = true;
+  document.title = "trio-rtc";
 }
 
 $("answer").addEventListener("click", () => {
@@ -196,8 +198,9 @@ function take(call) {
     current = null;
     showCall(null);
     const why = callEnd(detail, call.peer.name);
-    if (why) notify(why, ["peer_hung_up", "peer_left", "superseded"].includes(detail.reason) ? "info" : "error");
-    ($("peers").querySelector("button") ?? $("source")).focus();
+    if (why) notify(why, isOrdinary(detail) ? "info" : "error");
+    const button = $("peers").querySelector(`[data-id="${call.peer.id}"] button`);
+    (button ?? $("source")).focus();
   });
   showCall(call);
   $("chat-text").focus();

@@ -93,8 +93,9 @@ export class Sending {
   #showMute() {
     const [track] = this.#stream?.getAudioTracks() ?? [];
     $("mute").hidden = !track;
-    $("mute").setAttribute("aria-pressed", String(track ? !track.enabled : false));
-    $("mute").textContent = track?.enabled === false ? "Muted" : "Mute";
+    const muted = track?.enabled === false;
+    $("mute").classList.toggle("on", muted);
+    $("mute").textContent = muted ? "Unmute" : "Mute";
   }
 
   async #share() {
@@ -125,7 +126,7 @@ export class Sending {
   }
 
   #showShare() {
-    $("share").setAttribute("aria-pressed", String(Boolean(this.#screen)));
+    $("share").classList.toggle("on", Boolean(this.#screen));
     $("share").textContent = this.#screen ? "Stop sharing" : "Share screen";
   }
 }

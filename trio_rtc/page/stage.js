@@ -9,14 +9,16 @@ export class Stage {
   /** Show what this call brings. */
   follow(call) {
     const figures = new Map();
+    const unnamed = new MediaStream();
     call.addEventListener("track", ({ detail: { track, streams } }) => {
-      const stream = streams[0] ?? new MediaStream([track]);
+      const stream = streams[0] ?? unnamed;
+      if (stream === unnamed) stream.addTrack(track);
       let figure = figures.get(stream.id);
       if (!figure) {
         figure = remote(stream, call.peer.name);
         figures.set(stream.id, figure);
         $("videos").prepend(figure);
-      } else if (!streams[0]) figure.querySelector("video").srcObject.addTrack(track);
+      }
       const look = () => showKind(figure, stream);
       track.addEventListener("unmute", look);
       track.addEventListener("mute", look);
