@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+
+from trio_rtc.signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
@@ -53,25 +55,30 @@ def running_firefox() -> Iterator[str]:
             env={**os.environ, "HOME": profile},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if b"WebDriver BiDi listening on " in line:
-                    yield line.split()[-1].decode() + "/session"
-                    break
-            else:
-                raise AssertionError("Firefox did not start")
+            yield _address(process, Path(profile, "WebDriverBiDiServer.json"))
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], file: Path) -> str:
+    """Where its sessions are, which it writes to a file when it takes them."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            server = json.loads(file.read_text())
+            return f"ws://{server['ws_host']}:{server['ws_port']}/session"
+        time.sleep(0.05)
+    raise AssertionError("Firefox did not start")
 
 
 class FirefoxPage:
     """A page, in which scripts run."""
 
-    def __init__(self, socket: WebSocketConnection):
+    def __init__(self, socket: ClientWebSocket):
         self._socket = socket
         self._last = 0
         self._context = ""
@@ -79,17 +86,18 @@ class FirefoxPage:
     async def command(self, method: str, **parameters: Any) -> Any:
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
-        await self._socket.send_message(json.dumps(message))
+        await self._socket.send(json.dumps(message))
         while True:
-            answer = json.loads(await self._socket.get_message())
+            answer = json.loads(await self._socket.receive())
             if answer.get("id") == self._last:
                 assert answer["type"] == "success", answer
                 return answer["result"]
 
     async def open(self, url: str) -> None:
         await self.command("session.new", capabilities={})
-        tree = await self.command("browsingContext.getTree")
-        self._context = tree["contexts"][0]["context"]
+        # A tab of our own: what the browser opens by itself, it may also load anew.
+        created = await self.command("browsingContext.create", type="tab")
+        self._context = created["context"]
         await self.command(
             "browsingContext.navigate", context=self._context, url=url, wait="complete"
         )
@@ -112,11 +120,13 @@ class FirefoxPage:
 @asynccontextmanager
 async def open_firefox_page(address: str, url: str) -> AsyncIterator[FirefoxPage]:
     """A page of the browser, for the length of the block."""
-    async with open_websocket_url(address, max_message_size=2**26) as socket:
+    async with open_websocket(
+        address, subprotocols=[], timeout=60, max_message_bytes=2**26
+    ) as socket:
         page = FirefoxPage(socket)
         try:
             await page.open(url)
             yield page
         finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(5), suppress(ConnectionClosed):
+            with trio.CancelScope(shield=True), trio.move_on_after(5), suppress(WebSocketLost):
                 await page.command("session.end")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+
+from trio_rtc.signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 
 CHROMIUM = shutil.which("chromium")
 PACKAGES = Path(__file__).parent.parent / "browser" / "node_modules"
@@ -82,7 +83,7 @@ def _address(process: subprocess.Popen[bytes], file: Path) -> str:
 class Browser:
     """The DevTools of one browser: commands, and their answers."""
 
-    def __init__(self, socket: WebSocketConnection):
+    def __init__(self, socket: ClientWebSocket):
         self._socket = socket
         self._last = 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -119,7 +120,7 @@ class Browser:
             message["sessionId"] = session
         async with self._sending:
             with trio.CancelScope(shield=True):
-                await self._socket.send_message(json.dumps(message))
+                await self._socket.send(json.dumps(message))
         while number not in self._answers:
             await self._news.wait()
         answer = self._answers.pop(number)
@@ -129,8 +130,8 @@ class Browser:
     async def read(self) -> None:
         while True:
             try:
-                message = json.loads(await self._socket.get_message())
-            except ConnectionClosed:
+                message = json.loads(await self._socket.receive())
+            except WebSocketLost:
                 return
             if "id" in message:
                 self._answers[message["id"]] = message
@@ -178,7 +179,7 @@ class Page:
 async def open_browser(address: str) -> AsyncIterator[Browser]:
     """Use a browser; its pages are closed at the end of the block."""
     async with (
-        open_websocket_url(address, max_message_size=2**26) as socket,
+        open_websocket(address, subprotocols=[], timeout=60, max_message_bytes=2**26) as socket,
         trio.open_nursery() as nursery,
     ):
         browser = Browser(socket)
