@@ -7,6 +7,7 @@ starts without a media stack.
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -94,10 +95,23 @@ __all__ = [*_HOME]
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        value = getattr(_load(f".{_HOME[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _load(home: str) -> ModuleType:
+    # Not at the top, where a command would take longer to see to interrupts itself.
+    from trio.lowlevel import enable_ki_protection
+
+    @enable_ki_protection
+    def load() -> ModuleType:
+        return import_module(home, __name__)
+
+    # A KeyboardInterrupt in the middle may be lost: Python's lock of an import has a callback, in
+    # which it is only printed. In a program that runs Trio already it waits for the end.
+    return load()
 
 
 def __dir__() -> list[str]:
