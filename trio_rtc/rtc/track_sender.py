@@ -54,6 +54,28 @@ class TrackSender:
             )
         self.track = track
 
+    async def set_max_bitrate(self, bits_per_second: int | None) -> None:
+        """Send no more than this from the next frame on, whatever the receiver allows.
+
+        None stands for no limit of ours (W3C ``maxBitrate``). aiortc goes down to 250 000 with VP8,
+        and to 500 000 with H264.
+
+        Raises:
+            ValueError: it is not above 0, or this sends sound, whose bitrate aiortc has settled.
+            CallError: ``connection_closed``: the call is over.
+        """
+        if self.kind != "video":
+            raise ValueError(f"{self.kind} has no bitrate that could be set")
+        if bits_per_second is not None:
+            if not isinstance(bits_per_second, int):
+                raise TypeError(f"a bitrate is an int, not {type(bits_per_second).__name__}")
+            if bits_per_second <= 0:
+                raise ValueError(f"a bitrate is above 0, not {bits_per_second}")
+        try:
+            await self._bridge.run(self._outgoing.bitrate.set, bits_per_second)
+        except trio.ClosedResourceError as error:
+            raise connection_closed() from error
+
     async def stop(self) -> None:
         """Send nothing any more; the track of the other side ends. Does nothing a second time."""
         with suppress(trio.ClosedResourceError):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
+from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
 from .media import Data, Reader, Source
 
@@ -23,6 +24,7 @@ class Outgoing(MediaStreamTrack):
         source: what is sent; it is not read before `begin`.
 
     Attributes:
+        bitrate: a limit to it.
         on_end: called when the source has ended, or `end` was called.
     """
 
@@ -30,6 +32,7 @@ class Outgoing(MediaStreamTrack):
         super().__init__()
         self.kind = source.kind
         self._id = source.id
+        self.bitrate = BitrateLimit()
         self.on_end: Callable[[], None] = _nothing
         self._source: Source | None = source
         self._reader: Reader | None = None
@@ -83,6 +86,7 @@ class Outgoing(MediaStreamTrack):
             if self._ready:
                 await self._until_due()
                 if self._ready:
+                    self.bitrate.apply()
                     return self._ready.popleft()
                 continue
             reader = self._reader

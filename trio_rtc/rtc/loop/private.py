@@ -21,6 +21,7 @@ from aiortc import (
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
+    RTCRtpSender,
     RTCRtpTransceiver,
     RTCSctpTransport,
 )
@@ -37,6 +38,7 @@ Purpose = Literal[
     "early_open",
     "streams",
     "codecs",
+    "bitrate",
     "statistics",
     "sctp",
     "dtls",
@@ -52,6 +54,7 @@ TRANSACTION: Final = "aioice.stun.Transaction"
 DATA_CHANNEL: Final = "RTCDataChannel"
 SCTP_TRANSPORT: Final = "RTCSctpTransport"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
+RTP_SENDER: Final = "RTCRtpSender"
 RTP_TRANSCEIVER: Final = "RTCRtpTransceiver"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
 INBOUND_STREAM: Final = "InboundStream"
@@ -129,6 +132,8 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "early_open": {DATA_CHANNEL: ("_setId", "_setReadyState")},
     # Codecs of our choice in an answer.
     "codecs": {RTP_TRANSCEIVER: ("_codecs",)},
+    # A limit to the bitrate of video.
+    "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
     # Streams that are used again.
     "streams": {
         DATA_CHANNEL: ("_setId",),
@@ -205,6 +210,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "early_open": "a data channel takes a round trip to open",
     "streams": "a lost answer to the closing of a data channel may end the connection",
     "codecs": "only who offers can choose codecs",
+    "bitrate": "the bitrate of video has no limit but that of the receiver",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
     "dtls": "data channels are a little slower",
@@ -248,6 +254,7 @@ def missing_attributes(purpose: Purpose) -> list[str]:
             **dict.fromkeys([*dir(RTCSctpTransport), *RTCSctpTransport.__init__.__code__.co_names])
         ),
         RTP_RECEIVER: RTCRtpReceiver,
+        RTP_SENDER: SimpleNamespace(**dict.fromkeys(RTCRtpSender.__init__.__code__.co_names)),
         RTP_TRANSCEIVER: SimpleNamespace(
             **dict.fromkeys(RTCRtpTransceiver.__init__.__code__.co_names)
         ),

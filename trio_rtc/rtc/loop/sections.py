@@ -101,6 +101,7 @@ class Sections:
                 transceiver = self._pc.addTransceiver(track)
             self._tracks[track] = transceiver
             track.on_end = partial(self._ended, transceiver)
+            track.bitrate.follow(transceiver.sender)
             track.begin()
 
     def _find_place(self, kind: str) -> RTCRtpTransceiver | None:
