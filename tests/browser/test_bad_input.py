@@ -138,6 +138,37 @@ async def test_a_server_that_ends(chromium: str, classic: bool) -> None:
                 await alice.until("$('#status').dataset.state === 'reconnecting'")
 
 
+@pytest.mark.parametrize("who", ["page", "python"])
+async def test_a_hang_up_that_no_server_carries(chromium: str, who: str) -> None:
+    """The other side hears of it by the connection itself."""
+    with trio.fail_after(60):
+        async with open_house(chromium) as house, trio.open_nursery() as nursery:
+            alice = await house.visitor()
+            await alice.signed_in("alice")
+            if who == "page":
+                bob = await house.visitor()
+                await bob.signed_in("bob")
+                await bob.call("alice")
+                await alice.click("#answer")
+                await alice.until("callState() === 'connected'")
+                await bob.until("callState() === 'connected'")
+                house.stop_server()
+                await alice.until("$('#status').dataset.state === 'reconnecting'")
+                await bob.click("#hang-up")
+            else:
+                nursery.start_soon(alice.click, "#answer")
+                async with (
+                    trio_rtc.open_signaling(house.ws_url, name="bob") as python,
+                    trio_rtc.open_call(python, await python.wait_for_peer("alice")),
+                ):
+                    await alice.until("callState() === 'connected'")
+                    house.stop_server()
+                    await alice.until("$('#status').dataset.state === 'reconnecting'")
+            await told(alice, "bob has closed the connection.")
+            assert await alice.run("return callState()") == ""
+            assert alice.errors == []
+
+
 NO_COMMON_CODEC = """
 // As a browser that knows no codecs but its own.
 const {setLocalDescription, setRemoteDescription} = RTCPeerConnection.prototype;

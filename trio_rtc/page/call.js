@@ -6,6 +6,8 @@ const CONNECT_MS = 30_000;
 const RESTORE_MS = 15_000;
 /** Until another ICE restart, if the one before has neither failed nor helped. */
 const TRY_EVERY_MS = 4000;
+/** How long the other side's goodbye may come after the end of its connection. */
+const LINGER_MS = 1000;
 
 /**
  * A call with a peer, from `Calls.call` or from the `call` event of `Calls`.
@@ -199,6 +201,8 @@ export class Call extends EventTarget {
         clearTimeout(this.#timer);
         clearTimeout(this.#restorer);
         this.#setState("connected");
+        for (const transport of this.#transports())
+          transport.addEventListener("statechange", this.#followTransport);
         break;
       case "disconnected":
       case "failed":
@@ -208,6 +212,19 @@ export class Call extends EventTarget {
         this.finish("connection_closed");
     }
   }
+
+  #transports() {
+    const { sctp } = this.connection;
+    const live = this.connection.getTransceivers().filter(({ stopped }) => !stopped);
+    const all = [sctp?.transport, ...live.map(({ receiver }) => receiver.transport)];
+    return new Set(all.filter((transport) => transport));
+  }
+
+  /** Who closes a connection tells the other side by DTLS too, which needs no server. */
+  #followTransport = () => {
+    if (this.end || [...this.#transports()].some(({ state }) => state !== "closed")) return;
+    setTimeout(() => this.finish("connection_closed"), LINGER_MS);
+  };
 
   #lose() {
     if (this.#peerLeft) return this.finish("peer_left");
