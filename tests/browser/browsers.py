@@ -121,7 +121,7 @@ class Visitor:
     async def reload(self) -> None:
         """Load the page again, as a user does."""
         await self.run("window.old = true")
-        await self.command("Page.reload")
+        await self.page.reload()
         while True:
             with trio.move_on_after(5):
                 try:

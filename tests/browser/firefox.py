@@ -112,9 +112,20 @@ class FirefoxPage:
             ".then((value) => JSON.stringify(value ?? null))",
             target={"context": self._context},
             awaitPromise=True,
+            # As if the user had just clicked, which the sharing of a screen demands.
+            userActivation=True,
         )
         assert answer["type"] == "success", answer["exceptionDetails"]["text"]
         return json.loads(answer["result"]["value"])
+
+    async def close(self) -> None:
+        """Close it, and end the session, so that there may be another one."""
+        await self.command("browsingContext.close", context=self._context)
+        await self.command("session.end")
+
+    async def reload(self) -> None:
+        """Load it again as a user does."""
+        await self.command("browsingContext.reload", context=self._context, wait="none")
 
 
 @asynccontextmanager
@@ -129,4 +140,4 @@ async def open_firefox_page(address: str, url: str) -> AsyncIterator[FirefoxPage
             yield page
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(5), suppress(WebSocketLost):
-                await page.command("session.end")
+                await page.close()

@@ -11,6 +11,7 @@ import trio
 import trio_rtc
 from trio_rtc import Call
 
+from ..signaling.proxy import open_proxy
 from .browsers import HELPERS, House, Visitor, open_house
 from .firefox import MISSING, open_firefox_page, running_firefox
 from .test_python_and_page import PROTOCOLS, Seen, answering, talk, where
@@ -25,8 +26,8 @@ def firefox() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def visiting(firefox: str, house: House) -> AsyncIterator[Visitor]:
-    async with open_firefox_page(firefox, f"{house.url}/") as page:
+async def visiting(firefox: str, house: House, port: int | None = None) -> AsyncIterator[Visitor]:
+    async with open_firefox_page(firefox, f"http://localhost:{port or house.port}/") as page:
         visitor = Visitor(None, page)
         await visitor.run(HELPERS)
         yield visitor
@@ -95,6 +96,99 @@ async def test_firefox_calls_python(chromium: str, firefox: str) -> None:
                 assert (await ends.receive()).reason == "peer_hung_up"
 
 
+#: Without a display there is none; this draws one.
+SCREEN = """
+const canvas = document.createElement("canvas");
+const draw = () => canvas.getContext("2d").fillRect(0, 0, Math.random() * 300, 100);
+navigator.mediaDevices.getDisplayMedia = async () => {
+  setInterval(draw, 50);
+  draw();
+  return canvas.captureStream(30);
+};
+"""
+
+
+async def test_firefox_shares_a_screen_in_the_middle_of_a_call(chromium: str, firefox: str) -> None:
+    seen = Seen()
+    connected = trio.Event()
+
+    async def answer(call: Call) -> None:
+        connected.set()
+        await seen.watch(call)
+
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            visiting(firefox, house) as fox,
+        ):
+            await fox.signed_in("fox")
+            await fox.choose("picture")
+            await fox.call("python")
+            await connected.wait()
+            await fox.until("callState() === 'connected'")
+            await seen.enough()
+            tracks = seen.tracks
+            await fox.run(SCREEN)
+            await fox.click("#share")
+            await fox.until("$('#share').textContent === 'Stop sharing'")
+            while seen.tracks == tracks:
+                await seen.changed.wait()
+            await fox.click("#share")
+            await fox.until("$('#share').textContent === 'Share screen'")
+            assert await fox.run("return [callState(), notices()]") == ["connected", []]
+
+
+async def test_firefox_that_is_loaded_again_ends_its_call(chromium: str, firefox: str) -> None:
+    connected, calls = trio.open_memory_channel[Call](9)
+    ended, ends = trio.open_memory_channel[trio_rtc.CallEnd](9)
+
+    async def answer(call: Call) -> None:
+        await connected.send(call)
+        await ended.send(await call.wait_ended())
+
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            visiting(firefox, house) as fox,
+        ):
+            for _ in range(2):
+                await fox.signed_in("fox")
+                await fox.call("python")
+                await calls.receive()
+                await fox.until("callState() === 'connected'")
+                await fox.reload()
+                end = await ends.receive()
+                assert (end.reason, end.detail) == ("peer_hung_up", "page_closed")
+
+
+async def test_firefox_loses_its_signaling_in_a_call(chromium: str, firefox: str) -> None:
+    async def answer(call: Call) -> None:
+        async for channel in call.channels:
+            async for message in channel:
+                await channel.send(f"you said: {message!s}")
+
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            open_proxy(house.port) as (proxy, port),
+            visiting(firefox, house, port) as fox,
+        ):
+            await fox.signed_in("fox")
+            await fox.call("python")
+            await fox.until("callState() === 'connected'")
+            proxy.up = False
+            proxy.cut()
+            await fox.until("$('#status').dataset.state === 'reconnecting'")
+            await fox.say("are you there?")
+            await fox.until("messages().includes('you said: are you there?')")
+            proxy.up = True
+            await fox.until("$('#status').dataset.state === 'connected'")
+            assert await fox.run("return callState()") == "connected"
+
+
 async def test_firefox_and_chromium_send_files(chromium: str, firefox: str) -> None:
     with trio.fail_after(90):
         async with open_house(chromium) as house, visiting(firefox, house) as fox:
@@ -133,6 +227,9 @@ async def test_firefox_and_chromium_send_files(chromium: str, firefox: str) -> N
                     """
                 )
                 assert came == ["numbers.bin", "numbers.bin, 300.0 kB", True]
+                # To keep a file is not to leave the page.
+                await receiver.click("#files a")
+                assert await receiver.run("return callState()") == "connected"
                 await sender.until("$('#files').textContent.includes('Sent numbers.bin')")
                 await sender.run("$('#files').replaceChildren()")
                 await receiver.run("$('#files').replaceChildren()")

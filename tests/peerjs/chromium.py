@@ -170,6 +170,10 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    async def reload(self) -> None:
+        """Load it again as a user does."""
+        await self._browser.command("Page.reload", self.session)
+
     async def close(self) -> None:
         """Close it as a user does, without a word."""
         await self._browser.command("Target.closeTarget", targetId=self._target)
