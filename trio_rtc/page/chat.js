@@ -76,7 +76,7 @@ export class Chat {
 
   #show(text, kind = "theirs") {
     const list = $("messages");
-    list.append(element("li", { className: kind, textContent: text }));
+    list.append(element("p", { className: kind, textContent: text }));
     if (list.childElementCount > MOST_MESSAGES) list.firstElementChild.remove();
     list.scrollTop = list.scrollHeight;
   }
