@@ -10,6 +10,7 @@ from trio_rtc.server.requests import Request
 from trio_rtc.server.responses import Response
 from trio_rtc.server.routes import Route
 
+from ..browser.firefox import FirefoxPage
 from ..server.harness import tcp_server
 from .chromium import PACKAGES, Browser, Page, open_browser
 
@@ -119,7 +120,7 @@ class Stage:
         return page
 
 
-async def sign_in(page: Page, id_: str | None, **options: Any) -> Any:
+async def sign_in(page: Page | FirefoxPage, id_: str | None, **options: Any) -> Any:
     return await page.run("return await signIn(id, options)", id=id_, options=options)
 
 

@@ -55,6 +55,8 @@ def as_plain(value: Any) -> Any:
 
 async def exchange(page: Any, connection: DataConnection, serialization: str) -> None:
     """All values, both ways."""
+    # The side that was connected to may hear of it last.
+    await page.run("await until(() => connections[0]?.open)")
     for script, value in SENT[serialization]:
         await page.run(f"connections[0].send({script})")
         assert await connection.receive() == value
