@@ -24,6 +24,7 @@ from trio_rtc.cli.server_settings import LIMITS, SETTINGS, load_server_settings
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.metrics import METRICS
 
+from .consoles import sleep_until_listening
 from .coturn import needs_coturn, started
 from .ports import free_port
 from .processes import command
@@ -40,19 +41,9 @@ IMAGE_PYTHON = "3.11"
 
 #: What the commands of a section run in: whatever they leave running is ended, and a second is
 #: as long as it takes until the server listens.
-PRELUDE = """
+PRELUDE = f"""
 set -eu
-sleep() {
-    command sleep "$1"
-    for _ in $(seq 300); do
-        for port in 8888 8443; do
-            if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-        done
-        command sleep 0.1
-    done
-    echo "no server listens" >&2
-    false
-}
+{sleep_until_listening(8888, 8443)}
 trap 'trap - EXIT; kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 """
 

@@ -14,6 +14,8 @@ import trio
 import trio_rtc
 from trio_rtc.server.responses import Response
 
+from ..consoles import sleep_until_listening
+from ..ports import free_port
 from .browsers import open_house
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,12 +31,15 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 @pytest.mark.parametrize("text", CONSOLES)
 def test_consoles(text: str, tmp_path: Path) -> None:
     # Background commands of a script ignore SIGINT: the shell has to have job control.
-    script = "set -m\n" + "\n".join(line[2:] for line in text.splitlines() if line.startswith("$ "))
+    lines = "\n".join(line[2:] for line in text.splitlines() if line.startswith("$ "))
     expected = [line for line in text.splitlines() if not line.startswith("$ ")]
-    script = script.replace("examples/", f"{ROOT}/examples/")
     # Other tests run at the same time: the port may be theirs, and the start slow.
-    script = script.replace("8888", "18931").replace("8889", "18932")
-    script = re.sub(r"^sleep \d$", "sleep 6", script, flags=re.MULTILINE)
+    port = free_port()
+    script = f"set -m\n{sleep_until_listening(port)}\n" + (
+        lines.replace("examples/", f"{ROOT}/examples/")
+        .replace("8888", str(port))
+        .replace("8889", str(port))
+    )
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(
         ["bash", "-e", "-c", script],
