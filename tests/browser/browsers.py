@@ -12,7 +12,7 @@ import trio
 
 from ..peerjs.chromium import CHROMIUM, Browser, Page, open_browser
 from ..server.harness import tcp_server
-from .firefox import FirefoxPage
+from .firefox import FirefoxPage, open_firefox_page
 
 #: Why no test with a browser can run; empty if they can. In continuous integration they have to.
 MISSING = ""
@@ -139,7 +139,7 @@ class Visitor:
 
     async def screenshot(self, name: str) -> None:
         """Keep pictures of the page as it is, at both widths and in both themes."""
-        if SCREENSHOTS is None:
+        if SCREENSHOTS is None or self.browser is None:
             return
         directory = trio.Path(SCREENSHOTS)
         await directory.mkdir(parents=True, exist_ok=True)
@@ -207,3 +207,18 @@ async def open_house(chromium: str, **options: Any) -> AsyncIterator[House]:
         async with open_browser(chromium) as browser:
             yield House(browser, ports[0], scope)
         scope.cancel()
+
+
+@asynccontextmanager
+async def visiting(
+    house: House, firefox: str | None, port: int | None = None
+) -> AsyncIterator[Visitor]:
+    """A visitor, in Firefox if its address is given; by another port, if that leads there."""
+    url = f"http://localhost:{port or house.port}/"
+    if firefox is None:
+        yield await house.visitor(url)
+        return
+    async with open_firefox_page(firefox, url) as page:
+        visitor = Visitor(None, page)
+        await visitor.run(HELPERS)
+        yield visitor

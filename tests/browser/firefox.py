@@ -82,16 +82,19 @@ class FirefoxPage:
         self._socket = socket
         self._last = 0
         self._context = ""
+        self._using = trio.Lock()
 
     async def command(self, method: str, **parameters: Any) -> Any:
-        self._last += 1
-        message = {"id": self._last, "method": method, "params": parameters}
-        await self._socket.send(json.dumps(message))
-        while True:
-            answer = json.loads(await self._socket.receive())
-            if answer.get("id") == self._last:
-                assert answer["type"] == "success", answer
-                return answer["result"]
+        """What comes of a command; one at a time."""
+        async with self._using:
+            self._last += 1
+            message = {"id": self._last, "method": method, "params": parameters}
+            await self._socket.send(json.dumps(message))
+            while True:
+                answer = json.loads(await self._socket.receive())
+                if answer.get("id") == self._last:
+                    assert answer["type"] == "success", answer
+                    return answer["result"]
 
     async def open(self, url: str) -> None:
         await self.command("session.new", capabilities={})

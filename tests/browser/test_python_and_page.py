@@ -1,4 +1,4 @@
-"""Python and the page call each other, over either protocol."""
+"""Python and the page call each other, over either protocol, in either browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trio_rtc
 from trio_rtc import Call, DataChannel
 
 from ..signaling.proxy import open_proxy
-from .browsers import House, Visitor, open_house
+from .browsers import House, Visitor, open_house, visiting
 
 PROTOCOLS = pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 
@@ -64,15 +64,17 @@ def where(house: House, *, classic: bool) -> str:
 
 
 @PROTOCOLS
-async def test_python_calls_the_page(chromium: str, classic: bool) -> None:
-    with trio.fail_after(40):
+async def test_python_calls_the_page(
+    chromium: str, maybe_firefox: str | None, classic: bool
+) -> None:
+    with trio.fail_after(90):
         async with (
             open_house(chromium) as house,
+            visiting(house, maybe_firefox) as alice,
             trio_rtc.open_signaling(where(house, classic=classic), name="python") as signaling,
             trio_rtc.open_media(video="pattern", audio="tone") as tracks,
             trio.open_nursery() as nursery,
         ):
-            alice = await house.visitor()
             await alice.signed_in("alice", classic=classic)
             await alice.choose("camera")
             nursery.start_soon(alice.click, "#answer")
@@ -113,7 +115,9 @@ async def answering(
 
 
 @PROTOCOLS
-async def test_the_page_calls_python(chromium: str, classic: bool) -> None:
+async def test_the_page_calls_python(
+    chromium: str, maybe_firefox: str | None, classic: bool
+) -> None:
     talked, over = trio.open_memory_channel[Seen](9)
     ended, ends = trio.open_memory_channel[trio_rtc.CallEnd](9)
     alice: Visitor
@@ -127,9 +131,12 @@ async def test_the_page_calls_python(chromium: str, classic: bool) -> None:
             await talked.send(seen)
             await ended.send(await call.wait_ended())
 
-    with trio.fail_after(60):
-        async with open_house(chromium) as house, answering(house, answer, classic=classic):
-            alice = await house.visitor()
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer, classic=classic),
+            visiting(house, maybe_firefox) as alice,
+        ):
             await alice.signed_in("alice", classic=classic)
             await alice.choose("picture")
             for _ in range(2):
@@ -141,7 +148,21 @@ async def test_the_page_calls_python(chromium: str, classic: bool) -> None:
             assert alice.errors == []
 
 
-async def test_a_screen_is_shared_in_the_middle_of_a_call(chromium: str) -> None:
+#: A browser without a display has no screen; this draws one.
+SCREEN = """
+const canvas = document.createElement("canvas");
+const draw = () => canvas.getContext("2d").fillRect(0, 0, Math.random() * 300, 100);
+navigator.mediaDevices.getDisplayMedia = async () => {
+  setInterval(draw, 50);
+  draw();
+  return canvas.captureStream(30);
+};
+"""
+
+
+async def test_a_screen_is_shared_in_the_middle_of_a_call(
+    chromium: str, maybe_firefox: str | None
+) -> None:
     seen = Seen()
     connected = trio.Event()
 
@@ -149,9 +170,14 @@ async def test_a_screen_is_shared_in_the_middle_of_a_call(chromium: str) -> None
         connected.set()
         await seen.watch(call)
 
-    with trio.fail_after(60):
-        async with open_house(chromium) as house, answering(house, answer):
-            alice = await house.visitor()
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            visiting(house, maybe_firefox) as alice,
+        ):
+            if maybe_firefox is not None:
+                await alice.run(SCREEN)
             await alice.signed_in("alice")
             await alice.call("python")
             await connected.wait()
@@ -173,7 +199,9 @@ async def test_a_screen_is_shared_in_the_middle_of_a_call(chromium: str) -> None
             assert alice.errors == []
 
 
-async def test_a_page_that_is_loaded_again_ends_its_call(chromium: str) -> None:
+async def test_a_page_that_is_loaded_again_ends_its_call(
+    chromium: str, maybe_firefox: str | None
+) -> None:
     connected, calls = trio.open_memory_channel[Call](9)
     ended, ends = trio.open_memory_channel[trio_rtc.CallEnd](9)
 
@@ -181,9 +209,12 @@ async def test_a_page_that_is_loaded_again_ends_its_call(chromium: str) -> None:
         await connected.send(call)
         await ended.send(await call.wait_ended())
 
-    with trio.fail_after(60):
-        async with open_house(chromium) as house, answering(house, answer):
-            alice = await house.visitor()
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            answering(house, answer),
+            visiting(house, maybe_firefox) as alice,
+        ):
             for _ in range(2):
                 await alice.signed_in("alice")
                 await alice.call("python")
@@ -194,7 +225,9 @@ async def test_a_page_that_is_loaded_again_ends_its_call(chromium: str) -> None:
                 assert (end.reason, end.detail) == ("peer_hung_up", "page_closed")
 
 
-async def test_a_call_outlives_the_signaling_of_the_page(chromium: str) -> None:
+async def test_a_call_outlives_the_signaling_of_the_page(
+    chromium: str, maybe_firefox: str | None
+) -> None:
     connected, calls = trio.open_memory_channel[Call](9)
 
     async def answer(call: Call) -> None:
@@ -208,8 +241,8 @@ async def test_a_call_outlives_the_signaling_of_the_page(chromium: str) -> None:
             open_house(chromium) as house,
             answering(house, answer),
             open_proxy(house.port) as (proxy, port),
+            visiting(house, maybe_firefox, port) as alice,
         ):
-            alice = await house.visitor(f"http://localhost:{port}/")
             await alice.signed_in("alice")
             await alice.call("python")
             await calls.receive()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ..browser.conftest import firefox as firefox
 from ..rtc.conftest import nothing_left as nothing_left
 from .chromium import MISSING, running_chromium
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,20 +12,12 @@ import trio
 from trio_rtc import open_media
 from trio_rtc.peerjs import DataConnection, MediaConnection, open_peerjs, serve_peerjs
 
-from ..browser.firefox import MISSING, FirefoxPage, open_firefox_page, running_firefox
+from ..browser.firefox import FirefoxPage, open_firefox_page
 from .chromium import Page
 from .pages import Stage, open_stage, sign_in
 from .test_python_and_page import exchange, frames_of
 
 CAMERA = "await navigator.mediaDevices.getUserMedia({audio: true, video: true})"
-
-
-@pytest.fixture(scope="module")
-def firefox() -> Iterator[str]:
-    if MISSING:
-        pytest.skip(MISSING)
-    with running_firefox() as address:
-        yield address
 
 
 @asynccontextmanager
