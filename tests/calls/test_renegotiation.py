@@ -82,7 +82,7 @@ async def test_a_callee_sends_what_the_offer_had_no_place_for() -> None:
 
 
 async def test_an_offer_that_is_not_answered_is_taken_back() -> None:
-    async with open_media(video="pattern") as [video], open_both(connect_timeout=2) as ends:
+    async with open_media(video="pattern") as [video], open_both(connect_timeout=5) as ends:
         ours, theirs = await open_chat(ends)
 
         async def lose(sender: Peer, data: bytes) -> None:

@@ -138,7 +138,7 @@ async def test_a_peer_that_is_gone_and_has_left_the_server() -> None:
 
 
 async def test_a_restart_that_nobody_answers() -> None:
-    async with open_both(connect_timeout=2) as ends:
+    async with open_both(connect_timeout=5) as ends:
         ours, theirs = await open_chat(ends)
 
         async def lose(sender: Peer, data: bytes) -> None:

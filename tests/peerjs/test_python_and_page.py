@@ -218,7 +218,7 @@ async def test_a_page_calls_python(chromium: str) -> None:
 async def test_a_page_that_vanishes_with_its_tab(chromium: str) -> None:
     async with (
         open_stage(chromium) as stage,
-        open_peerjs(f"{stage.url}/", "python", silence_timeout=1.5, lost_timeout=0.5) as peer,
+        open_peerjs(f"{stage.url}/", "python", silence_timeout=4, lost_timeout=1) as peer,
     ):
         page, another = await stage.peer("page"), await stage.peer("another")
         async with peer.connect("page") as connection:
