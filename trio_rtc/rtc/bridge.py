@@ -18,7 +18,12 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+# A KeyboardInterrupt comes where Trio may cancel, and nowhere else: in between it would leave the
+# two sides with different ideas of what is under way.
+
+
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_bridge() -> AsyncIterator[Bridge]:
     """A bridge to the asyncio loop of this process, for the length of a block.
 
@@ -58,6 +63,7 @@ class Bridge:
         self._calls: set[_Call[Any]] = set()
         self._idle = trio.Event()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Run ``async_fn(*args)`` as an asyncio task and return what it returns.
 
@@ -83,6 +89,7 @@ class Bridge:
             raise RuntimeError("the asyncio task was cancelled from elsewhere") from result.error
         return result.unwrap()
 
+    @trio.lowlevel.enable_ki_protection
     def call_soon(self, fn: Callable[[*Ts], object], *args: *Ts) -> None:
         """From Trio's thread: call ``fn(*args)`` on the loop, in order with `run`.
 

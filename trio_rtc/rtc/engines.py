@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import trio
 from anyio.from_thread import BlockingPortalProvider
 
+from ..tasks import open_background_nursery
 from .loop.ownership import start_owned
 from .stepper import Stepper
 
@@ -76,8 +77,15 @@ class Portal:
             raise
 
     async def leave(self) -> None:
-        # That blocks until the loop has ended, which must not hold up all of Trio.
-        await trio.to_thread.run_sync(self._end, limiter=self._limiter)
+        # No shield keeps off a KeyboardInterrupt, which comes to the main task: this is another.
+        async with open_background_nursery() as nursery:
+            nursery.start_soon(self._leave)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _leave(self) -> None:
+        with trio.CancelScope(shield=True):
+            # That blocks until the loop has ended, which must not hold up all of Trio.
+            await trio.to_thread.run_sync(self._end, limiter=self._limiter)
 
     def _end(self) -> None:
         self._provider.__exit__(None, None, None)

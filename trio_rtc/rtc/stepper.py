@@ -14,7 +14,11 @@ from .stepped_loop import Selector, SteppedLoop
 
 
 class Stepper:
-    """Runs a loop until nobody uses it any more."""
+    """Runs a loop until nobody uses it any more.
+
+    A KeyboardInterrupt in the middle of that would leave the loop in pieces, and Trio with them: it
+    waits for a task of the program. Of the tasks here Trio protects only the first by itself.
+    """
 
     def __init__(self) -> None:
         self.users = 0
@@ -38,6 +42,7 @@ class Stepper:
             task, self._parked = self._parked, None
             trio.lowlevel.reschedule(task)
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         try:
             async with trio.open_nursery() as nursery:
@@ -71,6 +76,7 @@ class Stepper:
         self._timer = None
         await trio.lowlevel.checkpoint_if_cancelled()
 
+    @trio.lowlevel.enable_ki_protection
     async def _watch(self) -> None:
         """Wait for sockets.
 
@@ -81,8 +87,6 @@ class Stepper:
             await trio.lowlevel.wait_readable(self._selector.fileno())
             await self._run_until_idle()
         self.wake()
-
-    # A KeyboardInterrupt in the middle of these would leave the loop in pieces.
 
     @trio.lowlevel.enable_ki_protection
     def call(self, fn: Callable[[], object]) -> None:
@@ -108,7 +112,6 @@ class Stepper:
         if self.posted:
             self.wake()
 
-    @trio.lowlevel.enable_ki_protection
     def _step(self) -> bool:
         """Run the loop for a while; tell whether it has nothing more to do."""
         self._is_running = True

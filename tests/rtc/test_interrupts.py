@@ -1,0 +1,76 @@
+"""Ctrl-C at any line of what crosses to asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+import trio
+
+from trio_rtc.rtc import bridge, engines, stepped_loop, stepper
+from trio_rtc.rtc.bridge import open_bridge
+
+FILES = {module.__file__ for module in (bridge, engines, stepped_loop, stepper)}
+
+
+@contextmanager
+def interrupting(line: int) -> Iterator[list[str]]:
+    """A SIGINT before this line of what runs in those files, counted from 1; tells which it was."""
+    left = line
+    where: list[str] = []
+
+    def trace_lines(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if event == "line":
+            left -= 1
+            if left == 0:
+                where.append(f"{frame.f_code.co_qualname}, line {frame.f_lineno}")
+                signal.raise_signal(signal.SIGINT)
+        return trace_lines
+
+    def trace_calls(frame: FrameType, *_: object) -> Any:
+        return trace_lines if frame.f_code.co_filename in FILES else None
+
+    before = sys.gettrace()
+    sys.settrace(trace_calls)
+    try:
+        yield where
+    finally:
+        sys.settrace(before)
+
+
+async def cross() -> None:
+    async with open_bridge() as crossing:
+        crossing.call_soon(int)
+        assert await crossing.run(asyncio.sleep, 0, "slept") == "slept"
+        await crossing.run(asyncio.sleep, 0.001)
+    async with open_bridge() as crossing:
+        with trio.move_on_after(0):
+            await crossing.run(asyncio.sleep, 60)
+
+
+@pytest.mark.parametrize("engine", ["stepped", "portal"])
+def test_nothing_hangs_or_is_left(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIO_RTC_ENGINE", engine)
+    line = 0
+    while True:
+        line += 1
+        with interrupting(line) as where:
+            try:
+                trio.run(cross)
+            except* KeyboardInterrupt:
+                print("interrupted at", *where)
+            else:
+                assert where == []
+        if not where:
+            break
+    assert line > 100
+    # What an interrupt has left unclosed would warn now.
+    gc.collect()
