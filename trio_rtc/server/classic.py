@@ -33,7 +33,7 @@ class _Hanging:
     """A GET that hangs until there is something to tell."""
 
     def __init__(self) -> None:
-        self.news = trio.Event()
+        self.until_news = trio.CancelScope()
         self.until_superseded = trio.CancelScope()
 
 
@@ -58,7 +58,7 @@ class _Peer:
 
     def _on_mail(self) -> None:
         if self.hanging is not None:
-            self.hanging.news.set()
+            self.hanging.until_news.cancel()
 
 
 class ClassicDialect:
@@ -84,7 +84,7 @@ class ClassicDialect:
         """Have every hanging GET look whether the server is closing."""
         for peer in self._peers.values():
             if peer.hanging is not None:
-                peer.hanging.news.set()
+                peer.hanging.until_news.cancel()
 
     def tick(self, now: float) -> None:
         """Log out the peers that have been absent for too long."""
@@ -189,9 +189,9 @@ class ClassicDialect:
             if self._context.closing.is_set():
                 await exchange.respond(Response(200, "OK", b"Server shutting down"))
                 return
-            if not await exchange.wait(hanging.news) or not peer.member.present:
+            if not await exchange.wait(hanging.until_news) or not peer.member.present:
                 return
-            hanging.news = trio.Event()
+            hanging.until_news = trio.CancelScope()
         delivered = False
         try:
             if not await exchange.is_gone():

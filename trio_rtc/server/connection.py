@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TypeAlias
 
 import trio
@@ -76,25 +75,15 @@ class Exchange:
         await self._connection.send(answer)
         return self._connection.accepted, self._connection.take_over()
 
-    async def wait(self, event: trio.Event | _Looked) -> bool:
-        """Wait for an event; return False if the client goes away first.
+    async def wait(self, scope: trio.CancelScope) -> bool:
+        """Wait until this scope is cancelled; return False if the client goes away first.
 
         A client that closes only its sending side counts as gone: from here it looks like one
         that has closed all, and an answer to that one would be lost (HTTP acknowledges nothing).
         """
-        gone = False
-
-        async def watch() -> None:
-            nonlocal gone
+        with scope:
             await self._connection.wait_gone()
-            gone = True
-            nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch)
-            await event.wait()
-            nursery.cancel_scope.cancel()
-        return not gone
+        return scope.cancelled_caught
 
     async def is_gone(self) -> bool:
         """Whether the kernel knows by now that the client has closed.
@@ -103,7 +92,7 @@ class Exchange:
         just closed stays for its next request.
         """
         if isinstance(self._connection.accepted.stream, trio.SSLStream):
-            return not await self.wait(_Looked())
+            return await self._is_gone_with_tls()
         # Trio cancels at once what is entered too late. Set inside, the deadline is looked at
         # when this task first blocks: so there is one attempt to read.
         with trio.CancelScope() as scope:
@@ -111,16 +100,21 @@ class Exchange:
             await self._connection.wait_gone()
         return not scope.cancelled_caught
 
+    async def _is_gone_with_tls(self) -> bool:
+        is_gone = False
 
-class _Looked:
-    """When somebody who reads from a TLS stream must have seen what has come.
+        async def look() -> None:
+            nonlocal is_gone
+            await self._connection.wait_gone()
+            is_gone = True
 
-    It blocks for its lock before it reads, and after each record.
-    """
-
-    async def wait(self) -> None:
-        for _ in range(6):
-            await trio.lowlevel.checkpoint()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            # A TLS stream blocks for its lock before it reads, and after each record.
+            for _ in range(6):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        return is_gone
 
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
@@ -198,14 +192,8 @@ class Connection:
 
     async def _read_request(self, until_first_byte: str) -> Request | None:
         """The next request; None if the client has none, or does not begin within this limit."""
-        if not self._parser.in_request:
-            received = False
-            with trio.move_on_after(getattr(self._limits, until_first_byte)) as scope:
-                received = await self._receive_unless_closing()
-            if not received:
-                if scope.cancelled_caught:
-                    self.context.statistics.over_limit[until_first_byte] += 1
-                return None
+        if not self._parser.in_request and not await self._receive_first(until_first_byte):
+            return None
         with trio.move_on_after(self._limits.request_seconds):
             while (request := self._parser.next_request()) is None:
                 if self._parser.wants_continue:
@@ -222,20 +210,18 @@ class Connection:
         self._parser.feed(bytes(data))
         return bool(data)
 
-    async def _receive_unless_closing(self) -> bool:
-        received = False
-
-        async def stop_when_closing() -> None:
-            await self.context.closing.wait()
-            nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stop_when_closing)
-            # A nursery would wrap the error of a client that resets an idle connection.
-            with suppress(trio.BrokenResourceError):
-                received = await self._receive()
-            nursery.cancel_scope.cancel()
-        return received
+    async def _receive_first(self, limit: str) -> bool:
+        """Wait for a request to begin; return False if it does not, or the server ends."""
+        closing = self.context.closing
+        with trio.move_on_after(getattr(self._limits, limit)) as scope:
+            closing.begin_idle(scope)
+            try:
+                return await self._receive()
+            finally:
+                closing.end_idle(scope)
+        if not closing.is_set():
+            self.context.statistics.over_limit[limit] += 1
+        return False
 
     async def send(self, data: bytes) -> None:
         """Send all of it in time.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import trio
-
 from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
+from .draining import Closing
 from .flushes import Flushes
 from .hub import HubFull
 from .limits import ServerLimits
@@ -30,7 +29,7 @@ class Context:
     statistics: Statistics = field(default_factory=Statistics)
     authorize: Authorize = everybody
     origins: Origins = field(default_factory=lambda: Origins(None))
-    closing: trio.Event = field(default_factory=trio.Event)
+    closing: Closing = field(default_factory=Closing)
     flushes: Flushes = field(default_factory=Flushes)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)

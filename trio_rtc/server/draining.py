@@ -9,6 +9,35 @@ from contextlib import contextmanager
 import trio
 
 
+class Closing:
+    """Whether the server ends, and whom that concerns at once: those who wait for a request."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._idle: set[trio.CancelScope] = set()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        """Nobody need wait for a request any more."""
+        self._is_set = True
+        for scope in self._idle:
+            scope.cancel()
+
+    def begin_idle(self, scope: trio.CancelScope) -> None:
+        """Who waits for a request; if the server ends already, there is one attempt."""
+        # Trio cancels at once what is entered too late. Set inside, the deadline is looked at
+        # when the task first blocks.
+        if self._is_set:
+            scope.deadline = trio.current_time()
+        self._idle.add(scope)
+
+    def end_idle(self, scope: trio.CancelScope) -> None:
+        """It waits no more."""
+        self._idle.remove(scope)
+
+
 class Drain:
     """Shields those who serve connections until the drain is over, if it ever begins."""
 
