@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 
 import pytest
 import trio
@@ -172,6 +173,20 @@ async def test_what_trio_answers_with_is_done_as_well(engine: str) -> None:
         bridge.call_soon(on_loop, 100)
         with trio.fail_after(30):
             await done.wait()
+
+
+async def test_what_takes_long_is_no_warning(engine: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def watch() -> None:
+        # As in Python's development mode.
+        asyncio.get_running_loop().set_debug(True)
+
+    async def block() -> None:
+        time.sleep(0.2)  # noqa: ASYNC251
+
+    async with open_bridge() as bridge:
+        await bridge.run(watch)
+        await bridge.run(block)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_the_end_of_trio_ends_a_loop_that_nobody_left() -> None:

@@ -17,7 +17,7 @@ import trio
 from anyio.from_thread import BlockingPortalProvider
 
 from ..tasks import open_background_nursery
-from .loop.ownership import start_owned
+from .loop.setup import set_up
 from .stepper import Stepper
 
 
@@ -106,7 +106,7 @@ class Portal:
 
 async def _prepare_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.get_running_loop()
-    loop.set_task_factory(start_owned)
+    set_up(loop)
     return loop
 
 

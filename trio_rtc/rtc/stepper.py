@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import trio
 
-from .loop.ownership import start_owned
+from .loop.setup import set_up
 from .stepped_loop import Selector, SteppedLoop
 
 
@@ -26,7 +26,7 @@ class Stepper:
         self.posted: deque[Callable[[], object]] = deque()
         self._selector = Selector(self.posted)
         self.loop = SteppedLoop(self._selector)
-        self.loop.set_task_factory(start_owned)
+        set_up(self.loop)
         self._selector.stop = self.loop.stop
         self._end: asyncio.Task[None] | None = None
         self._is_running = False
