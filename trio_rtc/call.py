@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeVar
@@ -115,14 +116,14 @@ class Call:
             CallError: ``call_ended``; ``no_data_channels``: the other side takes none;
                 ``channel_timeout``: it did not open in time.
         """
-        self._check_not_over()
-        channel = await self._connection.create_data_channel(
-            label,
-            ordered=ordered,
-            max_packet_life_time=max_packet_life_time,
-            max_retransmits=max_retransmits,
-            protocol=protocol,
-        )
+        with self._unless_over():
+            channel = await self._connection.create_data_channel(
+                label,
+                ordered=ordered,
+                max_packet_life_time=max_packet_life_time,
+                max_retransmits=max_retransmits,
+                protocol=protocol,
+            )
         self._adopt(channel)
         opened = False
         try:
@@ -155,6 +156,17 @@ class Call:
         if self.end is not None:
             raise CallError(f"the call is over: {self.end}", code="call_ended", fault="local")
 
+    @contextmanager
+    def _unless_over(self) -> Iterator[None]:
+        """What needs the connection, which may be closed before it is known why."""
+        self._check_not_over()
+        try:
+            yield
+        except CallError as error:
+            if error.code != "connection_closed":
+                raise
+            raise CallError("the call is over", code="call_ended", fault="local") from error
+
     async def _ensure_data_section(self) -> None:
         if not self._has_data_section():
             await self._controls.renegotiate()
@@ -184,8 +196,8 @@ class Call:
         Raises:
             CallError: ``call_ended``; ``negotiation_failed``: the other side does not take part.
         """
-        self._check_not_over()
-        sender = await self._connection.add_track(track)
+        with self._unless_over():
+            sender = await self._connection.add_track(track)
         if not await self._controls.renegotiate():
             self._check_not_over()
             raise CallError(

@@ -380,7 +380,8 @@ class Conductor:
 
     def complain(self, error: TrioRTCError) -> None:
         """Log what does not end the call. What comes after its end does not matter."""
-        if self._call.end is None and not self._closed.is_set():
+        over = self._call.end is not None or self._closed.is_set()
+        if not over and error.code != "connection_closed":
             logger.warning("in the call with %s: %s", self._peer, error, extra={"code": error.code})
 
     def trace(self, name: StepName, candidate: str = "") -> None:

@@ -564,6 +564,13 @@ async def test_a_candidate_after_the_end_is_no_complaint(
         while call._connection.connection_state != "closed":  # noqa: ASYNC110  # It tells nobody.
             await trio.sleep(0.01)
         assert call.end is None
+        with pytest.raises(CallError) as caught:
+            await call.open_channel("late")
+        assert caught.value.code == "call_ended"
+        async with open_media(audio="tone") as [track]:
+            with pytest.raises(CallError) as caught:
+                await call.add_track(track)
+        assert caught.value.code == "call_ended"
         assert candidates
         for data in candidates:
             bob.received(alice.peer_id, data)
