@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
+from typing import TypeVar, TypeVarTuple, cast
 
 import trio
 
@@ -12,6 +13,9 @@ from .bridge import Bridge
 from .loop.connection import connection_closed
 from .loop.outgoing import Outgoing
 from .media import Kind, MediaTrack
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class TrackSender:
@@ -43,11 +47,7 @@ class TrackSender:
                 f"a track of {track.kind} cannot go where {self.kind} goes", code="wrong_kind"
             )
         source = None if track is None else track._source
-        try:
-            replaced = await self._bridge.run(self._outgoing.replace, source)
-        except trio.ClosedResourceError as error:
-            raise connection_closed() from error
-        if not replaced:
+        if not await self._run(self._outgoing.replace, source):
             raise MediaError(
                 f"nothing can be sent any more where a track of {self.kind} has ended",
                 code="sender_ended",
@@ -71,13 +71,16 @@ class TrackSender:
                 raise TypeError(f"a bitrate is an int, not {type(bits_per_second).__name__}")
             if bits_per_second <= 0:
                 raise ValueError(f"a bitrate is above 0, not {bits_per_second}")
-        try:
-            await self._bridge.run(self._outgoing.bitrate.set, bits_per_second)
-        except trio.ClosedResourceError as error:
-            raise connection_closed() from error
+        await self._run(self._outgoing.bitrate.set, bits_per_second)
 
     async def stop(self) -> None:
         """Send nothing any more; the track of the other side ends. Does nothing a second time."""
         with suppress(trio.ClosedResourceError):
             await self._bridge.run(self._outgoing.end)
         self.track = None
+
+    async def _run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        try:
+            return await self._bridge.run(async_fn, *args)
+        except trio.ClosedResourceError as error:
+            raise connection_closed() from error
