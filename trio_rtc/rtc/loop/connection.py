@@ -24,6 +24,7 @@ from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
 from . import sctp
 from .candidates import LocalCandidates
+from .certificate import take_rsa
 from .channel import ChannelParameters, LoopChannel
 from .exchange import Exchange
 from .liveness import Liveness
@@ -80,6 +81,7 @@ class LoopConnection:
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
+        take_rsa(self._pc)
         sctp.install(self._pc)
         self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []

@@ -15,6 +15,7 @@ import aioice
 from aioice.ice import StunProtocol
 from aioice.stun import Transaction
 from aiortc import (
+    RTCCertificate,
     RTCDataChannel,
     RTCDtlsTransport,
     RTCIceGatherer,
@@ -42,8 +43,10 @@ Purpose = Literal[
     "statistics",
     "sctp",
     "dtls",
+    "rsa",
 ]
 
+CERTIFICATE: Final = "RTCCertificate"
 CANDIDATE: Final = "aioice.Candidate"
 CONNECTION: Final = "aioice.Connection"
 STUN_PROTOCOL: Final = "aioice.ice.StunProtocol"
@@ -199,6 +202,11 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         OPENSSL_CONNECTION: ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl"),
         OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),
     },
+    # Certificates with RSA keys.
+    "rsa": {
+        CERTIFICATE: ("_create_ssl_context",),
+        PEER_CONNECTION: ("_RTCPeerConnection__certificates",),
+    },
 }
 
 
@@ -214,6 +222,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
     "dtls": "data channels are a little slower",
+    "rsa": "peers with an RSA key in their certificate cannot be answered",
 }
 
 
@@ -233,6 +242,7 @@ def missing_attributes(purpose: Purpose) -> list[str]:
     gatherer = RTCIceGatherer(iceServers=[])
     owners: dict[str, object] = {
         CANDIDATE: SimpleNamespace(**dict.fromkeys(aioice.Candidate.__init__.__code__.co_names)),
+        CERTIFICATE: RTCCertificate,
         CONNECTION: aioice.Connection(ice_controlling=True),
         GATHERER: gatherer,
         # What an instance has is known without one.

@@ -1,0 +1,35 @@
+"""A certificate whose owner takes those of others with RSA keys too.
+
+A DTLS server with such a key needs other cipher suites than one with ECDSA, and aiortc 1.16 offers
+none of them. Browsers can be told to use RSA (W3C WebRTC, section 4.9.2), and GStreamer does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiortc import RTCCertificate, RTCPeerConnection
+from OpenSSL import SSL
+
+from .private import can
+
+_KEYS: Final = ("ECDSA", "RSA")
+_CIPHERS: Final = ("AES128-GCM-SHA256", "CHACHA20-POLY1305", "AES128-SHA", "AES256-SHA")
+
+SUITES: Final = ":".join(f"ECDHE-{key}-{cipher}" for key in _KEYS for cipher in _CIPHERS).encode()
+"""Cipher suites as OpenSSL calls them: first those that everyone has (RFC 8827, section 6.5)."""
+
+
+def take_rsa(connection: RTCPeerConnection) -> None:
+    """Have a new connection complete handshakes with owners of RSA keys."""
+    if can("rsa"):
+        private: Any = connection
+        for certificate in private._RTCPeerConnection__certificates:
+            certificate.__class__ = _Certificate
+
+
+class _Certificate(RTCCertificate):
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(SUITES)
+        return context
