@@ -90,9 +90,9 @@ async def test_all_arrives_in_order_over_a_bad_network(
     sides = iter([caller, callee])
     install = sctp.install
 
-    def install_for_side(connection: RTCPeerConnection) -> None:
+    def install_for_side(connection: RTCPeerConnection, **options: Any) -> None:
         if next(sides) == "ours":
-            install(connection)
+            install(connection, **options)
 
     monkeypatch.setattr(sctp, "install", install_for_side)
     lists: list[list[bytes]] = [[], [], [], []]

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 
+from . import sctp
 from .ownership import Owner
 from .private import can
 from .streams import rotate_ids
@@ -125,8 +126,10 @@ class LoopChannel:
 
     def _on_close(self) -> None:
         assert self._channel is not None
-        # With the association gone nobody has agreed to this end (RFC 8831, section 6.7).
-        self.end(in_order=self._channel.transport.state != "closed")
+        transport = self._channel.transport
+        # With the association gone nobody has agreed to this end (RFC 8831, section 6.7), unless
+        # the other side ended it as orderly as that.
+        self.end(in_order=transport.state != "closed" or sctp.ended_in_order(transport))
 
     def end(self, *, in_order: bool) -> None:
         """Tell that the channel is over, once."""

@@ -82,7 +82,7 @@ class LoopConnection:
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
         take_rsa(self._pc)
-        sctp.install(self._pc)
+        sctp.install(self._pc, on_left=self._tell_states)
         self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []
         self._sources: list[Source] = []
@@ -129,11 +129,22 @@ class LoopConnection:
             self._owner.start(self._liveness.run())
         if state == "connected" and not self._liveness.is_alive:
             state = "disconnected"
+        if self._is_left():
+            state = "closed"
         ice_state = "checking" if self.exchange.is_restarting else pc.iceConnectionState
         self._post(self._sink._on_states, state, ice_state, pc.signalingState)
-        if pc.connectionState == "closed" and self._closing is None:
+        if state == "closed" and self._closing is None:
             # The other side has closed it.
             self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    def _is_left(self) -> bool:
+        """Whether the other side has ended the association, and no media come either.
+
+        It may leave without a word of DTLS, as libdatachannel and werift do.
+        """
+        media = ("sendrecv", "sendonly", "recvonly")
+        flows = any(section.currentDirection in media for section in self._pc.getTransceivers())
+        return sctp.is_left(self._pc) and not (flows and self._liveness.is_alive)
 
     def _tell_candidate(self, candidate: IceCandidate) -> None:
         self._post(self._sink._on_candidate, candidate)

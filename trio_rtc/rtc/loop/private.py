@@ -160,6 +160,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_advertised_rwnd",
             "_cwnd",
             "_data_channel_flush",
+            "_data_channel_queue",
             "_data_channel_send",
             "_fast_recovery_exit",
             "_flight_size",

@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import (
     SCTP_DATA_LAST_FRAG,
     USERDATA_MAX_LENGTH,
+    AbortChunk,
     Chunk,
     DataChunk,
     ForwardTsnChunk,
     InboundStream,
     SackChunk,
+    ShutdownChunk,
     serialize_packet,
 )
 from aiortc.utils import uint32_gt
@@ -55,8 +57,11 @@ _IMMEDIATE = 0x08
 _SACK_LENGTH = 16
 
 
-def install(connection: RTCPeerConnection) -> None:
-    """Have the transport that a connection makes for its data channels become one of ours."""
+def install(connection: RTCPeerConnection, on_left: Callable[[], None]) -> None:
+    """Have the transport that a connection makes for its data channels become one of ours.
+
+    ``on_left`` is called when the other side has ended the association.
+    """
     if os.environ.get("TRIO_RTC_SCTP") == "aiortc" or not can("sctp"):
         return
     private: Any = connection
@@ -66,7 +71,7 @@ def install(connection: RTCPeerConnection) -> None:
         create()
         transport: Any = connection.sctp
         transport.__class__ = SctpTransport
-        transport._begin()
+        transport._begin(on_left)
         dtls.quicken(transport.transport)
 
     private._RTCPeerConnection__createSctpTransport = create_ours
@@ -78,10 +83,24 @@ def speed_up(connection: RTCPeerConnection) -> None:
         connection.sctp._burst = BURST_OF_OURS
 
 
+def is_left(connection: RTCPeerConnection) -> bool:
+    """Whether the other side has ended the association."""
+    transport = connection.sctp
+    return isinstance(transport, SctpTransport) and transport._left
+
+
+def ended_in_order(transport: RTCSctpTransport) -> bool:
+    """Whether each side had all of the other's when the association ended."""
+    return isinstance(transport, SctpTransport) and transport._ended_in_order
+
+
 class SctpTransport(RTCSctpTransport):
     """A transport of aiortc's that does the usual things quickly, and the others as aiortc does."""
 
-    def _begin(self) -> None:
+    def _begin(self, on_left: Callable[[], None]) -> None:
+        self._on_left = on_left
+        self._left = False
+        self._ended_in_order = False
         loop = asyncio.get_running_loop()
         self._t3 = Timer(loop, self._t3_expired)
         self._sack_timer = Timer(loop, self._sack_due)
@@ -188,7 +207,17 @@ class SctpTransport(RTCSctpTransport):
         elif isinstance(chunk, SackChunk):
             await self._receive_sack_chunk(chunk)
         else:
+            if isinstance(chunk, ShutdownChunk):
+                # It has sent all, and had it acknowledged (section 9.2).
+                self._ended_in_order = self._has_all_of_ours(chunk.cumulative_tsn)
             await super()._receive_chunk(chunk)
+            self._left = self._left or isinstance(chunk, AbortChunk | ShutdownChunk)
+            if self._left and self.state == "closed":
+                self._on_left()
+
+    def _has_all_of_ours(self, tsn: int) -> bool:
+        waiting = self._data_channel_queue or self._outbound_queue
+        return not waiting and not any(uint32_gt(chunk.tsn, tsn) for chunk in self._sent_queue)
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
         if chunk.flags & _IMMEDIATE:
