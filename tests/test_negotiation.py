@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from trio_rtc import negotiation as todo
 from trio_rtc.errors import NegotiationError
@@ -28,7 +29,7 @@ def caller(polite: bool = False) -> Negotiation:
 def connected_caller(answer: SessionDescription = ANSWER, *, polite: bool = False) -> Negotiation:
     negotiation = caller(polite)
     assert negotiation.receive(answer) == todo.Accept(answer)
-    negotiation.applied()
+    negotiation.applied(answer)
     negotiation.completed()
     return negotiation
 
@@ -36,7 +37,7 @@ def connected_caller(answer: SessionDescription = ANSWER, *, polite: bool = Fals
 def connected_callee(offer: SessionDescription = OFFER) -> Negotiation:
     negotiation = Negotiation(polite=False)
     assert negotiation.receive(offer) == todo.Answer(offer)
-    negotiation.applied()
+    negotiation.applied(offer)
     negotiation.completed()
     return negotiation
 
@@ -60,8 +61,8 @@ def test_candidates_before_the_answer_wait_for_it() -> None:
     assert negotiation.receive(first) == todo.Keep()
     assert negotiation.receive(second) == todo.Keep()
     negotiation.receive(ANSWER)
-    assert negotiation.applied() == [first, second]
-    assert negotiation.applied() == []
+    assert negotiation.applied(ANSWER) == [first, second]
+    assert negotiation.applied(ANSWER) == []
 
 
 def test_candidates_before_the_offer_wait_for_it() -> None:
@@ -70,7 +71,31 @@ def test_candidates_before_the_offer_wait_for_it() -> None:
     assert negotiation.receive(theirs) == todo.Keep()
     assert negotiation.receive(stale) == todo.Keep()
     negotiation.receive(OFFER)
-    assert negotiation.applied() == [theirs]
+    assert negotiation.applied(OFFER) == [theirs]
+
+
+def test_candidates_of_a_restart_before_its_answer_wait_for_it() -> None:
+    negotiation = connected_caller()
+    negotiation.wish()
+    negotiation.offered()
+    new = replace(candidate(call="ours"), username_fragment="efgh")
+    assert negotiation.receive(new) == todo.Keep()
+    end = replace(new, candidate="")
+    assert negotiation.receive(end) == todo.Keep()
+    old = replace(candidate(call="ours"), username_fragment="abcd")
+    assert negotiation.receive(old) == todo.AddCandidate(old)
+    answer = replace(ANSWER, sdp=SDP.replace("abcd", "efgh"))
+    assert negotiation.receive(answer) == todo.Accept(answer)
+    assert negotiation.applied(answer) == [new, end]
+    assert negotiation.receive(new) == todo.AddCandidate(new)
+
+
+def test_candidates_that_no_description_tells_of_are_forgotten() -> None:
+    negotiation = connected_caller()
+    stray = replace(candidate(call="ours"), username_fragment="stray")
+    assert negotiation.receive(stray) == todo.Keep()
+    assert negotiation.applied(ANSWER) == []
+    assert negotiation.applied(replace(ANSWER, sdp=SDP.replace("abcd", "stray"))) == []
 
 
 def test_early_candidates_are_bounded() -> None:
@@ -115,7 +140,7 @@ def test_of_two_crossing_offers_the_impolite_one_stands() -> None:
     early = candidate(call="theirs")
     assert polite.receive(early) == todo.Keep()
     assert polite.receive(OFFER) == todo.Yield(OFFER)
-    assert polite.applied() == [early]
+    assert polite.applied(OFFER) == [early]
     polite.completed()
     assert polite.call == "theirs"
     assert impolite.receive(ANSWER) == todo.Accept(ANSWER)
@@ -153,7 +178,7 @@ def test_what_comes_before_a_call_of_ours_is_of_the_one_before() -> None:
     assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)
     negotiation.offered()
     negotiation.receive(ANSWER)
-    assert negotiation.applied() == []
+    assert negotiation.applied(ANSWER) == []
 
 
 def test_an_offer_that_was_there_first_is_answered() -> None:

@@ -6,6 +6,7 @@ drives it says what has been done in the meantime.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
@@ -106,7 +107,7 @@ class Negotiation:
         self._state = _State.NEW
         self._established = False
         self._remote_has_ids = False
-        self._has_remote = False
+        self._generations: frozenset[str] = frozenset()
         self._early: list[IceCandidate] = []
         # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
         # newest whose exchange is complete, and the newest that came to nothing.
@@ -163,11 +164,20 @@ class Negotiation:
             self._failed = self._offered
         self._state = _State.STABLE
 
-    def applied(self) -> list[IceCandidate]:
+    def applied(self, description: SessionDescription) -> list[IceCandidate]:
         """A remote description has been applied; the candidates that waited for it come out."""
-        self._has_remote = True
+        self._generations = frozenset(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.M))
         early, self._early = self._early, []
-        return [candidate for candidate in early if not self._is_stale(candidate.call)]
+        return [
+            candidate
+            for candidate in early
+            if not self._is_stale(candidate.call) and self._is_described(candidate)
+        ]
+
+    def _is_described(self, candidate: IceCandidate) -> bool:
+        """Whether the remote description is of this candidate's ICE generation."""
+        known, generation = self._generations, candidate.generation
+        return bool(known) and (generation is None or generation in known)
 
     def completed(self, *, needs_offer: bool = False) -> None:
         """Our answer has been sent, or theirs applied.
@@ -218,7 +228,8 @@ class Negotiation:
                 # Theirs, if their offer, which crosses ours, is still to come.
                 return self._keep(candidate)
             return Drop("a candidate of another call")
-        return AddCandidate(candidate) if self._has_remote else self._keep(candidate)
+        # It may be of a restart whose description is still on its way.
+        return AddCandidate(candidate) if self._is_described(candidate) else self._keep(candidate)
 
     def _keep(self, candidate: IceCandidate) -> Action:
         if len(self._early) >= EARLY_LIMIT:

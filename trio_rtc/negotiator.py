@@ -96,7 +96,7 @@ class Negotiator:
 
     async def _apply(self, description: SessionDescription) -> None:
         await self._connection.set_remote_description(description)
-        for candidate in self._negotiation.applied():
+        for candidate in self._negotiation.applied(description):
             self.hear(candidate)
 
     async def renegotiate(self) -> bool:
