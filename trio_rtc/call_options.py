@@ -9,6 +9,7 @@ from typing import Literal
 
 from .errors import BadIceServer
 from .rtc import (
+    BundlePolicy,
     ConnectionStats,
     IceServer,
     IceTransportPolicy,
@@ -71,6 +72,7 @@ class CallOptions:
     codecs: Sequence[str] = ()
     ice_servers: Sequence[str | IceServer] | None = None
     ice_transport_policy: IceTransportPolicy = "all"
+    bundle_policy: BundlePolicy = "max-bundle"
     connect_timeout: float = 30.0
     silence_timeout: float = 5.0
     restart_timeout: float = 15.0

@@ -15,7 +15,7 @@ from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
-from .rtc import IceServer, IceTransportPolicy, Kind, MediaTrack, as_ice_servers
+from .rtc import BundlePolicy, IceServer, IceTransportPolicy, Kind, MediaTrack, as_ice_servers
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
@@ -33,6 +33,7 @@ async def open_call(
     codecs: Iterable[str] = (),
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
+    bundle_policy: BundlePolicy = "max-bundle",
     connect_timeout: float = 30.0,
     silence_timeout: float = 5.0,
     restart_timeout: float = 15.0,
@@ -56,6 +57,9 @@ async def open_call(
             take it; without that, those that the signaling server tells of.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
+        bundle_policy: ``"max-bundle"`` needs one way for everything, and is ready soonest.
+            ``"balanced"`` can also call those that want a way for each medium, as GStreamer's
+            ``webrtcbin`` does by default (W3C WebRTC, section 4.2.5).
         connect_timeout: seconds until the call has to be connected; also until an offer in a
             call that stands has to be answered.
         silence_timeout: seconds in which nothing at all comes from the other side, until the
@@ -72,7 +76,8 @@ async def open_call(
         MediaError: ``unknown_codec``: one of ``codecs`` is none.
         CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
             ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
-        NegotiationError: what the peer answered cannot be used.
+        NegotiationError: what the peer answered cannot be used; ``not_bundled``: it needs
+            another ``bundle_policy``.
         SignalingError: the messages of the set-up could not be sent, ``busy``: there is a
             call with this peer already.
     """
@@ -82,6 +87,7 @@ async def open_call(
         receive=tuple(receive),
         ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
+        bundle_policy=bundle_policy,
         connect_timeout=connect_timeout,
         silence_timeout=silence_timeout,
         restart_timeout=restart_timeout,

@@ -130,7 +130,7 @@ class Conductor:
                 ice_servers=choose_ice_servers(options, self._signaling),
                 ice_transport_policy=options.ice_transport_policy,
                 # An answer goes by what the offer has bundled.
-                bundle_policy="max-bundle" if offering else "balanced",
+                bundle_policy=options.bundle_policy if offering else "balanced",
                 silence_timeout=options.silence_timeout,
                 close_timeout=options.close_timeout,
             ) as connection,

@@ -163,10 +163,30 @@ def max_message_size(parsed: ParsedDescription) -> float:
 
 def bundle_owner(parsed: ParsedDescription) -> str:
     """The id of the section whose transport the others share (RFC 9143, section 7.2)."""
+    return next(iter(bundled(parsed)), str(parsed.media[0].rtp.muxId))
+
+
+def bundled(parsed: ParsedDescription) -> list[str]:
+    """The ids of the sections that are to share a transport."""
     for group in parsed.group:
-        if group.semantic == "BUNDLE" and group.items:
-            return str(group.items[0])
-    return str(parsed.media[0].rtp.muxId)
+        if group.semantic == "BUNDLE":
+            return [str(mid) for mid in group.items]
+    return []
+
+
+def check_bundle(parsed: ParsedDescription) -> None:
+    """See that no section of an answer has a transport of its own, where ours have one for all.
+
+    Raises:
+        NegotiationError: ``not_bundled``.
+    """
+    together = {bundle_owner(parsed), *bundled(parsed)}
+    if any(media.rtp.muxId not in together for media in parsed.media):
+        raise NegotiationError(
+            "the other side has several transports, and our offer was for a single one "
+            "(its bundle_policy was 'max-bundle')",
+            code="not_bundled",
+        )
 
 
 def to_be_trickled(kind: str, sdp: str) -> str:

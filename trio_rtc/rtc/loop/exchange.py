@@ -233,6 +233,8 @@ class Exchange:
             )
         if description.type == "offer":
             descriptions.check_succession(description, parsed, self._agreed, self._rejected)
+        elif self._sections.share_transport:
+            descriptions.check_bundle(parsed)
         if self._pc.remoteDescription is None:
             # What runs in a channel stays as it began.
             self._remote_extension = find_extension(description.sdp)
@@ -264,7 +266,7 @@ class Exchange:
         self._agreed = parsed.media
         self._rejected = rejections
         self._sections.bundle(parsed)
-        if len(self._sections.ice_transports()) == 1:
+        if len(self._sections.ice_transports()) == 1 and descriptions.bundled(parsed):
             # What comes later needs no other for the time being.
             self._configuration.bundlePolicy = RTCBundlePolicy.MAX_BUNDLE
             self._sections.settle_on_one_transport()

@@ -126,6 +126,12 @@ class Sections:
         """Whether all sections share one, whatever the other side says."""
         return self._max_bundle or len(self.ice_transports()) == 1
 
+    @property
+    def share_transport(self) -> bool:
+        """Whether there are several, on one."""
+        others = self._pc.getTransceivers()
+        return self.has_one_transport and len(others) + (self._pc.sctp is not None) > 1
+
     def bundle(self, remote: ParsedDescription) -> None:
         """Have all sections share the transport that a description of the other side implies."""
         # Under max-bundle all have one transport, of which the first section of the bundle is

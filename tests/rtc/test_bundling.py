@@ -1,0 +1,106 @@
+"""Peers that want a transport for each section (RFC 9143), and offers that have only one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from trio_rtc.errors import NegotiationError
+from trio_rtc.messages import SessionDescription
+from trio_rtc.rtc import open_media, open_peer_connection
+
+from .pairs import Peer, negotiate, open_pair
+from .test_renegotiation import first_frame, works
+
+
+def unbundled(description: SessionDescription) -> SessionDescription:
+    return replace(description, sdp=re.sub("a=group:BUNDLE.*\r\n", "", description.sdp))
+
+
+async def negotiate_unbundled(alice: Peer, bob: Peer) -> None:
+    """As between two who know nothing of bundles."""
+    offer = await alice.connection.set_local_description()
+    await bob.connection.set_remote_description(unbundled(offer))
+    alice.described.set()
+    answer = await bob.connection.set_local_description()
+    await alice.connection.set_remote_description(unbundled(answer))
+    bob.described.set()
+
+
+def transports(peer: Peer) -> int:
+    return len(peer.connection._loop_connection.sections.ice_transports())
+
+
+async def test_a_transport_for_each_section() -> None:
+    with trio.fail_after(60):
+        async with (
+            open_media(video="pattern", audio="tone") as (video, audio),
+            open_pair() as (alice, bob),
+        ):
+            await alice.connection.add_track(audio)
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate_unbundled(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            await works(ours, theirs)
+            await first_frame(await bob.tracks.receive())
+            assert transports(alice) == transports(bob) == 2
+
+            await alice.connection.add_track(video)
+            await negotiate_unbundled(alice, bob)
+            await works(ours, theirs)
+            await first_frame(await bob.tracks.receive())
+            assert transports(alice) == transports(bob) == 3
+
+
+async def test_one_for_a_channel_and_another_for_what_comes_later() -> None:
+    with trio.fail_after(60):
+        async with open_media(video="pattern") as (video,), open_pair() as (alice, bob):
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate_unbundled(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            await bob.connection.add_track(video)
+            await negotiate_unbundled(bob, alice)
+            await works(ours, theirs)
+            await first_frame(await alice.tracks.receive())
+            assert transports(alice) == transports(bob) == 2
+
+
+async def test_an_answer_that_does_not_share_our_only_one() -> None:
+    async with (
+        open_media(audio="tone") as (tone,),
+        open_peer_connection(bundle_policy="max-bundle") as ours,
+        open_peer_connection() as theirs,
+    ):
+        await ours.add_track(tone)
+        await ours.create_data_channel("chat")
+        offer = await ours.set_local_description()
+        await theirs.set_remote_description(unbundled(offer))
+        answer = await theirs.set_local_description()
+        with pytest.raises(NegotiationError, match="several transports") as caught:
+            await ours.set_remote_description(unbundled(answer))
+        assert (caught.value.code, caught.value.fault) == ("not_bundled", "remote")
+        assert ours.signaling_state == "have-local-offer"
+        await ours.roll_back()
+
+
+async def test_an_only_section_needs_no_bundle() -> None:
+    with trio.fail_after(30):
+        async with open_pair(bundle_policy="max-bundle") as (alice, bob):
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate_unbundled(alice, bob)
+            await works(ours, await bob.channels.receive())
+
+
+async def test_a_bundle_has_one() -> None:
+    with trio.fail_after(60):
+        async with open_media(audio="tone") as (tone,), open_pair() as (alice, bob):
+            await alice.connection.add_track(tone)
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await works(ours, await bob.channels.receive())
+            assert transports(alice) == transports(bob) == 1
