@@ -109,16 +109,18 @@ def command(
     return python("-X", "dev", "-W", "error", "-m", "trio_rtc", *arguments, stdin=stdin)
 
 
-@asynccontextmanager
-async def python(
+def python(
     *arguments: str, stdin: int = subprocess.DEVNULL, prefix: Sequence[str] = ()
-) -> AsyncIterator[Command]:
-    """Run Python with these arguments; killed at the end if it still runs.
+) -> AbstractAsyncContextManager[Command]:
+    """Run Python with these arguments. ``prefix`` is a command that runs another one."""
+    return program(*prefix, sys.executable, *arguments, stdin=stdin)
 
-    ``prefix`` is a command that runs another one.
-    """
+
+@asynccontextmanager
+async def program(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
+    """Run a program; it is killed at the end if it still runs."""
     process = await trio.lowlevel.open_process(
-        [*prefix, sys.executable, *arguments],
+        arguments,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -18,7 +18,7 @@ import trio
 from trio_rtc.signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 
 CHROMIUM = shutil.which("chromium")
-PACKAGES = Path(__file__).parent.parent / "browser" / "node_modules"
+PACKAGES = Path(__file__).parent.parent / "node_modules"
 
 #: Why no test with a browser can run; empty if they can. In continuous integration they have to.
 MISSING = ""
@@ -26,7 +26,7 @@ if "CI" not in os.environ:
     if CHROMIUM is None:
         MISSING = "Chromium is not installed (Debian: apt-get install chromium)"
     elif not (PACKAGES / "peerjs").is_dir():
-        MISSING = "PeerJS is not installed (npm install --prefix tests/browser)"
+        MISSING = "PeerJS is not installed (npm install --prefix tests)"
 
 FLAGS = (
     "--headless",

@@ -23,7 +23,7 @@ SERVER = PACKAGES / "peer/dist/bin/peerjs.js"
 
 pytestmark = pytest.mark.skipif(
     (NODE is None or not SERVER.is_file()) and "CI" not in os.environ,
-    reason="npm's peer is not installed (npm install --prefix tests/browser)",
+    reason="npm's peer is not installed (npm install --prefix tests)",
 )
 
 

@@ -1,0 +1,118 @@
+"""A peer on another WebRTC stack: a process of its own, signed in to a hub of the test's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from trio_rtc import MessageReceived, Signaling
+from trio_rtc.messages import BYE
+from trio_rtc.testing import MemoryHub
+
+from ..processes import Command, program
+
+HERE = Path(__file__).parent
+NODE = shutil.which("node") or "node"
+
+#: The Python that Debian's packages for GStreamer belong to.
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+STACKS = {
+    "libdatachannel": (NODE, str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
+    "werift": (NODE, str(HERE / "node_peer.mjs"), "werift"),
+    "webrtcbin": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "MAX_BUNDLE"),
+    # It is made to have a transport for each section.
+    "webrtcbin, not bundled": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "NONE"),
+}
+
+#: What makes GStreamer a peer, in the words of the system's Python.
+NEEDS = (
+    "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import Gst; "
+    "Gst.init(None); assert Gst.ElementFactory.find('nicesrc')"
+)
+
+
+@cache
+def _missing(stack: str) -> str:
+    """Why a stack cannot be played with; empty if it can."""
+    if stack.startswith("webrtcbin"):
+        try:
+            done = subprocess.run([SYSTEM_PYTHON, "-c", NEEDS], capture_output=True)
+        except FileNotFoundError:
+            return "there is no Python of the system's"
+        if done.returncode:
+            return (
+                "GStreamer's webrtcbin is not installed (Debian: apt-get install python3-gi "
+                "gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice)"
+            )
+        return ""
+    package = STACKS[stack][-1].partition("/")[0]
+    if not (HERE.parent / "node_modules" / package).is_dir():
+        return f"npm's {package} is not installed (npm install --prefix tests)"
+    return ""
+
+
+class Foreign:
+    """The peer. Its name is that of its stack."""
+
+    def __init__(self, command: Command, signaling: Signaling):
+        self.event = command.event
+        self._command = command
+        self._signaling = signaling
+        self._telling = trio.Lock()
+
+    async def do(self, what: str, **fields: Any) -> None:
+        """Tell it what to do."""
+        await self._tell({"do": what, **fields})
+
+    async def _tell(self, line: object) -> None:
+        async with self._telling:
+            await self._command.type(json.dumps(line) + "\n")
+
+    async def hear(self) -> None:
+        """Bring it what it is told."""
+        async for event in self._signaling:
+            if isinstance(event, MessageReceived):
+                data = event.data
+                await self._tell({"type": "bye"} if data == BYE else json.loads(data))
+
+    async def speak(self, to: str) -> None:
+        """Bring the other side what it says. It must not complain."""
+        seen = 0
+        while True:
+            while seen < len(self._command.events):
+                event = self._command.events[seen]
+                seen += 1
+                assert event["event"] != "error", event
+                if event["event"] == "signal":
+                    await self._signaling.send(to, json.dumps(event["message"]))
+            await self._command.news()
+
+
+@asynccontextmanager
+async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[Foreign]:
+    """Run it, to call the peer of the name ``other`` and to be called by it."""
+    missing = _missing(stack)
+    if missing and "CI" not in os.environ:
+        pytest.skip(missing)
+    with trio.fail_after(60):
+        async with (
+            program(*STACKS[stack], stdin=subprocess.PIPE) as command,
+            trio.open_nursery() as nursery,
+        ):
+            foreign = Foreign(command, hub.sign_in(stack))
+            await command.event("ready")
+            nursery.start_soon(foreign.hear)
+            nursery.start_soon(foreign.speak, other)
+            yield foreign
+            nursery.cancel_scope.cancel()
