@@ -109,6 +109,6 @@ async def test_without_what_is_private_it_is_aiortcs(
         private.can.cache_clear()
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [
-        "data channels are a little slower: the installed aiortc or aioice has no "
-        "OpenSSL._util.lib.gone"
+        "data channels are a little slower, and need a peer that has SRTP: the installed aiortc "
+        "or aioice has no OpenSSL._util.lib.gone"
     ]

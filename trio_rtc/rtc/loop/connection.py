@@ -22,7 +22,7 @@ from ...errors import CallError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
-from . import sctp
+from . import dtls, sctp
 from .candidates import LocalCandidates
 from .certificate import take_rsa
 from .channel import ChannelParameters, LoopChannel
@@ -31,7 +31,7 @@ from .liveness import Liveness
 from .media import Source
 from .ownership import Owner
 from .private import can
-from .sections import Sections
+from .sections import Sections, has_media
 from .statistics import Statistics, TransportStats
 from .streams import guard
 
@@ -82,6 +82,7 @@ class LoopConnection:
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
         take_rsa(self._pc)
+        dtls.install(self._pc)
         sctp.install(self._pc, on_left=self._tell_states)
         self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []
@@ -142,9 +143,7 @@ class LoopConnection:
 
         It may leave without a word of DTLS, as libdatachannel and werift do.
         """
-        media = ("sendrecv", "sendonly", "recvonly")
-        flows = any(section.currentDirection in media for section in self._pc.getTransceivers())
-        return sctp.is_left(self._pc) and not (flows and self._liveness.is_alive)
+        return sctp.is_left(self._pc) and not (has_media(self._pc) and self._liveness.is_alive)
 
     def _tell_candidate(self, candidate: IceCandidate) -> None:
         self._post(self._sink._on_candidate, candidate)

@@ -1,5 +1,7 @@
 """DTLS with one call of OpenSSL's for each packet in each direction, and one for its bytes.
 
+It does without SRTP where there are no media, as peers for data channels only may.
+
 pyOpenSSL checks and copies more than that, and aiortc 1.16 reads what there is to send after each
 packet that comes, where nothing is an exception: together they took two thirds of the time of DTLS.
 What this needs of them that is not public is listed in `private`.
@@ -7,28 +9,39 @@ What this needs of them that is not public is listed in `private`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, cast
 
-from aiortc import RTCDtlsTransport
+from aiortc import RTCDtlsTransport, RTCPeerConnection
 from OpenSSL import SSL, _util
 
 from .private import can
+from .sections import has_media
 
 LONGEST: Final = 16 * 1024
 """Bytes of a record at most (RFC 6347, section 4.1); a packet is much smaller."""
 
 
-def quicken(transport: RTCDtlsTransport) -> None:
-    """Have a transport use OpenSSL quickly. It may have started, if media came before channels."""
-    if can("dtls") and not isinstance(transport, _Transport):
-        connection = transport._ssl
+def install(connection: RTCPeerConnection) -> None:
+    """Have the transports that a connection makes become some of ours."""
+    if not can("dtls"):
+        return
+    private: Any = connection
+    create = private._RTCPeerConnection__createDtlsTransport
+
+    def create_ours() -> RTCDtlsTransport:
+        transport: Any = create()
         transport.__class__ = _Transport
-        if connection is not None:
-            transport._ssl = connection
+        transport._has_media = partial(has_media, connection)
+        return cast(RTCDtlsTransport, transport)
+
+    private._RTCPeerConnection__createDtlsTransport = create_ours
 
 
 class _Transport(RTCDtlsTransport):
     _connection: _Connection | None = None
+    _has_media: Callable[[], bool]
 
     @property
     def _ssl(self) -> Any:
@@ -37,6 +50,11 @@ class _Transport(RTCDtlsTransport):
     @_ssl.setter
     def _ssl(self, connection: Any) -> None:
         self._connection = _Connection(connection)
+
+    def _setup_srtp(self) -> None:
+        # aiortc 1.16 fails without.
+        if self._ssl.get_selected_srtp_profile() or self._has_media():
+            super()._setup_srtp()
 
 
 class _Connection:

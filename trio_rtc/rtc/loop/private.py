@@ -197,9 +197,10 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         DTLS_TRANSPORT: ("_send_data",),
         INBOUND_STREAM: ("add_chunk", "pop_messages", "reassembly"),
     },
-    # DTLS that is fast.
+    # DTLS that is fast, and does without SRTP.
     "dtls": {
-        DTLS_TRANSPORT: ("_ssl",),
+        PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
+        DTLS_TRANSPORT: ("_setup_srtp", "_ssl"),
         OPENSSL_CONNECTION: ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl"),
         OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),
     },
@@ -222,7 +223,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
-    "dtls": "data channels are a little slower",
+    "dtls": "data channels are a little slower, and need a peer that has SRTP",
     "rsa": "peers with an RSA key in their certificate cannot be answered",
 }
 

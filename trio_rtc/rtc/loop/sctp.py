@@ -28,7 +28,6 @@ from aiortc.rtcsctptransport import (
 )
 from aiortc.utils import uint32_gt
 
-from . import dtls
 from .eager import start_eagerly
 from .private import can
 from .timer import Timer
@@ -72,7 +71,6 @@ def install(connection: RTCPeerConnection, on_left: Callable[[], None]) -> None:
         transport: Any = connection.sctp
         transport.__class__ = SctpTransport
         transport._begin(on_left)
-        dtls.quicken(transport.transport)
 
     private._RTCPeerConnection__createSctpTransport = create_ours
 

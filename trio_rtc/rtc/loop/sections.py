@@ -22,6 +22,12 @@ PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""
 
 
+def has_media(connection: RTCPeerConnection) -> bool:
+    """Whether the two sides have agreed that media flow, one way or both."""
+    flows = ("sendrecv", "sendonly", "recvonly")
+    return any(section.currentDirection in flows for section in connection.getTransceivers())
+
+
 class Sections:
     """Tracks, and room for those of the other side, in the order that aiortc can take."""
 
