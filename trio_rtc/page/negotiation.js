@@ -115,7 +115,7 @@ export class Negotiation {
     }
     const early = this.#early;
     this.#early = [];
-    for (const candidate of early) await this.#hear(candidate);
+    for (const candidate of early) if (this.#isDescribed(candidate)) await this.#hear(candidate);
   }
 
   /** What the other side offers cannot be used: a call that stands goes on as it was. */
@@ -128,17 +128,18 @@ export class Negotiation {
   }
 
   async #hear(candidate) {
-    if (!this.#pc.remoteDescription || this.#pc.signalingState === "have-local-offer") {
-      // It may belong to a description that is still to come.
-      if (this.#early.length < EARLY_LIMIT && !this.#pc.remoteDescription)
-        this.#early.push(candidate);
-      if (!this.#pc.remoteDescription) return;
+    if (!this.#isDescribed(candidate)) {
+      // It may belong to a description that is still to come, such as that of a restart.
+      if (this.#early.length < EARLY_LIMIT) this.#early.push(candidate);
+      return;
     }
     if (candidate.call != null && candidate.call !== this.call) return;
-    if (candidate.candidate && !candidate.candidate.startsWith("candidate:")) return;
+    // Some write it as in a description.
+    const text = candidate.candidate.replace(/^a=/, "");
+    if (text && !text.startsWith("candidate:")) return;
     try {
       await this.#pc.addIceCandidate({
-        candidate: candidate.candidate,
+        candidate: text,
         sdpMid: candidate.sdpMid ?? null,
         sdpMLineIndex: candidate.sdpMLineIndex ?? null,
         usernameFragment: candidate.usernameFragment ?? null,
@@ -147,6 +148,13 @@ export class Negotiation {
       // Those of another generation (RFC 8838, section 16) and of rejected sections are no loss.
       console.debug("a candidate was dropped:", error.message);
     }
+  }
+
+  /** Whether the other side has described the ICE generation of its candidate. */
+  #isDescribed(candidate) {
+    const lines = this.#pc.remoteDescription?.sdp.split(/\r?\n/) ?? [];
+    const ufrag = candidate.usernameFragment ?? /\bufrag (\S+)/.exec(candidate.candidate)?.[1];
+    return lines.length > 0 && (ufrag === undefined || lines.includes(`a=ice-ufrag:${ufrag}`));
   }
 
   #found(candidate) {

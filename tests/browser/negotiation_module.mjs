@@ -1,0 +1,39 @@
+// The page's negotiation on a connection that only remembers what it is told: prints that as JSON.
+
+import { readFileSync } from "node:fs";
+
+// As text: Node takes a .js file for a module only in its newer versions.
+const source = readFileSync(new URL("../../trio_rtc/page/negotiation.js", import.meta.url), "utf8");
+const { Negotiation } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+
+class Connection extends EventTarget {
+  signalingState = "stable";
+  remoteDescription = null;
+  localDescription = { type: "offer", sdp: "" };
+  told = [];
+
+  async setLocalDescription() {
+    this.signalingState = "have-local-offer";
+  }
+
+  async setRemoteDescription(description) {
+    this.remoteDescription = description;
+    this.signalingState = "stable";
+    this.told.push(description.type);
+  }
+
+  async addIceCandidate({ candidate, usernameFragment }) {
+    this.told.push(`${candidate} ${usernameFragment}`);
+  }
+}
+
+const pc = new Connection();
+const host = { send() {}, complain: (error) => pc.told.push(`${error}`) };
+const negotiation = new Negotiation(pc, { polite: true, call: null, host });
+for (const message of JSON.parse(process.argv[2])) {
+  if (message === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
+  else negotiation.receive(message);
+  await new Promise((resolve) => setTimeout(resolve));
+}
+negotiation.stop();
+console.log(JSON.stringify(pc.told));
