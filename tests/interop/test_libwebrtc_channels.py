@@ -88,7 +88,6 @@ async def foreign(
         async with (
             python(str(PEER), stdin=subprocess.PIPE) as command,
             open_peer_connection() as connection,
-            trio.open_nursery() as nursery,
         ):
             peer = Foreign(connection, command)
             await command.event("ready")
@@ -99,11 +98,12 @@ async def foreign(
             answer = SessionDescription(type="answer", sdp=(await peer.event("answer"))["sdp"])
             assert "x-trio-rtc" not in answer.sdp
             await connection.set_remote_description(with_limit(answer, their_limit))
-            nursery.start_soon(peer.relay_ours)
-            nursery.start_soon(peer.relay_theirs)
-            await peer.connected.wait()
-            yield peer
-            nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(peer.relay_ours)
+                nursery.start_soon(peer.relay_theirs)
+                await peer.connected.wait()
+                yield peer
+                nursery.cancel_scope.cancel()
             await connection.aclose()
             assert command.process.stdin is not None
             await command.process.stdin.aclose()
