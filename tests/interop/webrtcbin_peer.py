@@ -33,13 +33,19 @@ SOURCES = {
 CODECS = {"video": "VP8", "audio": "opus"}
 
 
+SAYING = threading.Lock()
+
+
 def say(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # GStreamer calls from threads of its own.
+    with SAYING:
+        print(json.dumps({"event": event, **fields}), flush=True)
 
 
 class Peer:
     def __init__(self, bundle_policy: str) -> None:
         self.channels: dict[str, Any] = {}
+        self.opened: set[str] = set()
         self.shown: set[str] = set()
         self.pipeline = Gst.Pipeline.new(None)
         self.rtc = Gst.ElementFactory.make("webrtcbin")
@@ -110,15 +116,17 @@ class Peer:
                 channel.emit("send-data", data)
 
         def opened(*_: Any) -> None:
-            say("channel", label=label, protocol=channel.get_property("protocol") or "")
+            if label not in self.opened:
+                self.opened.add(label)
+                say("channel", label=label, protocol=channel.get_property("protocol") or "")
 
         channel.connect("on-message-string", on_text)
         channel.connect("on-message-data", on_bytes)
         channel.connect("on-close", lambda _: say("closed", label=label))
+        channel.connect("on-open", opened)
+        # It may have opened just before.
         if channel.get_property("ready-state") == GstWebRTC.WebRTCDataChannelState.OPEN:
             opened()
-        else:
-            channel.connect("on-open", opened)
 
     # Signaling.
 
