@@ -153,7 +153,7 @@ export class Negotiation {
   /** Whether the other side has described the ICE generation of its candidate. */
   #isDescribed(candidate) {
     const lines = this.#pc.remoteDescription?.sdp.split(/\r?\n/) ?? [];
-    const ufrag = candidate.usernameFragment ?? /\bufrag (\S+)/.exec(candidate.candidate)?.[1];
+    const ufrag = candidate.usernameFragment || /\bufrag (\S+)/.exec(candidate.candidate)?.[1];
     return lines.length > 0 && (ufrag === undefined || lines.includes(`a=ice-ufrag:${ufrag}`));
   }
 
