@@ -104,3 +104,27 @@ async def test_a_bundle_has_one() -> None:
             await negotiate(alice, bob)
             await works(ours, await bob.channels.receive())
             assert transports(alice) == transports(bob) == 1
+
+
+@pytest.mark.parametrize("group", [True, False])
+async def test_all_but_one_section_are_rejected(group: bool) -> None:
+    with trio.fail_after(30):
+        async with open_pair(bundle_policy="max-bundle") as (alice, bob):
+            alice.connection.offer_to_receive(["audio", "video"])
+            ours = await alice.connection.create_data_channel("chat")
+            offer = await alice.connection.set_local_description()
+            # Bob is offered the channel only, and what stands before it is told to be rejected.
+            session, _, _, channels = re.split("(?=^m=)", offer.sdp, flags=re.M)
+            only = re.sub("a=group.*", "a=group:BUNDLE 2", session) + channels
+            await bob.connection.set_remote_description(replace(offer, sdp=only))
+            alice.described.set()
+            answer = await bob.connection.set_local_description()
+            session, channels = re.split("(?=^m=)", answer.sdp, flags=re.M)
+            rejected = [
+                f"m={kind} 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\na=inactive\r\n"
+                for mid, kind in enumerate(("audio", "video"))
+            ]
+            answer = replace(answer, sdp="".join([session, *rejected, channels]))
+            await alice.connection.set_remote_description(answer if group else unbundled(answer))
+            bob.described.set()
+            await works(ours, await bob.channels.receive())

@@ -174,14 +174,14 @@ def bundled(parsed: ParsedDescription) -> list[str]:
     return []
 
 
-def check_bundle(parsed: ParsedDescription) -> None:
-    """See that no section of an answer has a transport of its own, where ours have one for all.
+def check_bundle(parsed: ParsedDescription, rejected: Collection[str]) -> None:
+    """See that the sections of an answer share one transport, as ours do.
 
     Raises:
         NegotiationError: ``not_bundled``.
     """
-    together = {bundle_owner(parsed), *bundled(parsed)}
-    if any(media.rtp.muxId not in together for media in parsed.media):
+    live = {media.rtp.muxId for media in parsed.media}.difference(rejected)
+    if len(live) > 1 and not live.issubset(bundled(parsed)):
         raise NegotiationError(
             "the other side has several transports, and our offer was for a single one "
             "(its bundle_policy was 'max-bundle')",

@@ -234,7 +234,7 @@ class Exchange:
         if description.type == "offer":
             descriptions.check_succession(description, parsed, self._agreed, self._rejected)
         elif self._sections.share_transport:
-            descriptions.check_bundle(parsed)
+            descriptions.check_bundle(parsed, rejections)
         if self._pc.remoteDescription is None:
             # What runs in a channel stays as it began.
             self._remote_extension = find_extension(description.sdp)

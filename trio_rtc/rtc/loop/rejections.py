@@ -35,7 +35,8 @@ def rejected(sdp: str) -> list[str]:
 def without_rejections(sdp: str, mids: Collection[str], *, one_transport: bool) -> str:
     """The same description, with each rejected section as one in which nothing flows.
 
-    It stays as it is if there is no other section whose transport they could share.
+    It stays as it is if there is no other section whose transport they could share. An answer need
+    not tell of a bundle of a single section.
 
     Args:
         sdp: of the other side.
@@ -45,11 +46,14 @@ def without_rejections(sdp: str, mids: Collection[str], *, one_transport: bool) 
     """
     session, *sections = split(sdp)
     out = [section for section in sections if _is_rejected(section) or mid_of(section) in mids]
-    live = next((section for section in sections if section not in out), None)
-    bundled = any(line.startswith(BUNDLE) for line in session)
-    if not mids or live is None or not bundled:
+    live = [section for section in sections if section not in out]
+    if not mids or not live:
         return sdp
-    transport = [line for line in live if line.startswith(TRANSPORT)]
+    if not any(line.startswith(BUNDLE) for line in session):
+        if not one_transport or len(live) > 1:
+            return sdp
+        session.append(f"{BUNDLE} {mid_of(live[0])}")
+    transport = [line for line in live[0] if line.startswith(TRANSPORT)]
     session = [
         f"{line} {' '.join(mid for mid in mids if mid not in line.split())}".rstrip()
         if line.startswith(BUNDLE)
