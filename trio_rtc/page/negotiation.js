@@ -115,7 +115,7 @@ export class Negotiation {
     }
     const early = this.#early;
     this.#early = [];
-    for (const candidate of early) if (this.#isDescribed(candidate)) await this.#hear(candidate);
+    for (const candidate of early) if (this.#isDescribed(candidate)) await this.#add(candidate);
   }
 
   /** What the other side offers cannot be used: a call that stands goes on as it was. */
@@ -128,11 +128,12 @@ export class Negotiation {
   }
 
   async #hear(candidate) {
-    if (!this.#isDescribed(candidate)) {
-      // It may belong to a description that is still to come, such as that of a restart.
-      if (this.#early.length < EARLY_LIMIT) this.#early.push(candidate);
-      return;
-    }
+    if (this.#isDescribed(candidate)) await this.#add(candidate);
+    // It may belong to a description that is still to come, such as that of a restart.
+    else if (this.#early.length < EARLY_LIMIT) this.#early.push(candidate);
+  }
+
+  async #add(candidate) {
     if (candidate.call != null && candidate.call !== this.call) return;
     // Some write it as in a description.
     const text = candidate.candidate.replace(/^a=/, "");
