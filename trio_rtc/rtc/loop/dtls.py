@@ -1,10 +1,9 @@
 """DTLS with one call of OpenSSL's for each packet in each direction, and one for its bytes.
 
-It does without SRTP where there are no media, as peers for data channels only may.
-
 pyOpenSSL checks and copies more than that, and aiortc 1.16 reads what there is to send after each
 packet that comes, where nothing is an exception: together they took two thirds of the time of DTLS.
-What this needs of them that is not public is listed in `private`.
+And it fails without SRTP, which peers for data channels only have no reason to ask for. What this
+needs of them that is not public is listed in `private`.
 """
 
 from __future__ import annotations
