@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from ..peerjs.chromium import PACKAGES
+from ..node import PACKAGES
 from .browsers import Visitor, open_house
 
 AXE = PACKAGES / "axe-core/axe.min.js"

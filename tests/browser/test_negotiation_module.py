@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-NODE = shutil.which("node")
+from ..node import NODE
 
 pytestmark = pytest.mark.skipif(
     NODE is None and "CI" not in os.environ, reason="Node is not installed"

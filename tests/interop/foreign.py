@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from trio_rtc import MessageReceived, Signaling
+from trio_rtc import Call, MessageReceived, Signaling, serve_calls
 from trio_rtc.messages import BYE
 from trio_rtc.testing import MemoryHub
 
+from ..node import NODE, PACKAGES
 from ..processes import Command, program
+from ..system_python import SYSTEM_PYTHON, lacks
 
 HERE = Path(__file__).parent
-NODE = shutil.which("node") or "node"
-
-#: The Python that Debian's packages for GStreamer belong to.
-SYSTEM_PYTHON = "/usr/bin/python3"
 
 STACKS = {
-    "libdatachannel": (NODE, str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
-    "werift": (NODE, str(HERE / "node_peer.mjs"), "werift"),
+    "libdatachannel": ("node", str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
+    "werift": ("node", str(HERE / "node_peer.mjs"), "werift"),
     "webrtcbin": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "MAX_BUNDLE"),
     # It is made to have a transport for each section.
     "webrtcbin, not bundled": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "NONE"),
@@ -42,22 +38,17 @@ NEEDS = (
 )
 
 
-@cache
 def _missing(stack: str) -> str:
     """Why a stack cannot be played with; empty if it can."""
     if stack.startswith("webrtcbin"):
-        try:
-            done = subprocess.run([SYSTEM_PYTHON, "-c", NEEDS], capture_output=True)
-        except FileNotFoundError:
-            return "there is no Python of the system's"
-        if done.returncode:
-            return (
-                "GStreamer's webrtcbin is not installed (Debian: apt-get install python3-gi "
-                "gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice)"
-            )
-        return ""
+        return (
+            "GStreamer's webrtcbin is not installed (Debian: apt-get install python3-gi "
+            "gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice)"
+            if lacks(NEEDS)
+            else ""
+        )
     package = STACKS[stack][-1].partition("/")[0]
-    if not (HERE.parent / "node_modules" / package).is_dir():
+    if NODE is None or not (PACKAGES / package).is_dir():
         return f"npm's {package} is not installed (npm install --prefix tests)"
     return ""
 
@@ -116,3 +107,24 @@ async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[
             nursery.start_soon(foreign.speak, other)
             yield foreign
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def called_by(
+    foreign: Foreign, alice: Signaling, *, media: Sequence[str] = (), **options: Any
+) -> AsyncIterator[Call]:
+    """A call that it makes, with a channel and these media."""
+    give, take = trio.open_memory_channel[Call](1)
+
+    async def handle(call: Call) -> None:
+        await give.send(call)
+        await call.wait_ended()
+
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
+        await serve_calls(handle, alice, task_status=task_status, **options)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        await foreign.do("call", media=media)
+        yield await take.receive()
+        nursery.cancel_scope.cancel()

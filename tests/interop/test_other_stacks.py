@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 
-from trio_rtc import Call, DataChannel, MessageTooLarge, Signaling, open_call, serve_calls
+from trio_rtc import DataChannel, MessageTooLarge, open_call
 from trio_rtc.testing import MemoryHub
 
-from .foreign import Foreign, open_foreign
+from .foreign import called_by, open_foreign
 
 with_each = pytest.mark.parametrize("stack", ["libdatachannel", "werift", "webrtcbin"])
-
-
-@asynccontextmanager
-async def called_by(
-    foreign: Foreign, alice: Signaling, **options: Any
-) -> AsyncIterator[tuple[Call, DataChannel]]:
-    """A call that it makes, and the channel that it opens with it."""
-    give, take = trio.open_memory_channel[Call](1)
-
-    async def handle(call: Call) -> None:
-        await give.send(call)
-        await call.wait_ended()
-
-    async def serve(task_status: trio.TaskStatus[None]) -> None:
-        await serve_calls(handle, alice, task_status=task_status, **options)
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(serve)
-        await foreign.do("call", media=[])
-        call = await take.receive()
-        yield call, await anext(aiter(call.channels))
-        nursery.cancel_scope.cancel()
 
 
 async def echoes(channel: DataChannel) -> None:
@@ -83,7 +59,8 @@ async def test_it_calls(stack: str) -> None:
     hub = MemoryHub()
     alice = hub.sign_in("alice")
     async with open_foreign(hub, stack, "alice") as foreign:
-        async with called_by(foreign, alice) as (call, theirs):
+        async with called_by(foreign, alice) as call:
+            theirs = await anext(aiter(call.channels))
             await echoes(theirs)
             async with await call.open_channel("echo too") as ours:
                 await echoes(ours)
@@ -111,11 +88,12 @@ async def test_it_closes_without_a_word(stack: str) -> None:
     alice = hub.sign_in("alice")
     # GStreamer tells nobody, on no way.
     silent = stack == "webrtcbin"
-    options = {"silence_timeout": 0.5, "restart_timeout": 0} if silent else {}
+    options: dict[str, Any] = {"silence_timeout": 0.5, "restart_timeout": 0} if silent else {}
     async with (
         open_foreign(hub, stack, "alice") as foreign,
-        called_by(foreign, alice, **options) as (call, channel),
+        called_by(foreign, alice, **options) as call,
     ):
+        channel = await anext(aiter(call.channels))
         await foreign.event("channel", label="echo")
         await foreign.do("send", label="echo", text="last words")
         assert await channel.receive() == "last words"

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-
 import pytest
-import trio
 
-from trio_rtc import Call, MediaTrack, NegotiationError, open_call, open_media, serve_calls
+from trio_rtc import Call, NegotiationError, open_call, open_media
 from trio_rtc.testing import MemoryHub
 
-from .foreign import Foreign, open_foreign
+from .foreign import Foreign, called_by, open_foreign
 
 KINDS = ("video", "audio")
-
-
-@asynccontextmanager
-async def called_by(
-    foreign: Foreign, hub: MemoryHub, tracks: Sequence[MediaTrack]
-) -> AsyncIterator[Call]:
-    give, take = trio.open_memory_channel[Call](1)
-
-    async def handle(call: Call) -> None:
-        await give.send(call)
-        await call.wait_ended()
-
-    async def serve(task_status: trio.TaskStatus[None]) -> None:
-        alice = hub.sign_in("alice")
-        await serve_calls(handle, alice, tracks=tracks, task_status=task_status)
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(serve)
-        await foreign.do("call", media=KINDS)
-        yield await take.receive()
-        nursery.cancel_scope.cancel()
 
 
 async def flow(call: Call, foreign: Foreign, stack: str) -> None:
@@ -67,10 +42,11 @@ async def test_we_call(stack: str) -> None:
 @pytest.mark.parametrize("stack", ["werift", "webrtcbin", "webrtcbin, not bundled"])
 async def test_it_calls(stack: str) -> None:
     hub = MemoryHub()
+    alice = hub.sign_in("alice")
     async with (
         open_foreign(hub, stack, "alice") as foreign,
         open_media(video="pattern", audio="tone") as tracks,
-        called_by(foreign, hub, tracks) as call,
+        called_by(foreign, alice, media=KINDS, tracks=tracks) as call,
     ):
         await flow(call, foreign, stack)
 

@@ -19,25 +19,15 @@ from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack, media, open_media, open_track
 
 from ..calls.both_sides import Ends, next_track, open_both, open_chat, works
+from ..system_python import SYSTEM_PYTHON, lacks
 from .pictures import FPS, grey, level, loudness, picture, until_level, until_loud
-
-#: The Python that Debian's packages for GStreamer belong to.
-SYSTEM_PYTHON = "/usr/bin/python3"
 
 #: How bright the film is.
 LEVEL = 140
 
 
-def _missing() -> bool:
-    needs = "import gi; gi.require_version('GstRtspServer', '1.0')"
-    try:
-        return subprocess.run([SYSTEM_PYTHON, "-c", needs], capture_output=True).returncode != 0
-    except FileNotFoundError:
-        return True
-
-
 pytestmark = pytest.mark.skipif(
-    "CI" not in os.environ and _missing(),
+    "CI" not in os.environ and lacks("import gi; gi.require_version('GstRtspServer', '1.0')"),
     reason="no RTSP server is installed (Debian: apt-get install python3-gi "
     "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good)",
 )

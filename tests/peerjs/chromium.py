@@ -17,8 +17,9 @@ import trio
 
 from trio_rtc.signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 
+from ..node import PACKAGES
+
 CHROMIUM = shutil.which("chromium")
-PACKAGES = Path(__file__).parent.parent / "node_modules"
 
 #: Why no test with a browser can run; empty if they can. In continuous integration they have to.
 MISSING = ""

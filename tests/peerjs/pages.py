@@ -11,8 +11,9 @@ from trio_rtc.server.responses import Response
 from trio_rtc.server.routes import Route
 
 from ..browser.firefox import FirefoxPage
+from ..node import PACKAGES
 from ..server.harness import tcp_server
-from .chromium import PACKAGES, Browser, Page, open_browser
+from .chromium import Browser, Page, open_browser
 
 SCRIPTS = {
     "/peerjs.js": PACKAGES / "peerjs/dist/peerjs.min.js",

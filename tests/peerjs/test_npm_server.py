@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +13,10 @@ import trio
 from trio_rtc import SignalingError, UnknownPeer
 from trio_rtc.peerjs import DataConnection, MediaConnection, open_peerjs, serve_peerjs
 
+from ..node import NODE, PACKAGES
 from ..ports import free_port
 from ..signaling.proxy import Proxy
-from .chromium import PACKAGES
 
-NODE = shutil.which("node")
 SERVER = PACKAGES / "peer/dist/bin/peerjs.js"
 
 pytestmark = pytest.mark.skipif(

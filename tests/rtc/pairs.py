@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from trio_rtc.errors import CallError
-from trio_rtc.messages import IceCandidate
+from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import (
     ConnectionStateEvent,
     DataChannel,
@@ -78,6 +77,13 @@ class Peer:
         self.over.set()
 
 
+def transport(peer: Peer) -> Any:
+    """Its SCTP transport, on the loop's side."""
+    found = peer.connection._loop_connection._pc.sctp
+    assert found is not None
+    return found
+
+
 @asynccontextmanager
 async def open_pair(**options: Any) -> AsyncIterator[tuple[Peer, Peer]]:
     """Two connections that pass each other their candidates, but no description yet."""
@@ -93,16 +99,27 @@ async def open_pair(**options: Any) -> AsyncIterator[tuple[Peer, Peer]]:
             nursery.cancel_scope.cancel()
 
 
-async def negotiate(alice: Peer, bob: Peer, *, strangers: bool = False) -> None:
-    """Alice offers, Bob answers; ``strangers`` do not find out that both are ours."""
+async def negotiate(
+    alice: Peer, bob: Peer, *, strangers: bool = False, unbundled: bool = False
+) -> None:
+    """Alice offers, Bob answers.
+
+    ``strangers`` do not find out that both are ours; ``unbundled``, neither knows of bundles.
+    """
+    unsaid = ["a=x-trio-rtc"] * strangers + ["a=group:BUNDLE"] * unbundled
     offer = await alice.connection.set_local_description()
-    if strangers:
-        offer = replace(offer, sdp=re.sub("a=x-trio-rtc.*\r\n", "", offer.sdp))
-    await bob.connection.set_remote_description(offer)
+    await bob.connection.set_remote_description(without(offer, *unsaid))
     alice.described.set()
     answer = await bob.connection.set_local_description()
-    await alice.connection.set_remote_description(answer)
+    await alice.connection.set_remote_description(without(answer, *unsaid))
     bob.described.set()
+
+
+def without(description: SessionDescription, *unsaid: str) -> SessionDescription:
+    """The same, without the lines that begin with one of these."""
+    lines = description.sdp.splitlines(keepends=True)
+    kept = "".join(line for line in lines if not line.startswith(unsaid))
+    return replace(description, sdp=kept)
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import trio
@@ -18,25 +17,23 @@ from aiortc.rtcsctptransport import (
 from trio_rtc.rtc import DataChannel, open_media
 
 from .cutting import cut
-from .pairs import Peer, negotiate, open_channels, open_pair
+from .pairs import Peer, negotiate, open_channels, open_pair, transport
 
 
 async def send(peer: Peer, *chunks: Chunk) -> None:
     """Have its transport send these."""
-    transport: Any = peer.connection._loop_connection._pc.sctp
 
     async def send_on_loop() -> None:
         for chunk in chunks:
-            await transport._send_chunk(chunk)
+            await transport(peer)._send_chunk(chunk)
 
     await peer.connection._bridge.run(send_on_loop)
 
 
 def shutdown(peer: Peer) -> tuple[Chunk, Chunk]:
     """What an end in order begins and ends with."""
-    transport: Any = peer.connection._loop_connection._pc.sctp
     chunk = ShutdownChunk()
-    chunk.cumulative_tsn = transport._last_received_tsn
+    chunk.cumulative_tsn = transport(peer)._last_received_tsn
     return chunk, ShutdownCompleteChunk()
 
 
@@ -65,12 +62,11 @@ async def test_a_shutdown_before_it_has_all_of_ours_is_none() -> None:
     async with open_chat() as (ours, alice, bob):
         first, last = shutdown(bob)
         assert isinstance(first, ShutdownChunk)
-        transport: Any = alice.connection._loop_connection._pc.sctp
 
         async def lose(chunk: Chunk) -> None:
             pass
 
-        transport._send_chunk = lose
+        transport(alice)._send_chunk = lose
         await ours.send("never heard")
         await send(bob, first, last)
         assert await ours.receive() == "and bye"

@@ -9,25 +9,10 @@ import trio
 from msgspec.structs import replace
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.messages import SessionDescription
 from trio_rtc.rtc import open_media, open_peer_connection
 
-from .pairs import Peer, negotiate, open_pair
+from .pairs import Peer, negotiate, open_pair, without
 from .test_renegotiation import first_frame, works
-
-
-def unbundled(description: SessionDescription) -> SessionDescription:
-    return replace(description, sdp=re.sub("a=group:BUNDLE.*\r\n", "", description.sdp))
-
-
-async def negotiate_unbundled(alice: Peer, bob: Peer) -> None:
-    """As between two who know nothing of bundles."""
-    offer = await alice.connection.set_local_description()
-    await bob.connection.set_remote_description(unbundled(offer))
-    alice.described.set()
-    answer = await bob.connection.set_local_description()
-    await alice.connection.set_remote_description(unbundled(answer))
-    bob.described.set()
 
 
 def transports(peer: Peer) -> int:
@@ -42,7 +27,7 @@ async def test_a_transport_for_each_section() -> None:
         ):
             await alice.connection.add_track(audio)
             ours = await alice.connection.create_data_channel("chat")
-            await negotiate_unbundled(alice, bob)
+            await negotiate(alice, bob, unbundled=True)
             await ours.wait_open()
             theirs = await bob.channels.receive()
             await works(ours, theirs)
@@ -50,7 +35,7 @@ async def test_a_transport_for_each_section() -> None:
             assert transports(alice) == transports(bob) == 2
 
             await alice.connection.add_track(video)
-            await negotiate_unbundled(alice, bob)
+            await negotiate(alice, bob, unbundled=True)
             await works(ours, theirs)
             await first_frame(await bob.tracks.receive())
             assert transports(alice) == transports(bob) == 3
@@ -60,11 +45,11 @@ async def test_one_for_a_channel_and_another_for_what_comes_later() -> None:
     with trio.fail_after(60):
         async with open_media(video="pattern") as (video,), open_pair() as (alice, bob):
             ours = await alice.connection.create_data_channel("chat")
-            await negotiate_unbundled(alice, bob)
+            await negotiate(alice, bob, unbundled=True)
             await ours.wait_open()
             theirs = await bob.channels.receive()
             await bob.connection.add_track(video)
-            await negotiate_unbundled(bob, alice)
+            await negotiate(bob, alice, unbundled=True)
             await works(ours, theirs)
             await first_frame(await alice.tracks.receive())
             assert transports(alice) == transports(bob) == 2
@@ -79,10 +64,10 @@ async def test_an_answer_that_does_not_share_our_only_one() -> None:
         await ours.add_track(tone)
         await ours.create_data_channel("chat")
         offer = await ours.set_local_description()
-        await theirs.set_remote_description(unbundled(offer))
+        await theirs.set_remote_description(without(offer, "a=group:BUNDLE"))
         answer = await theirs.set_local_description()
         with pytest.raises(NegotiationError, match="several transports") as caught:
-            await ours.set_remote_description(unbundled(answer))
+            await ours.set_remote_description(without(answer, "a=group:BUNDLE"))
         assert (caught.value.code, caught.value.fault) == ("not_bundled", "remote")
         assert ours.signaling_state == "have-local-offer"
         await ours.roll_back()
@@ -92,7 +77,7 @@ async def test_an_only_section_needs_no_bundle() -> None:
     with trio.fail_after(30):
         async with open_pair(bundle_policy="max-bundle") as (alice, bob):
             ours = await alice.connection.create_data_channel("chat")
-            await negotiate_unbundled(alice, bob)
+            await negotiate(alice, bob, unbundled=True)
             await works(ours, await bob.channels.receive())
 
 
@@ -125,6 +110,8 @@ async def test_all_but_one_section_are_rejected(group: bool) -> None:
                 for mid, kind in enumerate(("audio", "video"))
             ]
             answer = replace(answer, sdp="".join([session, *rejected, channels]))
-            await alice.connection.set_remote_description(answer if group else unbundled(answer))
+            if not group:
+                answer = without(answer, "a=group:BUNDLE")
+            await alice.connection.set_remote_description(answer)
             bob.described.set()
             await works(ours, await bob.channels.receive())

@@ -17,15 +17,9 @@ from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.loop import private, sctp
 
-from .pairs import Peer, negotiate, open_channels, open_pair
+from .pairs import negotiate, open_channels, open_pair, transport
 
 SIDES = ["ours", "aiortc"]
-
-
-def transport(peer: Peer) -> Any:
-    found = peer.connection._loop_connection._pc.sctp
-    assert found is not None
-    return found
 
 
 @contextmanager
