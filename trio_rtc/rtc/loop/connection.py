@@ -212,7 +212,8 @@ class LoopConnection:
                 raise
             raise connection_closed() from error
         except Exception as error:
-            if self._closing is None:
+            # aiortc may have closed it already, and not told of that yet.
+            if self._closing is None and self._pc.signalingState != "closed":
                 raise
             raise connection_closed() from error
 
