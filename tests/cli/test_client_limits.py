@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,8 +23,9 @@ LIMIT = 1000
 def takes_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers of this process tell others of a small limit."""
 
-    def describe(sdp: str) -> str:
-        return with_extension(sdp).replace(f" {MAX_MESSAGE_SIZE}\r\n", f" {LIMIT}\r\n", 1)
+    def describe(sdp: str, max_packet_size: int) -> str:
+        extended = with_extension(sdp, max_packet_size)
+        return extended.replace(f" {MAX_MESSAGE_SIZE} ", f" {LIMIT} ", 1)
 
     monkeypatch.setattr(exchange, "with_extension", describe)
 
@@ -32,8 +33,7 @@ def takes_little(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers of this process are as those of another stack."""
-    plain: Callable[[str], str] = str
-    monkeypatch.setattr(exchange, "with_extension", plain)
+    monkeypatch.setattr(exchange, "with_extension", lambda sdp, _: sdp)
 
 
 @asynccontextmanager

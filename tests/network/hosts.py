@@ -63,6 +63,11 @@ class Host:
         """Have everything that goes in and out vanish, without anybody being told."""
         run("ip", "-n", self.outside, "link", "set", self.port, "nomaster")
 
+    def narrow(self, mtu: int) -> None:
+        """Have its cable take packets of this many bytes at most."""
+        run("ip", "-n", self.outside, "link", "set", self.port, "mtu", str(mtu))
+        run("ip", "-n", self.namespace, "link", "set", "eth0", "mtu", str(mtu))
+
     def plug(self) -> None:
         """Mend that."""
         run("ip", "-n", self.outside, "link", "set", self.port, "master", "br0")

@@ -82,7 +82,7 @@ async def obey(call: Call, nursery: trio.Nursery) -> None:
                     assert stats.local_candidate
                     assert stats.remote_candidate
                     pair = [stats.local_candidate.type, stats.remote_candidate.type]
-                    tell("stats", pair=pair, address=stats.local_candidate.address)
+                    tell("stats", pair=pair, address=stats.local_candidate.address, mtu=stats.mtu)
                 case b"restart":
                     await call.restart()
                     tell("restarted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from struct import pack
 
 import pytest
@@ -289,9 +290,10 @@ SDP = "v=0\r\ns=-\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0
 
 
 def test_the_extension_of_a_description() -> None:
-    extended = with_extension(SDP)
-    assert find_extension(extended) == OURS
-    assert extended.replace(f"a=x-trio-rtc-channels:1 {WINDOW} {MAX_MESSAGE_SIZE}\r\n", "") == SDP
+    extended = with_extension(SDP, 16_384)
+    assert find_extension(extended) == replace(OURS, max_packet_size=16_384)
+    line = f"a=x-trio-rtc-channels:1 {WINDOW} {MAX_MESSAGE_SIZE} 16384\r\n"
+    assert extended.replace(line, "") == SDP
     assert find_extension(SDP) is None
 
 
@@ -304,7 +306,8 @@ def test_an_extension_that_takes_more_or_less() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2 1048576 1", "1 1000 1000000", "1 1048576 0", "1 -5 5", "1", "1 x y"]
+    "value",
+    ["2 1048576 1", "1 1000 1000000", "1 1048576 0", "1 -5 5", "1", "1 x y", "1 1048576 1 x"],
 )
 def test_an_extension_that_is_none_of_ours(value: str) -> None:
     line = f"a=x-trio-rtc-channels:{value}\r\n"

@@ -10,7 +10,7 @@ from aiortc import RTCCertificate
 from OpenSSL import SSL
 
 from trio_rtc.rtc.loop import private
-from trio_rtc.rtc.loop.dtls import _Connection
+from trio_rtc.rtc.loop.dtls import LONGEST, _Connection
 
 from .pairs import open_channels
 
@@ -47,6 +47,19 @@ def test_both_ways() -> None:
         packet = theirs.bio_read(1500)
         assert ours.bio_write(packet) == len(packet)
         assert ours.recv(1500) == b"x" * size
+
+
+def test_records_that_are_larger_than_aiortc_asks_for() -> None:
+    ours, theirs = connected_pair()
+    message = bytes(range(256)) * (LONGEST // 256)
+    assert ours.send(message) == LONGEST
+    theirs.bio_write(ours.bio_read(1500))
+    assert theirs.recv(LONGEST) == message
+    theirs.send(message)
+    ours.bio_write(theirs.bio_read(2 * LONGEST))
+    assert ours.recv(1500) == message
+    with pytest.raises(SSL.Error):
+        ours.send(message + b"x")
 
 
 def test_nothing_to_send_is_nothing_exceptional() -> None:

@@ -138,7 +138,7 @@ def seeing_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chunk]]:
 
 
 async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_channels() as (ours, theirs, _, _):
+    async with open_channels(strangers=True) as (ours, theirs, _, _):
         with seeing_chunks(monkeypatch) as chunks, trio.fail_after(30):
             for _ in range(20):
                 await ours.send(bytes(16_384))
@@ -191,6 +191,7 @@ async def test_so_much_is_sent_at_once(
 
         async def send_much() -> int:
             sender._cwnd = 100 * 1200
+            sender._path_mtu.forget()
             with seeing_chunks(monkeypatch) as chunks:
                 await sender._send(1, 53, bytes(50 * 1200))
                 return len(chunks)

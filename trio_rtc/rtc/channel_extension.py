@@ -18,7 +18,9 @@ MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
 
 _SMALLEST_WINDOW: Final = 256 * 1024
 _ATTRIBUTE: Final = "x-trio-rtc-channels"
-_LINE: Final = re.compile(rf"^a={_ATTRIBUTE}:1 (\d{{1,15}}) (\d{{1,15}})\s*$", re.MULTILINE)
+_LINE: Final = re.compile(
+    rf"^a={_ATTRIBUTE}:1 (\d{{1,15}}) (\d{{1,15}})(?: (\d{{1,15}}))?\s*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,12 @@ class ChannelExtension:
     Attributes:
         window: bytes that may be on their way to it, or unread there.
         max_message_size: bytes of one message, however it is split.
+        max_packet_size: bytes of one SCTP packet, if the path carries them; 0 if it has not told.
     """
 
     window: int
     max_message_size: int
+    max_packet_size: int = 0
 
 
 OURS: Final = ChannelExtension(WINDOW, MAX_MESSAGE_SIZE)
@@ -50,9 +54,9 @@ class ChannelLimits:
     extension: ChannelExtension | None = None
 
 
-def with_extension(sdp: str) -> str:
+def with_extension(sdp: str, max_packet_size: int) -> str:
     """A local description that tells of ours."""
-    line = f"a={_ATTRIBUTE}:1 {OURS.window} {OURS.max_message_size}\r\n"
+    line = f"a={_ATTRIBUTE}:1 {OURS.window} {OURS.max_message_size} {max_packet_size}\r\n"
     before, media, after = sdp.partition("m=")
     return f"{before}{line}{media}{after}"
 
@@ -63,5 +67,7 @@ def find_extension(sdp: str) -> ChannelExtension | None:
     if match is None or int(match[1]) < _SMALLEST_WINDOW or not int(match[2]):
         return None
     return ChannelExtension(
-        min(int(match[1]), OURS.window), min(int(match[2]), OURS.max_message_size)
+        min(int(match[1]), OURS.window),
+        min(int(match[2]), OURS.max_message_size),
+        int(match[3] or 0),
     )

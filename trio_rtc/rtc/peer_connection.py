@@ -310,6 +310,7 @@ class PeerConnection(trio.abc.AsyncResource):
             bytes_sent=transport.bytes_sent,
             packets_received=transport.packets_received,
             bytes_received=transport.bytes_received,
+            mtu=transport.mtu,
             channels=[channel.statistics() for channel in self._channels if not channel.closed],
             tracks=transport.tracks,
         )

@@ -88,6 +88,8 @@ class ConnectionStats:
         remote_candidate: the other side's end.
         round_trip_time: to the other side and back, measured now, in seconds; None without an
             answer.
+        mtu: bytes of SCTP that the path is known to carry in one packet (W3C
+            RTCSctpTransportStats); None without data channels.
         packets_sent: of the transport, with all that runs over it; so the next three.
         channels: the data channels that are open.
         tracks: in both directions.
@@ -97,6 +99,7 @@ class ConnectionStats:
     local_candidate: CandidateStats | None
     remote_candidate: CandidateStats | None
     round_trip_time: float | None
+    mtu: int | None
     packets_sent: int
     bytes_sent: int
     packets_received: int

@@ -19,7 +19,10 @@ from .private import can
 from .sections import has_media
 
 LONGEST: Final = 16 * 1024
-"""Bytes of a record at most (RFC 6347, section 4.1); a packet is much smaller."""
+"""Bytes that a record carries at most (RFC 6347, section 4.1)."""
+
+EXPANSION: Final = 13 + 1024
+"""Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
 
 
 def install(connection: RTCPeerConnection) -> None:
@@ -36,6 +39,11 @@ def install(connection: RTCPeerConnection) -> None:
         return cast(RTCDtlsTransport, transport)
 
     private._RTCPeerConnection__createDtlsTransport = create_ours
+
+
+def longest_record() -> int:
+    """Bytes that we take in a record: aiortc by itself reads 1 500, and goes astray after more."""
+    return LONGEST if can("dtls") else 0
 
 
 class _Transport(RTCDtlsTransport):
@@ -64,8 +72,9 @@ class _Connection:
         self._connection = connection
         self._ssl, self._into, self._from = private._ssl, private._into_ssl, private._from_ssl
         self._raise_error = private._raise_ssl_error
-        self._buffer = _util.ffi.new("char[]", LONGEST)
+        self._buffer = _util.ffi.new("char[]", LONGEST + EXPANSION)
         self._view = _util.ffi.buffer(self._buffer)
+        self._has_sent = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -76,12 +85,12 @@ class _Connection:
         return written if written == len(data) else self._connection.bio_write(data)
 
     def recv(self, size: int) -> bytes:
-        """What it says, decrypted.
+        """What it says in a record, decrypted, of whatever size: aiortc asks for less.
 
         Raises:
             SSL.Error: as `SSL.Connection.recv`.
         """
-        length = _util.lib.SSL_read(self._ssl, self._buffer, min(size, LONGEST))
+        length = _util.lib.SSL_read(self._ssl, self._buffer, LONGEST)
         if length <= 0:
             self._raise_error(self._ssl, length)
         data: bytes = self._view[:length]
@@ -93,13 +102,20 @@ class _Connection:
         Raises:
             SSL.Error: as `SSL.Connection.send`.
         """
+        self._has_sent = True
         written: int = _util.lib.SSL_write(self._ssl, data, len(data))
         if written <= 0:
             self._raise_error(self._ssl, written)
         return written
 
     def bio_read(self, size: int) -> bytes:
-        """What there is to be sent; nothing, and no exception, if there is nothing."""
-        length = _util.lib.BIO_read(self._from, self._buffer, min(size, LONGEST))
+        """What there is to be sent; nothing, and no exception, if there is nothing.
+
+        After the handshake that is a record, of whatever size: aiortc asks for less.
+        """
+        room = LONGEST + EXPANSION
+        length = _util.lib.BIO_read(
+            self._from, self._buffer, room if self._has_sent else min(size, room)
+        )
         data: bytes = self._view[: max(length, 0)]
         return data

@@ -23,7 +23,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 from ...errors import NegotiationError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
-from . import descriptions, sctp
+from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .ice_path import IcePath
@@ -91,8 +91,13 @@ class Exchange:
 
     def _path(self, transport: RTCIceTransport) -> IcePath:
         if transport not in self._paths:
-            self._paths[transport] = IcePath(transport, self._on_states)
+            self._paths[transport] = IcePath(transport, self._on_path)
         return self._paths[transport]
+
+    def _on_path(self) -> None:
+        if not self.is_restarting:
+            sctp.begin_anew(self._pc)
+        self._on_states()
 
     async def is_heard(self) -> bool:
         """Ask on all paths at once; tell whether anything came meanwhile."""
@@ -187,7 +192,7 @@ class Exchange:
     def extend(self, kind: str, sdp: str) -> str:
         """A local description with what only a peer of ours understands."""
         if kind == "offer" or self._remote_extension is not None:
-            return with_extension(sdp)
+            return with_extension(sdp, dtls.longest_record())
         return sdp
 
     async def roll_back(self) -> None:
@@ -262,7 +267,7 @@ class Exchange:
                 code="bad_description",
             ) from error
         if self._remote_extension is not None:
-            sctp.speed_up(self._pc)
+            sctp.speed_up(self._pc, self._remote_extension.max_packet_size)
         self._agreed = parsed.media
         self._rejected = rejections
         self._sections.bundle(parsed)

@@ -42,6 +42,7 @@ Purpose = Literal[
     "bitrate",
     "statistics",
     "sctp",
+    "path_mtu",
     "dtls",
     "rsa",
 ]
@@ -158,6 +159,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         PEER_CONNECTION: ("_RTCPeerConnection__createSctpTransport",),
         SCTP_TRANSPORT: (
             "_advertised_rwnd",
+            "_association_state",
             "_cwnd",
             "_data_channel_flush",
             "_data_channel_queue",
@@ -171,7 +173,9 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_last_received_tsn",
             "_mark_received",
             "_outbound_queue",
+            "_outbound_stream_seq",
             "_local_port",
+            "_local_tsn",
             "_receive_chunk",
             "_receive_data_chunk",
             "_receive_forward_tsn_chunk",
@@ -179,6 +183,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_remote_port",
             "_remote_verification_tag",
             "_rto",
+            "_send",
             "_sack_duplicates",
             "_sack_misordered",
             "_sack_needed",
@@ -196,6 +201,12 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         ),
         DTLS_TRANSPORT: ("_send_data",),
         INBOUND_STREAM: ("add_chunk", "pop_messages", "reassembly"),
+    },
+    # Packets of data channels that are as large as the path takes.
+    "path_mtu": {
+        CONNECTION: ("_nominated",),
+        ICE_TRANSPORT: ("_connection",),
+        STUN_PROTOCOL: ("transport",),
     },
     # DTLS that is fast, and does without SRTP.
     "dtls": {
@@ -223,6 +234,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
+    "path_mtu": "packets of data channels have 1189 bytes at most",
     "dtls": "data channels are a little slower, and need a peer that has SRTP",
     "rsa": "peers with an RSA key in their certificate cannot be answered",
 }

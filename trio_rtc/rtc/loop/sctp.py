@@ -16,7 +16,6 @@ from typing import Any, Final
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import (
     SCTP_DATA_LAST_FRAG,
-    USERDATA_MAX_LENGTH,
     AbortChunk,
     Chunk,
     DataChunk,
@@ -29,6 +28,8 @@ from aiortc.rtcsctptransport import (
 from aiortc.utils import uint32_gt
 
 from .eager import start_eagerly
+from .large_packets import Bundle, LargePackets
+from .path_mtu import BASE
 from .private import can
 from .timer import Timer
 
@@ -70,15 +71,23 @@ def install(connection: RTCPeerConnection, on_left: Callable[[], None]) -> None:
         create()
         transport: Any = connection.sctp
         transport.__class__ = SctpTransport
-        transport._begin(on_left)
+        transport._begin()
+        transport._on_left = on_left
 
     private._RTCPeerConnection__createSctpTransport = create_ours
 
 
-def speed_up(connection: RTCPeerConnection) -> None:
-    """The other side is one of ours, which sends as much at once."""
+def speed_up(connection: RTCPeerConnection, max_packet_size: int) -> None:
+    """The other side is one of ours: it sends as much at once, and takes packets of this size."""
     if isinstance(connection.sctp, SctpTransport):
         connection.sctp._burst = BURST_OF_OURS
+        connection.sctp._allow(max_packet_size)
+
+
+def begin_anew(connection: RTCPeerConnection) -> None:
+    """Packets take another path from now on, of which nothing is known."""
+    if isinstance(connection.sctp, SctpTransport):
+        connection.sctp._begin_anew()
 
 
 def is_left(connection: RTCPeerConnection) -> bool:
@@ -92,11 +101,18 @@ def ended_in_order(transport: RTCSctpTransport) -> bool:
     return isinstance(transport, SctpTransport) and transport._ended_in_order
 
 
-class SctpTransport(RTCSctpTransport):
+def mtu(transport: RTCSctpTransport) -> int:
+    """Bytes that the packets of a transport may have."""
+    return transport._path_mtu.largest if isinstance(transport, SctpTransport) else BASE
+
+
+class SctpTransport(LargePackets):
     """A transport of aiortc's that does the usual things quickly, and the others as aiortc does."""
 
-    def _begin(self, on_left: Callable[[], None]) -> None:
-        self._on_left = on_left
+    _on_left: Callable[[], None]
+
+    def _begin(self) -> None:
+        super()._begin()
         self._left = False
         self._ended_in_order = False
         loop = asyncio.get_running_loop()
@@ -108,6 +124,7 @@ class SctpTransport(RTCSctpTransport):
         self._sack_at_once = True
         self._had_gaps = False
         self._may_retransmit = False
+        self._before_sack = (self._cwnd, self._flight_size)
         self._flight_limit = FLIGHT
         self._shortest_trip = float("inf")
 
@@ -121,13 +138,14 @@ class SctpTransport(RTCSctpTransport):
     # Sending. aiortc walks all that is on its way at each transmission, to look for what was lost.
 
     async def _transmit(self) -> None:
+        self._grow()
         self._cwnd = min(self._cwnd, self._flight_limit)
         if self._may_retransmit or self._forward_tsn_chunk is not None:
             await super()._transmit()
             self._may_retransmit = any(chunk._retransmit for chunk in self._sent_queue)
             return
         burst = self._burst if self._fast_recovery_exit is None else 2
-        window = min(self._flight_size + burst * USERDATA_MAX_LENGTH, self._cwnd)
+        window = min(self._flight_size + burst * self._fragment_length(), self._cwnd)
         while self._outbound_queue and self._flight_size < window:
             chunk = self._outbound_queue.popleft()
             self._sent_queue.append(chunk)
@@ -140,7 +158,15 @@ class SctpTransport(RTCSctpTransport):
 
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
         self._may_retransmit = self._may_retransmit or bool(chunk.gaps)
+        self._before_sack = (self._cwnd, self._flight_size)
         await super()._receive_sack_chunk(chunk)
+
+    def _grow(self) -> None:
+        """Let the window grow by packets of today's size (RFC 9260, sections 7.2.1 and 7.2.2)."""
+        cwnd, flight = self._before_sack
+        if self._cwnd > cwnd:
+            self._cwnd = max(self._cwnd, cwnd + min(flight - self._flight_size, self._room()))
+            self._before_sack = (self._cwnd, self._flight_size)
 
     def _update_rto(self, R: float) -> None:  # noqa: N803
         super()._update_rto(R)
@@ -264,31 +290,20 @@ class SctpTransport(RTCSctpTransport):
         if (
             self._unacknowledged
             and isinstance(chunk, DataChunk)
-            and len(chunk.user_data) <= USERDATA_MAX_LENGTH - _SACK_LENGTH
+            and len(chunk.user_data) <= self._room() - _SACK_LENGTH
         ):
             self._forget_sack()
             sack = SackChunk()
             assert self._last_received_tsn is not None
             sack.cumulative_tsn = self._last_received_tsn
             sack.advertised_rwnd = max(0, self._advertised_rwnd)
-            chunk = _Bundle(sack, chunk)
+            chunk = Bundle(sack, chunk)
         assert self._remote_port is not None
         await self.transport._send_data(
             serialize_packet(
                 self._local_port, self._remote_port, self._remote_verification_tag, chunk
             )
         )
-
-
-class _Bundle(Chunk):
-    """Two chunks, of which the first needs no padding."""
-
-    def __init__(self, first: Chunk, second: Chunk):
-        super().__init__()
-        self._data = bytes(first) + bytes(second)
-
-    def __bytes__(self) -> bytes:
-        return self._data
 
 
 class _InboundStream(InboundStream):

@@ -10,6 +10,7 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
 from ..statistics import CandidateStats, CandidateType, TrackStats
+from . import sctp
 from .ice_path import IcePath
 from .private import can
 
@@ -21,6 +22,7 @@ class TransportStats:
     local_candidate: CandidateStats | None = None
     remote_candidate: CandidateStats | None = None
     round_trip_time: float | None = None
+    mtu: int | None = None
     packets_sent: int = 0
     bytes_sent: int = 0
     packets_received: int = 0
@@ -71,6 +73,7 @@ class Statistics:
             local_candidate=local,
             remote_candidate=remote,
             round_trip_time=round_trip_time,
+            mtu=None if self._pc.sctp is None else sctp.mtu(self._pc.sctp),
             packets_sent=sum(report.packetsSent for report in transports),
             bytes_sent=sum(report.bytesSent for report in transports),
             packets_received=sum(report.packetsReceived for report in transports),
