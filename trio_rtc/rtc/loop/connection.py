@@ -32,6 +32,7 @@ from .media import Source
 from .ownership import Owner
 from .private import can
 from .sections import Sections, has_media
+from .sound import decode_here
 from .statistics import Statistics, TransportStats
 from .streams import guard
 
@@ -180,6 +181,9 @@ class LoopConnection:
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         self._statistics.count_bytes()
+        for receiver in self._pc.getReceivers():
+            if receiver.track is track and track.kind == "audio":
+                decode_here(receiver)
         source = Source(track)
         source.start()
         self._sources.append(source)

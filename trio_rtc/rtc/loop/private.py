@@ -40,6 +40,7 @@ Purpose = Literal[
     "streams",
     "codecs",
     "bitrate",
+    "sound",
     "statistics",
     "sctp",
     "path_mtu",
@@ -138,6 +139,15 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "codecs": {RTP_TRANSCEIVER: ("_codecs",)},
     # A limit to the bitrate of video.
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
+    # Sound that is encoded and decoded on the loop.
+    "sound": {
+        RTP_SENDER: (
+            "_RTCRtpSender__encoder",
+            "_enabled",
+            "_next_encoded_frame",
+        ),
+        RTP_RECEIVER: ("_RTCRtpReceiver__decoder_queue", "_track"),
+    },
     # Streams that are used again.
     "streams": {
         DATA_CHANNEL: ("_setId",),
@@ -232,6 +242,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "streams": "a lost answer to the closing of a data channel may end the connection",
     "codecs": "only who offers can choose codecs",
     "bitrate": "the bitrate of video has no limit but that of the receiver",
+    "sound": "sound takes more time",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
     "path_mtu": "packets of data channels have 1189 bytes at most",
@@ -277,8 +288,12 @@ def missing_attributes(purpose: Purpose) -> list[str]:
         SCTP_TRANSPORT: SimpleNamespace(
             **dict.fromkeys([*dir(RTCSctpTransport), *RTCSctpTransport.__init__.__code__.co_names])
         ),
-        RTP_RECEIVER: RTCRtpReceiver,
-        RTP_SENDER: SimpleNamespace(**dict.fromkeys(RTCRtpSender.__init__.__code__.co_names)),
+        RTP_RECEIVER: SimpleNamespace(
+            **dict.fromkeys([*dir(RTCRtpReceiver), *RTCRtpReceiver.__init__.__code__.co_names])
+        ),
+        RTP_SENDER: SimpleNamespace(
+            **dict.fromkeys([*dir(RTCRtpSender), *RTCRtpSender.__init__.__code__.co_names])
+        ),
         RTP_TRANSCEIVER: SimpleNamespace(
             **dict.fromkeys(RTCRtpTransceiver.__init__.__code__.co_names)
         ),

@@ -17,6 +17,7 @@ from .codecs import capabilities, common
 from .outgoing import Outgoing
 from .ownership import Owner
 from .private import can
+from .sound import encode_here
 
 PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""
@@ -108,6 +109,8 @@ class Sections:
             self._tracks[track] = transceiver
             track.on_end = partial(self._ended, transceiver)
             track.bitrate.follow(transceiver.sender)
+            if track.kind == "audio":
+                encode_here(transceiver.sender)
             track.begin()
 
     def _find_place(self, kind: str) -> RTCRtpTransceiver | None:

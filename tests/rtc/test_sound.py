@@ -1,0 +1,161 @@
+"""Sound that is encoded and decoded on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+from array import array
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import trio
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, rtp
+from aiortc.codecs.g711 import PcmuEncoder
+from aiortc.codecs.opus import OpusEncoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from av import AudioFrame
+
+from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.loop.sound import SILENCE, _Decoding, audio_level, decode_here, encode_here
+
+SAMPLES = 960
+
+
+def tone(amplitude: float, layout: str = "mono") -> AudioFrame:
+    frame = AudioFrame("s16", layout, SAMPLES)
+    frame.sample_rate = 48_000
+    channels = len(frame.layout.channels)
+    frame.planes[0].update(
+        array(
+            "h",
+            [
+                round(32_767 * amplitude * math.sin(2 * math.pi * 50 * time / SAMPLES))
+                for time in range(SAMPLES)
+                for _ in range(channels)
+            ],
+        ).tobytes()
+    )
+    return frame
+
+
+@pytest.mark.parametrize("amplitude", [1.0, 0.5, 0.1, 0.001])
+def test_the_level_of_a_tone(amplitude: float) -> None:
+    expected = round(20 * math.log10(amplitude / math.sqrt(2)))
+    assert abs(audio_level(tone(amplitude)) - expected) <= 1
+    assert audio_level(tone(amplitude)) == rtp.compute_audio_level_dbov(tone(amplitude))
+    # What comes from two sides is no louder for each.
+    assert audio_level(tone(amplitude, "stereo")) == audio_level(tone(amplitude))
+
+
+def test_the_ends_of_the_scale() -> None:
+    assert audio_level(tone(0.0)) == SILENCE
+    loudest = tone(0.0)
+    loudest.planes[0].update(array("h", [-32_768] * SAMPLES).tobytes())
+    assert audio_level(loudest) == 0
+
+
+OPUS = RTCRtpCodecParameters("audio/opus", 48_000, channels=2, payloadType=96)
+PCMU = RTCRtpCodecParameters("audio/PCMU", 8000, channels=1, payloadType=0)
+
+
+class Tones(MediaStreamTrack):
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sent = 0
+
+    async def recv(self) -> AudioFrame:
+        frame = tone(0.5)
+        frame.pts, frame.time_base = self._sent * SAMPLES, Fraction(1, 48_000)
+        self._sent += 1
+        return frame
+
+
+def sender_and_receiver() -> tuple[Any, Any]:
+    """As in a connection that has not begun."""
+    connection = RTCPeerConnection()
+    transceiver = connection.addTransceiver(Tones())
+    sender, receiver = transceiver.sender, transceiver.receiver
+    encode_here(sender)
+    receiver._track = RemoteStreamTrack(kind="audio")
+    decode_here(receiver)
+    return sender, receiver
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoder", "here"), [(OPUS, OpusEncoder, True), (PCMU, PcmuEncoder, False)]
+)
+async def test_what_is_sent_can_be_received(
+    codec: RTCRtpCodecParameters, encoder: Any, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of Opus without another thread."""
+    encode, encoding = encoder.encode, set()
+
+    def noted_encode(*arguments: Any) -> Any:
+        encoding.add(threading.get_ident())
+        return encode(*arguments)
+
+    monkeypatch.setattr(encoder, "encode", noted_encode)
+
+    async def run() -> None:
+        sender, receiver = sender_and_receiver()
+        made = [await sender._next_encoded_frame(codec) for _ in range(5)]
+        frames = [frame for frame in made if frame is not None]
+        assert len(frames) >= 4
+        assert (encoding == {threading.get_ident()}) == here
+        assert {frame.audio_level for frame in frames} == {audio_level(tone(0.5))}
+        queue = receiver._RTCRtpReceiver__decoder_queue
+        for frame in frames:
+            [payload] = frame.payloads
+            queue.put((codec, JitterFrame(data=payload, timestamp=frame.timestamp)))
+        queue.put(None)
+        left = 0
+        while queue.get() is not None:
+            left += 1
+        received = receiver._track._queue.qsize()
+        assert (received, left) == ((len(frames), 0) if here else (0, len(frames)))
+
+    await trio.to_thread.run_sync(asyncio.run, run())
+
+
+async def test_what_is_no_sound_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "trio_rtc.rtc")
+
+    async def run() -> None:
+        _, receiver = sender_and_receiver()
+        queue = receiver._RTCRtpReceiver__decoder_queue
+        queue.put((OPUS, JitterFrame(data=b"\xff" * 9, timestamp=0)))
+        assert receiver._track._queue.empty()
+
+    await trio.to_thread.run_sync(asyncio.run, run())
+    assert "cannot be decoded" in caplog.text
+
+
+async def test_a_sender_that_is_off_sends_nothing() -> None:
+    async def run() -> None:
+        sender, _ = sender_and_receiver()
+        sender._enabled = False
+        assert await sender._next_encoded_frame(OPUS) is None
+
+    await trio.to_thread.run_sync(asyncio.run, run())
+
+
+async def test_without_what_is_private_it_is_aiortcs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(private.ATTRIBUTES, "sound", {private.RTP_SENDER: ["_gone"]})
+    private.can.cache_clear()
+    try:
+
+        async def run() -> None:
+            sender, receiver = sender_and_receiver()
+            assert type(sender) is RTCRtpSender
+            assert not isinstance(receiver._RTCRtpReceiver__decoder_queue, _Decoding)
+
+        await trio.to_thread.run_sync(asyncio.run, run())
+    finally:
+        private.can.cache_clear()
