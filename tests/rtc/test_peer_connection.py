@@ -16,7 +16,7 @@ from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import IceServer, Kind, PeerConnection, open_media, open_peer_connection
 from trio_rtc.rtc.loop.connection import LoopConnection
 
-from .pairs import Peer, negotiate, open_pair
+from .pairs import Peer, negotiate, open_channels, open_pair
 
 
 def in_short(log: list[str]) -> list[str]:
@@ -548,6 +548,36 @@ async def test_closed_in_the_middle_of_a_method(step: str, steps: int) -> None:
             except CallError as error:
                 codes.append(error.code)
     assert set(codes) <= {"connection_closed"}
+
+
+async def test_closed_by_aiortc_that_has_not_told_yet() -> None:
+    """It does so by itself when the other side has closed DTLS."""
+
+    async def offer_too_late(connection: LoopConnection) -> None:
+        sctp: Any = connection._pc.sctp
+        stop, offered = sctp.stop, asyncio.Event()
+
+        async def stop_slowly() -> None:
+            await offered.wait()
+            await stop()
+
+        sctp.stop = stop_slowly
+        closing = asyncio.create_task(connection._pc.close())
+        await asyncio.sleep(0)
+        try:
+            assert connection._closing is None
+            await connection.while_open(connection.exchange.create_offer)
+        finally:
+            offered.set()
+            await closing
+
+    with trio.fail_after(30):
+        async with open_channels() as (_, _, alice, _):
+            with pytest.raises(CallError) as caught:
+                await alice.connection._bridge.run(
+                    offer_too_late, alice.connection._loop_connection
+                )
+    assert caught.value.code == "connection_closed"
 
 
 async def test_closing_after_the_block() -> None:
