@@ -26,9 +26,9 @@ not count."""
 def unfragmented(transport: RTCIceTransport) -> Iterator[bool]:
     """A block in which what is sent on the pair in use is not fragmented.
 
-    It gives whether that can be had: it cannot on a relay, which may do so further on, while
-    something waits to be sent, and on other systems than Linux. After the block it is fragmented
-    if need be, here or further on: it has been found to fit, until the path changes.
+    It gives whether that can be had: not on a relay, which may do so further on, nor while
+    something waits to be sent, nor on other systems than Linux. After the block it is fragmented if
+    need be, here or further on: what is sent then has been found to fit, until the path changes.
     """
     sock = _socket(transport)
     if sock is None:
@@ -53,7 +53,7 @@ def _socket(transport: RTCIceTransport) -> socket.socket | None:
     if pair is None or _is_relayed(pair.local_candidate) or _is_relayed(pair.remote_candidate):
         return None
     protocol: Any = pair.protocol
-    if protocol.transport.get_write_buffer_size():
+    if protocol.transport.is_closing() or protocol.transport.get_write_buffer_size():
         return None
     found: socket.socket = protocol.transport.get_extra_info("socket")
     return found

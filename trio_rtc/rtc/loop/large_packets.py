@@ -55,6 +55,8 @@ class LargePackets(RTCSctpTransport):
             self._probe_timer.close()
 
     def _probe(self) -> None:
+        if self.transport.state != "connected":
+            return
         probes, seconds = self._path_mtu.probe()
         for probe in probes:
             start_eagerly(self._send_probe(Bundle(*probe)))
