@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,20 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def _may_make_networks() -> bool:
+    try:
+        command = ["unshare", "--map-root-user", "--net", "ip", "link", "set", "lo", "up"]
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+needs_networks = pytest.mark.skipif(
+    "CI" not in os.environ and not _may_make_networks(),
+    reason="this user may not make networks, or there is no unshare or ip",
+)
 
 
 def test_call_setup(tmp_path: Path) -> None:
@@ -58,6 +73,11 @@ def test_benchmark(name: str, tmp_path: Path) -> None:
     for sides in table["rows"].values():
         for figure in sides.values():
             assert len(figure["values"]) == 1
+
+
+@needs_networks
+def test_data_channel_over_ethernet() -> None:
+    run("data_channel.py", "--quick", "--mtu", "1500", "--sides", "plain aiortc", "ours")
 
 
 def test_media(tmp_path: Path) -> None:
