@@ -18,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import aiortc
@@ -300,7 +301,9 @@ def main() -> None:
         return
     parser = arguments(__doc__)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(USUAL))
-    parser.add_argument("--mtu", type=int, help="bytes of IP that a packet may have (Linux)")
+    parser.add_argument(
+        "--mtu", type=int, nargs="+", default=[None], help="bytes of IP in a packet (Linux)"
+    )
     options = parser.parse_args()
     amount = Amount(20, 0.2) if options.quick else Amount(1000, 5)
     sides = [
@@ -310,14 +313,14 @@ def main() -> None:
     ]
     table = Table("data channel", reference="plain aiortc")
     for _ in range(1 if options.quick else options.turns):
-        for processes in (1, 2):
-            for name in sides:
-                if SIDES[name].program == "node" and processes == 2:
-                    continue
-                figures = turn(SIDES[name], amount, processes, options.mtu)
-                title = "one process" if processes == 1 else "two processes"
-                for what, value in figures.items():
-                    table.add(f"{title}: {what}", name, value)
+        for processes, mtu, name in product((1, 2), options.mtu, sides):
+            if SIDES[name].program == "node" and processes == 2:
+                continue
+            title = "one process" if processes == 1 else "two processes"
+            if mtu is not None:
+                title += f", MTU {mtu}"
+            for what, value in turn(SIDES[name], amount, processes, mtu).items():
+                table.add(f"{title}: {what}", name, value)
     table.print()
     table.write(options.json)
 

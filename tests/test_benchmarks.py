@@ -77,7 +77,7 @@ def test_benchmark(name: str, tmp_path: Path) -> None:
 
 @needs_networks
 def test_data_channel_over_ethernet() -> None:
-    run("data_channel.py", "--quick", "--mtu", "1500", "--sides", "plain aiortc", "ours")
+    run("data_channel.py", "--quick", "--mtu", "1280", "1500", "--sides", "plain aiortc", "ours")
 
 
 def test_media(tmp_path: Path) -> None:
