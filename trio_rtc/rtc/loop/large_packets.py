@@ -25,9 +25,10 @@ from .fragmentation import unfragmented
 from .path_mtu import PathMtu
 from .timer import Timer
 
-PACKETS_IN_WINDOW: Final = 4
-"""Packets that there is always room for in the congestion window: one that is alone on its way is
-acknowledged late, and its loss is noticed late. So packets grow with the window."""
+PACKETS_IN_WINDOW: Final = 8
+"""Packets that there is always room for in the congestion window. Three that arrive tell of one
+that did not (RFC 9260, section 7.2.4); where there are no three, only a timer does, after a second.
+With 4, a queue of 35 kB at 20 Mbit/s came to that three times as often."""
 
 _HEADERS = 12 + 16
 """Bytes of a packet with one DATA chunk but for its data (RFC 9260, sections 3.1 and 3.3.1)."""
