@@ -13,11 +13,11 @@ from aioice.ice import StunProtocol
 from aiortc.rtcsctptransport import Chunk, DataChunk, HeartbeatChunk, serialize_packet
 
 from trio_rtc.rtc.loop import dtls, private
+from trio_rtc.rtc.loop.dtls import LONGEST
 from trio_rtc.rtc.loop.fragmentation import unfragmented
 from trio_rtc.rtc.loop.large_packets import Bundle
 from trio_rtc.rtc.loop.path_mtu import (
     BASE,
-    LONGEST,
     MAX_PROBES,
     PROBE_SECONDS,
     RAISE_SECONDS,

@@ -45,8 +45,7 @@ class LargePackets(RTCSctpTransport):
         """The other side takes packets of this many bytes."""
         if self._path_mtu.limit != size:
             self._path_mtu.limit = size
-            if self._association_state is self.State.ESTABLISHED:
-                self._probe()
+            self._probe()
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:
         super()._set_state(state)
@@ -56,7 +55,8 @@ class LargePackets(RTCSctpTransport):
             self._probe_timer.close()
 
     def _probe(self) -> None:
-        if self.transport.state != "connected":
+        established = self._association_state is self.State.ESTABLISHED
+        if not established or self.transport.state != "connected":
             return
         probes, seconds = self._path_mtu.probe()
         for probe in probes:
@@ -82,8 +82,7 @@ class LargePackets(RTCSctpTransport):
 
     def _begin_anew(self) -> None:
         self._path_mtu.forget()
-        if self._association_state is self.State.ESTABLISHED:
-            self._probe()
+        self._probe()
 
     def _room(self) -> int:
         """Bytes of a message that a packet has room for."""

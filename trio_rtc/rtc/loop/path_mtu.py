@@ -14,6 +14,8 @@ from typing import Final
 
 from aiortc.rtcsctptransport import SCTP_MAX_PACKET_LENGTH, Chunk, HeartbeatChunk
 
+from .dtls import LONGEST
+
 BASE: Final = SCTP_MAX_PACKET_LENGTH
 """Bytes of a packet that every path carries, by aiortc's reckoning."""
 
@@ -23,9 +25,6 @@ LINKS: Final = (1420, 1500, 9000, 65_536)
 OVERHEAD: Final = 40 + 8 + 37
 """Bytes of IPv6, UDP, and DTLS with AES-GCM around a packet. With more than that, as some cipher
 suites have, a probe does not fit, and one that is smaller counts."""
-
-LONGEST: Final = 16 * 1024
-"""Bytes that a DTLS record carries at most (RFC 6347, section 4.1)."""
 
 SIZES: Final = tuple(min(link - OVERHEAD, LONGEST) // 4 * 4 for link in LINKS)
 """What is probed for, in bytes of SCTP."""
