@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from tests.processes import Command, python
+from tests.processes import Command, Event, python
 
 from .hosts import SERVER, Host, Network, open_network
 
@@ -64,21 +64,28 @@ async def peer(
         yield running
 
 
+async def stats(caller: Command) -> Event:
+    """What it tells of itself when it is asked."""
+    seen = len(told(caller, "stats"))
+    await caller.type("stats\n")
+    while len(told(caller, "stats")) == seen:
+        await caller.news()
+    return told(caller, "stats")[-1]
+
+
 async def pair(caller: Command) -> tuple[str, str]:
     """The types of the candidates in use."""
-    seen = len([event for event in caller.events if event["event"] == "stats"])
-    await caller.type("stats\n")
-    while True:
-        stats = [event for event in caller.events if event["event"] == "stats"]
-        if len(stats) > seen:
-            local, remote = stats[-1]["pair"]
-            return local, remote
-        await caller.news()
+    local, remote = (await stats(caller))["pair"]
+    return local, remote
+
+
+def told(peer: Command, name: str) -> list[Event]:
+    """The events of a name so far."""
+    return [event for event in peer.events if event["event"] == name]
 
 
 async def counts_on(caller: Command, by: int = 5) -> None:
     """Messages go both ways, and none is missing."""
-    numbers = [event["number"] for event in caller.events if event["event"] == "counted"]
-    await caller.event("counted", number=len(numbers) + by)
-    numbers = [event["number"] for event in caller.events if event["event"] == "counted"]
+    await caller.event("counted", number=len(told(caller, "counted")) + by)
+    numbers = [event["number"] for event in told(caller, "counted")]
     assert numbers == list(range(len(numbers)))

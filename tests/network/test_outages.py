@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from .conftest import STUN, TURN, counts_on, pair, peer
+from .conftest import STUN, TURN, counts_on, pair, peer, told
 from .hosts import Network, needs_network
 
 pytestmark = needs_network
@@ -23,7 +23,7 @@ async def test_an_outage_of_some_seconds(network: Network) -> None:
         await callee.event("disconnected")
         alice.plug()
         await counts_on(caller, 20)
-        assert not [event for event in caller.events if event["event"] == "ended"]
+        assert not told(caller, "ended")
 
 
 async def test_an_outage_for_good(network: Network) -> None:
@@ -100,4 +100,4 @@ async def test_a_program_that_knows_of_another_address(network: Network) -> None
         await caller.type("restart\n")
         await caller.event("restarted")
         await counts_on(caller)
-        assert not [event for event in caller.events if event["event"] == "disconnected"]
+        assert not told(caller, "disconnected")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import trio
 
-from tests.processes import Command, Event
+from tests.processes import Command
 
-from .conftest import STUN, counts_on, peer
+from .conftest import STUN, counts_on, peer, stats, told
 from .hosts import Network, needs_network
 
 pytestmark = needs_network
@@ -14,13 +14,7 @@ pytestmark = needs_network
 
 async def until_mtu(caller: Command, size: int) -> None:
     """Ask until packets have this size."""
-    while True:
-        seen = len(told(caller, "stats"))
-        await caller.type("stats\n")
-        while len(told(caller, "stats")) == seen:
-            await caller.news()
-        if told(caller, "stats")[-1]["mtu"] == size:
-            return
+    while (await stats(caller))["mtu"] != size:  # noqa: ASYNC110 (nobody tells)
         await trio.sleep(0.1)
 
 
@@ -29,11 +23,6 @@ async def until_swallowed(callee: Command, more: int) -> None:
     wanted = len(told(callee, "swallowed")) + more
     while len(told(callee, "swallowed")) < wanted:
         await callee.news()
-
-
-def told(peer: Command, name: str) -> list[Event]:
-    """The events of a name so far."""
-    return [event for event in peer.events if event["event"] == name]
 
 
 async def test_a_router_that_takes_less_from_now_on(network: Network) -> None:
