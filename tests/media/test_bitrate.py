@@ -20,6 +20,7 @@ from trio_rtc.rtc import TrackSender, open_media, open_track
 from trio_rtc.rtc.loop import private
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
+from ..rtc.lacking import lacking
 from .pictures import FPS
 
 
@@ -149,13 +150,9 @@ async def test_a_limit_after_the_end_of_the_call() -> None:
         assert caught.value.code == "connection_closed"
 
 
-async def test_without_what_is_private_there_is_none(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_without_what_is_private_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
     assert private.missing_attributes("bitrate") == []
-    monkeypatch.setitem(private.ATTRIBUTES, "bitrate", {private.RTP_SENDER: ["_gone"]})
-    private.can.cache_clear()
-    try:
+    with lacking("bitrate", private.RTP_SENDER):
         with caplog.at_level(logging.WARNING):
             async with open_track("video", noise()) as track, open_both(receive=("video",)) as ends:
                 sender = await ends.alice.add_track(track)
@@ -165,5 +162,3 @@ async def test_without_what_is_private_there_is_none(
                     await anext(received)
                 assert encoder(ends.alice).target_bitrate == 500_000
         assert "RTCRtpSender._gone" in caplog.text
-    finally:
-        private.can.cache_clear()

@@ -19,6 +19,7 @@ from trio_rtc.rtc.loop import datagrams, private
 from trio_rtc.rtc.loop.checks import Checks
 from trio_rtc.rtc.loop.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
 
+from .lacking import lacking
 from .pairs import open_channels, open_pair
 
 #: First bytes of DTLS and of RTP (RFC 7983).
@@ -306,11 +307,8 @@ def test_what_it_needs_is_there() -> None:
 
 
 def test_without_what_is_private_it_is_aioices(
-    sender: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sender: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "datagrams", {private.STUN_PROTOCOL: ["_gone"]})
-    private.can.cache_clear()
-
     async def main() -> None:
         agent, protocol = await open_agent()
         quicken(protocol)
@@ -318,10 +316,8 @@ def test_without_what_is_private_it_is_aioices(
         assert await until_received(agent) == DATA[:1]
         await agent.close()
 
-    try:
+    with lacking("datagrams", private.STUN_PROTOCOL):
         asyncio.run(main())
-    finally:
-        private.can.cache_clear()
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [
         "packets are received one at a time, and from strangers: the installed aiortc or aioice "

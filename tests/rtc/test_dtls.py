@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.dtls import LONGEST, _Connection
 
+from .lacking import lacking
 from .pairs import open_channels
 
 
@@ -114,12 +115,8 @@ async def test_it_is_not_asked_about_each_packet(monkeypatch: pytest.MonkeyPatch
 async def test_without_what_is_private_it_is_aiortcs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "dtls", {private.OPENSSL_LIBRARY: ["gone"]})
-    private.can.cache_clear()
-    try:
+    with lacking("dtls", private.OPENSSL_LIBRARY, "gone"):
         assert await count_calls(monkeypatch) > 500
-    finally:
-        private.can.cache_clear()
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [
         "data channels are a little slower, and need a peer that has SRTP: the installed aiortc "

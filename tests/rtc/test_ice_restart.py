@@ -14,6 +14,7 @@ from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.ice_path import IcePath
 
 from .cutting import cut
+from .lacking import lacking
 from .pairs import Peer, negotiate, open_channels, open_pair
 
 
@@ -157,14 +158,10 @@ async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["dtls", "path"])
-async def test_what_is_of_no_description_does_not_count(
-    purpose: private.Purpose, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_of_no_description_does_not_count(purpose: private.Purpose) -> None:
     """Such as what is late of a call before, without or with what is private."""
-    monkeypatch.setitem(private.ATTRIBUTES, purpose, {private.CONNECTION: ["_gone"]})
-    private.can.cache_clear()
     late = "candidate:1 1 udp 1 192.0.2.1 5000 typ host ufrag zzzz"
-    try:
+    with lacking(purpose, private.CONNECTION):
         async with open_pair() as (alice, bob):
             await alice.connection.create_data_channel("chat")
             await bob.connection.set_remote_description(
@@ -178,8 +175,6 @@ async def test_what_is_of_no_description_does_not_count(
             [transport] = bob.connection._loop_connection.sections.ice_transports()
             assert not transport._connection.remote_candidates
             assert not transport._connection._remote_candidates_end
-    finally:
-        private.can.cache_clear()
 
 
 async def test_a_restart_that_is_taken_back() -> None:
@@ -206,16 +201,12 @@ async def test_closing_in_the_middle_of_a_restart() -> None:
 
 
 async def test_without_what_is_private_there_is_no_restart(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "path", {private.CONNECTION: ["_gone"]})
-    private.can.cache_clear()
-    try:
+    with lacking("path", private.CONNECTION):
         async with open_channels() as (ours, theirs, alice, bob):
             before = credentials(alice)
             await restart(alice, bob)
             assert credentials(alice) == before
             await works(ours, theirs)
-    finally:
-        private.can.cache_clear()
     assert "_gone" in caplog.text

@@ -27,6 +27,7 @@ from trio_rtc.rtc.loop.path_mtu import (
 from trio_rtc.rtc.loop.sctp import FLIGHT
 
 from .cutting import cut
+from .lacking import lacking
 from .pairs import Peer, negotiate, open_channels, open_pair, transport
 from .test_sctp import seeing_chunks
 
@@ -187,33 +188,21 @@ async def test_after_a_loss_it_begins_anew() -> None:
         await until_mtu(LONGEST, alice)
 
 
-async def test_without_what_is_private_packets_have_one_size(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "path_mtu", {private.SCTP_TRANSPORT: ["_gone"]})
-    private.can.cache_clear()
-    try:
+async def test_without_what_is_private_packets_have_one_size() -> None:
+    with lacking("path_mtu", private.SCTP_TRANSPORT):
         async with open_channels() as (ours, theirs, alice, _):
             await ours.send(bytes(50_000))
             assert await theirs.receive() == bytes(50_000)
             assert (await alice.connection.get_stats()).mtu == BASE
-    finally:
-        private.can.cache_clear()
 
 
-async def test_a_peer_whose_dtls_is_aiortcs_is_sent_what_that_takes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "dtls", {private.DTLS_TRANSPORT: ["_gone"]})
-    private.can.cache_clear()
-    try:
+async def test_a_peer_whose_dtls_is_aiortcs_is_sent_what_that_takes() -> None:
+    with lacking("dtls", private.DTLS_TRANSPORT):
         assert dtls.longest_record() == 0
         async with open_channels() as (ours, theirs, alice, _):
             assert transport(alice)._path_mtu.limit == 0
             await ours.send(bytes(50_000))
             assert await theirs.receive() == bytes(50_000)
-    finally:
-        private.can.cache_clear()
 
 
 def options_of(sock: Any) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.loop import private, sctp
 
+from .lacking import lacking
 from .pairs import negotiate, open_channels, open_pair, transport
 
 SIDES = ["ours", "aiortc"]
@@ -207,18 +208,12 @@ async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
             assert type(transport(bob)) is RTCSctpTransport
 
 
-async def test_without_what_is_private_it_is_aiortcs(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "sctp", {private.SCTP_TRANSPORT: ["_gone"]})
-    private.can.cache_clear()
-    try:
+async def test_without_what_is_private_it_is_aiortcs(caplog: pytest.LogCaptureFixture) -> None:
+    with lacking("sctp", private.SCTP_TRANSPORT):
         async with open_channels() as (ours, theirs, alice, _):
             assert type(transport(alice)) is RTCSctpTransport
             await ours.send("hello")
             assert await theirs.receive() == "hello"
-    finally:
-        private.can.cache_clear()
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [
         "data channels are slower: the installed aiortc or aioice has no RTCSctpTransport._gone"

@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-import trio
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, rtp
 from aiortc.codecs.g711 import PcmuEncoder
 from aiortc.codecs.opus import OpusEncoder
@@ -22,6 +21,8 @@ from av import AudioFrame
 
 from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.sound import SILENCE, _Decoding, audio_level, decode_here, encode_here
+
+from .lacking import lacking
 
 SAMPLES = 960
 
@@ -91,7 +92,7 @@ def sender_and_receiver() -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("codec", "encoder", "here"), [(OPUS, OpusEncoder, True), (PCMU, PcmuEncoder, False)]
 )
-async def test_what_is_sent_can_be_received(
+def test_what_is_sent_can_be_received(
     codec: RTCRtpCodecParameters, encoder: Any, here: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of Opus without another thread."""
@@ -121,10 +122,10 @@ async def test_what_is_sent_can_be_received(
         received = receiver._track._queue.qsize()
         assert (received, left) == ((len(frames), 0) if here else (0, len(frames)))
 
-    await trio.to_thread.run_sync(asyncio.run, run())
+    asyncio.run(run())
 
 
-async def test_what_is_no_sound_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_sound_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "trio_rtc.rtc")
 
     async def run() -> None:
@@ -133,29 +134,24 @@ async def test_what_is_no_sound_is_passed_over(caplog: pytest.LogCaptureFixture)
         queue.put((OPUS, JitterFrame(data=b"\xff" * 9, timestamp=0)))
         assert receiver._track._queue.empty()
 
-    await trio.to_thread.run_sync(asyncio.run, run())
+    asyncio.run(run())
     assert "cannot be decoded" in caplog.text
 
 
-async def test_a_sender_that_is_off_sends_nothing() -> None:
+def test_a_sender_that_is_off_sends_nothing() -> None:
     async def run() -> None:
         sender, _ = sender_and_receiver()
         sender._enabled = False
         assert await sender._next_encoded_frame(OPUS) is None
 
-    await trio.to_thread.run_sync(asyncio.run, run())
+    asyncio.run(run())
 
 
-async def test_without_what_is_private_it_is_aiortcs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "sound", {private.RTP_SENDER: ["_gone"]})
-    private.can.cache_clear()
-    try:
+def test_without_what_is_private_it_is_aiortcs() -> None:
+    async def run() -> None:
+        sender, receiver = sender_and_receiver()
+        assert type(sender) is RTCRtpSender
+        assert not isinstance(receiver._RTCRtpReceiver__decoder_queue, _Decoding)
 
-        async def run() -> None:
-            sender, receiver = sender_and_receiver()
-            assert type(sender) is RTCRtpSender
-            assert not isinstance(receiver._RTCRtpReceiver__decoder_queue, _Decoding)
-
-        await trio.to_thread.run_sync(asyncio.run, run())
-    finally:
-        private.can.cache_clear()
+    with lacking("sound", private.RTP_SENDER):
+        asyncio.run(run())

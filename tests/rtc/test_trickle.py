@@ -19,6 +19,7 @@ from trio_rtc.rtc import IceServer
 from trio_rtc.rtc.loop import private, trickle
 
 from ..coturn import needs_coturn
+from .lacking import lacking
 from .pairs import Peer, negotiate, open_pair
 from .turn_server import host_address, turn_server
 
@@ -64,15 +65,11 @@ def test_what_is_private_is_still_there(purpose: private.Purpose) -> None:
 
 
 async def test_without_what_is_private_servers_are_asked_first(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setitem(private.ATTRIBUTES, "trickle", {private.CONNECTION: ["_gone"]})
-    private.can.cache_clear()
-    try:
+    with lacking("trickle", private.CONNECTION):
         async with open_pair() as (alice, bob):
             await exchange(alice, bob)
-    finally:
-        private.can.cache_clear()
     assert "_gone" in caplog.text
     assert is_ended(alice)
 
