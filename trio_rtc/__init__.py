@@ -11,6 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    __version__: str
+
     from .call import Call as Call
     from .call import CallEnd as CallEnd
     from .call_options import CallStep as CallStep
@@ -94,6 +96,11 @@ __all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        # Reading a distribution's metadata takes longer than importing all of this.
+        from importlib.metadata import version
+
+        return version("trio-rtc")
     if name in _HOME:
         value = getattr(_load(f".{_HOME[name]}"), name)
         globals()[name] = value
@@ -115,4 +122,4 @@ def _load(home: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "__version__"})

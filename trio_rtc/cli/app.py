@@ -16,12 +16,31 @@ from .server_settings import SETTINGS
 from .settings import FILE
 
 app = typer.Typer(
-    help="WebRTC signaling and calls.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import trio_rtc
+
+        print(f"trio-rtc {trio_rtc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def trio_rtc_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """WebRTC signaling and calls."""
 
 
 def _default_name() -> str:
