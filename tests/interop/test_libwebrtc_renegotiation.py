@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling
+from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling, serve_calls
 
 from ..processes import Command, python, server
 
@@ -18,20 +18,42 @@ pytest.importorskip("webrtc", reason="libwebrtc (the package wrtc) is not instal
 PEER = Path(__file__).parent / "libwebrtc_peer.py"
 
 
+WE_CALL, IT_CALLS = "we call", "it calls"
+either_way = pytest.mark.parametrize("role", [WE_CALL, IT_CALLS])
+
+
 @asynccontextmanager
-async def in_a_call() -> AsyncIterator[tuple[Call, DataChannel, Command]]:
-    """We have called it, and have a channel that it echoes."""
+async def in_a_call(role: str = WE_CALL) -> AsyncIterator[tuple[Call, DataChannel, Command]]:
+    """One has called the other, and we have a channel that it echoes."""
     with trio.fail_after(60):
-        async with server() as url, python(str(PEER), url.rpartition(":")[2], "cpp") as cpp:
-            async with open_signaling(url, name="alice") as signaling:
+        async with (
+            server() as url,
+            open_signaling(url, name="alice") as signaling,
+            trio.open_nursery() as nursery,
+        ):
+            give, take = trio.open_memory_channel[Call](1)
+
+            async def hold(call: Call) -> None:
+                await give.send(call)
+                await call.wait_ended()
+
+            async def call_it() -> None:
                 await signaling.wait_for_peer("cpp")
-                async with (
-                    open_call(signaling, "cpp", receive=()) as call,
-                    await call.open_channel("chat") as channel,
-                ):
-                    await echoes(channel)
+                async with open_call(signaling, "cpp", receive=()) as call:
+                    await hold(call)
+
+            whom = ["alice"] if role == IT_CALLS else []
+            async with python(str(PEER), url.rpartition(":")[2], "cpp", *whom) as cpp:
+                if role == IT_CALLS:
+                    nursery.start_soon(serve_calls, hold, signaling)
+                else:
+                    nursery.start_soon(call_it)
+                call = await take.receive()
+                async with await call.open_channel("chat") as channel:
                     yield call, channel, cpp
-            assert await cpp.exit_status() == 0, cpp.errors
+                await call.hang_up()
+                assert await cpp.exit_status() == 0, cpp.errors
+            nursery.cancel_scope.cancel()
 
 
 async def echoes(channel: DataChannel) -> None:
@@ -39,10 +61,11 @@ async def echoes(channel: DataChannel) -> None:
     assert await channel.receive() == "still there?"
 
 
-async def test_we_add_tracks() -> None:
+@either_way
+async def test_we_add_tracks(role: str) -> None:
     async with (
         open_media(video="pattern", audio="tone") as tracks,
-        in_a_call() as (call, channel, cpp),
+        in_a_call(role) as (call, channel, cpp),
     ):
         for track in tracks:
             await call.add_track(track)
@@ -57,8 +80,9 @@ async def test_it_adds_a_section() -> None:
         await echoes(channel)
 
 
-async def test_we_restart_ice() -> None:
-    async with in_a_call() as (call, channel, _):
+@either_way
+async def test_we_restart_ice(role: str) -> None:
+    async with in_a_call(role) as (call, channel, _):
         for _ in range(2):
             await call.restart()
             await echoes(channel)

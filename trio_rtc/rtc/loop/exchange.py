@@ -27,6 +27,7 @@ from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .ice_path import IcePath
+from .numbering import Numbering
 from .ownership import Owner
 from .private import can
 from .rejections import rejected, with_rejections, without_rejections
@@ -73,6 +74,7 @@ class Exchange:
         self._rollback: Rollback | None = None
         self._restart_wanted = False
         self._remote_extension: ChannelExtension | None = None
+        self._numbering = Numbering()
         self._agreed: list[MediaDescription] = []
         self._rejected: list[str] = []
 
@@ -144,7 +146,7 @@ class Exchange:
                 code="nothing_to_offer",
                 fault="local",
             )
-        return _description(await self._pc.createOffer())
+        return SessionDescription(type="offer", sdp=await self._numbering.create_offer(self._pc))
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
@@ -268,6 +270,7 @@ class Exchange:
             ) from error
         if self._remote_extension is not None:
             sctp.speed_up(self._pc, self._remote_extension.max_packet_size)
+        self._numbering.learn(parsed)
         self._agreed = parsed.media
         self._rejected = rejections
         self._sections.bundle(parsed)

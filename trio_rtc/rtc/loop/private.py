@@ -39,6 +39,7 @@ Purpose = Literal[
     "early_open",
     "streams",
     "codecs",
+    "numbering",
     "bitrate",
     "sound",
     "statistics",
@@ -137,6 +138,15 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "early_open": {DATA_CHANNEL: ("_setId", "_setReadyState")},
     # Codecs of our choice in an answer.
     "codecs": {RTP_TRANSCEIVER: ("_codecs",)},
+    # Later offers in the numbers of the first ones.
+    "numbering": {
+        RTP_TRANSCEIVER: (
+            "_RTCRtpTransceiver__mline_index",
+            "_codecs",
+            "_headerExtensions",
+            "_preferred_codecs",
+        ),
+    },
     # A limit to the bitrate of video.
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
     # Sound that is encoded and decoded on the loop.
@@ -241,6 +251,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "early_open": "a data channel takes a round trip to open",
     "streams": "a lost answer to the closing of a data channel may end the connection",
     "codecs": "only who offers can choose codecs",
+    "numbering": "peers on other stacks refuse what is added to their calls",
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "sound": "sound takes more time",
     "statistics": "there are no counts of bytes",
