@@ -203,9 +203,17 @@ class UnknownType(BadMessage):
     """It holds a message of a type that is not known here."""
 
 
+class _Typed(msgspec.Struct, frozen=True):
+    """Whatever has a type."""
+
+    type: str
+
+
 _encoder = msgspec.json.Encoder()
 _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
+#: The rest of a message that is not known is passed over without making anything of it.
+_typed: msgspec.json.Decoder[_Typed] = msgspec.json.Decoder(_Typed)
 
 _client_types: Final = {str(kind.__struct_config__.tag) for kind in get_args(FromClient)}
 _server_types: Final = {str(kind.__struct_config__.tag) for kind in get_args(FromServer)}
@@ -250,11 +258,9 @@ def _fault(text: str, types: set[str], error: Exception) -> BadMessage:
 
 def _type(text: str) -> str | None:
     try:
-        fields = msgspec.json.decode(text)
+        return _typed.decode(text).type
     except _UNREADABLE:
         return None
-    type_ = fields.get("type") if isinstance(fields, dict) else None
-    return type_ if isinstance(type_, str) else None
 
 
 def content(body: bytes) -> dict[str, Any]:

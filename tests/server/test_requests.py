@@ -205,3 +205,44 @@ def test_an_answer() -> None:
         b"Access-Control-Allow-Origin",
     ]
     assert response.encode(keep_alive=True, head_only=True) == head + b"\r\n\r\n"
+
+
+def test_empty_lines_before_a_request_are_dropped_as_they_come() -> None:
+    """Kept, each would be looked at again for each of those that follow."""
+    parser = RequestParser(ServerLimits())
+    for _ in range(1000):
+        parser.feed(b"\r\n\r")
+        assert parser.next_request() is None
+        parser.feed(b"\n")
+        assert parser.next_request() is None
+        assert parser.buffered == 0
+    parser.feed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert parser.next_request() is not None
+    parser.feed(b"\r\n" * 8192)
+    assert parser.next_request() is None
+    parser.feed(b"\r\n")
+    with pytest.raises(RequestError) as info:
+        parser.next_request()
+    assert (info.value.status, info.value.limit) == (400, "head_bytes")
+
+
+@pytest.mark.parametrize(
+    "framing", [b"0\r\n", b"0\r\nname: ", b"1;"], ids=["trailer", "value", "extension"]
+)
+def test_a_chunked_body_is_not_all_framing(framing: bytes) -> None:
+    """Whoever reads it keeps a trailer's name until its end."""
+    with pytest.raises(RequestError) as info:
+        feed_without_end(CHUNKED + framing, b"a" * 100)
+    assert (info.value.status, info.value.limit) == (400, "body_bytes")
+
+
+def feed_without_end(begin: bytes, piece: bytes) -> None:
+    parser = RequestParser(LIMITS)
+    parser.feed(begin)
+    for _ in range(1000):
+        assert parser.next_request() is None
+        parser.feed(piece)
+
+
+def test_chunks_of_one_byte_are_a_body() -> None:
+    assert one(CHUNKED + b"1\r\nX\r\n" * 50 + b"0\r\n\r\n").body == b"X" * 50

@@ -33,7 +33,9 @@ def clean_name(name: bytes) -> str:
 
 def clean_text(text: str) -> str:
     """The same for a name that is text already; surrogates that stand for no byte become ``_``."""
-    cleaned = "".join("_" if _forges(character) else character for character in text)
+    # A character more than there may be bytes is enough to know that it has to be cut.
+    shortened = text[: LONGEST_NAME + 1]
+    cleaned = "".join("_" if _forges(character) else character for character in shortened)
     encoded = cleaned.encode("utf-8", "surrogateescape")
     cut = encoded[:LONGEST_NAME]
     if len(cut) < len(encoded) and _is_utf8(encoded):
@@ -43,6 +45,8 @@ def clean_text(text: str) -> str:
 
 def is_room(text: str) -> bool:
     """Whether a room may be called so: at most 512 bytes, no commas, no control characters."""
+    if len(text) > LONGEST_NAME:
+        return False
     return clean_text(text) == text and not any("\ud800" <= one <= "\udfff" for one in text)
 
 

@@ -13,7 +13,11 @@ import httptools
 
 from .limits import ServerLimits
 
-_BEGINS_LIKE_A_REQUEST = re.compile(rb"(?:\r\n)*(?:[A-Z]|\r?\Z)")
+_BLANK_LINES = re.compile(rb"(?:\r\n)*")
+_BEGINS_LIKE_A_REQUEST = re.compile(rb"[A-Z]|\r?\Z")
+
+#: With chunks of a single byte there are five bytes of framing for each.
+_FRAMING_BYTES = 8
 
 
 class RequestError(Exception):
@@ -69,6 +73,8 @@ class RequestParser:
     def __init__(self, limits: ServerLimits):
         self._limits = limits
         self._buffer = bytearray()
+        # So much of the buffer is known to hold no end of a line.
+        self._scanned = 0
         self._message: _Message | None = None
 
     def feed(self, data: bytes) -> None:
@@ -79,6 +85,7 @@ class RequestParser:
         """What came after the last request, for whoever goes on with the connection."""
         rest = bytes(self._buffer)
         self._buffer.clear()
+        self._scanned = 0
         return rest
 
     @property
@@ -126,11 +133,13 @@ class RequestParser:
         return message.request()
 
     def _take_line(self, message: _Message) -> bytes | None:
-        # What is no HTTP at all need not wait for the end of a line that never comes. It comes
-        # before the limits, so that the answer does not depend on how the bytes were cut.
-        if message.head_bytes == 0 and not _BEGINS_LIKE_A_REQUEST.match(self._buffer):
-            raise RequestError(400, "Bad Request", "This is not an HTTP request.")
-        end = self._buffer.find(b"\n") + 1
+        if message.head_bytes == 0:
+            self._skip_blank_lines(message)
+            # What is no HTTP at all need not wait for the end of a line that never comes. It comes
+            # before the limits, so that the answer does not depend on how the bytes were cut.
+            if not _BEGINS_LIKE_A_REQUEST.match(self._buffer):
+                raise RequestError(400, "Bad Request", "This is not an HTTP request.")
+        end = self._buffer.find(b"\n", self._scanned) + 1
         size = end or len(self._buffer)
         if message.head_bytes + size > self._limits.head_bytes:
             if message.head_bytes == 0:
@@ -144,10 +153,26 @@ class RequestParser:
                 limit="head_bytes",
             )
         if not end:
+            self._scanned = size
             return None
         line = bytes(self._buffer[:end])
         del self._buffer[:end]
+        self._scanned = 0
         return line
+
+    def _skip_blank_lines(self, message: _Message) -> None:
+        """Drop the empty lines before a request (RFC 9112, section 2.2), as far as there may be.
+
+        What is dropped is not looked at again: otherwise each line would cost all of them.
+        """
+        blank = _BLANK_LINES.match(self._buffer)
+        assert blank is not None
+        del self._buffer[: blank.end()]
+        message.blank_bytes += blank.end()
+        if message.blank_bytes > self._limits.head_bytes:
+            raise RequestError(
+                400, "Bad Request", "There are only empty lines here.", limit="head_bytes"
+            )
 
 
 class _Message:
@@ -159,6 +184,8 @@ class _Message:
         self._target = b""
         self._headers: list[tuple[str, str]] = []
         self._body = bytearray()
+        self._raw_bytes = 0
+        self.blank_bytes = 0
         self.head_bytes = 0
         self.head_complete = False
         self.complete = False
@@ -191,9 +218,6 @@ class _Message:
     def feed_line(self, line: bytes) -> None:
         """Parse a line of the head."""
         first = self.head_bytes == 0
-        if first and line == b"\r\n":
-            # An empty line before a request is to be ignored (RFC 9112, section 2.2).
-            return
         self.head_bytes += len(line)
         if line.startswith(b"PRI * HTTP/2"):  # RFC 9113, section 3.4
             raise _other_version()
@@ -209,10 +233,20 @@ class _Message:
         """Add a part of the body, of at most ``wanted`` bytes."""
         if self._chunked:
             self.feed(data)
+            self._check_framing(len(data))
             return
         self._body += data
         self.wanted -= len(data)
         self.complete = self.wanted == 0
+
+    def _check_framing(self, size: int) -> None:
+        """Look whether a chunked body is more than extensions and trailers, which nobody hears."""
+        self._raw_bytes += size
+        bound = self._limits.head_bytes + _FRAMING_BYTES * len(self._body)
+        if not self.complete and self._raw_bytes - len(self._body) > bound:
+            raise RequestError(
+                400, "Bad Request", "The body is hardly more than its framing.", limit="body_bytes"
+            )
 
     def feed(self, data: bytes) -> None:
         try:
