@@ -9,6 +9,7 @@ from typing import Literal
 
 from .errors import BadIceServer
 from .rtc import (
+    MAX_FRAME_PIXELS,
     BundlePolicy,
     ConnectionStats,
     IceServer,
@@ -77,6 +78,7 @@ class CallOptions:
     silence_timeout: float = 5.0
     restart_timeout: float = 15.0
     close_timeout: float = 5.0
+    max_frame_pixels: int = MAX_FRAME_PIXELS
     trace: Callable[[CallStep], None] | None = None
 
     def __post_init__(self) -> None:

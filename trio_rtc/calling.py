@@ -15,7 +15,15 @@ from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
-from .rtc import BundlePolicy, IceServer, IceTransportPolicy, Kind, MediaTrack, as_ice_servers
+from .rtc import (
+    MAX_FRAME_PIXELS,
+    BundlePolicy,
+    IceServer,
+    IceTransportPolicy,
+    Kind,
+    MediaTrack,
+    as_ice_servers,
+)
 from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
@@ -38,6 +46,7 @@ async def open_call(
     silence_timeout: float = 5.0,
     restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
+    max_frame_pixels: int = MAX_FRAME_PIXELS,
     trace: Callable[[CallStep], None] | None = None,
 ) -> AsyncIterator[Call]:
     """Call a peer; the block begins when the call is connected, and hangs up at its end.
@@ -67,6 +76,9 @@ async def open_call(
         restart_timeout: seconds in which we then look for another way to the other side before
             the call ends as ``connection_lost``; 0 ends it at once.
         close_timeout: seconds for what is on its way when the call is hung up.
+        max_frame_pixels: width times height of the largest picture that is decoded, and a
+            quarter of what all tracks of the call may have together. What is over it is left
+            out, with a warning, and counted in `TrackStats.frames_refused`.
         trace: called with each `CallStep`, in this thread; it must not block.
 
     Raises:
@@ -92,6 +104,7 @@ async def open_call(
         silence_timeout=silence_timeout,
         restart_timeout=restart_timeout,
         close_timeout=close_timeout,
+        max_frame_pixels=max_frame_pixels,
         trace=trace,
     )
     found = signaling.find_peer(peer)
@@ -112,6 +125,7 @@ async def serve_calls(
     silence_timeout: float = 5.0,
     restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
+    max_frame_pixels: int = MAX_FRAME_PIXELS,
     trace: Callable[[CallStep], None] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
@@ -137,6 +151,7 @@ async def serve_calls(
         silence_timeout=silence_timeout,
         restart_timeout=restart_timeout,
         close_timeout=close_timeout,
+        max_frame_pixels=max_frame_pixels,
         trace=trace,
     )
     early: dict[Peer, list[IceCandidate]] = {}

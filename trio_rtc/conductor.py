@@ -133,6 +133,7 @@ class Conductor:
                 bundle_policy=options.bundle_policy if offering else "balanced",
                 silence_timeout=options.silence_timeout,
                 close_timeout=options.close_timeout,
+                max_frame_pixels=options.max_frame_pixels,
             ) as connection,
             open_background_nursery() as nursery,
         ):

@@ -113,6 +113,7 @@ class Link:
                 bundle_policy="max-bundle" if self._offering else "balanced",
                 silence_timeout=options.silence_timeout,
                 close_timeout=options.close_timeout,
+                max_frame_pixels=options.max_frame_pixels,
             ) as connection,
             open_background_nursery() as nursery,
         ):

@@ -11,7 +11,13 @@ import trio
 
 from ..errors import SignalingError
 from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
-from ..rtc import IceServer, IceTransportPolicy, as_ice_servers, ice_servers_from_environment
+from ..rtc import (
+    MAX_FRAME_PIXELS,
+    IceServer,
+    IceTransportPolicy,
+    as_ice_servers,
+    ice_servers_from_environment,
+)
 from ..tasks import open_background_nursery
 from .address import fetch_id, socket_url
 from .options import Options
@@ -37,6 +43,7 @@ async def open_peerjs(
     silence_timeout: float = 5.0,
     lost_timeout: float = 15.0,
     close_timeout: float = 5.0,
+    max_frame_pixels: int = MAX_FRAME_PIXELS,
 ) -> AsyncIterator[PeerJSPeer]:
     """Sign in to a PeerJS server, ours or PeerJS's own, and sign out at the end of the block.
 
@@ -60,6 +67,7 @@ async def open_peerjs(
             counts as disconnected.
         lost_timeout: seconds until it is given up then.
         close_timeout: seconds for what is on its way when it is closed.
+        max_frame_pixels: the largest picture that is decoded, as for `open_call`.
 
     Raises:
         SignalingError: ``bad_url``, ``bad_id``; ``server_unreachable``: nothing answers there;
@@ -76,6 +84,7 @@ async def open_peerjs(
         lost_timeout=lost_timeout,
         close_timeout=close_timeout,
         max_message_bytes=max_message_bytes,
+        max_frame_pixels=max_frame_pixels,
     )
     if id is None:
         id = await fetch_id(url, key, ssl_context)  # noqa: A001

@@ -19,3 +19,4 @@ class Options:
     lost_timeout: float
     close_timeout: float
     max_message_bytes: int
+    max_frame_pixels: int

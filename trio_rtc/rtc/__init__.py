@@ -18,6 +18,7 @@ from .media import MediaTrack as MediaTrack
 from .media import Recorder as Recorder
 from .media import open_media as open_media
 from .media import record_media as record_media
+from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
 from .peer_connection import BundlePolicy as BundlePolicy
 from .peer_connection import IceTransportPolicy as IceTransportPolicy
 from .peer_connection import PeerConnection as PeerConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Literal, TypeVar, TypeVarTuple
+from typing import Final, Literal, TypeVar, TypeVarTuple
 
 import trio
 
@@ -29,6 +29,9 @@ Ts = TypeVarTuple("Ts")
 BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
 IceTransportPolicy = Literal["all", "relay"]
 
+MAX_FRAME_PIXELS: Final = 4096 * 2304
+"""Pixels of the largest picture that is decoded, unless a program wants another limit."""
+
 
 @asynccontextmanager
 async def open_peer_connection(
@@ -38,6 +41,7 @@ async def open_peer_connection(
     bundle_policy: BundlePolicy = "balanced",
     silence_timeout: float = 5.0,
     close_timeout: float = 5.0,
+    max_frame_pixels: int = MAX_FRAME_PIXELS,
 ) -> AsyncIterator[PeerConnection]:
     """Open a connection, which is closed at the end of the block.
 
@@ -49,6 +53,9 @@ async def open_peer_connection(
         silence_timeout: seconds after which a connection counts as disconnected when nothing
             at all comes from the other side, not even answers to checks.
         close_timeout: seconds until closing is given up.
+        max_frame_pixels: width times height of the largest picture that is decoded, and a
+            quarter of what all tracks of the connection may have together. What is over it is
+            left out, with a warning, and counted in `TrackStats.frames_refused`.
 
     Raises:
         BadIceServer: one of the servers is none.
@@ -56,7 +63,9 @@ async def open_peer_connection(
     servers = as_ice_servers(ice_servers)
     async with open_bridge() as bridge:
         connection = PeerConnection(bridge, close_timeout)
-        await connection._open(servers, ice_transport_policy, bundle_policy, silence_timeout)
+        await connection._open(
+            servers, ice_transport_policy, bundle_policy, silence_timeout, max_frame_pixels
+        )
         try:
             yield connection
         finally:
@@ -87,6 +96,7 @@ class PeerConnection(trio.abc.AsyncResource):
         ice_transport_policy: str,
         bundle_policy: str,
         silence_timeout: float,
+        max_frame_pixels: int,
     ) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(
@@ -96,6 +106,7 @@ class PeerConnection(trio.abc.AsyncResource):
                 ice_transport_policy,
                 bundle_policy,
                 silence_timeout,
+                max_frame_pixels,
             )
 
         # It holds nothing until it has a description: there is nothing to undo.

@@ -67,6 +67,8 @@ class TrackStats:
         bytes: of their payloads.
         packets_lost: how many did not arrive, as far as the receiving side has told.
         jitter: of the arrival times, in units of the RTP clock; None for what we send.
+        frames_refused: pictures that came and were not decoded: over the limit of
+            ``max_frame_pixels``, or more than can be decoded.
     """
 
     kind: Literal["audio", "video"]
@@ -76,6 +78,7 @@ class TrackStats:
     bytes: int
     packets_lost: int
     jitter: int | None
+    frames_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

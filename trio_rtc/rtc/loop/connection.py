@@ -30,6 +30,7 @@ from .exchange import Exchange
 from .liveness import Liveness
 from .media import Source
 from .ownership import Owner
+from .picture_limit import PictureLimit
 from .private import can
 from .sections import Sections, has_media
 from .sound import decode_here
@@ -71,6 +72,7 @@ class LoopConnection:
         ice_transport_policy: str,
         bundle_policy: str,
         silence_timeout: float,
+        max_frame_pixels: int,
     ):
         self._sink = sink
         self._post = post
@@ -106,7 +108,8 @@ class LoopConnection:
             on_descriptions=self._tell_descriptions,
             on_states=self._tell_states,
         )
-        self._statistics = Statistics(self._pc)
+        self._picture_limit = PictureLimit(max_frame_pixels)
+        self._statistics = Statistics(self._pc, self._picture_limit)
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
         self._listening = False
         self._closing: asyncio.Task[None] | None = None
@@ -184,6 +187,8 @@ class LoopConnection:
         for receiver in self._pc.getReceivers():
             if receiver.track is track and track.kind == "audio":
                 decode_here(receiver)
+            elif receiver.track is track:
+                self._picture_limit.watch(receiver)
         source = Source(track)
         source.start()
         self._sources.append(source)

@@ -42,6 +42,7 @@ Purpose = Literal[
     "numbering",
     "bitrate",
     "sound",
+    "picture_limit",
     "statistics",
     "sctp",
     "path_mtu",
@@ -158,6 +159,10 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         ),
         RTP_RECEIVER: ("_RTCRtpReceiver__decoder_queue", "_track"),
     },
+    # A look at pictures before they are decoded.
+    "picture_limit": {
+        RTP_RECEIVER: ("_RTCRtpReceiver__decoder_error", "_RTCRtpReceiver__decoder_queue"),
+    },
     # Streams that are used again.
     "streams": {
         DATA_CHANNEL: ("_setId",),
@@ -254,6 +259,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "numbering": "peers on other stacks refuse what is added to their calls",
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "sound": "sound takes more time",
+    "picture_limit": "pictures of any size are decoded",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
     "path_mtu": "packets of data channels have 1189 bytes at most",

@@ -12,6 +12,7 @@ from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RT
 from ..statistics import CandidateStats, CandidateType, TrackStats
 from . import sctp
 from .ice_path import IcePath
+from .picture_limit import PictureLimit
 from .private import can
 
 
@@ -33,8 +34,9 @@ class TransportStats:
 class Statistics:
     """Collects them for a connection, and counts what aiortc 1.16 does not."""
 
-    def __init__(self, connection: RTCPeerConnection):
+    def __init__(self, connection: RTCPeerConnection, picture_limit: PictureLimit):
         self._pc = connection
+        self._picture_limit = picture_limit
         self._received_bytes: dict[RTCRtpReceiver, int] = {}
 
     def count_bytes(self) -> None:
@@ -102,6 +104,7 @@ class Statistics:
                 bytes=self._received_bytes.get(receiver, 0),
                 packets_lost=report.packetsLost,
                 jitter=report.jitter,
+                frames_refused=self._picture_limit.refused(receiver),
             )
             for report in (await receiver.getStats()).values()
             if isinstance(report, RTCInboundRtpStreamStats) and receiver.track is not None
