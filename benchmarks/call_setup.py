@@ -26,11 +26,11 @@ from pathlib import Path
 
 import aiortc
 import trio
-from aioice.ice import get_host_addresses
 
 from trio_rtc import Peer, Signaling, open_call, serve_calls
 from trio_rtc.rtc import IceServer, IceTransportPolicy
 from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.loop.host_addresses import host_addresses
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.turns = arguments.rounds = 1
-    address = get_host_addresses(use_ipv4=True, use_ipv6=False)[0]
+    address = next(address for address in host_addresses() if ":" not in address)
     with contextlib.ExitStack() as stack:
         silent = stack.enter_context(silent_server(address))
         turn = stack.enter_context(coturn(address))

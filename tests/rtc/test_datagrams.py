@@ -18,6 +18,7 @@ from trio_rtc.rtc import PeerConnection
 from trio_rtc.rtc.loop import datagrams, private
 from trio_rtc.rtc.loop.checks import Checks
 from trio_rtc.rtc.loop.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
+from trio_rtc.rtc.loop.host_addresses import gather_from
 
 from .lacking import lacking
 from .pairs import open_channels, open_pair
@@ -37,6 +38,7 @@ def sender() -> Iterator[socket.socket]:
 async def open_agent() -> tuple[aioice.Connection, StunProtocol]:
     """An agent, and that one of its sockets which is on IPv4."""
     agent = aioice.Connection(ice_controlling=False)
+    gather_from(agent)
     await agent.gather_candidates()
     (protocol, *_) = (
         protocol for protocol in agent._protocols if "." in protocol.local_candidate.host

@@ -7,20 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from aioice.ice import get_host_addresses
-
 from trio_rtc.rtc import IceServer
+from trio_rtc.rtc.loop.host_addresses import host_addresses
 
 from ..coturn import coturn
 
 
 def host_address() -> str:
-    """An address of this machine that ICE uses."""
-    addresses = get_host_addresses(use_ipv4=True, use_ipv6=False)
-    if not addresses:
-        pytest.skip("this machine has no network interface but loopback")
-    return addresses[0]
+    """An IPv4 address of this machine that ICE uses."""
+    return next(address for address in host_addresses() if ":" not in address)
 
 
 @dataclass(frozen=True)
@@ -42,5 +37,7 @@ async def turn_server(folder: Path) -> AsyncIterator[TurnServer]:
     """coturn for the user ``alice`` with the password ``secret``, on such an address."""
     address = host_address()
     users = ["--lt-cred-mech", "--user", "alice:secret", "--realm", "test"]
+    if address.startswith("127."):
+        users.append("--allow-loopback-peers")
     async with coturn(folder, *users, address=address) as port:
         yield TurnServer(address, port)

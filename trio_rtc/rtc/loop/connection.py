@@ -22,7 +22,7 @@ from ...errors import CallError
 from ...messages import DescriptionType, IceCandidate, SessionDescription
 from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
-from . import dtls, sctp
+from . import dtls, host_addresses, sctp
 from .candidates import LocalCandidates
 from .certificate import take_rsa
 from .channel import ChannelParameters, LoopChannel
@@ -86,6 +86,7 @@ class LoopConnection:
         self._pc = RTCPeerConnection(configuration)
         take_rsa(self._pc)
         dtls.install(self._pc)
+        host_addresses.install(self._pc)
         sctp.install(self._pc, on_left=self._tell_states)
         self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
         self._channels: list[LoopChannel] = []

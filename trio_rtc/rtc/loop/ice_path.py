@@ -20,6 +20,7 @@ from aiortc.rtcicetransport import candidate_to_aioice
 
 from .checks import Checks
 from .datagrams import quicken
+from .host_addresses import gather_from
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -182,6 +183,7 @@ class IcePath:
             ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
         )
         agent._queue = self._packets  # type: ignore[assignment]
+        gather_from(agent)
         self._checks = Checks(agent)
         self._next = agent
         # Our descriptions, and candidates, are about this one from here on.

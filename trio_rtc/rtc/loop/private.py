@@ -32,6 +32,7 @@ from OpenSSL import SSL, _util
 logger = logging.getLogger("trio_rtc.rtc")
 
 Purpose = Literal[
+    "host_addresses",
     "trickle",
     "path",
     "datagrams",
@@ -69,6 +70,12 @@ OPENSSL_CONNECTION: Final = "OpenSSL.SSL.Connection"
 OPENSSL_LIBRARY: Final = "OpenSSL._util.lib"
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
+    # Host addresses of our choice.
+    "host_addresses": {
+        CONNECTION: ("_transport_policy", "get_component_candidates"),
+        GATHERER: ("_connection",),
+        PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
+    },
     # Candidates that are found during a call.
     "trickle": {
         CONNECTION: (
@@ -249,6 +256,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
 
 
 WITHOUT: Final[dict[Purpose, str]] = {
+    "host_addresses": "a machine without a network cannot call itself",
     "trickle": "candidates are gathered before a call instead of during it",
     "path": "a connection that is lost is neither noticed soon nor restored",
     "datagrams": "packets are received one at a time, and from strangers",
