@@ -146,6 +146,34 @@ def test_of_two_crossing_offers_the_impolite_one_stands() -> None:
     assert impolite.receive(ANSWER) == todo.Accept(ANSWER)
 
 
+@pytest.mark.parametrize("polite", [False, True])
+def test_an_offer_that_knows_of_no_calls_stands(polite: bool) -> None:
+    first = caller(polite)
+    assert first.receive(candidate()) == todo.Keep()
+    assert first.receive(CLASSIC_OFFER) == todo.Yield(CLASSIC_OFFER)
+    assert first.applied(CLASSIC_OFFER) == [candidate()]
+    standing = connected_caller(CLASSIC_ANSWER, polite=polite)
+    for _ in range(2):
+        standing.wish()
+        standing.offered()
+        assert standing.receive(CLASSIC_OFFER) == todo.TakeBack(CLASSIC_OFFER)
+        standing.completed(needs_offer=True)
+        assert standing.may_offer
+
+
+def test_who_takes_back_an_offer_once_is_the_polite_one() -> None:
+    negotiation = connected_caller(CLASSIC_ANSWER)
+    negotiation.wish()
+    negotiation.offered()
+    assert negotiation.receive(CLASSIC_OFFER) == todo.TakeBack(CLASSIC_OFFER)
+    negotiation.completed(needs_offer=True)
+    # Both have given way.
+    assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)
+    negotiation.offered()
+    assert isinstance(negotiation.receive(CLASSIC_OFFER), todo.Drop)
+    assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
+
+
 def test_an_answer_that_nobody_asked_for_is_dropped() -> None:
     for negotiation in (Negotiation(polite=True), connected_callee(), connected_caller()):
         assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)

@@ -95,8 +95,10 @@ class Negotiation:
     """The offer/answer exchange of one call (RFC 3264, RFC 9429) and its candidates (RFC 8838).
 
     Args:
-        polite: whether our offer gives way when both sides offer at once. Exactly one of the
-            two peers is polite.
+        polite: whether our offer gives way when both sides offer at once, as exactly one of two
+            peers of ours does. To an offer without the id of a call, which no peer of ours makes,
+            ours gives way: many other stacks know no rollback. It stands once the other side has
+            shown that it takes back its own.
         call: the id for a call of ours, which tells it from those before it. A call that we
             answer has the id of its offer.
     """
@@ -107,6 +109,8 @@ class Negotiation:
         self._state = _State.NEW
         self._established = False
         self._remote_has_ids = False
+        self._has_taken_back = False
+        self._remote_takes_back = False
         self._generations: frozenset[str] = frozenset()
         self._early: list[IceCandidate] = []
         # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
@@ -224,7 +228,7 @@ class Negotiation:
             # Before any description nobody can tell whose it is; its offer will.
             return self._keep(candidate)
         if self._is_stale(candidate.call):
-            if self._state is _State.OFFERED and self._polite:
+            if self._state is _State.OFFERED and self._gives_way_to(candidate.call):
                 # Theirs, if their offer, which crosses ours, is still to come.
                 return self._keep(candidate)
             return Drop("a candidate of another call")
@@ -246,13 +250,17 @@ class Negotiation:
         if self._state is not _State.OFFERED:
             self._take_up(offer)
             return Answer(offer)
-        if not self._polite:
+        if not self._gives_way_to(offer.call):
             return Drop("an offer that crosses ours, which stands")
         self._take_up(offer)
         if not self._established:
             return Yield(offer)
+        self._has_taken_back = True
         self._offered = self._met
         return TakeBack(offer)
+
+    def _gives_way_to(self, call: str | None) -> bool:
+        return self._polite if call is not None else not self._remote_takes_back
 
     def _take_up(self, offer: SessionDescription) -> None:
         self._set_remote_call(offer.call)
@@ -260,6 +268,8 @@ class Negotiation:
 
     def _receive_answer(self, answer: SessionDescription) -> Action:
         if self._state is not _State.OFFERED:
+            # To one that we have taken back, instead of its own: of the two it is to be the polite.
+            self._remote_takes_back |= self._has_taken_back and answer.call is None
             return Drop("an answer that nobody asked for")
         if self._is_stale(answer.call):
             return Drop("the answer to another call")

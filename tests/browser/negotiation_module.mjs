@@ -13,12 +13,13 @@ class Connection extends EventTarget {
   told = [];
 
   async setLocalDescription() {
-    this.signalingState = "have-local-offer";
+    const answers = this.signalingState === "have-remote-offer";
+    this.signalingState = answers ? "stable" : "have-local-offer";
   }
 
   async setRemoteDescription(description) {
     this.remoteDescription = description;
-    this.signalingState = "stable";
+    this.signalingState = description.type === "offer" ? "have-remote-offer" : "stable";
     this.told.push(description.type);
   }
 
@@ -28,8 +29,14 @@ class Connection extends EventTarget {
 }
 
 const pc = new Connection();
-const host = { send() {}, complain: (error) => pc.told.push(`${error}`) };
-const negotiation = new Negotiation(pc, { polite: true, call: null, host });
+const host = {
+  send() {},
+  complain: (error) => pc.told.push(`${error}`),
+  describing: async () => {},
+};
+const polite = process.argv[3] !== "impolite";
+const negotiation = new Negotiation(pc, { polite, call: polite ? null : "ours", host });
+pc.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate: null }));
 for (const message of JSON.parse(process.argv[2])) {
   if (message === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
   else negotiation.receive(message);

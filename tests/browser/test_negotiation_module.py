@@ -26,12 +26,19 @@ def candidate(name: str, ufrag: str | None) -> dict[str, Any]:
     return {"candidate": text, "sdpMid": "0", "usernameFragment": ufrag}
 
 
-def told(*messages: object) -> list[str]:
+def offer(ufrag: str, call: str | None = None) -> dict[str, Any]:
+    return {"type": "offer", "sdp": f"v=0\r\na=ice-ufrag:{ufrag}\r\n", "call": call}
+
+
+def told(*messages: object, polite: bool = True) -> list[str]:
     """What a connection is told when these come."""
     assert NODE is not None
     script = Path(__file__).with_name("negotiation_module.mjs")
     done = subprocess.run(
-        [NODE, str(script), json.dumps(messages)], capture_output=True, text=True, timeout=30
+        [NODE, str(script), json.dumps(messages), "polite" if polite else "impolite"],
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.stderr == ""
     printed: list[str] = json.loads(done.stdout)
@@ -81,3 +88,13 @@ def test_one_that_is_written_as_in_a_description() -> None:
         "candidate:1 null",
         "candidate:2 null",
     ]
+
+
+def test_an_offer_that_knows_of_no_calls_stands() -> None:
+    assert told("offer", offer("one", "theirs"), polite=False) == []
+    assert told("offer", offer("one"), polite=False) == ["offer"]
+
+
+def test_who_takes_back_an_offer_once_is_the_polite_one() -> None:
+    crossing = "offer", offer("one"), answer("two"), "offer", offer("three"), answer("four")
+    assert told(*crossing, polite=False) == ["offer", "answer"]

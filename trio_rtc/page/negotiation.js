@@ -21,6 +21,8 @@ export class Negotiation {
   #work = Promise.resolve();
   #answerTimer = 0;
   #toldEnd = "";
+  #hasTakenBack = false;
+  #remoteTakesBack = false;
   /** The id of the call that messages carry; null if the other side knows of none. */
   call;
   remoteHasIds = false;
@@ -82,7 +84,8 @@ export class Negotiation {
   async #answer(offer) {
     const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
     // Theirs crosses ours, which stands.
-    if (collision && !this.#polite) return;
+    if (collision && !this.#givesWayTo(offer)) return;
+    this.#hasTakenBack ||= collision;
     // Chromium 156 never finds a candidate if our offer is undone before it has found the first.
     if (collision) await Promise.race([this.#gathers, sleep(FIRST_CANDIDATE_MS)]);
     if (this.#pc.signalingState === "closed") return;
@@ -98,8 +101,17 @@ export class Negotiation {
     this.established = true;
   }
 
+  /** Many other stacks know no rollback, nor ids of calls. Some do, and then show it. */
+  #givesWayTo(offer) {
+    return offer.call == null ? !this.#remoteTakesBack : this.#polite;
+  }
+
   async #accept(answer) {
-    if (this.#pc.signalingState !== "have-local-offer") return;
+    if (this.#pc.signalingState !== "have-local-offer") {
+      // To an offer that we have taken back, instead of its own.
+      if (answer.call == null) this.#remoteTakesBack ||= this.#hasTakenBack;
+      return;
+    }
     if (answer.call != null && answer.call !== this.call) return;
     this.#setRemoteCall(answer.call);
     clearTimeout(this.#answerTimer);
