@@ -75,11 +75,6 @@ class LargePackets(RTCSctpTransport):
         else:
             await super()._receive_chunk(chunk)
 
-    def _t3_expired(self) -> None:
-        super()._t3_expired()
-        # What is lost for so long may be too large.
-        self._begin_anew()
-
     def _begin_anew(self) -> None:
         self._path_mtu.forget()
         self._probe()

@@ -21,6 +21,7 @@ from aiortc.rtcsctptransport import (
     DataChunk,
     ForwardTsnChunk,
     InboundStream,
+    InitChunk,
     SackChunk,
     ShutdownChunk,
     serialize_packet,
@@ -28,9 +29,10 @@ from aiortc.rtcsctptransport import (
 from aiortc.utils import uint32_gt
 
 from .eager import start_eagerly
-from .large_packets import Bundle, LargePackets
+from .large_packets import Bundle
 from .path_mtu import BASE
 from .private import can
+from .retransmission import Retransmission
 from .timer import Timer
 
 SACK_SECONDS: Final = 0.02
@@ -50,6 +52,10 @@ FLIGHT: Final = 128 * 1024
 
 FASTEST: Final = 32_000_000
 """Bytes per second, as many as Python can send: what is on its way need not be more than this."""
+
+PROMPT: Final = 256
+"""Packets after a loss that are acknowledged one by one: where some are lost, the sender's window
+has room for a few, and each acknowledgement that waits holds it up (RFC 9260, section 6.2)."""
 
 _IMMEDIATE = 0x08
 """The sender wants to hear of this DATA chunk at once (RFC 9260, section 3.3.1)."""
@@ -106,7 +112,7 @@ def mtu(transport: RTCSctpTransport) -> int:
     return transport._path_mtu.largest if isinstance(transport, SctpTransport) else BASE
 
 
-class SctpTransport(LargePackets):
+class SctpTransport(Retransmission):
     """A transport of aiortc's that does the usual things quickly, and the others as aiortc does."""
 
     _on_left: Callable[[], None]
@@ -116,13 +122,12 @@ class SctpTransport(LargePackets):
         self._left = False
         self._ended_in_order = False
         loop = asyncio.get_running_loop()
-        self._t3 = Timer(loop, self._t3_expired)
         self._sack_timer = Timer(loop, self._sack_due)
         self._sends_eagerly = False
         self._burst = BURST
         self._unacknowledged = 0
         self._sack_at_once = True
-        self._had_gaps = False
+        self._prompt = 0
         self._may_retransmit = False
         self._before_sack = (self._cwnd, self._flight_size)
         self._flight_limit = FLIGHT
@@ -132,7 +137,6 @@ class SctpTransport(LargePackets):
         super()._set_state(state)
         if state is self.State.CLOSED:
             self._unacknowledged = 0
-            self._t3.close()
             self._sack_timer.close()
 
     # Sending. aiortc walks all that is on its way at each transmission, to look for what was lost.
@@ -173,19 +177,6 @@ class SctpTransport(LargePackets):
         # Of the shortest, so that what waits in queues on the way does not count.
         self._shortest_trip = min(self._shortest_trip, R)
         self._flight_limit = max(FLIGHT, round(self._shortest_trip * FASTEST))
-
-    # The retransmission timer is restarted by each acknowledgement, and hardly ever expires.
-
-    def _t3_start(self) -> None:
-        self._t3_restart()
-
-    def _t3_restart(self) -> None:
-        self._t3.start(self._rto)
-        self._t3_handle: Any = self._t3
-
-    def _t3_cancel(self) -> None:
-        self._t3.cancel()
-        self._t3_handle = None
 
     def _t3_expired(self) -> None:
         self._may_retransmit = True
@@ -256,8 +247,8 @@ class SctpTransport(LargePackets):
     # 20 ms; what is not as usual at once (RFC 9260, section 6.2). aiortc acknowledges each.
 
     async def _send_sack(self) -> None:
-        has_gaps = bool(self._sack_misordered)
-        if not (self._sack_at_once or has_gaps or self._had_gaps or self._sack_duplicates):
+        self._prompt = PROMPT if self._sack_misordered else max(0, self._prompt - 1)
+        if not (self._sack_at_once or self._prompt or self._sack_duplicates):
             self._sack_needed = False
             self._unacknowledged += 1
             if self._unacknowledged == 1:
@@ -267,7 +258,6 @@ class SctpTransport(LargePackets):
                 asyncio.get_running_loop().call_soon(self._sack_due)
             if self._unacknowledged < self._burst:
                 return
-        self._had_gaps = has_gaps
         self._forget_sack()
         await super()._send_sack()
 
@@ -298,11 +288,11 @@ class SctpTransport(LargePackets):
             sack.cumulative_tsn = self._last_received_tsn
             sack.advertised_rwnd = max(0, self._advertised_rwnd)
             chunk = Bundle(sack, chunk)
+        # Also where it is sent again, and the other side's tag is known (section 8.5.1, A).
+        tag = 0 if isinstance(chunk, InitChunk) else self._remote_verification_tag
         assert self._remote_port is not None
         await self.transport._send_data(
-            serialize_packet(
-                self._local_port, self._remote_port, self._remote_verification_tag, chunk
-            )
+            serialize_packet(self._local_port, self._remote_port, tag, chunk)
         )
 
 
