@@ -10,6 +10,7 @@ from typing import Literal
 from .errors import BadIceServer
 from .rtc import (
     MAX_FRAME_PIXELS,
+    MAX_UNREAD_BYTES,
     BundlePolicy,
     ConnectionStats,
     IceServer,
@@ -79,6 +80,7 @@ class CallOptions:
     restart_timeout: float = 15.0
     close_timeout: float = 5.0
     max_frame_pixels: int = MAX_FRAME_PIXELS
+    max_unread_bytes: int = MAX_UNREAD_BYTES
     trace: Callable[[CallStep], None] | None = None
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from .messages import BYE, IceCandidate, Message, SessionDescription, decode
 from .negotiation import EARLY_LIMIT
 from .rtc import (
     MAX_FRAME_PIXELS,
+    MAX_UNREAD_BYTES,
     BundlePolicy,
     IceServer,
     IceTransportPolicy,
@@ -47,6 +48,7 @@ async def open_call(
     restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
+    max_unread_bytes: int = MAX_UNREAD_BYTES,
     trace: Callable[[CallStep], None] | None = None,
 ) -> AsyncIterator[Call]:
     """Call a peer; the block begins when the call is connected, and hangs up at its end.
@@ -79,6 +81,8 @@ async def open_call(
         max_frame_pixels: width times height of the largest picture that is decoded, and a
             quarter of what all tracks of the call may have together. What is over it is left
             out, with a warning, and counted in `TrackStats.frames_refused`.
+        max_unread_bytes: what the other side may have sent on all data channels together before
+            it is read; a channel that brings more is closed.
         trace: called with each `CallStep`, in this thread; it must not block.
 
     Raises:
@@ -105,6 +109,7 @@ async def open_call(
         restart_timeout=restart_timeout,
         close_timeout=close_timeout,
         max_frame_pixels=max_frame_pixels,
+        max_unread_bytes=max_unread_bytes,
         trace=trace,
     )
     found = signaling.find_peer(peer)
@@ -126,6 +131,7 @@ async def serve_calls(
     restart_timeout: float = 15.0,
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
+    max_unread_bytes: int = MAX_UNREAD_BYTES,
     trace: Callable[[CallStep], None] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
@@ -152,6 +158,7 @@ async def serve_calls(
         restart_timeout=restart_timeout,
         close_timeout=close_timeout,
         max_frame_pixels=max_frame_pixels,
+        max_unread_bytes=max_unread_bytes,
         trace=trace,
     )
     early: dict[Peer, list[IceCandidate]] = {}

@@ -134,6 +134,7 @@ class Conductor:
                 silence_timeout=options.silence_timeout,
                 close_timeout=options.close_timeout,
                 max_frame_pixels=options.max_frame_pixels,
+                max_unread_bytes=options.max_unread_bytes,
             ) as connection,
             open_background_nursery() as nursery,
         ):

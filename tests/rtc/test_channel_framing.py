@@ -24,7 +24,6 @@ from trio_rtc.rtc.framing import (
     ABANDON,
     ABANDON_FRAME,
     CREDIT,
-    FRAME_COST,
     PART_SIZE,
     FramingError,
     Split,
@@ -32,7 +31,7 @@ from trio_rtc.rtc.framing import (
     cost,
 )
 from trio_rtc.rtc.framing import PART_HEADER as PART
-from trio_rtc.rtc.joining import Joined, Joiner
+from trio_rtc.rtc.joining import MAX_PARTIALS, PARTIAL_COST, Joined, Joiner
 
 MESSAGES = st.one_of(
     st.text(max_size=50),
@@ -209,7 +208,7 @@ def test_any_bytes(frame: bytes) -> None:
         link.deliver(frame)
     except FramingError:
         pass
-    assert link.joiner.kept <= len(frame) * 2 + 2 * FRAME_COST
+    assert link.joiner.kept <= 2 * (PARTIAL_COST + cost(len(frame)))
 
 
 @pytest.mark.parametrize(
@@ -251,20 +250,13 @@ def test_credit_that_comes_late() -> None:
     assert credit.used == 20
 
 
-def test_a_message_over_the_limit_is_refused_once() -> None:
+def test_a_message_over_the_limit_is_an_error_in_its_place() -> None:
     link = Link()
-    size = MAX_MESSAGE_SIZE + 1
-    for offset in range(0, 3 * WINDOW, PART_SIZE):
-        link.credit.take(cost(PART_SIZE))
-        link.deliver(PART.pack(3, 1, size, offset) + bytes(PART_SIZE))
+    joined = link.joiner.take(PART.pack(3, 1, MAX_MESSAGE_SIZE + 1, 0) + b"x")
+    assert joined is not None
+    assert isinstance(joined.message, MessageTooLarge)
+    assert joined.message.fault == "remote"
     assert link.joiner.kept == 0
-    for frame in link.frames("next"):
-        link.deliver(frame)
-    link.read_all()
-    refused, after = link.read
-    assert isinstance(refused, MessageTooLarge)
-    assert refused.fault == "remote"
-    assert after == "next"
 
 
 def test_many_messages_that_never_end() -> None:
@@ -277,6 +269,86 @@ def test_many_messages_that_never_end() -> None:
     for id_ in range(1200):
         lossy.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + bytes(PART_SIZE))
     assert lossy.joiner.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
+
+
+def test_many_tiny_messages_that_never_end() -> None:
+    link = Link(ordered=False)
+    for id_ in range(MAX_PARTIALS):
+        link.credit.take(cost(1))
+        link.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + b"x")
+    assert link.joiner.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
+    link.credit.take(cost(1))
+    with pytest.raises(FramingError, match="not complete"):
+        link.deliver(PART.pack(3, MAX_PARTIALS, MAX_MESSAGE_SIZE, 0) + b"x")
+    lossy = Link(ordered=False, reliable=False)
+    for id_ in range(1000):
+        lossy.deliver(PART.pack(3, id_, 2, 0) + b"x")
+    assert lossy.joiner.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
+    # The newest are kept.
+    for id_ in (0, 999):
+        lossy.deliver(PART.pack(3, id_, 2, 1) + b"y")
+    lossy.read_all()
+    assert lossy.read == [b"xy"]
+
+
+def test_each_part_costs_something() -> None:
+    link = Link(ordered=False, reliable=False)
+    for offset in range(10):
+        link.deliver(PART.pack(3, 1, 1000, 2 * offset) + b"x")
+    assert link.joiner.kept == PARTIAL_COST + 10 * cost(1)
+    link.deliver(ABANDON_FRAME.pack(ABANDON, 1, 10))
+    assert link.joiner.kept == 0
+
+
+def test_a_message_is_given_up_before_its_parts_have_come() -> None:
+    link = Link(ordered=False)
+    *parts, end = link.frames(bytes(4 * PART_SIZE), 3)
+    assert len(parts) == 3
+    link.deliver(parts[0])
+    link.deliver(end)
+    assert link.joiner.kept == 0
+    assert len(link.joiner._abandoned) == 1
+    for part in parts[1:]:
+        link.deliver(part)
+    assert not link.joiner._abandoned
+    link.settle()
+    assert link.credit.used == 0
+
+
+def test_the_largest_message_beside_a_full_window() -> None:
+    limit = 4 * WINDOW
+    debt = Debt()
+    joiner = Joiner(ordered=False, debt=debt, limit=limit)
+    for offset in range(0, limit - PART_SIZE, PART_SIZE):
+        assert joiner.take(PART.pack(3, 1, limit, offset) + bytes(PART_SIZE)) is None
+        joiner.advance()
+        debt.due()
+    for id_ in range(2, 2 + WINDOW * 3 // 4 // cost(PART_SIZE) - 1):
+        # As much as there is credit for, a quarter of which may not be told yet.
+        assert joiner.take(PART.pack(3, id_, limit // 8, 0) + bytes(PART_SIZE)) is None
+    last = joiner.take(PART.pack(3, 1, limit, limit - PART_SIZE) + bytes(PART_SIZE))
+    assert last is not None
+    assert last.message == bytes(limit)
+
+
+def test_a_whole_message_in_order_ends_what_was_lost_before() -> None:
+    link = Link(reliable=False)
+    link.deliver(link.frames(bytes(2 * PART_SIZE))[0])
+    assert link.joiner.kept
+    link.deliver(b"\x01next")
+    assert link.joiner.kept == 0
+
+
+def test_each_message_has_an_id_of_its_own() -> None:
+    splitter = Splitter()
+    data = bytes(2 * PART_SIZE)
+    ids = {splitter.split(data, is_text=False).id for _ in range(1000)}
+    assert len(ids) == 1000
+    splitter._next_id = 2**32 - 2
+    last, first = (splitter.split(data, is_text=False) for _ in range(2))
+    assert (last.id, first.id) == (2**32 - 1, 0)
+    for split in (last, first):
+        assert len(split.next_frame()) == PART.size + PART_SIZE
 
 
 def test_too_many_that_are_given_up() -> None:

@@ -13,6 +13,7 @@ from ..errors import SignalingError
 from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
 from ..rtc import (
     MAX_FRAME_PIXELS,
+    MAX_UNREAD_BYTES,
     IceServer,
     IceTransportPolicy,
     as_ice_servers,
@@ -44,6 +45,7 @@ async def open_peerjs(
     lost_timeout: float = 15.0,
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
+    max_unread_bytes: int = MAX_UNREAD_BYTES,
 ) -> AsyncIterator[PeerJSPeer]:
     """Sign in to a PeerJS server, ours or PeerJS's own, and sign out at the end of the block.
 
@@ -68,6 +70,7 @@ async def open_peerjs(
         lost_timeout: seconds until it is given up then.
         close_timeout: seconds for what is on its way when it is closed.
         max_frame_pixels: the largest picture that is decoded, as for `open_call`.
+        max_unread_bytes: what a connection keeps for its reader, as for `open_call`.
 
     Raises:
         SignalingError: ``bad_url``, ``bad_id``; ``server_unreachable``: nothing answers there;
@@ -85,6 +88,7 @@ async def open_peerjs(
         close_timeout=close_timeout,
         max_message_bytes=max_message_bytes,
         max_frame_pixels=max_frame_pixels,
+        max_unread_bytes=max_unread_bytes,
     )
     if id is None:
         id = await fetch_id(url, key, ssl_context)  # noqa: A001

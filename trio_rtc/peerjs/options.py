@@ -20,3 +20,4 @@ class Options:
     close_timeout: float
     max_message_bytes: int
     max_frame_pixels: int
+    max_unread_bytes: int

@@ -1,5 +1,6 @@
 """aiortc behind a Trio face. It does not know how messages travel between peers."""
 
+from .channel_budget import MAX_UNREAD_BYTES as MAX_UNREAD_BYTES
 from .channel_stream import ChannelStream as ChannelStream
 from .data_channel import DataChannel as DataChannel
 from .events import ConnectionState as ConnectionState

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Final
 
 from ..errors import MessageTooLarge
+from .channel_budget import ChannelBudget, LimitExceeded
 from .channel_extension import WINDOW
 from .credit import Debt
 from .framing import FramingError, cost
@@ -14,9 +15,11 @@ from .joining import Joined, Joiner, too_large
 UNREAD_LIMIT: Final = 64 * 1024 * 1024
 """Bytes unread of a peer that knows no credit; a channel that needs more is closed."""
 
+MESSAGE_COST: Final = 128
+"""Bytes that Python needs to keep a message, beside its own."""
 
-class ReaderTooSlow(Exception):
-    """A peer that cannot be held up has sent more than is kept."""
+ERROR_COST: Final = 1024
+"""Bytes that it needs for the error in the place of one."""
 
 
 class Inbox:
@@ -30,37 +33,57 @@ class Inbox:
         ordered: whether messages arrive in order.
         reliable: whether they all arrive.
         max_message_size: bytes that we have said we take in one message, if it is not framed.
+        budget: what all channels of the connection may keep.
 
     Attributes:
         unread_bytes: of the messages that wait.
         dropped: how many have given way.
     """
 
-    def __init__(self, *, framed: bool, ordered: bool, reliable: bool, max_message_size: int):
+    def __init__(
+        self,
+        *,
+        framed: bool,
+        ordered: bool,
+        reliable: bool,
+        max_message_size: int,
+        budget: ChannelBudget,
+    ):
         self._reliable = reliable
         self._max_message_size = max_message_size
         self._debt = Debt() if framed and reliable else None
         self._joiner = Joiner(ordered=ordered, debt=self._debt) if framed else None
         self._queue: deque[Joined] = deque()
+        self._budget = budget
+        self._waiting = self._counted = 0
         self.unread_bytes = 0
         self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._queue)
 
+    def __del__(self) -> None:
+        # Of a channel that has ended, and that nobody has read to its end.
+        self._budget.used -= self._counted
+
     def put(self, message: str | bytes) -> Joined | None:
         """Take what has come; return the message that is complete with it.
 
         Raises:
             FramingError: it is not what a peer of ours sends.
-            ReaderTooSlow: it is too much.
+            LimitExceeded: it is too much.
         """
         joined = self._join(message)
         if joined is not None:
             self._queue.append(joined)
+            self._waiting += _kept(joined)
             self.unread_bytes += joined.size
             self._bound()
         self._advance()
+        self._count()
+        if joined is not None and isinstance(joined.message, MessageTooLarge):
+            self._refuse(joined.message)
+        self._budget.check()
         return joined
 
     def get(self) -> str | bytes:
@@ -69,9 +92,9 @@ class Inbox:
         Raises:
             MessageTooLarge: the other side has sent one over our limit in its place.
         """
-        joined = self._queue.popleft()
-        self._count_read(joined)
+        joined = self._take()
         self._advance()
+        self._count()
         if isinstance(joined.message, MessageTooLarge):
             raise joined.message
         return joined.message
@@ -79,7 +102,14 @@ class Inbox:
     def clear(self) -> None:
         """Nobody will read what is there."""
         self._queue.clear()
-        self.unread_bytes = 0
+        self._waiting = self.unread_bytes = 0
+        self.end()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        if self._joiner is not None:
+            self._joiner.discard_all()
+        self._count()
 
     def credit(self) -> bytes | None:
         """A frame that is due to the other side."""
@@ -95,26 +125,40 @@ class Inbox:
             return Joined(too_large(size, self._max_message_size), 0, 0)
         return Joined(message, size, cost(size))
 
+    def _refuse(self, error: MessageTooLarge) -> None:
+        """A peer of ours knows our limit; others may go over it some times."""
+        if self._joiner is not None:
+            raise FramingError(str(error))
+        self._budget.count_refused()
+
     def _advance(self) -> None:
         if self._joiner is not None and not self._queue:
             self._joiner.advance()
 
-    def _count_read(self, joined: Joined) -> None:
+    def _take(self) -> Joined:
+        joined = self._queue.popleft()
+        self._waiting -= _kept(joined)
         self.unread_bytes -= joined.size
         if self._debt is not None:
             self._debt.read(joined.cost)
+        return joined
 
     def _bound(self) -> None:
         if not self._reliable:
-            while len(self._queue) > 1 and self._unread_cost > WINDOW:
-                self._count_read(self._queue.popleft())
+            while len(self._queue) > 1 and self._waiting > WINDOW:
+                self._take()
                 self.dropped += 1
-        elif self._joiner is None and self._unread_cost > UNREAD_LIMIT:
-            raise ReaderTooSlow(
+        elif self._joiner is None and self._waiting > UNREAD_LIMIT:
+            raise LimitExceeded(
                 f"more than {UNREAD_LIMIT} bytes of the other side, which does not wait for its "
                 "reader, were not read"
             )
 
-    @property
-    def _unread_cost(self) -> int:
-        return self.unread_bytes + cost(0) * len(self._queue)
+    def _count(self) -> None:
+        kept = self._waiting + (self._joiner.kept if self._joiner is not None else 0)
+        self._budget.used += kept - self._counted
+        self._counted = kept
+
+
+def _kept(joined: Joined) -> int:
+    return ERROR_COST if isinstance(joined.message, MessageTooLarge) else joined.size + MESSAGE_COST

@@ -9,7 +9,8 @@ import trio
 
 from ..errors import MessageTooLarge
 from .bridge import Bridge
-from .channel_inbox import Inbox, ReaderTooSlow
+from .channel_budget import ChannelBudget, LimitExceeded
+from .channel_inbox import Inbox
 from .channel_outbox import HIGH_WATER, Outbox
 from .credit import Credit
 from .framing import CREDIT, PART_SIZE, FramingError
@@ -42,6 +43,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         parameters: ChannelParameters,
         *,
         limits: Callable[[], ChannelLimits],
+        budget: ChannelBudget,
         close_timeout: float,
     ):
         self._bridge = bridge
@@ -49,6 +51,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         loop_channel.sink = self
         self._parameters = parameters
         self._limits = limits
+        self._budget = budget
         self._close_timeout = close_timeout
         self._id = parameters.id
         self._opened = trio.Event()
@@ -217,7 +220,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """Receive the next message.
 
         Raises:
-            MessageTooLarge: in place of a message over our limit. The channel goes on.
+            MessageTooLarge: in place of a message over our limit. A channel of ours ends with it,
+                and another one goes on, up to the sixteenth of its connection.
             trio.EndOfChannel: the other side has closed the channel, and nothing is left.
             trio.BrokenResourceError: the connection was lost, and nothing is left; or what the
                 other side sent cannot be used, and the channel was closed for it.
@@ -336,6 +340,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 ordered=self._parameters.ordered,
                 reliable=self._parameters.reliable,
                 max_message_size=MAX_MESSAGE_SIZE,
+                budget=self._budget,
             )
         return self._inbox
 
@@ -363,8 +368,9 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 # Nobody will read it.
                 return
             joined = inbox.put(message)
-        except (FramingError, ReaderTooSlow) as error:
+        except (FramingError, LimitExceeded) as error:
             self._fault = str(error)
+            inbox.end()
             self._bridge.call_soon(self._loop_channel.close)
             self._wake()
             return
@@ -383,6 +389,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         return True
 
     def _on_end(self, *, in_order: bool) -> None:
+        if self._inbox is not None:
+            self._inbox.end()
         self._ended_in_order = in_order
         self._ended.set()
         self._wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..errors import MessageTooLarge
 from .channel_extension import MAX_MESSAGE_SIZE, WINDOW
@@ -21,19 +22,28 @@ from .framing import (
     cost,
 )
 
+PARTIAL_COST: Final = 512
+"""Bytes that Python needs to keep a message that is not complete, beside its parts."""
+
+MAX_PARTIALS: Final = 256
+"""Messages of one channel that are not complete; a peer of ours has one at a time under way, and
+others whose parts were overtaken or lost."""
+
 
 @dataclass
 class _Partial:
     is_text: bool
     size: int
-    refused: bool
     parts: dict[int, bytes] = field(default_factory=dict)
     received: int = 0
     owed: int = 0
+    kept: int = PARTIAL_COST
 
-    @property
-    def kept(self) -> int:
-        return 0 if self.refused else self.received + len(self.parts) * FRAME_COST
+    def add(self, offset: int, part: bytes) -> None:
+        self.parts[offset] = part
+        self.received += len(part)
+        self.owed += cost(len(part))
+        self.kept += len(part) + FRAME_COST
 
     def join(self) -> str | bytes:
         end = 0
@@ -61,6 +71,9 @@ class Joiner:
         debt: is told what has come, and what of it will never be read; None where frames may be
             lost, and cost nothing.
         limit: bytes of one message.
+
+    Attributes:
+        kept: bytes of messages that are not complete, with what it costs to keep them.
     """
 
     def __init__(self, *, ordered: bool, debt: Debt | None, limit: int = MAX_MESSAGE_SIZE):
@@ -69,14 +82,13 @@ class Joiner:
         self._limit = limit
         self._partials: dict[int, _Partial] = {}
         self._abandoned: dict[int, int] = {}
-
-    @property
-    def kept(self) -> int:
-        """Bytes of messages that are not complete, with what it costs to keep them."""
-        return sum(partial.kept for partial in self._partials.values())
+        self.kept = 0
 
     def take(self, frame: bytes) -> Joined | None:
         """Take a frame that is no credit; return the message that it completes.
+
+        That is a `MessageTooLarge` for the first part of one over the limit. No peer of ours
+        sends one: the channel cannot be used any more.
 
         Raises:
             FramingError: this channel cannot be used any more.
@@ -88,7 +100,7 @@ class Joiner:
             size = len(frame) - 1
             self._count_arrived(size)
             if self._ordered:
-                self._discard_all()
+                self.discard_all()
             return Joined(_decode(frame[1:], kind == TEXT), size, cost(size))
         if kind in (TEXT_PART, BINARY_PART):
             return self._take_part(frame)
@@ -107,6 +119,13 @@ class Joiner:
                 self._count_read(partial.owed)
                 partial.owed = 0
 
+    def discard_all(self) -> None:
+        """What is not complete never will be."""
+        for partial in self._partials.values():
+            self._count_read(partial.owed)
+        self._partials.clear()
+        self.kept = 0
+
     def _take_part(self, frame: bytes) -> Joined | None:
         if len(frame) <= PART_HEADER.size or len(frame) > PART_HEADER.size + PART_SIZE:
             raise FramingError("a part of the wrong size")
@@ -118,28 +137,22 @@ class Joiner:
             self._give_up_rest(id_, len(part))
             return None
         partial = self._partials.get(id_)
-        joined = None
         if partial is None:
             if self._ordered:
-                self._discard_all()
-            refused = size > self._limit
-            partial = self._partials[id_] = _Partial(kind == TEXT_PART, size, refused)
-            if refused:
-                joined = Joined(too_large(size, self._limit), 0, 0)
+                self.discard_all()
+            if size > self._limit:
+                return Joined(too_large(size, self._limit), 0, 0)
+            partial = self._partials[id_] = _Partial(kind == TEXT_PART, size)
+            self.kept += partial.kept
         if offset in partial.parts or offset + len(part) > partial.size or size != partial.size:
             raise FramingError("the parts of a message do not fit together")
-        partial.received += len(part)
-        if partial.refused:
-            self._count_read(cost(len(part)))
-        else:
-            partial.parts[offset] = part
-            partial.owed += cost(len(part))
-            self._bound()
-        if partial.received >= partial.size:
-            self._partials.pop(id_, None)
-            if not partial.refused:
-                return Joined(partial.join(), partial.size, partial.owed)
-        return joined
+        before = partial.kept
+        partial.add(offset, part)
+        self.kept += partial.kept - before
+        self._bound()
+        if partial.received >= partial.size and self._forget(id_) is not None:
+            return Joined(partial.join(), partial.size, partial.owed)
+        return None
 
     def _count_arrived(self, size: int) -> None:
         if self._debt is not None:
@@ -151,18 +164,20 @@ class Joiner:
 
     def _bound(self) -> None:
         """Never keep more than the largest message and a window."""
-        while self.kept > self._limit + self._limit // PART_SIZE * FRAME_COST + WINDOW:
+        most = self._limit + self._limit // PART_SIZE * FRAME_COST + PARTIAL_COST + WINDOW
+        while self.kept > most or len(self._partials) > MAX_PARTIALS:
             if self._debt is not None:
                 raise FramingError("too many messages are not complete")
-            del self._partials[next(iter(self._partials))]
+            self._forget(next(iter(self._partials)))
 
-    def _discard_all(self) -> None:
-        for partial in self._partials.values():
-            self._count_read(partial.owed)
-        self._partials.clear()
+    def _forget(self, id_: int) -> _Partial | None:
+        partial = self._partials.pop(id_, None)
+        if partial is not None:
+            self.kept -= partial.kept
+        return partial
 
     def _give_up(self, id_: int, sent: int) -> None:
-        partial = self._partials.pop(id_, None)
+        partial = self._forget(id_)
         received = 0
         if partial is not None:
             self._count_read(partial.owed)

@@ -11,6 +11,7 @@ import trio
 
 from ..messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
+from .channel_budget import MAX_UNREAD_BYTES, ChannelBudget
 from .connection_view import ConnectionView, SignalingState
 from .data_channel import DataChannel
 from .events import ConnectionState, IceConnectionState, PeerConnectionEvent
@@ -42,6 +43,7 @@ async def open_peer_connection(
     silence_timeout: float = 5.0,
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
+    max_unread_bytes: int = MAX_UNREAD_BYTES,
 ) -> AsyncIterator[PeerConnection]:
     """Open a connection, which is closed at the end of the block.
 
@@ -56,13 +58,15 @@ async def open_peer_connection(
         max_frame_pixels: width times height of the largest picture that is decoded, and a
             quarter of what all tracks of the connection may have together. What is over it is
             left out, with a warning, and counted in `TrackStats.frames_refused`.
+        max_unread_bytes: what the other side may have sent on all data channels together before
+            it is read; a channel that brings more is closed.
 
     Raises:
         BadIceServer: one of the servers is none.
     """
     servers = as_ice_servers(ice_servers)
     async with open_bridge() as bridge:
-        connection = PeerConnection(bridge, close_timeout)
+        connection = PeerConnection(bridge, close_timeout, ChannelBudget(max_unread_bytes))
         await connection._open(
             servers, ice_transport_policy, bundle_policy, silence_timeout, max_frame_pixels
         )
@@ -82,9 +86,10 @@ class PeerConnection(trio.abc.AsyncResource):
     A `set_local_description` that is cancelled leaves a connection that can only be closed.
     """
 
-    def __init__(self, bridge: Bridge, close_timeout: float):
+    def __init__(self, bridge: Bridge, close_timeout: float, budget: ChannelBudget):
         self._bridge = bridge
         self._close_timeout = close_timeout
+        self._budget = budget
         self._loop_connection: LoopConnection
         self._view = ConnectionView(self._channel, partial(MediaTrack, bridge))
         self._channels: list[DataChannel] = []
@@ -355,6 +360,7 @@ class PeerConnection(trio.abc.AsyncResource):
             loop_channel,
             parameters,
             limits=lambda: self._view.channel_limits,
+            budget=self._budget,
             close_timeout=self._close_timeout,
         )
         self._channels = [*(c for c in self._channels if not c.closed), channel]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar, TypeVarTuple, cast
+from typing import Final, Protocol, TypeVar, TypeVarTuple, cast
 
 from aiortc import (
     MediaStreamTrack,
@@ -38,6 +38,9 @@ from .statistics import Statistics, TransportStats
 from .streams import guard
 
 logger = logging.getLogger("trio_rtc.rtc")
+
+MAX_CHANNELS: Final = 1024
+"""Data channels that may be open when the other side opens another: all that libwebrtc has."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -113,6 +116,7 @@ class LoopConnection:
         self._statistics = Statistics(self._pc, self._picture_limit)
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
         self._listening = False
+        self._refusing_channels = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
             "connectionstatechange",
@@ -169,6 +173,15 @@ class LoopConnection:
         )
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
+        self._channels = [known for known in self._channels if not known.ended]
+        if len(self._channels) >= MAX_CHANNELS:
+            if not self._refusing_channels:
+                self._refusing_channels = True
+                logger.warning("there are %d channels: what comes now is closed", MAX_CHANNELS)
+            with self._owner.owning():
+                channel.close()
+            return
+        self._refusing_channels = False
         parameters = ChannelParameters(
             label=channel.label,
             ordered=channel.ordered,
