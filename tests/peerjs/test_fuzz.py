@@ -137,7 +137,7 @@ class World:
             self.hub.leave(self.now.pop(who)[0].member)
         elif kind == "classic":
             with suppress(NoSuchMember, MailboxFull):
-                self.hub.send(self.classic, Relayed(self.classic.id, "text/plain", what), who)
+                self.hub.send(self.classic, Relayed(self.classic.id, what), who)
         elif kind == "ticks":
             self.time += who
             self.dialect.tick(self.time)

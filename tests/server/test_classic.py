@@ -38,7 +38,7 @@ async def test_a_message_wakes_the_hanging_get() -> None:
         assert (sent.status, sent.body, sent.pragma) == (200, b"", None)
         answer = await answered(hanging)
         assert (answer.body, answer.pragma) == (b"hello", alice)
-        assert answer.header("Content-Type") == "a/b; c=d"
+        assert answer.header("Content-Type") == "text/plain"
 
 
 async def test_one_thing_per_answer_in_order() -> None:
@@ -55,16 +55,49 @@ async def test_one_thing_per_answer_in_order() -> None:
         ]
 
 
+SCRIPT = b"<script>alert(document.domain)</script>"
+
+
 @pytest.mark.parametrize(
-    "value", ["", "\xff", "a/\xe9", "x" * 500, "\t"], ids=["none", "high", "latin", "long", "tab"]
+    "value",
+    ["text/html", "text/javascript", "image/svg+xml", "text/html, a/b", "TEXT/HTML;", "", "a/\xe9"],
 )
-async def test_a_content_type_that_is_none_is_not_passed_on(value: str) -> None:
+async def test_nobodys_message_is_a_page_or_a_script(value: str) -> None:
     async with memory_server() as server:
         alice, bob = await two(server)
-        head = f"POST /message?peer_id={alice}&to={bob} HTTP/1.0\r\nContent-Type: {value}\r\n"
-        request = head.encode("latin-1") + b"Content-Length: 1\r\n\r\nx"
-        assert (await server.ask(request)).status == 200
-        assert (await server.poll(bob)).header("Content-Type") == "text/plain"
+        for to in (alice, bob):
+            head = f"POST /message?peer_id={alice}&to={to} HTTP/1.0\r\nContent-Type: {value}\r\n"
+            request = f"{head}Content-Length: {len(SCRIPT)}\r\n\r\n".encode("latin-1") + SCRIPT
+            sent = await server.ask(request)
+            answer = sent if to == alice else await server.poll(bob)
+            assert answer.body == SCRIPT
+            assert answer.header("Content-Type") == "text/plain"
+            assert answer.header("X-Content-Type-Options") == "nosniff"
+            assert answer.header("Content-Security-Policy") == (
+                "default-src 'none'; sandbox; frame-ancestors 'none'"
+            )
+
+
+@pytest.mark.parametrize("destination", ["document", "iframe", "image", "script", "serviceworker"])
+@pytest.mark.parametrize("path", ["sign_in?x", "wait?peer_id=1", "sign_out?peer_id=1", "message"])
+async def test_a_browser_that_does_not_fetch_is_refused(path: str, destination: str) -> None:
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        target = get(f"/{path}", extra=f"Sec-Fetch-Dest: {destination}\r\n")
+        if path == "message":
+            target = post(alice, alice, b"x", extra=f"Sec-Fetch-Dest: {destination}\r\n")
+        answer = await server.ask(target)
+        assert (answer.status, answer.body[-1:]) == (403, b".")
+        assert server.statistics.refused == 1
+        assert server.statistics.peers["classic"] == 1
+        worker = get(f"/wait?peer_id={alice}", extra="Service-Worker: script\r\n")
+        assert (await server.ask(worker)).status == 403
+
+
+async def test_a_browser_that_fetches_is_served() -> None:
+    async with memory_server() as server:
+        answer = await server.ask(get("/sign_in?x", extra="Sec-Fetch-Dest: empty\r\n"))
+        assert answer.status == 200
 
 
 async def test_a_full_mailbox_refuses_with_a_sentence() -> None:
@@ -173,14 +206,18 @@ async def test_continue() -> None:
         assert (await server.poll(bob)).body == b"hello"
 
 
-async def test_preflight_of_a_browser() -> None:
+@pytest.mark.parametrize(
+    "target", ["/message?peer_id=1&to=2", "/", "/peerjs/id", "/healthz", "/metrics", "/nothing"]
+)
+async def test_preflight_of_a_browser(target: str) -> None:
     async with memory_server() as server:
         answer = await server.ask(
-            b"OPTIONS /message?peer_id=1&to=2 HTTP/1.1\r\nHost: h\r\nOrigin: http://page\r\n"
-            b"Access-Control-Request-Method: POST\r\n"
-            b"Access-Control-Request-Headers: content-type\r\n\r\n"
+            f"OPTIONS {target} HTTP/1.1\r\nHost: h\r\nOrigin: http://page\r\n"
+            "Access-Control-Request-Method: POST\r\n"
+            "Access-Control-Request-Headers: content-type\r\n\r\n".encode()
         )
         assert answer.status == 200
+        assert "OPTIONS" in (answer.header("Allow") or "")
         assert answer.header("Access-Control-Allow-Origin") == "*"
         assert "POST" in (answer.header("Access-Control-Allow-Methods") or "")
         assert "Content-Type" in (answer.header("Access-Control-Allow-Headers") or "")

@@ -48,7 +48,7 @@ def join(hub: Hub, name: str = "", room: str = "") -> Member:
 
 
 def send(hub: Hub, sender: Member, to: int, body: bytes) -> None:
-    hub.send(sender, Relayed(sender.id, "text/plain", body), to)
+    hub.send(sender, Relayed(sender.id, body), to)
 
 
 def drain(hub: Hub, member: Member) -> list[Mail]:
@@ -105,7 +105,7 @@ def test_a_full_mailbox_refuses_and_keeps(limits: ServerLimits) -> None:
         send(hub, alice, bob.id, body)
     with pytest.raises(MailboxFull):
         send(hub, alice, bob.id, b"2")
-    assert hub.boxes[bob.id].take() == Relayed(alice.id, "text/plain", b"0" * 10)
+    assert hub.boxes[bob.id].take() == Relayed(alice.id, b"0" * 10)
     with pytest.raises(MailboxFull):  # what is under way still counts: it may come back
         send(hub, alice, bob.id, b"2")
     hub.boxes[bob.id].delivered()
@@ -176,7 +176,7 @@ def test_one_mail_is_under_way_at_a_time() -> None:
     box.put_back()
     assert box.take() == first
     box.delivered()
-    assert box.take() == Relayed(bob.id, "text/plain", b"2")
+    assert box.take() == Relayed(bob.id, b"2")
     hub.leave(alice)
     box.put_back()
     assert box.take() is None

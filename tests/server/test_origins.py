@@ -26,6 +26,7 @@ def allowed(origins: Origins, *values: str) -> bool:
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://localhost:80", "http://localhost"),
         ("null", "null"),
+        ("file://", "file://"),
         ("moz-extension://abc", "moz-extension://abc"),
     ],
 )
@@ -108,6 +109,25 @@ async def test_a_foreign_page_is_refused_whatever_it_asks_for() -> None:
         await client.stream.aclose()
         assert server.statistics.refused == 4
         assert server.statistics.joined == dict.fromkeys(PROTOCOLS, 0)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "whatever"])
+async def test_what_another_site_asks_for_without_an_origin_is_refused(site: str) -> None:
+    told = f"Sec-Fetch-Site: {site}\r\n"
+    async with memory_server(origins=[PAGE]) as server:
+        paths = ["/sign_in?x", "/wait?peer_id=1", "/sign_out?peer_id=1", "/healthz", "/peerjs/id"]
+        for target in paths:
+            assert (await server.ask(get(target, extra=told))).status == 403
+        for path in ("/", "/peerjs?id=x&token=x&key=peerjs"):
+            client = WebSocketClient(await server.listener.connect())
+            assert (await client.open({"Sec-Fetch-Site": site}, path=path)).status_code == 403
+            await client.stream.aclose()
+        assert server.statistics.refused == len(paths) + 2
+        for also in (f"Origin: {PAGE}\r\n{told}", "Sec-Fetch-Site: same-origin\r\n"):
+            assert (await server.ask(get("/sign_in?x", extra=also))).status == 200
+        assert (await server.ask(get("/", extra=told))).status == 200
+    async with memory_server() as server:
+        assert (await server.ask(get("/sign_in?x", extra=told))).status == 200
 
 
 async def test_a_page_on_the_list_may_read_the_answers() -> None:

@@ -58,10 +58,16 @@ class WebSocketClient:
         self._sending = trio.Lock()
         self.pings = 0
 
-    async def open(self, headers: dict[str, str] | None = None, behind: bytes = b"") -> Response:
+    async def open(
+        self, headers: dict[str, str] | None = None, behind: bytes = b"", *, path: str | None = None
+    ) -> Response:
         """Shake hands; what is to be sent right behind it goes along."""
         request = self.protocol.connect()
-        request.headers.update(headers or {})
+        request.path = path or request.path
+        for name, value in (headers or {}).items():
+            if name in request.headers:
+                del request.headers[name]
+            request.headers[name] = value
         self.protocol.send_request(request)
         await self.stream.send_all(b"".join(self.protocol.data_to_send()) + behind)
         events: list[Any] = []

@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import trio
 
 from ..server import serve_signaling
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.hosts import Hosts
 from ..server.limits import ServerLimits
 from ..server.metrics import metrics_route
 from ..server.origins import Origins
@@ -64,7 +65,8 @@ class _Server:
         self._authorize = _authorize(settings)
         self._turn = _turn(settings)
         self._peerjs = _peerjs(settings)
-        _check_origins(settings)
+        _check("origins", Origins, settings.origins, settings)
+        _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
 
     async def run(self) -> None:
         async with open_background_nursery() as nursery:
@@ -85,6 +87,7 @@ class _Server:
             limits=settings.limits,
             authorize=self._authorize,
             origins=settings.origins,
+            allowed_hosts=settings.allowed_hosts,
             turn=self._turn,
             bind_classic=settings.bind_classic,
             peerjs=self._peerjs,
@@ -165,8 +168,13 @@ def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
         raise SettingsError(f"{settings.where[where]}: {error}") from error
 
 
-def _check_origins(settings: ServerSettings) -> None:
+def _check(
+    name: str,
+    kind: Callable[[tuple[str, ...] | None], object],
+    value: tuple[str, ...] | None,
+    settings: ServerSettings,
+) -> None:
     try:
-        Origins(settings.origins)
+        kind(value)
     except ValueError as error:
-        raise SettingsError(f"{settings.where['origins']}: {error}") from error
+        raise SettingsError(f"{settings.where[name]}: {error}") from error

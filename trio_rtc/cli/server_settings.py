@@ -60,6 +60,10 @@ class ServerSettings:
         None, TEXTS, "The origins of the web pages that may connect, such as https://example.org.",
         unset="all",
     )  # fmt: skip
+    allowed_hosts: tuple[str, ...] | None = _setting(
+        None, TEXTS, "The names that the server goes by in URLs, such as example.org or "
+        "*.example.org.", unset="any",
+    )  # fmt: skip
     bind_classic: bool = _setting(
         True,
         SWITCH,

@@ -19,7 +19,7 @@ from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Presence
 from .limits import ServerLimits
 from .mailbox import PollingMailbox
 from .names import clean_name, clean_text, decode_name
-from .requests import RequestError
+from .requests import Request, RequestError
 from .responses import Response
 
 logger = logging.getLogger("trio_rtc.server")
@@ -96,9 +96,6 @@ class ClassicDialect:
         """Answer a request, or leave it without an answer: then its connection is closed."""
         request = exchange.request
         try:
-            if request.method == "OPTIONS":
-                await exchange.respond(Response(200, "OK", content_type=None))
-                return
             if request.path not in METHODS:
                 raise RequestError(
                     404, "Not Found", "This is a signaling server; sign in at /sign_in?NAME."
@@ -112,6 +109,7 @@ class ClassicDialect:
                 )
                 await exchange.respond(response)
                 return
+            self._check_no_page(request)
             if request.path == "/sign_in":
                 await self._sign_in(exchange)
             elif request.path == "/wait":
@@ -123,6 +121,16 @@ class ClassicDialect:
         except RequestError as error:
             logger.info("refused: %s", error, extra=_log(exchange))
             await exchange.refuse(error)
+
+    def _check_no_page(self, request: Request) -> None:
+        """Classic clients in browsers fetch; no picture, frame, script or link speaks for them."""
+        # Fetch Metadata, section 2.1; Service Workers, section 4.3
+        destination = request.headers.get("sec-fetch-dest", "empty").strip()
+        if destination != "empty" or "service-worker" in request.headers:
+            self._context.statistics.refused += 1
+            raise RequestError(
+                403, "Forbidden", f"{request.path} is for the scripts of a page to fetch, only."
+            )
 
     async def _sign_in(self, exchange: Exchange) -> None:
         member = await self._join(exchange, clean_name(decode_name(exchange.request.query)))
@@ -218,13 +226,11 @@ class ClassicDialect:
                 f"A peer may send {self._context.limits.messages_per_second} messages per second.",
                 limit="messages_per_second",
             )
-        content_type = _content_type(request.headers.get("content-type", ""))
         if to == sender_id:
-            response = Response(200, "OK", request.body, content_type, pragma=to)
-            await exchange.respond(response)
+            await exchange.respond(Response(200, "OK", request.body, pragma=to))
             return
         try:
-            self._hub.send(sender.member, Relayed(sender_id, content_type, request.body), to)
+            self._hub.send(sender.member, Relayed(sender_id, request.body), to)
         except NoSuchMember:
             raise gone from None
         except MailboxFull:
@@ -281,9 +287,5 @@ def _mail_response(member: Member, mail: Mail) -> Response:
     if isinstance(mail, Presence):
         body = _line(mail).encode("utf-8", "surrogateescape")
         return Response(200, "OK", body, pragma=member.id)
-    return Response(200, "OK", mail.body, mail.content_type, pragma=mail.sender)
-
-
-def _content_type(value: str) -> str:
-    """What a sender says of its message, if it is fit for a header of ours."""
-    return value if re.fullmatch(r"[\x20-\x7e]{1,200}", value.strip()) else "text/plain"
+    # As plain text, whatever the sender said: a browser would take it for our own page or script.
+    return Response(200, "OK", mail.body, pragma=mail.sender)

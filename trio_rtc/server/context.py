@@ -8,6 +8,7 @@ from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
 from .draining import Closing
 from .flushes import Flushes
+from .hosts import Hosts
 from .hub import HubFull
 from .limits import ServerLimits
 from .origins import Origins
@@ -29,6 +30,7 @@ class Context:
     statistics: Statistics = field(default_factory=Statistics)
     authorize: Authorize = everybody
     origins: Origins = field(default_factory=lambda: Origins(None))
+    hosts: Hosts = field(default_factory=lambda: Hosts(None))
     closing: Closing = field(default_factory=Closing)
     flushes: Flushes = field(default_factory=Flushes)
     peers: Quota = field(init=False)

@@ -33,7 +33,6 @@ class Relayed(msgspec.Struct, frozen=True, gc=False):
     """A message of another member, as it was sent."""
 
     sender: int
-    content_type: str
     body: bytes
 
 

@@ -233,7 +233,7 @@ class NativeDialect:
             raise self._malformed("the session is open already")
 
     def _relay(self, session: Session, message: protocol.Send) -> None:
-        relayed = Relayed(session.member.id, "text/plain", message.body)
+        relayed = Relayed(session.member.id, message.body)
         try:
             self._hub.send(session.member, relayed, message.to)
         except NoSuchMember:

@@ -8,8 +8,13 @@ from collections.abc import Iterable
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^\s:/?#@\[\]*]+)(?::[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
+#: Origins without a host, which browsers write as they stand.
+_NAMED = {"null", "file://"}
+
+#: What a browser says of a request that no other site has made (Fetch Metadata, section 2.4).
+_OWN = {"same-origin", "none"}
+
 _REST = (
-    "Access-Control-Allow-Credentials: true\r\n"
     "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
     "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
     "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
@@ -20,10 +25,14 @@ CORS = "Access-Control-Allow-Origin: *\r\n" + _REST
 
 
 class Origins:
-    """Origins as browsers tell them (RFC 6454): ``https://example.org``, ``null``.
+    """Origins as browsers tell them (RFC 6454): ``https://example.org``, ``null``, ``file://``.
 
     A client that is no browser has none, and may connect from anywhere: an origin protects
     those who visit a page, it proves nothing about a client.
+
+    With a GET that no script has to read the answer of, such as that of a picture, browsers tell
+    none either (Fetch, "append a request Origin header"), but they tell that another site makes
+    it (Fetch Metadata).
 
     Args:
         allowed: those that may connect; None for all.
@@ -41,8 +50,12 @@ class Origins:
         """Whether a request with these headers may be answered."""
         if self._allowed is None:
             return True
+        told = {"origin": set[str](), "sec-fetch-site": set[str]()}
+        for name, value in headers:
+            if name in told:
+                told[name].add(value.strip())
         # A browser sends one (RFC 6454, section 7.3). Of several, each has to be allowed.
-        return all(value.strip() in self._allowed for name, value in headers if name == "origin")
+        return told["origin"] <= self._allowed if told["origin"] else told["sec-fetch-site"] <= _OWN
 
     def cors(self, origin: str | None) -> str:
         """The headers by which the page of this origin may read an answer (Fetch, section 3.3)."""
@@ -55,8 +68,11 @@ class Origins:
 
 def _normal(origin: str) -> str:
     """As a browser would write it: in lower case, and without the port that goes without saying."""
-    lower = origin.strip().lower().removesuffix("/")
-    if lower != "null" and not _ORIGIN.fullmatch(lower):
+    lower = origin.strip().lower()
+    if lower in _NAMED:
+        return lower
+    lower = lower.removesuffix("/")
+    if not _ORIGIN.fullmatch(lower):
         raise ValueError(f"no origin, such as https://example.org: {origin!r}")
     if not lower.isascii():
         # How other letters are encoded browsers know better than we do (UTS 46).

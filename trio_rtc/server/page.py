@@ -34,10 +34,7 @@ POLICY: Final = "; ".join(
     ]
 )
 
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+_HEADERS: Final = {"Referrer-Policy": "no-referrer"}
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",

@@ -225,7 +225,7 @@ class PeerJSDialect:
             if body is None:
                 return
             peer.addresses[to.id] = envelope.dst
-            message = Relayed(peer.member.id, "text/plain", body)
+            message = Relayed(peer.member.id, body)
         try:
             self._hub.send(peer.member, message, to.id)
         except NoSuchMember:

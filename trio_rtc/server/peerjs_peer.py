@@ -133,4 +133,4 @@ class PeerJSPeer:
 def verbatim(sender: PeerJSPeer, envelope: Envelope) -> Verbatim:
     """What one PeerJS client says to another: as it was said, but for who says it."""
     body = wire.encode(envelope.type, src=sender.id, dst=envelope.dst, payload=envelope.payload)
-    return Verbatim(sender.member.id, "application/json", body)
+    return Verbatim(sender.member.id, body)

@@ -7,16 +7,27 @@ the casing matters, and so does the order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from .origins import CORS
 from .requests import RequestError
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+#: What is no page is never to become one, whoever wrote it: no browser guesses its type (Fetch,
+#: section 3.5), shows it in a frame, runs a script in it, or takes it to be of our origin (CSP 3,
+#: section 6.3.2).
+NO_SNIFFING: Final = "X-Content-Type-Options: nosniff\r\n"
+NO_PAGE: Final = "Content-Security-Policy: default-src 'none'; sandbox; frame-ancestors 'none'\r\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer."""
+    """An answer.
+
+    One that is ``text/html`` is a page: whoever writes it says in ``extra`` by which policy. Any
+    other is told to be no page, whatever it holds.
+    """
 
     status: int
     reason: str
@@ -42,7 +53,9 @@ class Response:
         if self.pragma is not None:
             lines.append(f"Pragma: {self.pragma}")
         lines += [f"{name}: {value}" for name, value in self.extra.items()]
-        head = "\r\n".join(lines) + "\r\n" + cors + "\r\n"
+        is_page = self.content_type is not None and self.content_type.startswith("text/html")
+        safe = NO_SNIFFING if is_page else NO_SNIFFING + NO_PAGE
+        head = "\r\n".join(lines) + "\r\n" + cors + safe + "\r\n"
         # What has not changed is not sent; its length is told (RFC 9110, section 15.4.5).
         without_body = head_only or self.status == 304
         return head.encode("latin-1") + (b"" if without_body else self.body)

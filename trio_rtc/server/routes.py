@@ -48,12 +48,26 @@ class Router:
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request, or have it answered."""
         request = exchange.request
+        if request.path != "/healthz" and not self._context.hosts.allow(
+            request.headers.get("host")
+        ):
+            self._context.statistics.refused += 1
+            # RFC 9110, section 15.5.20
+            await exchange.refuse(
+                RequestError(421, "Misdirected Request", "The server does not go by that name.")
+            )
+            return
         is_file = request.path in self._files and request.method in ("GET", "HEAD")
         is_open = is_file and not asks_for_websocket(request)
         if not is_open and not self._context.origins.allow(request.all_headers):
             self._context.statistics.refused += 1
             await exchange.refuse(
                 RequestError(403, "Forbidden", "The origin of this page is not allowed here.")
+            )
+        elif request.method == "OPTIONS":
+            # RFC 9110, section 9.3.7, and what a browser asks before others (Fetch, section 4.8).
+            await exchange.respond(
+                Response(200, "OK", content_type=None, extra={"Allow": "GET, HEAD, POST, OPTIONS"})
             )
         elif asks_for_websocket(request) and (
             websocket := self._websockets.get(request.path, self._websocket)

@@ -16,6 +16,7 @@ from .connection import Handler
 from .connections import Connections
 from .context import Context
 from .draining import Drain
+from .hosts import Hosts
 from .hub import Hub
 from .limits import ServerLimits
 from .listeners import accept_eagerly, open_listeners
@@ -46,6 +47,7 @@ async def serve_signaling(
     limits: ServerLimits | None = None,
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
+    allowed_hosts: Iterable[str] | None = None,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
@@ -69,6 +71,8 @@ async def serve_signaling(
             everybody may.
         origins: the origins of the web pages that may use it, such as ``https://example.org``;
             by default all. Clients that are no browsers are not asked.
+        allowed_hosts: the names that requests may be for, without a port, such as
+            ``example.org`` or ``*.example.org``; by default any.
         turn: what native clients are given credentials for TURN servers from.
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
@@ -82,7 +86,7 @@ async def serve_signaling(
 
     Raises:
         OSError: it cannot listen there.
-        ValueError: one of the origins is none.
+        ValueError: one of the origins or hosts is none.
     """
     listeners = await open_listeners(port, host)
     await serve_signaling_listeners(
@@ -90,6 +94,7 @@ async def serve_signaling(
         limits=limits,
         authorize=authorize,
         origins=origins,
+        allowed_hosts=allowed_hosts,
         turn=turn,
         bind_classic=bind_classic,
         peerjs=peerjs,
@@ -108,6 +113,7 @@ async def serve_signaling_listeners(
     limits: ServerLimits | None = None,
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
+    allowed_hosts: Iterable[str] | None = None,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
@@ -120,7 +126,7 @@ async def serve_signaling_listeners(
 ) -> NoReturn:
     """`serve_signaling` on listeners of your own, which it closes at its end."""
     try:
-        allowed = Origins(origins)
+        allowed, hosts = Origins(origins), Hosts(allowed_hosts)
     except ValueError:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
@@ -130,6 +136,7 @@ async def serve_signaling_listeners(
         statistics=statistics or Statistics(),
         authorize=authorize,
         origins=allowed,
+        hosts=hosts,
     )
     drain = Drain()
     hub = Hub(context.limits, context.statistics)

@@ -1,0 +1,67 @@
+"""Which names the server goes by: the allow-list of ``Host``, against DNS rebinding. No I/O.
+
+A page of ``evil.example`` may have its name resolve to the server's address, and is of one origin
+with the server then: browsers hold nothing back, and tell no ``Origin`` with a GET. What they do
+tell is the name (RFC 9110, section 7.2).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+
+
+class Hosts:
+    """Names that requests may be for.
+
+    Args:
+        allowed: names or addresses, without a port: ``example.org``, ``192.0.2.1``, ``[::1]``, or
+            ``*.example.org`` for all names below that one; None for whatever there is.
+
+    Raises:
+        ValueError: one of them is no host.
+    """
+
+    def __init__(self, allowed: Iterable[str] | None):
+        if isinstance(allowed, str):
+            raise ValueError(f"no list of hosts: {allowed!r}")
+        self._allowed = None if allowed is None else frozenset(map(_checked, allowed))
+
+    def allow(self, host: str | None) -> bool:
+        """Whether a request with this ``Host`` may be answered.
+
+        One without comes from no browser: HTTP/1.0 has none.
+        """
+        if self._allowed is None or host is None:
+            return True
+        name = _normal(re.sub(r":[0-9]*\Z", "", host.strip()))
+        parents = name.split(".")[1:] if not name.startswith("[") else []
+        wildcards = {f"*.{'.'.join(parents[i:])}" for i in range(len(parents))}
+        return name in self._allowed or not self._allowed.isdisjoint(wildcards)
+
+
+def _normal(host: str) -> str:
+    """As one host is always written: in lower case, without the final dot of a full name."""
+    lower = host.lower()
+    if lower.startswith("[") and lower.endswith("]"):
+        try:
+            return f"[{ipaddress.IPv6Address(lower[1:-1])}]"
+        except ValueError:
+            return lower
+    return lower.removesuffix(".")
+
+
+def _checked(host: str) -> str:
+    stripped = host.strip()
+    if ":" in stripped and not stripped.startswith("["):
+        with suppress(ValueError):
+            stripped = f"[{ipaddress.IPv6Address(stripped)}]"
+    normal = _normal(stripped)
+    if not _HOST.fullmatch(normal):
+        raise ValueError(f"no host without a port, such as example.org: {host!r}")
+    return normal
