@@ -23,7 +23,7 @@ FLOORS = [
     {"server", "signaling", "rtc"},
     {"session", "peerjs_protocol"},
     {"protocol", "messages", "binarypack"},
-    {"tasks", "rate"},
+    {"tasks", "rate", "text"},
     {"errors"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}

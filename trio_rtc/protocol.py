@@ -13,6 +13,13 @@ import msgspec
 SUBPROTOCOL: Final = "trio-rtc.v1"
 """How the protocol is named in an opening handshake (RFC 6455, section 1.9)."""
 
+SERVER_HEADER: Final = "Signaling-Server"
+SERVER_NAME: Final = "trio-rtc"
+"""The header by which an answer of a server is told from one of what stands in between.
+
+``Server`` would not do: proxies put their own name there.
+"""
+
 #: JSON numbers are exact up to here in every language (RFC 8259, section 6).
 _LARGEST: Final = 2**53 - 1
 

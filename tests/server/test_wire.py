@@ -24,6 +24,8 @@ FORGED, HARMLESS = b"evil\nx,7,1\n", b"evil_x,7,1\n"
 ADDED = [
     ("Allow", "GET, HEAD, POST, OPTIONS"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Signaling-Server", "trio-rtc"),
+    ("Access-Control-Expose-Headers", "Signaling-Server"),
     ("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
 ]
 NOT_TOLD = {"Access-Control-Allow-Credentials"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
+
+from ..text import is_control
 
 #: The longest name, in bytes.
 LONGEST_NAME: Final = 512
@@ -58,7 +59,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 def _forges(character: str) -> bool:
     if "\ud800" <= character <= "\udfff":
         return not "\udc80" <= character <= "\udcff"
-    return character == "," or unicodedata.category(character) in ("Cc", "Zl", "Zp")
+    return character == "," or is_control(character)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -9,8 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..protocol import SERVER_HEADER, SERVER_NAME
 from .origins import CORS
 from .requests import RequestError
+
+#: By which a client tells an answer of ours from one of what stands in between, which may put its
+#: own name into ``Server``.
+IDENTITY: Final = (
+    f"{SERVER_HEADER}: {SERVER_NAME}\r\nAccess-Control-Expose-Headers: {SERVER_HEADER}\r\n"
+)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -43,7 +50,7 @@ class Response:
         """
         lines = [
             f"HTTP/1.1 {self.status} {self.reason}",
-            "Server: trio-rtc",
+            f"Server: {SERVER_NAME}",
             "Cache-Control: no-cache",
             f"Connection: {'keep-alive' if keep_alive else 'close'}",
         ]
@@ -55,7 +62,7 @@ class Response:
         lines += [f"{name}: {value}" for name, value in self.extra.items()]
         is_page = self.content_type is not None and self.content_type.startswith("text/html")
         safe = NO_SNIFFING if is_page else NO_SNIFFING + NO_PAGE
-        head = "\r\n".join(lines) + "\r\n" + cors + safe + "\r\n"
+        head = "\r\n".join(lines) + "\r\n" + cors + safe + IDENTITY + "\r\n"
         # What has not changed is not sent; its length is told (RFC 9110, section 15.4.5).
         without_body = head_only or self.status == 304
         return head.encode("latin-1") + (b"" if without_body else self.body)

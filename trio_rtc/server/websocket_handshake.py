@@ -10,6 +10,7 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from ..protocol import SERVER_HEADER, SERVER_NAME
 from .requests import Request, RequestError
 from .responses import Response, error_response
 
@@ -34,6 +35,7 @@ def accept(request: Request, subprotocols: Sequence[str]) -> bytes | Response:
     answer = protocol.accept(HandshakeRequest(path=request.path, headers=headers))
     if answer.status_code != 101:
         return _refusal(str(protocol.handshake_exc)[:200])
+    answer.headers[SERVER_HEADER] = SERVER_NAME
     return answer.serialize()
 
 
