@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.classic import NO_NEWS
 
 from .harness import get, memory_server, post
 
@@ -16,11 +18,13 @@ async def test_a_peer_without_a_hanging_get_is_logged_out(
     async with memory_server() as server:
         alice, bob = await server.sign_in("alice"), await server.sign_in("bob")
         await server.poll(alice)
-        hanging = await server.hang(alice)
         started = trio.current_time()
-        answer = await hanging.answer()
-        assert answer is not None
-        assert (answer.body, answer.pragma) == (b"bob,2,0\n", alice)
+        answer = await server.poll(alice)
+        assert (answer.body, answer.pragma) == (NO_NEWS, alice)
+        hanging = await server.hang(alice)
+        told = await hanging.answer()
+        assert told is not None
+        assert (told.body, told.pragma) == (b"bob,2,0\n", alice)
         assert 30 < trio.current_time() - started + 1 < 33
         assert (await server.poll(bob)).status == 404
         await hanging.stream.aclose()
@@ -29,13 +33,38 @@ async def test_a_peer_without_a_hanging_get_is_logged_out(
 async def test_a_hanging_get_keeps_its_peer(autojump_clock: trio.testing.MockClock) -> None:
     async with memory_server() as server:
         alice = await server.sign_in("alice")
+        for _ in range(100):
+            began = trio.current_time()
+            answer = await server.poll(alice)
+            assert (answer.status, answer.body, answer.pragma) == (200, NO_NEWS, alice)
+            assert trio.current_time() - began == pytest.approx(25, abs=0.1)
         hanging = await server.hang(alice)
-        await trio.sleep(80_000)
+        await trio.sleep(20)
         bob = await server.sign_in("bob")
-        answer = await hanging.answer()
-        assert answer is not None
-        assert answer.body == b"bob,%d,1\n" % bob
+        told = await hanging.answer()
+        assert told is not None
+        assert told.body == b"bob,%d,1\n" % bob
         await hanging.stream.aclose()
+
+
+@pytest.mark.parametrize(("asked", "hangs"), [("10", 10), ("2.5", 2.5), ("0", 1), ("90", 25)])
+async def test_a_hanging_get_ends_when_its_client_wants(
+    asked: str, hangs: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        began = trio.current_time()
+        answer = await server.ask(get(f"/wait?peer_id={alice}&seconds={asked}"))
+        assert (answer.status, answer.body, answer.pragma) == (200, NO_NEWS, alice)
+        assert trio.current_time() - began == pytest.approx(hangs, abs=0.1)
+
+
+@pytest.mark.parametrize("asked", ["x", "-1", "1e3", "nan", "1" * 20])
+async def test_seconds_that_are_none(asked: str) -> None:
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        answer = await server.ask(get(f"/wait?peer_id={alice}&seconds={asked}"))
+        assert (answer.status, answer.body.endswith(b".")) == (400, True)
 
 
 async def test_a_peer_that_polls_without_pause_stays(

@@ -136,6 +136,7 @@ LIMITS: Final = {
     "send_seconds": "How long a client may take to accept an answer, or 64 KiB of messages.",
     "ping_seconds": "After how much time a WebSocket client is pinged (again).",
     "pong_seconds": "How long it may take to answer that.",
+    "poll_seconds": "How long a GET of a classic peer hangs when there is nothing to tell.",
     "absent_seconds": "How long a classic peer may go without a hanging GET before it is logged "
     "out.",
     "resume_seconds": "How long a native peer may go without a connection before it has left.",

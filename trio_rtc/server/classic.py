@@ -28,6 +28,16 @@ METHODS = {"/sign_in": "GET", "/wait": "GET", "/message": "POST", "/sign_out": "
 
 PROTOCOL: Final = "classic"
 
+NO_NEWS: Final = b",0,0\n"
+"""What a GET that has hung for long enough is answered: that peer 0 has left, who never was.
+
+An empty answer would end libwebrtc's client. This one it reads as a notice of a peer without a
+name, which it passes over, and asks again. What stands in between sees an answer, and no server
+that fails: closing the connection would be a 502 there.
+"""
+
+SHORTEST_HANG: Final = 1.0
+
 
 class _Hanging:
     """A GET that hangs until there is something to tell."""
@@ -173,6 +183,7 @@ class ClassicDialect:
 
     async def _wait(self, exchange: Exchange) -> None:
         peer = self._peer(exchange)
+        until = trio.current_time() + self._hang_seconds(exchange)
         if previous := peer.hanging:
             # An empty answer would confuse its client; a closed connection does not.
             previous.until_superseded.cancel()
@@ -181,7 +192,7 @@ class ClassicDialect:
         self._absent.end(peer.member.id)
         try:
             with hanging.until_superseded:
-                await self._tell_next(exchange, peer, hanging)
+                await self._tell_next(exchange, peer, hanging, until)
             if hanging.until_superseded.cancelled_caught:
                 # Part of an answer may have been sent; the mail is still to be told.
                 exchange.answered = False
@@ -192,11 +203,27 @@ class ClassicDialect:
             if peer.hanging is hanging:
                 peer.hanging = None
 
-    async def _tell_next(self, exchange: Exchange, peer: _Peer, hanging: _Hanging) -> None:
+    def _hang_seconds(self, exchange: Exchange) -> float:
+        """How long a GET may hang: as long as it asks for, and not longer than is good for it."""
+        longest = self._context.limits.poll_seconds
+        asked = _parameter(exchange, "seconds")
+        if not asked:
+            return longest
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
+            raise RequestError(400, "Bad Request", "The seconds of a /wait are a number.")
+        return min(max(float(asked), SHORTEST_HANG), longest)
+
+    async def _tell_next(
+        self, exchange: Exchange, peer: _Peer, hanging: _Hanging, until: float
+    ) -> None:
         while (mail := peer.mailbox.take()) is None:
             if self._context.closing.is_set():
                 await exchange.respond(Response(200, "OK", b"Server shutting down"))
                 return
+            if trio.current_time() >= until:
+                await exchange.respond(Response(200, "OK", NO_NEWS, pragma=peer.member.id))
+                return
+            hanging.until_news.deadline = until
             if not await exchange.wait(hanging.until_news) or not peer.member.present:
                 return
             hanging.until_news = trio.CancelScope()
@@ -267,9 +294,13 @@ def _log(exchange: Exchange, member: Member | None = None) -> dict[str, object]:
     return log if member is None else log | {"peer": member.id, "room": member.room}
 
 
+def _parameter(exchange: Exchange, name: str) -> str:
+    """The first value that a query has for it; empty if there is none."""
+    return dict(reversed(parse_qsl(exchange.request.query.decode("latin-1")))).get(name, "")
+
+
 def _number(exchange: Exchange, parameter: str) -> int:
-    values = dict(reversed(parse_qsl(exchange.request.query.decode("latin-1"))))
-    value = values.get(parameter, "")
+    value = _parameter(exchange, parameter)
     if not re.fullmatch(r"[0-9]{1,18}", value):
         raise RequestError(
             400,

@@ -37,6 +37,8 @@ class ServerLimits:
         send_seconds: how long a client may take to accept an answer, or 64 KiB of messages.
         ping_seconds: after how much time a WebSocket client is pinged (again).
         pong_seconds: how long it may take to answer that. Over it: a close with 4408.
+        poll_seconds: how long a GET of a classic peer hangs when there is nothing to tell. What
+            stands between client and server lets nothing be silent for much longer.
         absent_seconds: how long a classic peer may go without a hanging GET; then it is logged
             out.
         resume_seconds: how long a native peer may go without a connection; then it has left.
@@ -61,5 +63,6 @@ class ServerLimits:
     send_seconds: float = 20.0
     ping_seconds: float = 20.0
     pong_seconds: float = 20.0
+    poll_seconds: float = 25.0
     absent_seconds: float = 30.0
     resume_seconds: float = 60.0
