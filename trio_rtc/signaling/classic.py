@@ -1,7 +1,8 @@
 """The protocol of libwebrtc's peerconnection example, as a client speaks it: over HTTP.
 
 One task keeps a hanging GET open, on which the server tells what happens; what we send goes
-out as one POST after the other.
+out as one POST after the other. Between us and the server there may be gateways, which answer in
+its place, and let nothing hang for long.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import trio
 
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
+from .address import shown
+from .answer import Answer
 from .events import Peer
+from .http import open_http_client
 from .reason import reason
 from .signaling import Signaling
 
@@ -27,32 +31,42 @@ logger = logging.getLogger("trio_rtc.signaling")
 ANSWER_SECONDS = 10.0
 """How long a server may take to answer anything but a hanging GET."""
 
-RETRY_SECONDS = 10.0
+HANG_SECONDS = 10.0
+"""How long a GET is to hang at a server that can end it when there is nothing to tell."""
+
+LATE_SECONDS = 5.0
+"""How much later than that an answer may come, until the path counts as dead."""
+
+RETRY_SECONDS = 25.0
 """How long a server that does not answer is tried again. It keeps us for 30 s."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
-#: A hanging GET has nothing to send, so only these notice within half a minute that the path
-#: to the server has gone.
+#: Statuses with which a gateway says that a message has not reached the server.
+NOT_DELIVERED = {502, 503}
+
+#: Statuses with which a server says that it does not know a peer, or not from here.
+SIGNED_OUT = {401, 403, 404}
+
+#: A GET that hangs at the server of libwebrtc's example has nothing to send, and no end: only
+#: these notice that the path to that one has gone.
 KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 8),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 3),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 ]
 
 
 @asynccontextmanager
 async def open_classic_signaling(
-    url: str, *, name: str, ssl_context: ssl.SSLContext | None
+    url: httpx.URL, *, name: str, ssl_context: ssl.SSLContext | None
 ) -> AsyncIterator[Signaling]:
     """Sign in, keep the hanging GET open during the block, sign out."""
-    async with httpx.AsyncClient(
-        transport=_Transport(verify=ssl_context or True, socket_options=KEEPALIVE),
-        timeout=httpx.Timeout(ANSWER_SECONDS, pool=None),
-        headers={"User-Agent": "trio-rtc"},
+    async with await open_http_client(
+        url, timeout=ANSWER_SECONDS, ssl_context=ssl_context, socket_options=KEEPALIVE
     ) as http:
-        client = _ClassicClient(http, url)
+        client = _ClassicClient(http, str(url).removesuffix("/"))
         signaling = await client.sign_in(name)
         try:
             async with open_background_nursery() as nursery:
@@ -63,34 +77,19 @@ async def open_classic_signaling(
                 await client.sign_out()
 
 
-class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport, for bodies that a cancelled request may leave unread."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # httpx iterates over a body with an async generator; one that is left in the middle is
-        # a warning when it is collected.
-        request.stream = _Body(request.content)
-        return await super().handle_async_request(request)
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, content: bytes):
-        self._content = [content]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._content:
-            raise StopAsyncIteration
-        return self._content.pop()
-
-
 class _ClassicClient:
+    """A session.
+
+    Attributes:
+        is_ours: whether its server is one of this project: that one says so in every answer, and
+            ends a hanging GET when it is asked to.
+    """
+
     def __init__(self, http: httpx.AsyncClient, url: str):
         self._http = http
         self._url = url
         self._peer_id = 0
+        self.is_ours = False
         # Messages leave one at a time, in the order in which they were made.
         self._sending = trio.Lock()
 
@@ -98,24 +97,18 @@ class _ClassicClient:
         try:
             response = await self._http.get(f"{self._url}/sign_in?{quote(name, safe='')}")
         except httpx.RemoteProtocolError as error:
-            raise self._not_signaling_server(f"its answer is not HTTP: {error}") from error
-        except httpx.InvalidURL as error:
-            raise SignalingError(f"{self._url}: {error}", code="bad_url", fault="local") from error
+            raise self._not_signaling_server(reason(error)) from error
         except httpx.RequestError as error:
-            raise SignalingError(
-                f"no signaling server answers at {self._url}: {reason(error)}",
-                code="server_unreachable",
-                fault="network",
-            ) from error
+            raise self._unreachable(reason(error)) from error
+        answer = Answer.of(response)
         if response.status_code != 200:
-            raise self._not_signaling_server(
-                f"it answers a sign-in with {response.status_code} {response.reason_phrase}"
-            )
+            raise self._refused(answer)
         lines = list(_peer_lines(response.text))
         pragma = _pragma(response)
         if pragma is None or not any(peer.id == pragma for peer, _ in lines):
             raise self._not_signaling_server("its answer to a sign-in names no peer")
         self._peer_id = pragma
+        self.is_ours = answer.is_ours
         own = next(peer for peer, _ in lines if peer.id == pragma)
         signaling = Signaling(own.id, own.name, self.send)
         for peer, connected in lines:
@@ -123,92 +116,127 @@ class _ClassicClient:
                 signaling.joined(peer)
         return signaling
 
+    def _unreachable(self, why: str) -> SignalingError:
+        return SignalingError(
+            f"no signaling server answers at {shown(self._url)}: {why}",
+            code="server_unreachable",
+            fault="network",
+        )
+
     def _not_signaling_server(self, why: str) -> SignalingError:
         return SignalingError(
-            f"{self._url} is not a signaling server: {why}", code="not_signaling_server"
+            f"{shown(self._url)} is not a signaling server: {why}", code="not_signaling_server"
         )
+
+    def _refused(self, answer: Answer) -> SignalingError:
+        code = answer.refusal
+        if code is None:
+            return self._not_signaling_server(str(answer))
+        if code == "server_unreachable":
+            return self._unreachable(str(answer))
+        return SignalingError(answer.words if answer.is_ours else str(answer), code=code)
+
+    def _is_final(self, answer: Answer) -> bool:
+        """Whether it is the server itself that says so."""
+        return answer.is_ours or (not self.is_ours and answer.is_the_originals)
 
     async def send(self, to: int, data: bytes) -> None:
         async with self._sending:
-            try:
-                response = await self._http.post(
-                    f"{self._url}/message?peer_id={self._peer_id}&to={to}",
-                    content=data,
-                    headers={"Content-Type": "text/plain"},
-                )
-            except httpx.RequestError as error:
-                raise SignalingError(
-                    f"a message could not be sent: {reason(error)}",
-                    code="send_failed",
-                    fault="network",
-                ) from error
-        if response.status_code == 200:
+            answer = await self._post(f"{self._url}/message?peer_id={self._peer_id}&to={to}", data)
+        if answer.status == 200 and (answer.is_ours or not self.is_ours):
             return
-        why = response.text.strip()[:200] or response.reason_phrase
-        if response.status_code == 413:
-            raise MessageTooLarge(f"the server takes no message of {len(data)} bytes: {why}")
-        if response.status_code in (404, 500):
+        if answer.status == 413:
+            raise MessageTooLarge(f"a message of {len(data)} bytes is too large: {answer}")
+        if answer.status in (404, 500) and self._is_final(answer):
+            why = answer.words or answer.phrase
             raise UnknownPeer(f"peer {to} cannot be reached: {why}", fault="remote")
         raise SignalingError(
-            f"the server did not take a message: {response.status_code} {why}", code="send_failed"
+            f"the server did not take a message: {answer}",
+            code="send_failed",
+            fault="remote" if self._is_final(answer) else "network",
         )
+
+    async def _post(self, url: str, data: bytes) -> Answer:
+        """Send a message, again if it cannot have arrived.
+
+        Raises:
+            SignalingError: ``send_failed``.
+        """
+        deadline = trio.current_time() + RETRY_SECONDS
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                response = await self._http.post(
+                    url, content=data, headers={"Content-Type": "text/plain"}
+                )
+            except httpx.RequestError as error:
+                unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if not unsent or trio.current_time() + pause >= deadline:
+                    raise SignalingError(
+                        f"a message could not be sent: {reason(error)}",
+                        code="send_failed",
+                        fault="network",
+                    ) from error
+            else:
+                answer = Answer.of(response)
+                unsent = answer.status in NOT_DELIVERED and not self._is_final(answer)
+                if not unsent or trio.current_time() + pause >= deadline:
+                    return answer
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def poll(self, signaling: Signaling) -> None:
         """Hear what the server has to say, until the session ends."""
         pause = FIRST_PAUSE
+        hang = HANG_SECONDS
         deadline: float | None = None
         while True:
             asked = trio.current_time()
             try:
-                # No end to the reading: an empty answer is nothing that a server may send.
-                response = await self._http.get(
-                    f"{self._url}/wait?peer_id={self._peer_id}",
-                    timeout=httpx.Timeout(ANSWER_SECONDS, read=None, pool=None),
-                )
+                response = await self._wait(hang)
             except httpx.RequestError as error:
-                # A hanging GET that is closed without an answer is an invitation to ask again.
-                hung = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-                if hung and trio.current_time() - asked > LONGEST_PAUSE:
-                    pause, deadline = FIRST_PAUSE, None
-                if deadline is None:
-                    deadline = trio.current_time() + RETRY_SECONDS
-                if trio.current_time() >= deadline:
-                    signaling.lost(SignalingLost(f"the signaling server has gone: {reason(error)}"))
-                    return
-                logger.debug("asking again in %.1f s: %s", pause, reason(error))
-                await trio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            pause, deadline = FIRST_PAUSE, None
-            error_or_none = self._hear(signaling, response)
-            if error_or_none is not None:
-                signaling.lost(error_or_none)
-                return
-
-    def _hear(self, signaling: Signaling, response: httpx.Response) -> SignalingLost | None:
-        if response.status_code != 200:
-            return SignalingLost(
-                "the signaling server does not know us any more: "
-                f"{response.status_code} {response.reason_phrase}",
-                code="signed_out",
-                fault="remote",
-            )
-        sender = _pragma(response)
-        if sender is None:
-            return SignalingLost(
-                f"the signaling server ends: {response.text[:80]}",
-                code="server_shutdown",
-                fault="remote",
-            )
-        if sender != self._peer_id:
-            signaling.received(sender, response.content)
-            return None
-        for peer, connected in _peer_lines(response.text):
-            if connected:
-                signaling.joined(peer)
+                why = reason(error)
+                # The other server's way to have a client ask again is to close the connection.
+                invited = not self.is_ours and isinstance(
+                    error, httpx.RemoteProtocolError | httpx.ReadError
+                )
             else:
-                signaling.left(peer.id)
-        return None
+                answer = Answer.of(response)
+                if response.status_code == 200 and _pragma(response) is not None:
+                    _hear(signaling, self._peer_id, response)
+                    if deadline is not None:
+                        logger.info("the signaling server answers again")
+                    pause, hang, deadline = FIRST_PAUSE, HANG_SECONDS, None
+                    continue
+                if self._is_final(answer) and (lost := _end(answer)) is not None:
+                    signaling.lost(lost)
+                    return
+                why = str(answer)
+                # So does a gateway that lets nothing hang for longer.
+                invited = not self.is_ours and answer.status == 504
+            now = trio.current_time()
+            if invited and now - asked > LONGEST_PAUSE:
+                pause, deadline = FIRST_PAUSE, None
+            if deadline is None:
+                deadline = now + RETRY_SECONDS
+                logger.info("asking the signaling server again: %s", why)
+            if now >= deadline:
+                signaling.lost(SignalingLost(f"the signaling server has gone: {why}"))
+                return
+            # It may be that what is in between cuts off what hangs for so long.
+            hang = max(1.0, hang / 2)
+            await trio.sleep(min(pause, deadline - now))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _wait(self, hang: float) -> httpx.Response:
+        """One hanging GET."""
+        url = f"{self._url}/wait?peer_id={self._peer_id}"
+        # The other server has no end to it: an empty answer is nothing that it may send.
+        read = None
+        if self.is_ours:
+            url, read = f"{url}&seconds={hang:g}", hang + LATE_SECONDS
+        timeout = httpx.Timeout(ANSWER_SECONDS, read=read, pool=None)
+        return await self._http.get(url, timeout=timeout)
 
     async def sign_out(self) -> None:
         try:
@@ -216,6 +244,35 @@ class _ClassicClient:
         except httpx.RequestError as error:
             # The server finds out by itself, half a minute after our last GET.
             logger.debug("could not sign out: %s", reason(error))
+
+
+def _hear(signaling: Signaling, peer_id: int, response: httpx.Response) -> None:
+    """Take in what a hanging GET has been answered."""
+    sender = _pragma(response)
+    assert sender is not None
+    if sender != peer_id:
+        signaling.received(sender, response.content)
+        return
+    for peer, connected in _peer_lines(response.text):
+        if connected:
+            signaling.joined(peer)
+        else:
+            signaling.left(peer.id)
+
+
+def _end(answer: Answer) -> SignalingLost | None:
+    """The end of a session, if this word of the server is that."""
+    if answer.status == 200:
+        return SignalingLost(
+            f"the signaling server ends: {answer.words}", code="server_shutdown", fault="remote"
+        )
+    if answer.status in SIGNED_OUT or answer.is_the_originals:
+        return SignalingLost(
+            f"the signaling server does not know us any more: {answer}",
+            code="signed_out",
+            fault="remote",
+        )
+    return None
 
 
 def _pragma(response: httpx.Response) -> int | None:

@@ -18,6 +18,7 @@ from .. import protocol
 from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..protocol import REASONS, SUBPROTOCOL, CloseCode
 from ..tasks import last_words, open_background_nursery
+from .address import shown
 from .events import Peer
 from .native_connection import Changes, Connector, Over
 from .session import ClientSession
@@ -131,13 +132,13 @@ class _NativeClient:
     def _not_opened(self, over: Over) -> SignalingError:
         if over.code == "server_unreachable":
             return SignalingError(
-                f"no signaling server answers at {self._url}: {over.why}",
+                f"no signaling server answers at {shown(self._url)}: {over.why}",
                 code=over.code,
                 fault="network",
             )
         if over.code == "not_signaling_server":
             return SignalingError(
-                f"{self._url} is not a signaling server with {SUBPROTOCOL}: {over.why}",
+                f"{shown(self._url)} is not a signaling server with {SUBPROTOCOL}: {over.why}",
                 code=over.code,
             )
         return SignalingError(over.why, code=over.code)

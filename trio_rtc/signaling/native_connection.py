@@ -14,6 +14,7 @@ from .. import protocol
 from ..protocol import REASONS, SUBPROTOCOL, CloseCode
 from ..rate import TokenBucket
 from ..session import ACK_SECONDS, SessionFault
+from ..text import one_line
 from .session import ClientSession
 from .websocket import ClientWebSocket, WebSocketLost, open_websocket
 
@@ -43,21 +44,13 @@ FINAL = {
     CloseCode.NO_PLACE,
 }
 
-#: What the statuses of a refused handshake mean.
-STATUSES = {
-    401: REASONS[CloseCode.NOT_AUTHORIZED],
-    403: REASONS[CloseCode.FORBIDDEN],
-    429: REASONS[CloseCode.NO_PLACE],
-    503: REASONS[CloseCode.NO_PLACE],
-}
-
 
 @dataclass(frozen=True)
 class Over:
     """Why a connection has ended, or why there was none.
 
     Attributes:
-        why: in words.
+        why: in words, on one line.
         code: what this is for a session that has not been opened yet.
         final: whether it ends the session.
     """
@@ -118,7 +111,8 @@ class Connector:
         except WebSocketLost as lost:
             if lost.status is None:
                 return Over(str(lost))
-            return Over(str(lost), STATUSES.get(lost.status, "not_signaling_server"))
+            refusal = None if lost.answer is None else lost.answer.refusal
+            return Over(str(lost), refusal or "not_signaling_server")
 
     async def _serve(self, websocket: ClientWebSocket) -> Over:
         if websocket.subprotocol != SUBPROTOCOL:
@@ -140,7 +134,7 @@ class Connector:
                 while True:
                     message = self._decode(await websocket.receive())
                     if isinstance(message, protocol.Error):
-                        said = message.message
+                        said = one_line(message.message)
                         if self._session.ready:
                             logger.warning("the server says: %s (%s)", said, message.code)
                     elif message is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from ..errors import SignalingError
+from ..text import is_control, one_line
+from .address import parse_address, shown
 from .classic import open_classic_signaling
 from .native import open_native_signaling
 from .signaling import Signaling
@@ -49,25 +50,32 @@ async def open_signaling(
             ``no_place``: the server is full.
     """
     _check_text("name", name)
-    scheme = _scheme(url)
-    url = url.rstrip("/")
-    if scheme in NATIVE:
+    address = parse_address(
+        url,
+        CLASSIC + NATIVE,
+        "a signaling server",
+        "ws://localhost:8888 or http://localhost:8888",
+        query=url.partition(":")[0].lower() in NATIVE,
+    )
+    if address.scheme in NATIVE:
         if room:
             _check_text("room", room)
+        if token is not None and not _is_unicode(token):
+            raise SignalingError("the token is no text", code="bad_token", fault="local")
         async with open_native_signaling(
-            url, name=name, room=room or "", token=token, ssl_context=ssl_context
+            str(address), name=name, room=room or "", token=token, ssl_context=ssl_context
         ) as signaling:
             yield signaling
         return
     for what, given in (("room", room), ("token", token)):
         if given:
             raise SignalingError(
-                f"{url} is for the classic protocol, which has no {what}; "
-                f"use {_native(url)} for one",
+                f"{shown(url)} is for the classic protocol, which has no {what}; "
+                f"use {_native(shown(url))} for one",
                 code=f"bad_{what}",
                 fault="local",
             )
-    async with open_classic_signaling(url, name=name, ssl_context=ssl_context) as signaling:
+    async with open_classic_signaling(address, name=name, ssl_context=ssl_context) as signaling:
         yield signaling
 
 
@@ -75,29 +83,23 @@ def _check_text(what: str, text: str) -> None:
     problem = None
     if not text:
         problem = "is empty"
-    elif not text.isprintable():
+    elif not _is_unicode(text):
+        problem = "is no text: it has half a character"
+    elif any(map(is_control, text)):
         problem = "has control characters"
+    elif what == "room" and "," in text:
+        problem = "has a comma"
     elif len(text.encode()) > MAX_NAME_BYTES:
         problem = f"is {len(text.encode())} bytes long, {MAX_NAME_BYTES} are allowed"
     if problem:
         raise SignalingError(
-            f"the {what} {text[:40]!r} {problem}", code=f"bad_{what}", fault="local"
+            f"the {what} '{one_line(text, 40)}' {problem}", code=f"bad_{what}", fault="local"
         )
 
 
-def _scheme(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in CLASSIC + NATIVE and parts.hostname and parts.port != 0:
-            return parts.scheme
-    except ValueError:
-        pass
-    raise SignalingError(
-        f"{url!r} is not the address of a signaling server; one looks like "
-        "ws://localhost:8888 or http://localhost:8888",
-        code="bad_url",
-        fault="local",
-    )
+def _is_unicode(text: str) -> bool:
+    """Whether it has an encoding: halves of surrogate pairs have none."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _native(url: str) -> str:

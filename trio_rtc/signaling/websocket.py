@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import h11
+import httpx
 import trio
 from trio_websocket import (
     ConnectionClosed,
@@ -18,28 +18,16 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from ..tasks import open_background_nursery
+from ..text import one_line
+from .answer import answer
+from .handshake import NO_CLOSE, WatchedStream, WebSocketLost, broken_off, phrase, refused
+from .http import default_context
 from .reason import reason
+
+__all__ = ["ClientWebSocket", "WebSocketLost", "open_websocket"]
 
 CLOSE_SECONDS = 1.0
 """How long a server may take to answer a close."""
-
-#: The code of a connection that ended without a close frame (RFC 6455, section 7.1.5).
-NO_CLOSE = 1006
-
-
-class WebSocketLost(Exception):
-    """There is no connection: it could not be opened, or has ended.
-
-    Attributes:
-        status: of the server's HTTP response, if it refused to open one; 0 if what it said was
-            no HTTP.
-        code: with which it was closed.
-    """
-
-    def __init__(self, why: str, *, status: int | None = None, code: int = NO_CLOSE):
-        super().__init__(why)
-        self.status = status
-        self.code = code
 
 
 class ClientWebSocket:
@@ -52,6 +40,11 @@ class ClientWebSocket:
     def subprotocol(self) -> str | None:
         """What the server has chosen of the subprotocols that it was offered."""
         return self._connection.subprotocol
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a server of this project has opened it."""
+        return answer(101, b"", self._connection.handshake_headers, b"").is_ours
 
     async def receive(self) -> str | bytes:
         """The next message."""
@@ -96,15 +89,14 @@ async def open_websocket(
     Raises:
         WebSocketLost: it could not be opened.
     """
-    parts = urlsplit(url)
+    parts = httpx.URL(url)
     secure = parts.scheme == "wss"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host, port = parts.raw_host.decode(), parts.port or (443 if secure else 80)
     with trio.move_on_after(timeout) as patience:
         stream = await _connect(host, port, ssl_context, secure=secure)
         try:
             async with open_background_nursery() as nursery:
-                reader = _Reader(stream, parts.netloc.rpartition("@")[2], resource)
+                reader = _Reader(stream, parts.netloc.decode(), parts.raw_path.decode())
                 connection = await reader.open(nursery, subprotocols, max_message_bytes)
                 patience.deadline = float("inf")
                 try:
@@ -128,13 +120,13 @@ async def _connect(
         raise WebSocketLost(reason(error)) from error
     if not secure:
         return stream
-    context = ssl_context or ssl.create_default_context()
-    encrypted = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
     try:
+        context = ssl_context or await default_context()
+        encrypted = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
         await encrypted.do_handshake()
     except BaseException as error:
         await trio.aclose_forcefully(stream)
-        if isinstance(error, trio.BrokenResourceError):
+        if isinstance(error, trio.BrokenResourceError | ssl.SSLError):
             raise WebSocketLost(reason(error)) from error
         raise
     return encrypted
@@ -166,10 +158,13 @@ class _Reader:
                 self._run, subprotocols, max_message_bytes
             )
         except ConnectionRejected as rejected:
-            status = rejected.status_code
-            body = (rejected.body or b"").decode(errors="replace").strip()[:200]
-            raise WebSocketLost(
-                f"it answers with {status} {body}".rstrip(), status=status
+            raise refused(
+                answer(
+                    rejected.status_code,
+                    phrase(rejected.status_code),
+                    rejected.headers or (),
+                    rejected.body or b"",
+                )
             ) from rejected
         return connection
 
@@ -183,7 +178,7 @@ class _Reader:
         try:
             async with open_background_nursery() as nursery:
                 with trio.CancelScope() as handshake:
-                    watched = _Watched(self._stream, handshake.cancel)
+                    watched = WatchedStream(self._stream, handshake.cancel)
                     connection = await wrap_client_stream(
                         nursery,
                         watched,  # type: ignore[arg-type]  # Any stream will do.
@@ -192,9 +187,9 @@ class _Reader:
                         subprotocols=subprotocols,
                         max_message_size=max_message_bytes,
                     )
-                    watched.on_end = _nothing
+                    watched.end_handshake()
                 if handshake.cancelled_caught:
-                    raise WebSocketLost("it goes away without an answer")
+                    raise broken_off(bytes(watched.received))
                 started = True
                 task_status.started(connection)
                 await trio.sleep_forever()
@@ -204,43 +199,8 @@ class _Reader:
                 raise WebSocketLost("what it says is not WebSocket", status=0) from error
 
 
-class _Watched(trio.abc.Stream):
-    """A stream that tells of its end, of which trio-websocket's handshake takes no notice."""
-
-    def __init__(self, stream: trio.abc.Stream, on_end: Callable[[], None]):
-        self._stream = stream
-        self.on_end = on_end
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        try:
-            await self._stream.send_all(data)
-        except trio.BrokenResourceError:
-            self.on_end()
-            raise
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except trio.BrokenResourceError:
-            self.on_end()
-            raise
-        if not data:
-            self.on_end()
-        return data
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def _nothing() -> None:
-    pass
-
-
 def _closed(error: Exception) -> WebSocketLost:
     close = error.reason if isinstance(error, ConnectionClosed) else None
     code = NO_CLOSE if close is None else close.code
-    text = f": {close.reason}" if close is not None and close.reason else ""
+    text = f": {one_line(close.reason)}" if close is not None and close.reason else ""
     return WebSocketLost(f"the connection was closed with {code}{text}", code=code)

@@ -1,0 +1,76 @@
+"""The address of a server: a URL that is checked, and a form of it to be shown.
+
+A path belongs to the server (RFC 3986, section 6.2): it stays as it is given. A user and a password
+are not taken: no protocol here has a use for them, and tokens are not to stand in addresses.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
+
+import httpx
+
+from ..errors import SignalingError
+from ..text import one_line
+
+#: A host name (RFC 1123, section 2.1), and underscores, which local names have.
+_HOST = re.compile(r"(?=.{1,254}$)(?!-)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?", re.ASCII)
+
+LONGEST_SHOWN = 120
+
+
+def parse_address(
+    url: str, schemes: Collection[str], what: str, example: str, *, query: bool = False
+) -> httpx.URL:
+    """The address of a server.
+
+    Args:
+        url: as it was given.
+        schemes: those that it may have.
+        what: what is there, in words.
+        example: what such an address looks like.
+        query: whether it may have a query.
+
+    Raises:
+        SignalingError: ``bad_url``.
+    """
+    why = None
+    try:
+        parts = httpx.URL(url)
+        if parts.scheme not in schemes or parts.port == 0 or (parts.port or 0) > 65535:
+            why = f"is not the address of {what}"
+        elif not _is_host(parts.raw_host.decode("ascii")):
+            why = "has no host that can be"
+        elif parts.userinfo:
+            why = "has a user or a password, which are not used"
+        elif parts.fragment or (parts.query and not query):
+            why = "has a fragment" if parts.fragment else "has a query, for which there is no place"
+        else:
+            return parts
+    except (httpx.InvalidURL, ValueError):
+        why = f"is not the address of {what}"
+    raise SignalingError(
+        f"{shown(url)!r} {why}; one looks like {example}", code="bad_url", fault="local"
+    )
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host.replace("%25", "%"))
+        except ValueError:
+            return False
+        return True
+    return _HOST.fullmatch(host) is not None
+
+
+def shown(url: object) -> str:
+    """A URL for people: without a user, a password, and a query, which may hold a token."""
+    text = str(url)
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    rest = re.split(r"[?#]", rest.rpartition("@")[2] if "@" in rest else rest, maxsplit=1)[0]
+    return one_line(f"{scheme}{separator}{rest}", LONGEST_SHOWN)
