@@ -42,6 +42,11 @@ class Guest:
             if message["type"] not in but:
                 return message
 
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close it with this code."""
+        await self._socket.aclose(code, reason)
+        self.over.set()
+
     def leave(self) -> None:
         """Close the connection."""
         self.over.set()

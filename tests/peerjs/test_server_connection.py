@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import trio
+from trio_websocket import ConnectionClosed
 
 from trio_rtc import CallError, NegotiationError, SignalingError, SignalingLost
 from trio_rtc.peerjs import (
@@ -20,6 +21,7 @@ from trio_rtc.peerjs import (
     serve_peerjs,
     server_connection,
 )
+from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
 
 from ..server.harness import tcp_server
 from ..signaling.proxy import Proxy, open_proxy
@@ -220,6 +222,152 @@ async def test_an_id_that_somebody_took_meanwhile() -> None:
                 async with alice.connect("bob"):
                     pass
             assert (raised.value.code, raised.value.fault) == ("id_taken", "remote")
+
+
+@asynccontextmanager
+async def reconnected(
+    talk: Callable[[Guest], Awaitable[None]],
+) -> AsyncIterator[PeerJSPeer]:
+    """Alice, who has lost her first connection; ``talk`` is how the server takes each other one."""
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+
+        async def serve() -> None:
+            first = await server.guest()
+            await first.say(type="OPEN")
+            first.leave()
+            while True:
+                guest = await server.guest()
+                # A guest may be refused while it says something.
+                with suppress(ConnectionClosed):
+                    await talk(guest)
+
+        nursery.start_soon(serve)
+        async with open_peerjs(server.url, "alice") as alice:
+            yield alice
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("said", "close", "code"),
+    [
+        ("The token has expired", 4401, "refused"),
+        ("The token has expired", None, "refused"),
+        ("It is for another id", 4403, "refused"),
+        ("No key", 4400, "refused"),
+        ("Server has reached its concurrent user limit", 4503, "refused"),
+        ("It refuses", 1000, "refused"),
+        ("", 4401, "refused"),
+        ("", 4409, "superseded"),
+        ("", 1008, "refused"),
+        ("", 1000, "refused"),
+    ],
+)
+async def test_a_refusal_on_reconnecting_ends_it_at_once(
+    said: str, close: int | None, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_connection, "REFUSAL_SECONDS", 0.1)
+    heard: list[dict[str, Any]] = []
+
+    async def refuse(guest: Guest) -> None:
+        if said:
+            await guest.say(type="ERROR", payload={"msg": said})
+        if close is None:
+            heard.append(await guest.hear())
+        else:
+            await guest.close(close)
+
+    with trio.fail_after(20):
+        async with reconnected(refuse) as alice:
+            with pytest.raises(SignalingLost, match=said or str(close)) as raised:
+                async with alice.connect("bob"):
+                    pass
+            assert (raised.value.code, raised.value.fault) == (code, "remote")
+    assert heard == []
+
+
+@pytest.mark.parametrize("close", [1001, 1012, 4408])
+async def test_a_server_that_ends_while_one_comes_back_is_no_refusal(close: int) -> None:
+    attempts = 0
+    served = trio.Event()
+
+    async def end_twice(guest: Guest) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            await guest.say(type="ERROR", payload={"msg": "The server ends."})
+            await guest.close(close)
+            return
+        await guest.say(type="OPEN")
+        assert (await guest.hear("CANDIDATE", "HEARTBEAT"))["type"] == "OFFER"
+        served.set()
+
+    async with reconnected(end_twice) as alice, trio.open_nursery() as nursery:
+
+        async def connect() -> None:
+            async with alice.connect("bob"):
+                pass
+
+        nursery.start_soon(connect)
+        await served.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_server_that_says_no_open_again_is_believed_after_a_pong() -> None:
+    served = trio.Event()
+
+    async def say_nothing(guest: Guest) -> None:
+        assert (await guest.hear("CANDIDATE", "HEARTBEAT"))["type"] == "OFFER"
+        served.set()
+        await trio.sleep_forever()
+
+    async with reconnected(say_nothing) as alice, trio.open_nursery() as nursery:
+
+        async def connect() -> None:
+            async with alice.connect("bob"):
+                pass
+
+        nursery.start_soon(connect)
+        await served.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def test_attempts_that_fail_do_not_move_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_connection, "RETRY_SECONDS", 0.5)
+
+    async def go_away(guest: Guest) -> None:
+        await guest.close(1012)
+
+    with trio.fail_after(20):
+        async with reconnected(go_away) as alice:
+            with pytest.raises(SignalingLost, match="1012") as raised:
+                async with alice.connect("bob"):
+                    pass
+            assert (raised.value.code, raised.value.fault) == ("signaling_lost", "network")
+
+
+async def test_a_token_that_has_expired_meanwhile() -> None:
+    """With our own server, whose refusal comes only when it has looked at the token."""
+    expired = False
+
+    async def decide(request: JoinRequest) -> Admission:
+        await trio.sleep(0.2)
+        if expired:
+            raise NotAuthorized("The token has expired.")
+        return Admission(name=request.name, room=request.room)
+
+    async with (
+        tcp_server(authorize=decide) as port,
+        open_proxy(port) as (proxy, way),
+        open_peerjs(f"http://127.0.0.1:{way}", "alice") as alice,
+    ):
+        expired = True
+        proxy.cut()
+        with trio.fail_after(20), pytest.raises(SignalingLost, match="has expired") as raised:
+            async with alice.connect("bob"):
+                pass
+        assert (raised.value.code, raised.value.fault) == ("refused", "remote")
 
 
 GOOD = {"type": "answer", "sdp": "v=0"}

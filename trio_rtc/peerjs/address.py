@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import ssl
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from .. import peerjs_protocol as wire
 from ..errors import SignalingError
+from ..signaling.address import parse_address, shown
+from ..signaling.answer import Answer
+from ..signaling.http import open_http_client
+from ..signaling.reason import reason
 
 ANSWER_SECONDS = 10.0
 
 
 def _base(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
-    except ValueError:
-        pass
-    raise SignalingError(
-        f"{url!r} is not the address of a PeerJS server; one looks like http://localhost:9000/",
-        code="bad_url",
-        fault="local",
-    )
+    address = parse_address(url, ("http", "https"), "a PeerJS server", "http://localhost:9000/")
+    return f"{str(address).removesuffix('/')}/"
 
 
 def socket_url(url: str, key: str, id: str, token: str) -> str:  # noqa: A002
@@ -40,32 +35,42 @@ async def fetch_id(url: str, key: str, ssl_context: ssl.SSLContext | None) -> st
     """Ask a server for an id that nobody has.
 
     Raises:
-        SignalingError: ``bad_url``, ``server_unreachable``, ``not_peerjs_server``.
+        SignalingError: ``bad_url``, ``server_unreachable``, ``not_peerjs_server``, ``refused``.
     """
     base = _base(url)
-    async with httpx.AsyncClient(verify=ssl_context or True, timeout=ANSWER_SECONDS) as http:
+    http = await open_http_client(httpx.URL(base), timeout=ANSWER_SECONDS, ssl_context=ssl_context)
+    async with http:
         try:
             response = await http.get(f"{base}{quote(key, safe='')}/id")
-        except httpx.InvalidURL as error:
-            raise SignalingError(f"{url}: {error}", code="bad_url", fault="local") from error
         except httpx.RemoteProtocolError as error:
-            raise _no_server(base, f"its answer is not HTTP: {error}") from error
+            raise _no_server(base, reason(error)) from error
         except httpx.RequestError as error:
-            why = str(error) or type(error).__name__
-            raise SignalingError(
-                f"no PeerJS server answers at {base}: {why}",
-                code="server_unreachable",
-                fault="network",
-            ) from error
+            raise unreachable(base, reason(error)) from error
     id_ = response.text.strip()
-    if response.status_code != 200 or not wire.is_valid_id(id_):
-        raise _no_server(
-            base, f"asked for an id, it answers {response.status_code} {response.reason_phrase}"
-        )
-    return id_
+    if response.status_code == 200 and wire.is_valid_id(id_):
+        return id_
+    answer = Answer.of(response)
+    code = answer.refusal
+    if code == "server_unreachable":
+        raise unreachable(base, str(answer))
+    if code is not None and answer.is_ours:
+        raise refused(base, answer.words)
+    raise _no_server(base, f"asked for an id, {answer}")
+
+
+def unreachable(url: str, why: str) -> SignalingError:
+    return SignalingError(
+        f"no PeerJS server answers at {shown(url)}: {why}",
+        code="server_unreachable",
+        fault="network",
+    )
+
+
+def refused(url: str, why: str, code: str = "refused") -> SignalingError:
+    return SignalingError(f"the PeerJS server at {shown(url)} says: {why}", code=code)
 
 
 def _no_server(base: str, why: str) -> SignalingError:
     return SignalingError(
-        f"{base} is no PeerJS server, or has another key: {why}", code="not_peerjs_server"
+        f"{shown(base)} is no PeerJS server, or has another key: {why}", code="not_peerjs_server"
     )

@@ -8,14 +8,16 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import trio
 
 from .. import peerjs_protocol as wire
 from ..errors import NegotiationError, SignalingError, SignalingLost
 from ..peerjs_protocol import Envelope
+from ..signaling.address import shown
 from ..signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
+from .acceptance import Acceptance, Over, Standing
+from .address import refused, unreachable
 
 logger = logging.getLogger("trio_rtc.peerjs")
 
@@ -31,28 +33,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 RETRY_SECONDS = 60.0
 """How long a connection that was lost is tried to be made again."""
 
+SILENCE_SECONDS = 0.5
+"""How long a server that may say no OPEN is listened to, until it is asked for a pong."""
+
+REFUSAL_SECONDS = 2.0
+"""How long a server that has refused may take to close: how it closes tells whether it is final."""
+
 LARGEST_MESSAGE = 16 * 1024 * 1024
 MAX_UNSENT = 256
-
-#: What a server says instead of OPEN: what that is here, and in words.
-REFUSALS = {
-    "ID-TAKEN": ("id_taken", "the id is taken"),
-    "INVALID-KEY": ("invalid_key", "the key is not the server's"),
-    "ERROR": ("refused", "it refuses"),
-}
-
-
-@dataclass(frozen=True)
-class Over:
-    """Why a connection has ended, or why there was none.
-
-    Attributes:
-        final: whether another one would fare no better.
-    """
-
-    why: str
-    code: str = "server_unreachable"
-    final: bool = False
 
 
 class ServerConnection:
@@ -73,7 +61,7 @@ class ServerConnection:
         self._changed = trio.Event()
         self._writing = False
         self._opened = False
-        self._is_up = False
+        self._acceptance: Acceptance | None = None
         self.lost: SignalingLost | None = None
 
     def _tell(self) -> None:
@@ -118,11 +106,14 @@ class ServerConnection:
             if not self._opened:
                 raise _not_opened(self._url, over)
             now = trio.current_time()
-            if self._is_up:
-                deadline = now + RETRY_SECONDS
-                if now - began > LONGEST_PAUSE:
-                    pause = FIRST_PAUSE
-            self._is_up = False
+            lasted = now - began > LONGEST_PAUSE
+            if self._acceptance is not None:
+                standing = self._acceptance.standing
+                if standing is Standing.ACCEPTED or (standing is Standing.PRESUMED and lasted):
+                    deadline = now + RETRY_SECONDS
+                    if lasted:
+                        pause = FIRST_PAUSE
+            self._acceptance = None
             if over.final or now >= deadline:
                 self.lost = SignalingLost(
                     f"the connection with the PeerJS server is lost: {over.why}",
@@ -138,6 +129,10 @@ class ServerConnection:
             await trio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    @property
+    def _is_up(self) -> bool:
+        return self._acceptance is not None and self._acceptance.is_up
+
     async def _connect(self, task_status: trio.TaskStatus[None]) -> Over:
         try:
             async with open_websocket(
@@ -149,51 +144,65 @@ class ServerConnection:
             ) as websocket:
                 return await self._serve(websocket, task_status)
         except WebSocketLost as lost:
-            if lost.status is None:
-                return Over(str(lost))
-            return Over(str(lost), "not_peerjs_server", final=lost.status not in (429, 503))
+            return self._not_connected(lost)
+
+    def _not_connected(self, lost: WebSocketLost) -> Over:
+        # Where a session has been, whatever answers now: it says nothing about the session.
+        if lost.status is None or self._opened:
+            return Over(str(lost))
+        code = None if lost.answer is None else lost.answer.refusal
+        if code == "server_unreachable":
+            return Over(str(lost))
+        ours = lost.answer is not None and lost.answer.is_ours
+        return Over(str(lost), "refused" if code and ours else "not_peerjs_server")
 
     async def _serve(self, websocket: ClientWebSocket, task_status: trio.TaskStatus[None]) -> Over:
+        # A server that still knows the connection before this one may say no OPEN; ours does.
+        silent = self._opened and not websocket.is_ours
+        self._acceptance = acceptance = Acceptance(may_be_silent=silent)
+        patience = trio.CancelScope(deadline=trio.current_time() + ANSWER_SECONDS)
         async with trio.open_nursery() as nursery:
-            if self._opened:
-                # A server that still knows the connection before this one says no OPEN.
-                self._is_up = True
             nursery.start_soon(self._write, websocket)
-            nursery.start_soon(self._beat, websocket, nursery.cancel_scope)
-            over = await self._read(websocket, task_status)
+            nursery.start_soon(self._beat, websocket, acceptance, patience, nursery.cancel_scope)
+            with patience:
+                over = await self._read(websocket, acceptance, patience, task_status)
+            if patience.cancelled_caught:
+                over = acceptance.silent(ANSWER_SECONDS)
             nursery.cancel_scope.cancel()
             return over
         return Over(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
 
-    async def _read(self, websocket: ClientWebSocket, task_status: trio.TaskStatus[None]) -> Over:
-        with trio.move_on_after(ANSWER_SECONDS) as patience:
-            while True:
-                if self._is_up:
-                    patience.deadline = float("inf")
-                try:
-                    message = wire.decode(await websocket.receive())
-                except WebSocketLost as lost:
-                    return Over(str(lost))
-                except NegotiationError as error:
-                    if not self._is_up:
-                        return Over(str(error), "not_peerjs_server", final=True)
-                    logger.warning("the server says what is no message: %s", error)
-                    continue
-                if message.type == "OPEN":
-                    self._is_up = True
-                    if not self._opened:
-                        self._opened = True
-                        task_status.started()
-                    self._tell()
-                elif refusal := REFUSALS.get(message.type):
-                    code, words = refusal
-                    said = _said(message) or words
-                    if message.type != "ERROR" or not self._is_up:
-                        return Over(said, code, final=True)
-                    logger.warning("the server says: %s", said)
-                else:
+    async def _read(
+        self,
+        websocket: ClientWebSocket,
+        acceptance: Acceptance,
+        patience: trio.CancelScope,
+        task_status: trio.TaskStatus[None],
+    ) -> Over:
+        while True:
+            try:
+                message = wire.decode(await websocket.receive())
+            except WebSocketLost as lost:
+                return acceptance.closed(lost.code, str(lost))
+            except NegotiationError as error:
+                if not self._opened:
+                    return Over(str(error), "not_peerjs_server", final=True)
+                logger.warning("the server says what is no message: %s", error)
+                continue
+            if remark := acceptance.receive(message):
+                logger.warning("the server says: %s", remark)
+            elif acceptance.standing is Standing.REFUSED:
+                if message.type != "ERROR" or not self._opened:
+                    return acceptance.silent(0)
+                patience.deadline = trio.current_time() + REFUSAL_SECONDS
+            else:
+                if message.type != "OPEN":
                     self._hear(message)
-        return Over(f"the server said nothing for {ANSWER_SECONDS:.0f} s", "not_peerjs_server")
+                elif not self._opened:
+                    self._opened = True
+                    task_status.started()
+                patience.deadline = float("inf")
+                self._tell()
 
     async def _write(self, websocket: ClientWebSocket) -> None:
         # The reader finds out too that the connection has been closed.
@@ -209,31 +218,32 @@ class ServerConnection:
                     self._writing = False
                 self._tell()
 
-    async def _beat(self, websocket: ClientWebSocket, connection: trio.CancelScope) -> None:
+    async def _beat(
+        self,
+        websocket: ClientWebSocket,
+        acceptance: Acceptance,
+        patience: trio.CancelScope,
+        connection: trio.CancelScope,
+    ) -> None:
         with suppress(WebSocketLost):
             while True:
-                await trio.sleep(HEARTBEAT_SECONDS)
-                if self._is_up:
+                await trio.sleep(SILENCE_SECONDS if acceptance.awaits_pong else HEARTBEAT_SECONDS)
+                if acceptance.is_up:
                     self._unsent.append(wire.encode("HEARTBEAT"))
                     self._tell()
-                with trio.move_on_after(PONG_SECONDS) as patience:
+                with trio.move_on_after(PONG_SECONDS) as answer:
                     await websocket.ping()
-                if patience.cancelled_caught:
+                if answer.cancelled_caught:
                     connection.cancel()
-
-
-def _said(message: Envelope) -> str:
-    with suppress(NegotiationError):
-        return wire.decode_payload(message, wire.Said).msg[:200]
-    return ""
+                elif acceptance.awaits_pong:
+                    acceptance.pong()
+                    patience.deadline = float("inf")
+                    self._tell()
 
 
 def _not_opened(url: str, over: Over) -> SignalingError:
-    where = url.partition("?")[0]
     if over.code == "server_unreachable":
-        return SignalingError(
-            f"no PeerJS server answers at {where}: {over.why}", code=over.code, fault="network"
-        )
+        return unreachable(url, over.why)
     if over.code == "not_peerjs_server":
-        return SignalingError(f"{where} is no PeerJS server: {over.why}", code=over.code)
-    return SignalingError(f"the PeerJS server at {where} says: {over.why}", code=over.code)
+        return SignalingError(f"{shown(url)} is no PeerJS server: {over.why}", code=over.code)
+    return refused(url, over.why, over.code)
