@@ -63,6 +63,11 @@ def server(**flags: str | None) -> None:
     sys.exit(run_server({name: text for name, text in flags.items() if text is not None}))
 
 
+def _as_text(argument: str) -> str:
+    """An argument of the process as text: bytes that are none are replaced (PEP 383)."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _option(name: str, metavar: str, text: str) -> inspect.Parameter:
     annotation = Annotated[str | None, typer.Option(metavar=metavar, help=text)]
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -148,6 +153,12 @@ def client(
         Path | None,
         typer.Option(metavar="FILE", help="Record what the other side sends (mp4, webm, wav)."),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="An authority that the server's certificate may be of (PEM)."
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per event and line.")
     ] = False,
@@ -164,7 +175,7 @@ def client(
         room=room,
         token=token,
         call=call,
-        send=tuple(send or ()),
+        send=tuple(map(_as_text, send or ())),
         expect=expect or 0,
         hold=hold or 0.0,
         scripted=bool(send) or expect is not None or hold is not None,
@@ -174,6 +185,7 @@ def client(
         video=video,
         audio=audio,
         record=record,
+        ca=ca,
         json=json,
     )
     sys.exit(run_client(options))

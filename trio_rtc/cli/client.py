@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from .conversation import Conversation
 from .report import JsonReporter, Reporter, ReportHandler
 from .run import run
 from .typed import typed_lines
+
+BAD_OPTIONS = 2
 
 PEER_SECONDS = 5.0
 """How long the one whom we call may take to sign in."""
@@ -46,6 +49,7 @@ class ClientOptions:
     video: str | None = None
     audio: str | None = None
     record: Path | None = None
+    ca: Path | None = None
     json: bool = False
 
 
@@ -55,13 +59,29 @@ def run_client(options: ClientOptions) -> int:
     library = logging.getLogger("trio_rtc")
     library.addHandler(ReportHandler(reporter))
     library.propagate = False
-    client = _Client(options, reporter)
+    try:
+        ssl_context = None if options.ca is None else _context(options.ca)
+    except OSError as error:
+        # An ssl.SSLError is one, for a file in which there is no certificate.
+        reporter.error("bad_ca", f"--ca {options.ca}: {error.strerror or error}")
+        return BAD_OPTIONS
+    client = _Client(options, reporter, ssl_context)
     return run(client.run, reporter.error, interrupted=lambda number: 128 + number)
 
 
+def _context(ca: Path) -> ssl.SSLContext:
+    """One that trusts this authority, besides those of the system."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca)
+    return context
+
+
 class _Client:
-    def __init__(self, options: ClientOptions, reporter: Reporter):
+    def __init__(
+        self, options: ClientOptions, reporter: Reporter, ssl_context: ssl.SSLContext | None
+    ):
         self._options = options
+        self._ssl_context = ssl_context
         self._reporter = reporter
         self._conversations: list[Conversation] = []
         self._conversing = trio.Event()
@@ -88,7 +108,11 @@ class _Client:
                 self._recorder = await stack.enter_async_context(record_media(options.record))
             signaling = await stack.enter_async_context(
                 open_signaling(
-                    options.server, name=options.name, room=options.room, token=options.token
+                    options.server,
+                    name=options.name,
+                    room=options.room,
+                    token=options.token,
+                    ssl_context=self._ssl_context,
                 )
             )
             self._reporter.signed_in(signaling, options.server)

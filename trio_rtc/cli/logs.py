@@ -7,14 +7,10 @@ import logging
 import time
 from typing import Final
 
+from ..text import escaped
+
 #: What every record has; all else came by ``extra=``.
 _STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
-
-#: Names come from clients: none of them is to make a line of its own, or to steer a terminal.
-_ESCAPES: Final = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))} | {
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
-}
 
 
 def set_up_logging(level: str, form: str) -> None:
@@ -43,7 +39,8 @@ class TextFormatter(logging.Formatter):
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         parts = [when, record.levelname.lower(), record.getMessage()]
         parts += [f"{name}={_quoted(str(value))}" for name, value in _extra(record).items()]
-        line = " ".join(parts).translate(_ESCAPES)
+        # Names come from clients: none is to make a line of its own, or to steer a terminal.
+        line = escaped(" ".join(parts))
         return f"{line}\n{trace}" if (trace := _traceback(self, record)) else line
 
 

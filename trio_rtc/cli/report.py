@@ -12,16 +12,22 @@ from typing import Any
 from ..call import Call, CallEnd
 from ..call_options import CallStep
 from ..signaling import Peer, Signaling
+from ..signaling.address import shown
+from ..text import escaped
 
 
 class Reporter:
-    """Tells people what happens, on standard output; errors on standard error."""
+    """Tells people what happens, on standard output; errors on standard error.
+
+    Names and messages come from others: none is to steer the terminal, or to make a line of its
+    own.
+    """
 
     def _say(self, text: str) -> None:
-        print(text, flush=True)
+        print(escaped(text), flush=True)
 
     def signed_in(self, signaling: Signaling, server: str) -> None:
-        self._say(f"signed in to {server} as {signaling.name} ({signaling.peer_id})")
+        self._say(f"signed in to {shown(server)} as {signaling.name} ({signaling.peer_id})")
         if not signaling.peers:
             self._say("nobody else is there yet")
 
@@ -54,7 +60,7 @@ class Reporter:
         self._say(f"the call with {peer} is over: {str(end).replace('_', ' ')}")
 
     def error(self, code: str, message: str) -> None:
-        print(f"trio-rtc client: {message}", file=sys.stderr, flush=True)
+        print(f"trio-rtc client: {escaped(message)}", file=sys.stderr, flush=True)
 
 
 class JsonReporter(Reporter):
@@ -64,7 +70,9 @@ class JsonReporter(Reporter):
         print(json.dumps({"event": event, "time": time.time(), **fields}), flush=True)
 
     def signed_in(self, signaling: Signaling, server: str) -> None:
-        self._event("signed_in", peer_id=signaling.peer_id, name=signaling.name, server=server)
+        self._event(
+            "signed_in", peer_id=signaling.peer_id, name=signaling.name, server=shown(server)
+        )
 
     def peer_joined(self, peer: Peer) -> None:
         self._event("peer_joined", peer_id=peer.id, name=peer.name)
@@ -107,4 +115,7 @@ class ReportHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.error(getattr(record, "code", "warning"), self.format(record))
+        self._reporter.error(getattr(record, "code", "warning"), record.getMessage())
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            print("\n".join(map(escaped, trace.splitlines())), file=sys.stderr, flush=True)
