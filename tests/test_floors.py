@@ -23,7 +23,8 @@ FLOORS = [
     {"server", "signaling", "rtc"},
     {"session", "peerjs_protocol"},
     {"protocol", "messages", "binarypack"},
-    {"tasks", "rate", "text"},
+    {"faults"},
+    {"tasks", "rate", "text", "admission"},
     {"errors"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 import trio
 
+from .admission import MAX_CALLS, Admission, Place
 from .call import Call
 from .call_options import CallOptions, CallStep
 from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from .messages import BYE, IceCandidate, Message, SessionDescription, decode
+from .faults import BUSY, FaultLog, caught
+from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 from .negotiation import EARLY_LIMIT
 from .rtc import (
     MAX_FRAME_PIXELS,
@@ -30,6 +33,12 @@ from .signaling import MessageReceived, Peer, PeerLeft, Signaling
 logger = logging.getLogger("trio_rtc.call")
 
 Handler = Callable[[Call], Awaitable[object]]
+
+MAX_EARLY_PEERS: Final = 256
+"""Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
+
+MAX_DECLINING: Final = 64
+"""Callers who are told at once that there is no place; those above that learn it from the time."""
 
 
 @asynccontextmanager
@@ -132,19 +141,23 @@ async def serve_calls(
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
     max_unread_bytes: int = MAX_UNREAD_BYTES,
+    max_calls: int = MAX_CALLS,
     trace: Callable[[CallStep], None] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Answer every call, and run ``handler(call)`` in a task of its own for each.
 
     The call is hung up when its handler returns. An exception of a handler is logged and ends
-    its call only; so does what goes wrong while a call is set up. Messages that are not about
-    calls are left to whoever iterates over ``signaling``.
+    its call only; so does whatever goes wrong while a call is set up and kept, be it that the
+    system has no more files. Messages that are not about calls are left to whoever iterates over
+    ``signaling``.
 
     The arguments are those of `open_call`. ``tracks`` go to every caller who offers to
-    receive media of their kind.
+    receive media of their kind. ``max_calls`` is how many calls there may be at once, of which up
+    to 64 are being set up: who calls above that is declined, and has a `CallError` ``busy``.
 
     Raises:
+        ValueError: as for `open_call`, or ``max_calls`` is below 1.
         SignalingLost: the session with the server has ended, and the last call too.
         SignalingError: ``busy``: somebody serves the calls of this session already.
     """
@@ -161,9 +174,12 @@ async def serve_calls(
         max_unread_bytes=max_unread_bytes,
         trace=trace,
     )
+    admission = Admission(max_calls, logger.warning)
+    faults = FaultLog(logger)
     early: dict[Peer, list[IceCandidate]] = {}
     with signaling.subscribe() as subscription:
         async with trio.open_nursery() as nursery:
+            declining = _Declining(signaling, nursery)
             task_status.started()
             try:
                 async for event in subscription:
@@ -171,15 +187,24 @@ async def serve_calls(
                         early.pop(event.peer, None)
                     if not isinstance(event, MessageReceived):
                         continue
-                    message = await _read(signaling, event)
+                    message = _read(signaling, event, declining)
                     if isinstance(message, SessionDescription) and message.type == "offer":
+                        place = admission.admit()
+                        if place is None:
+                            early.pop(event.peer, None)
+                            declining.start(event.peer, Bye(reason=BUSY, call=message.call))
+                            continue
                         # Before any other task runs: it may be about to call this peer.
                         subscribed = ExitStack()
                         subscription = subscribed.enter_context(signaling.subscribe(event.peer))
                         first: list[Message] = [*early.pop(event.peer, []), message]
                         conductor = Conductor(signaling, subscription, event.peer, options, first)
-                        nursery.start_soon(_serve_call, handler, event.peer, conductor, subscribed)
+                        subscribed.callback(place.leave)
+                        call = _Answered(handler, event.peer, conductor, place, faults)
+                        nursery.start_soon(call.serve, subscribed)
                     elif isinstance(message, IceCandidate):
+                        if len(early) >= MAX_EARLY_PEERS and event.peer not in early:
+                            early.pop(next(iter(early)))
                         kept = early.setdefault(event.peer, [])
                         if len(kept) < EARLY_LIMIT:
                             kept.append(message)
@@ -192,7 +217,7 @@ async def serve_calls(
     raise lost
 
 
-async def _read(signaling: Signaling, event: MessageReceived) -> Message | None:
+def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -> Message | None:
     try:
         return decode(event.data)
     except NegotiationError as error:
@@ -201,26 +226,55 @@ async def _read(signaling: Signaling, event: MessageReceived) -> Message | None:
             return None
         logger.warning("%s: %s", event.peer, error, extra={"code": error.code})
         if error.code == "bad_description":
-            await _decline(signaling, event.peer)
+            declining.start(event.peer, Bye())
         return None
 
 
-async def _decline(signaling: Signaling, peer: Peer) -> None:
-    try:
-        await signaling.send(peer, BYE)
-    except TrioRTCError as error:
-        logger.debug("could not decline the call of %s: %s", peer, error)
+class _Declining:
+    """Tells callers that there is no call. None of them holds up the others."""
 
+    def __init__(self, signaling: Signaling, nursery: trio.Nursery):
+        self._signaling = signaling
+        self._nursery = nursery
+        self._under_way = 0
 
-async def _serve_call(
-    handler: Handler, peer: Peer, conductor: Conductor, subscribed: ExitStack
-) -> None:
-    with subscribed:
+    def start(self, peer: Peer, goodbye: Bye) -> None:
+        if self._under_way < MAX_DECLINING:
+            self._under_way += 1
+            self._nursery.start_soon(self._decline, peer, goodbye)
+
+    async def _decline(self, peer: Peer, goodbye: Bye) -> None:
         try:
-            async with conductor.run() as call:
-                await _handle(handler, call)
+            await self._signaling.send(peer, encode(goodbye))
         except TrioRTCError as error:
-            logger.warning("the call of %s failed: %s", peer, error, extra={"code": error.code})
+            logger.debug("could not decline the call of %s: %s", peer, error)
+        finally:
+            self._under_way -= 1
+
+
+@dataclass
+class _Answered:
+    """The task of a call that we answer."""
+
+    handler: Handler
+    peer: Peer
+    conductor: Conductor
+    place: Place
+    faults: FaultLog
+
+    async def serve(self, subscribed: ExitStack) -> None:
+        with subscribed, caught(self._report):
+            async with self.conductor.run() as call:
+                self.place.connected()
+                await _handle(self.handler, call)
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, TrioRTCError):
+            logger.warning(
+                "the call of %s failed: %s", self.peer, error, extra={"code": error.code}
+            )
+        else:
+            self.faults.report(f"the call of {self.peer}", error)
 
 
 async def _handle(handler: Handler, call: Call) -> None:

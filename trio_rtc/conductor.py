@@ -20,12 +20,12 @@ from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
 from .errors import (
     CallError,
-    Fault,
     NegotiationError,
     SignalingLost,
     TrioRTCError,
     UnknownPeer,
 )
+from .faults import not_connected, reason_of
 from .goodbye import Goodbye
 from .messages import IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
@@ -101,16 +101,21 @@ class Conductor:
         """Set the call up, keep it during the block, end it."""
         deadline = self._started + self._options.connect_timeout
         why = ""
+        left_by: Exception | None = None
         try:
             while not self._connected:
                 async with self._run_connection(deadline):
                     if self._connected:
-                        yield self._call
+                        try:
+                            yield self._call
+                        except Exception as error:
+                            left_by = error
+                            raise
                         await self._call.hang_up()
                 self._reset()
-        except TrioRTCError as error:
-            if not self._connected:
-                why = error.code
+        except Exception as error:
+            if error is not left_by and not (self._connected and isinstance(error, TrioRTCError)):
+                why = reason_of(error)
             raise
         finally:
             async with last_words(self._options.close_timeout):
@@ -352,15 +357,7 @@ class Conductor:
 
     def _over(self, reason: EndReason, detail: str = "") -> None:
         if not self._connected:
-            what = {
-                "peer_hung_up": "declined the call" if self._offering else "has hung up already",
-                "peer_left": "has left the server",
-                "superseded": "has begun another call",
-                "connection_lost": "cannot be reached",
-            }.get(reason, "closed the connection before it was complete")
-            message = f"{self._peer} {what}" + (f": {detail}" if detail else "")
-            fault: Fault = "network" if reason == "connection_lost" else "remote"
-            raise CallError(message, code=reason, fault=fault)
+            raise not_connected(self._peer, reason, detail, calling=self._offering)
         self._finish(reason, detail)
 
     def _finish(self, reason: EndReason, detail: str = "") -> None:

@@ -123,3 +123,15 @@ async def test_an_echo() -> None:
             assert await channel.receive() == "hello"
         assert await bob.exit_status() == 0
         await too_large(bob, LIMIT + 1, LIMIT)
+
+
+async def test_a_caller_above_the_limit_is_declined() -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--max-calls", "1") as bob,
+        client(url, "alice", "--call", "bob", stdin=subprocess.PIPE),
+    ):
+        await bob.event("call_connected")
+        async with client(url, "carol", "--call", "bob", "--hold", "0", "--json") as carol:
+            assert await carol.exit_status() == 1
+            await carol.event("error", code="busy")

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ..admission import MAX_CALLS
 from .server_settings import SETTINGS
 from .settings import FILE
 
@@ -139,6 +140,10 @@ def client(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End after one call.")] = False,
     echo: Annotated[bool, typer.Option("--echo", help="Send back what comes.")] = False,
+    max_calls: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Take up to N calls at once."),
+    ] = MAX_CALLS,
     timeout: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Give up after S seconds in all.")
     ] = None,
@@ -181,6 +186,7 @@ def client(
         scripted=bool(send) or expect is not None or hold is not None,
         once=once,
         echo=echo,
+        max_calls=max_calls,
         timeout=timeout,
         video=video,
         audio=audio,

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import trio
 
+from ..admission import MAX_CALLS
 from ..call import Call
 from ..calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
@@ -45,6 +46,7 @@ class ClientOptions:
     scripted: bool = False
     once: bool = False
     echo: bool = False
+    max_calls: int = MAX_CALLS
     timeout: float | None = None
     video: str | None = None
     audio: str | None = None
@@ -147,7 +149,13 @@ class _Client:
                         done.set()
 
             async def serve() -> NoReturn:
-                await serve_calls(handle, signaling, tracks=tracks, trace=self._reporter.step)
+                await serve_calls(
+                    handle,
+                    signaling,
+                    tracks=tracks,
+                    max_calls=self._options.max_calls,
+                    trace=self._reporter.step,
+                )
 
             done = trio.Event()
             nursery.start_soon(serve)

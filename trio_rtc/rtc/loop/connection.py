@@ -116,7 +116,7 @@ class LoopConnection:
         self._statistics = Statistics(self._pc, self._picture_limit)
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
         self._listening = False
-        self._refusing_channels = False
+        self._refusing_channels = self._has_failed = False
         self._closing: asyncio.Task[None] | None = None
         for event in (
             "connectionstatechange",
@@ -210,8 +210,9 @@ class LoopConnection:
 
     def _on_task_error(self, error: BaseException) -> None:
         setting_up = self._closing is None and self._pc.connectionState in ("new", "connecting")
-        if setting_up and not isinstance(error, ConnectionError):
+        if setting_up and not isinstance(error, ConnectionError) and not self._has_failed:
             # aiortc would stay "connecting" for ever.
+            self._has_failed = True
             logger.warning("a connection cannot be set up: %r", error)
             self._post(self._sink._on_failure)
         else:

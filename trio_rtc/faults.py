@@ -1,0 +1,102 @@
+"""What goes wrong with one call, and how it ends none beside it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import trio
+
+from .errors import CallError, TrioRTCError
+from .rate import TokenBucket
+
+BUSY: Final = "busy"
+"""What a caller is told for whom there is no place now."""
+
+INTERNAL_ERROR: Final = "internal_error"
+"""What the other side is told of an error that it cannot help."""
+
+#: What the system says when there are too many of something.
+_USED_UP: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN))
+
+
+def reason_of(error: BaseException) -> str:
+    """What the other side is told of an error: its code, `BUSY` or `INTERNAL_ERROR`."""
+    if isinstance(error, TrioRTCError):
+        return error.code
+    if isinstance(error, BaseExceptionGroup):
+        # What else goes wrong comes of it, more often than not.
+        reasons = {reason_of(part) for part in error.exceptions}
+        return BUSY if BUSY in reasons else INTERNAL_ERROR
+    used_up = isinstance(error, OSError) and error.errno in _USED_UP
+    return BUSY if used_up or isinstance(error, MemoryError) else INTERNAL_ERROR
+
+
+#: Why there is no call, in words.
+_ENDS: Final = {
+    "peer_left": "has left the server",
+    "superseded": "has begun another call",
+    "connection_lost": "cannot be reached",
+    BUSY: "is busy",
+}
+
+
+def not_connected(peer: object, reason: str, detail: str, *, calling: bool) -> CallError:
+    """The error that says why a call has not come about.
+
+    Args:
+        peer: the other side.
+        reason: why it ended, as for `CallEnd`.
+        detail: what the other side has said about it.
+        calling: whether it is we who call.
+    """
+    if (reason, detail) == ("peer_hung_up", BUSY):
+        reason, detail = BUSY, ""
+    if reason == "peer_hung_up":
+        what = "declined the call" if calling else "has hung up already"
+    else:
+        what = _ENDS.get(reason, "closed the connection before it was complete")
+    return CallError(
+        f"{peer} {what}" + (f": {detail}" if detail else ""),
+        code=reason,
+        fault="network" if reason == "connection_lost" else "remote",
+    )
+
+
+@contextmanager
+def caught(report: Callable[[Exception], object]) -> Iterator[None]:
+    """A block whose errors are reported and end nothing else. What cancels it goes on.
+
+    Args:
+        report: called with the error, or a group of those that came together.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        report(error)
+    except BaseExceptionGroup as group:
+        errors, others = group.split(Exception)
+        if errors is not None:
+            report(errors)
+        if others is not None:
+            raise others from None
+
+
+class FaultLog:
+    """Logs unexpected errors with their tracebacks, and of those that are repeated not each."""
+
+    def __init__(self, logger: logging.Logger):
+        self._logger = logger
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def report(self, what: str, error: Exception) -> None:
+        """Log what has failed: of one kind of error one a second, after the first five."""
+        now, kind = trio.current_time(), f"{type(error).__name__} {reason_of(error)}"
+        bucket = self._buckets.setdefault(kind, TokenBucket(rate=1, burst=5, now=now))
+        if bucket.take(1, now):
+            self._logger.error("%s failed: %r", what, error, exc_info=error)
+        else:
+            self._logger.debug("%s failed, too: %r", what, error)
