@@ -1,10 +1,13 @@
-"""Losing everything that one side of a connection sends, as a network that is cut does."""
+"""Losing what one side of a connection sends, all of it or some, and changing it on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+from aiortc.rtp import is_rtcp
 
 from trio_rtc.rtc import PeerConnection
 
@@ -26,3 +29,21 @@ def cut(*connections: PeerConnection) -> Iterator[None]:
     finally:
         for transport, original in zip(transports, originals, strict=True):
             transport.sendto = original
+
+
+def change_media(connection: PeerConnection, change: Callable[[bytes], Iterable[bytes]]) -> None:
+    """Send something else instead of each RTP packet, or nothing; RTCP is left as it is."""
+    transports: set[Any] = {
+        sender.transport for sender in connection._loop_connection._pc.getSenders()
+    }
+    for transport in transports:
+        transport._send_rtp = partial(_send_changed, transport._send_rtp, change)
+
+
+async def _send_changed(
+    send: Callable[[bytes], Awaitable[None]],
+    change: Callable[[bytes], Iterable[bytes]],
+    data: bytes,
+) -> None:
+    for changed in [data] if is_rtcp(data) else change(data):
+        await send(changed)

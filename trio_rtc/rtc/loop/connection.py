@@ -32,8 +32,9 @@ from .media import Source
 from .ownership import Owner
 from .picture_limit import PictureLimit
 from .private import can
+from .receiving import receiver as media_receiver
+from .receiving.timeline import PeerTimeline
 from .sections import Sections, has_media
-from .sound import decode_here
 from .statistics import Statistics, TransportStats
 from .streams import guard
 
@@ -112,6 +113,7 @@ class LoopConnection:
             on_descriptions=self._tell_descriptions,
             on_states=self._tell_states,
         )
+        self._timeline = PeerTimeline()
         self._picture_limit = PictureLimit(max_frame_pixels)
         self._statistics = Statistics(self._pc, self._picture_limit)
         self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
@@ -197,16 +199,19 @@ class LoopConnection:
         loop_channel.attach(channel, self._owner)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
-        self._statistics.count_bytes()
         for receiver in self._pc.getReceivers():
             if receiver.track is track and track.kind == "audio":
-                decode_here(receiver)
+                media_receiver.install(receiver, self._timeline, self._is_other_ours)
             elif receiver.track is track:
                 self._picture_limit.watch(receiver)
+        self._statistics.count_bytes()
         source = Source(track)
         source.start()
         self._sources.append(source)
         self._post(self._sink._on_track, source)
+
+    def _is_other_ours(self) -> bool:
+        return self.exchange.is_other_ours
 
     def _on_task_error(self, error: BaseException) -> None:
         setting_up = self._closing is None and self._pc.connectionState in ("new", "connecting")

@@ -79,6 +79,11 @@ class Exchange:
         self._rejected: list[str] = []
 
     @property
+    def is_other_ours(self) -> bool:
+        """Whether the other side is known to be a peer of ours."""
+        return self._remote_extension is not None
+
+    @property
     def needs_offer(self) -> bool:
         """Whether there is something that only an offer of ours brings to the other side."""
         return self._restart_wanted or self._sections.need_offer

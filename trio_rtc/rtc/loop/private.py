@@ -26,6 +26,8 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSctpTransport,
 )
+from aiortc.rtcdtlstransport import RtpRouter
+from aiortc.rtcrtpreceiver import RemoteStreamTrack, StreamStatistics
 from aiortc.rtcsctptransport import InboundStream
 from OpenSSL import SSL, _util
 
@@ -44,6 +46,7 @@ Purpose = Literal[
     "bitrate",
     "sound",
     "picture_limit",
+    "receiving",
     "statistics",
     "sctp",
     "path_mtu",
@@ -64,6 +67,9 @@ SCTP_TRANSPORT: Final = "RTCSctpTransport"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
 RTP_SENDER: Final = "RTCRtpSender"
 RTP_TRANSCEIVER: Final = "RTCRtpTransceiver"
+RTP_ROUTER: Final = "RtpRouter"
+STREAM_STATISTICS: Final = "StreamStatistics"
+REMOTE_TRACK: Final = "RemoteStreamTrack"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
 INBOUND_STREAM: Final = "InboundStream"
 OPENSSL_CONNECTION: Final = "OpenSSL.SSL.Connection"
@@ -157,14 +163,44 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     # A limit to the bitrate of video.
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
-    # Sound that is encoded and decoded on the loop.
+    # Sound that is encoded on the loop.
     "sound": {
         RTP_SENDER: (
             "_RTCRtpSender__encoder",
             "_enabled",
             "_next_encoded_frame",
         ),
-        RTP_RECEIVER: ("_RTCRtpReceiver__decoder_queue", "_track"),
+    },
+    # Received media in time.
+    "receiving": {
+        RTP_RECEIVER: (
+            "_RTCRtpReceiver__active_ssrc",
+            "_RTCRtpReceiver__codecs",
+            "_RTCRtpReceiver__kind",
+            "_RTCRtpReceiver__remote_bitrate_estimator",
+            "_RTCRtpReceiver__remote_streams",
+            "_RTCRtpReceiver__rtcp_ssrc",
+            "_RTCRtpReceiver__rtcp_task",
+            "_RTCRtpReceiver__rtx_ssrc",
+            "_RTCRtpReceiver__started",
+            "_enabled",
+            "_handle_disconnect",
+            "_handle_rtcp_packet",
+            "_handle_rtp_packet",
+            "_run_rtcp",
+            "_send_rtcp",
+            "_track",
+        ),
+        DTLS_TRANSPORT: ("_register_rtp_receiver", "_rtp_router"),
+        RTP_ROUTER: ("mid_table", "route_rtp", "ssrc_table"),
+        STREAM_STATISTICS: (
+            "_clockrate",
+            "_jitter_q4",
+            "_last_arrival",
+            "_last_timestamp",
+            "add",
+        ),
+        REMOTE_TRACK: ("_queue",),
     },
     # A look at pictures before they are decoded.
     "picture_limit": {
@@ -273,6 +309,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "sound": "sound takes more time",
     "picture_limit": "pictures of any size are decoded",
+    "receiving": "received media come late, and later after a loss, with times that leap",
     "statistics": "there are no counts of bytes",
     "sctp": "data channels are slower",
     "path_mtu": "packets of data channels have 1189 bytes at most",
@@ -326,6 +363,11 @@ def missing_attributes(purpose: Purpose) -> list[str]:
         ),
         RTP_TRANSCEIVER: SimpleNamespace(
             **dict.fromkeys(RTCRtpTransceiver.__init__.__code__.co_names)
+        ),
+        RTP_ROUTER: RtpRouter(),
+        STREAM_STATISTICS: StreamStatistics(clockrate=1),
+        REMOTE_TRACK: SimpleNamespace(
+            **dict.fromkeys(RemoteStreamTrack.__init__.__code__.co_names)
         ),
         DTLS_TRANSPORT: SimpleNamespace(
             **dict.fromkeys([*dir(RTCDtlsTransport), *RTCDtlsTransport.__init__.__code__.co_names])

@@ -1,27 +1,24 @@
-"""Sound is encoded and decoded on the loop, where it is sent and received.
+"""Sound is encoded on the loop, where it is sent.
 
 aiortc 1.16 hands each 20 ms to a thread and takes it back, which takes nearly as long as Opus needs
-to encode them, and three times as long as to decode them. And it goes over the samples in Python
-to tell their level (RFC 6464). What this needs of it that is not public is listed in `private`.
+to encode them. And it goes over the samples in Python to tell their level (RFC 6464). What this
+needs of it that is not public is listed in `private`.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 from array import array
 from typing import Any, Final
 
-import av
-from aiortc import RTCRtpReceiver, RTCRtpSender
-from aiortc.codecs import get_decoder, get_encoder
+from aiortc import RTCRtpSender
+from aiortc.codecs import get_encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 from av import AudioFrame
 
 from .private import can
-
-logger = logging.getLogger("trio_rtc.rtc")
+from .receiving.sound_decoding import is_opus
 
 FULL_SCALE: Final = 32_767
 SILENCE: Final = -127
@@ -33,17 +30,10 @@ def encode_here(sender: RTCRtpSender) -> None:
         sender.__class__ = _Sender
 
 
-def decode_here(receiver: RTCRtpReceiver) -> None:
-    """Have a receiver of sound decode it on the loop."""
-    if can("sound"):
-        private: Any = receiver
-        private._RTCRtpReceiver__decoder_queue = _Decoding(receiver)
-
-
 class _Sender(RTCRtpSender):
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         private: Any = self
-        if not _is_opus(codec):
+        if not is_opus(codec):
             frame: RTCEncodedFrame | None = await super()._next_encoded_frame(codec)
             return frame
         data = await private.track.recv()
@@ -59,38 +49,6 @@ class _Sender(RTCRtpSender):
             level = None
             payloads, timestamp = encoder.pack(data)
         return RTCEncodedFrame(payloads, timestamp, level) if payloads else None
-
-
-class _Decoding:
-    """In the place of the queue to the thread that decodes: what is put there is decoded here."""
-
-    def __init__(self, receiver: Any):
-        self._receiver = receiver
-        self._queue = receiver._RTCRtpReceiver__decoder_queue
-        self._decoder: Any = None
-
-    def get(self) -> Any:
-        """For the thread: what it is to do all the same, which is mostly to end."""
-        return self._queue.get()
-
-    def put(self, task: Any) -> None:
-        if task is None or not _is_opus(task[0]):
-            self._queue.put(task)
-            return
-        codec, encoded = task
-        if self._decoder is None:
-            self._decoder = get_decoder(codec)
-        try:
-            frames = self._decoder.decode(encoded)
-        except av.FFmpegError as error:
-            logger.debug("a packet of sound cannot be decoded: %s", error)
-            return
-        for frame in frames:
-            self._receiver._track._queue.put_nowait(frame)
-
-
-def _is_opus(codec: RTCRtpCodecParameters) -> bool:
-    return bool(codec.name.lower() == "opus")
 
 
 def audio_level(frame: AudioFrame) -> int:

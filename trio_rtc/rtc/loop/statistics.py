@@ -49,11 +49,11 @@ class Statistics:
                 self._count_bytes(receiver)
 
     def _count_bytes(self, receiver: Any) -> None:
-        handle = receiver._handle_rtp_packet
-
         async def count_and_handle(packet: Any, arrival_time_ms: int) -> None:
             self._received_bytes[receiver] += len(packet.payload)
-            await handle(packet, arrival_time_ms=arrival_time_ms)
+            # Of the class that it has by then.
+            handle = type(receiver)._handle_rtp_packet
+            await handle(receiver, packet, arrival_time_ms=arrival_time_ms)
 
         receiver._handle_rtp_packet = count_and_handle
 

@@ -1,0 +1,60 @@
+"""The source that a track is received from: one at a time, any other after it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .sequence import RESTART, SequenceNumbers
+
+SILENT_SECONDS: Final = 0.2
+"""After so long one that was there before may take over again."""
+
+MOST_REMEMBERED: Final = 16
+
+
+class ActiveSource:
+    """Which of the sources that send in a media section is the track's, and its numbers.
+
+    A source that has never been there takes over at once; one that was there before does when
+    the active one is silent, or has said goodbye (BYE).
+
+    Attributes:
+        ssrc: the active one.
+    """
+
+    def __init__(self) -> None:
+        self.ssrc: int | None = None
+        self._numbers = SequenceNumbers()
+        self._base = 0
+        self._highest = 0
+        self._arrived = 0.0
+        self._former: list[int] = []
+
+    def accept(self, ssrc: int, number: int, now: float) -> int | None:
+        """The number of a packet, that goes on through all sources; None if it is to be dropped."""
+        if ssrc != self.ssrc:
+            if ssrc in self._former and now < self._arrived + SILENT_SECONDS:
+                return None
+            self._switch(ssrc)
+        unwrapped = self._numbers.unwrap(number)
+        if unwrapped is None:
+            return None
+        self._arrived = now
+        self._highest = max(self._highest, self._base + unwrapped)
+        return self._base + unwrapped
+
+    def _switch(self, ssrc: int) -> None:
+        if self.ssrc is not None:
+            self._former = [*(old for old in self._former if old != ssrc), self.ssrc]
+            del self._former[:-MOST_REMEMBERED]
+            self._base = self._highest + RESTART
+        self.ssrc = ssrc
+        self._numbers = SequenceNumbers()
+
+    def leave(self, ssrc: int) -> bool:
+        """Take a BYE; tell whether it is the active source's."""
+        self._former = [old for old in self._former if old != ssrc]
+        if ssrc != self.ssrc:
+            return False
+        self._arrived = float("-inf")
+        return True
