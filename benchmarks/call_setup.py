@@ -45,9 +45,10 @@ def signaling_pair() -> tuple[Signaling, Signaling]:
     sessions: dict[int, Signaling] = {}
 
     def session(own: int, name: str, other: Peer) -> Signaling:
-        async def send(to: int, data: bytes) -> None:
+        async def send(to: int, data: bytes) -> int:
             await trio.lowlevel.checkpoint()
             sessions[to].received(own, data)
+            return 0
 
         signaling = Signaling(own, name, send)
         signaling.joined(other)

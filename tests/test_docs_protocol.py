@@ -135,7 +135,7 @@ def test_the_codes_of_errors() -> None:
         "joins_per_second",
         "rooms",
     }
-    silent = {"left", "superseded", "too_fast", "no_place"}
+    silent = {"left", "too_fast", "no_place"}
     assert set(first_column("Errors")) == set(protocol.REASONS.values()) - silent | more
     assert {"unknown_peer", "mailbox_full"} <= set(codes(SECTIONS["failed"]))
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .rtc import record_media as record_media
     from .server import ServerLimits as ServerLimits
     from .server import serve_signaling as serve_signaling
+    from .signaling import EventsDropped as EventsDropped
     from .signaling import MessageFailed as MessageFailed
     from .signaling import MessageReceived as MessageReceived
     from .signaling import Peer as Peer
@@ -81,6 +82,7 @@ _HOMES: Final = {
     ),
     "server": ("ServerLimits", "serve_signaling"),
     "signaling": (
+        "EventsDropped",
         "MessageFailed",
         "MessageReceived",
         "Peer",

@@ -16,7 +16,7 @@ from .call_options import CallOptions, CallStep
 from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from .faults import BUSY, FaultLog, caught
-from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
+from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode, is_of_call
 from .negotiation import EARLY_LIMIT
 from .rtc import (
     MAX_FRAME_PIXELS,
@@ -28,7 +28,7 @@ from .rtc import (
     MediaTrack,
     as_ice_servers,
 )
-from .signaling import MessageReceived, Peer, PeerLeft, Signaling
+from .signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -122,7 +122,7 @@ async def open_call(
         trace=trace,
     )
     found = signaling.find_peer(peer)
-    with signaling.subscribe(found) as subscription:
+    with signaling.subscribe(found, wanted=is_of_call) as subscription:
         async with Conductor(signaling, subscription, found, options).run() as call:
             yield call
 
@@ -177,7 +177,7 @@ async def serve_calls(
     admission = Admission(max_calls, logger.warning)
     faults = FaultLog(logger)
     early: dict[Peer, list[IceCandidate]] = {}
-    with signaling.subscribe() as subscription:
+    with signaling.subscribe(wanted=is_of_call) as subscription:
         async with trio.open_nursery() as nursery:
             declining = _Declining(signaling, nursery)
             task_status.started()
@@ -185,6 +185,8 @@ async def serve_calls(
                 async for event in subscription:
                     if isinstance(event, PeerLeft):
                         early.pop(event.peer, None)
+                    if isinstance(event, EventsDropped):
+                        logger.warning("%d messages about calls came too fast", event.count)
                     if not isinstance(event, MessageReceived):
                         continue
                     message = _read(signaling, event, declining)
@@ -196,7 +198,9 @@ async def serve_calls(
                             continue
                         # Before any other task runs: it may be about to call this peer.
                         subscribed = ExitStack()
-                        subscription = subscribed.enter_context(signaling.subscribe(event.peer))
+                        subscription = subscribed.enter_context(
+                            signaling.subscribe(event.peer, wanted=is_of_call)
+                        )
                         first: list[Message] = [*early.pop(event.peer, []), message]
                         conductor = Conductor(signaling, subscription, event.peer, options, first)
                         subscribed.callback(place.leave)
@@ -221,9 +225,6 @@ def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -
     try:
         return decode(event.data)
     except NegotiationError as error:
-        if error.code in ("bad_message", "unknown_message"):
-            signaling.hand_on(event)
-            return None
         logger.warning("%s: %s", event.peer, error, extra={"code": error.code})
         if error.code == "bad_description":
             declining.start(event.peer, Bye())

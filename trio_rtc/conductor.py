@@ -40,6 +40,7 @@ from .rtc import (
     open_peer_connection,
 )
 from .signaling import (
+    EventsDropped,
     MessageFailed,
     MessageReceived,
     Peer,
@@ -227,6 +228,11 @@ class Conductor:
             return False
         if isinstance(event, MessageFailed):
             raise event.error
+        if isinstance(event, EventsDropped):
+            logger.warning(
+                "%s says more than can be taken: %d are missing", self._peer, event.count
+            )
+            return True
         assert isinstance(event, MessageReceived)
         try:
             action = self._negotiation.receive(decode(event.data))

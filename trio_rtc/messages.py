@@ -103,6 +103,15 @@ def decode(data: bytes) -> Message:
     raise NegotiationError("a peer's message is neither a description nor a candidate")
 
 
+def is_of_call(data: bytes) -> bool:
+    """Whether a message is one of those that peers set a call up with, be it a broken one."""
+    try:
+        decode(data)
+    except NegotiationError as error:
+        return error.code not in ("bad_message", "unknown_message")
+    return True
+
+
 def _flat_candidate(fields: dict[str, Any]) -> dict[str, Any]:
     """Undo what peers do to a candidate: nest the browser's object, or send null for the end."""
     inner = fields["candidate"]

@@ -23,6 +23,9 @@ SERVER_NAME: Final = "trio-rtc"
 #: JSON numbers are exact up to here in every language (RFC 8259, section 6).
 _LARGEST: Final = 2**53 - 1
 
+REFUSED_AT_ONCE: Final = 1024
+"""How many messages one `Refuse` names."""
+
 Id = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Received = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
@@ -85,10 +88,14 @@ class Hello(_Message, frozen=True, kw_only=True):
 
 
 class Resume(_Message, frozen=True, kw_only=True):
-    """Client: go on with a session; ``received`` is the last number that arrived."""
+    """Client: go on with a session; ``received`` is the last number that arrived.
+
+    ``attempt`` rises from one to the next, so that one that is late is known for what it is.
+    """
 
     session: str
     received: Received
+    attempt: Seq | None = None
 
 
 class _Content(_Message, frozen=True, kw_only=True):
@@ -116,6 +123,13 @@ class Send(_Content, frozen=True, kw_only=True):
     to: Id
 
 
+class Refuse(_Message, frozen=True, kw_only=True):
+    """Client, numbered: there is no place for the messages with the numbers ``of``."""
+
+    seq: Seq
+    of: Annotated[list[Seq], msgspec.Meta(min_length=1, max_length=REFUSED_AT_ONCE)]
+
+
 class Leave(_Message, frozen=True, kw_only=True):
     """Client: end the session."""
 
@@ -129,7 +143,9 @@ class Ack(_Message, frozen=True, kw_only=True):
 class Welcome(_Message, frozen=True, kw_only=True):
     """Server: the session is open.
 
-    ``messages_per_second`` and ``messages_burst`` are what a client has to keep to.
+    ``messages_per_second`` and ``messages_burst`` are what a client has to keep to,
+    ``mailbox_messages`` and ``mailbox_bytes`` what may wait for its acknowledgement. A server that
+    tells these understands `Refuse`.
     """
 
     id: Id
@@ -141,6 +157,8 @@ class Welcome(_Message, frozen=True, kw_only=True):
     max_message_bytes: int
     messages_per_second: float
     messages_burst: float
+    mailbox_messages: int | None = None
+    mailbox_bytes: int | None = None
     received: Received = 0
     ice_servers: list[IceServerEntry] = []
 
@@ -197,7 +215,7 @@ class Error(_Message, frozen=True, kw_only=True):
     message: str
 
 
-FromClient: TypeAlias = Hello | Resume | Send | Ack | Leave
+FromClient: TypeAlias = Hello | Resume | Send | Refuse | Ack | Leave
 Numbered: TypeAlias = Joined | Left | Message | Failed | IceServers
 FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | Error
 

@@ -7,7 +7,7 @@ connection, whatever the other side does not have is sent again.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -66,44 +66,82 @@ class Outbox:
 
 
 class Inbox:
-    """The numbers of what has come.
+    """The numbers of what has come, and of what is to be acknowledged of it.
+
+    An acknowledgement covers all that came before, so that one message that is held leaves all
+    later ones unacknowledged, too.
 
     Attributes:
-        received: the last one.
+        received: the last number that has come.
+        held_bytes: how much is held.
     """
 
     def __init__(self) -> None:
         self.received = 0
-        self._messages = 0
+        self.held_bytes = 0
         self._bytes = 0
+        # By number: how many bytes had come before it, and its own.
+        self._held: OrderedDict[int, tuple[int, int]] = OrderedDict()
+        self._told = self._told_bytes = self._repetitions = 0
 
-    def take(self, seq: int, size: int) -> bool:
+    def take(self, seq: int, size: int, *, hold: bool = False) -> bool:
         """Whether a message with this number and size is new; otherwise it is a repetition.
+
+        With ``hold`` it is not acknowledged before it is released.
 
         Raises:
             SessionFault: one before it is missing.
         """
         if seq > self.received + 1:
             raise SessionFault(f"{seq} comes after {self.received}")
-        # A repetition is acknowledged too: its sender may not know that it has arrived.
-        self._messages += 1
-        self._bytes += size
         if seq <= self.received:
+            # It is acknowledged too: its sender may not know that it has arrived.
+            self._repetitions += 1
             return False
         self.received = seq
+        if hold:
+            self._held[seq] = self._bytes, size
+            self.held_bytes += size
+        self._bytes += size
         return True
+
+    def release(self, seq: int) -> None:
+        """Acknowledge a message that was held."""
+        self.held_bytes -= self._held.pop(seq)[1]
+
+    @property
+    def held(self) -> int:
+        """How many messages are held."""
+        return len(self._held)
+
+    @property
+    def acceptable(self) -> int:
+        """The number up to which nothing is held."""
+        return next(iter(self._held)) - 1 if self._held else self.received
+
+    def since(self, seq: int) -> tuple[int, int]:
+        """How many messages and bytes have come since one that is held, itself included."""
+        return self.received - seq + 1, self._bytes - self._held[seq][0]
 
     @property
     def ack_pending(self) -> bool:
-        """Whether something has come that is not acknowledged."""
-        return self._messages > 0
+        """Whether there is something to acknowledge."""
+        return self._repetitions > 0 or self.acceptable > self._told
 
     @property
     def ack_due(self) -> bool:
-        """Whether so much has come that it is to be acknowledged at once."""
-        return self._messages >= ACK_MESSAGES or self._bytes >= ACK_BYTES
+        """Whether that is so much that it is to be acknowledged at once."""
+        return (
+            self.acceptable - self._told + self._repetitions >= ACK_MESSAGES
+            or self._acceptable_bytes - self._told_bytes >= ACK_BYTES
+        )
+
+    @property
+    def _acceptable_bytes(self) -> int:
+        return next(iter(self._held.values()))[0] if self._held else self._bytes
 
     def acknowledged(self) -> int:
         """What to acknowledge; it has been, from now on."""
-        self._messages = self._bytes = 0
-        return self.received
+        self._told, self._told_bytes = self.acceptable, self._acceptable_bytes
+        self._repetitions = 0
+        return self._told

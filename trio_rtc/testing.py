@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TypeAlias
 
 import trio
 
-from .errors import NegotiationError, UnknownPeer
+from .errors import NegotiationError, SignalingError, UnknownPeer
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode
 from .signaling import Peer, Signaling
 
@@ -46,7 +47,9 @@ class MemoryHub:
         self._last_id += 1
         own = Peer(self._last_id, name)
 
-        async def send(to: int, data: bytes) -> None:
+        numbers = count(1)
+
+        async def send(to: int, data: bytes) -> int:
             await trio.lowlevel.checkpoint()
             self.log.append(f"{name} {describe(data)}")
             self._logged.set()
@@ -55,7 +58,10 @@ class MemoryHub:
                 await self.delay(own, data)
             if to not in self._members:
                 raise UnknownPeer(f"no peer {to} is signed in")
-            self._members[to].received(own.id, data)
+            if (delivery := self._members[to].received(own.id, data)) is not None:
+                delivery.refuse()
+                raise SignalingError(f"too much waits for peer {to}", code="mailbox_full")
+            return next(numbers)
 
         signaling = Signaling(own.id, name, send)
         for id_, other in self._members.items():

@@ -163,10 +163,10 @@ async def test_a_reason_that_the_server_does_not_take_is_left_out() -> None:
     async with open_both() as ends:
         send = ends.alice_signaling._transport_send
 
-        async def send_up_to_1000(to: int, data: bytes) -> None:
+        async def send_up_to_1000(to: int, data: bytes) -> int:
             if len(data) > 1000:
                 raise MessageTooLarge("it is too large")
-            await send(to, data)
+            return await send(to, data)
 
         ends.alice_signaling._transport_send = send_up_to_1000
         await ends.alice.hang_up("because " * 1000)
@@ -401,8 +401,8 @@ async def test_a_peer_with_another_certificate_than_it_says() -> None:
     _, alice, bob = pair()
     send = bob._transport_send
 
-    async def tamper(to: int, data: bytes) -> None:
-        await send(to, re.sub(rb"(a=fingerprint:sha-\d+ )..", rb"\g<1>00", data))
+    async def tamper(to: int, data: bytes) -> int:
+        return await send(to, re.sub(rb"(a=fingerprint:sha-\d+ )..", rb"\g<1>00", data))
 
     bob._transport_send = tamper
     async with trio.open_nursery() as nursery:
@@ -542,13 +542,13 @@ async def test_a_candidate_after_the_end_is_no_complaint(
     byes: list[bytes] = []
     send = alice._transport_send
 
-    async def hold(to: int, data: bytes) -> None:
+    async def hold(to: int, data: bytes) -> int:
         if b'"bye"' in data:
             byes.append(data)
-            return
+            return 0
         if b'"candidate"' in data:
             candidates.append(data)
-        await send(to, data)
+        return await send(to, data)
 
     async def stay(call: Call) -> None:
         calls.append(call)

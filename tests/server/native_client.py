@@ -42,9 +42,9 @@ class NativeClient(WebSocketClient):
         self.welcome = await self.hear()
         assert self.welcome["type"] == "welcome", self.welcome
 
-    async def resume(self, session: str, received: int) -> dict[str, Any]:
+    async def resume(self, session: str, received: int, **fields: Any) -> dict[str, Any]:
         """Go on with a session: gives the answer."""
-        await self.say(type="resume", session=session, received=received)
+        await self.say(type="resume", session=session, received=received, **fields)
         return await self.hear()
 
     async def hear_all(self) -> list[dict[str, Any]]:

@@ -263,3 +263,73 @@ def cut(dice: random.Random, sent: int, to: int) -> bytes:
         for seq in range(sent + 1, sent + 4)
     )
     return frames[: dice.randrange(len(frames) + 1)]
+
+
+async def test_a_resume_that_comes_late_does_not_beat_a_newer_one() -> None:
+    async with memory_server() as server:
+        first = await join(server, "alice")
+        newer = await connect(server)
+        assert await newer.resume(first.session, 0, attempt=2) == {"type": "resumed", "received": 0}
+        for attempt in ({"attempt": 1}, {"attempt": 2}, {}):
+            late = await connect(server)
+            refusal = await late.resume(first.session, 0, **attempt)
+            assert (refusal["type"], refusal["code"]) == ("error", "superseded")
+            assert await late.receive() == Close(4409, "superseded")
+        await newer.say(type="send", seq=1, to=first.id, data="still here")
+        assert (await newer.hear())["data"] == "still here"
+        again = await connect(server)
+        assert await again.resume(first.session, 1, attempt=3) == {"type": "resumed", "received": 1}
+
+
+async def test_clients_that_do_not_count_their_resumes_are_believed() -> None:
+    async with memory_server() as server:
+        first = await join(server, "alice")
+        for _ in range(2):
+            again = await connect(server)
+            assert (await again.resume(first.session, 0))["type"] == "resumed"
+
+
+async def test_what_is_refused_is_told_to_its_sender() -> None:
+    async with memory_server() as server, pair(server) as (alice, bob):
+        for number in range(1, 4):
+            await alice.say(type="send", seq=number, to=bob.id, data=f"{number}")
+            assert (await bob.hear())["seq"] == number
+        await bob.say(type="refuse", seq=1, of=[2, 3])
+        assert await bob.hear() == {"type": "ack", "received": 1}
+        heard = [message for message in await alice.hear_all() if message["type"] == "failed"]
+        assert [(message["of"], message["to"], message["code"]) for message in heard] == [
+            (2, bob.id, "mailbox_full"),
+            (3, bob.id, "mailbox_full"),
+        ]
+        # Said again, after a connection that was lost, it changes nothing.
+        again = await connect(server)
+        await again.resume(bob.session, 1, attempt=1)
+        await again.say(type="refuse", seq=1, of=[2, 3])
+        await again.say(type="refuse", seq=2, of=[2])
+        await again.say(type="ack", received=3)
+        await again.say(type="refuse", seq=3, of=[1, 2, 3])
+        assert not await alice.hear_all()
+
+
+@pytest.mark.parametrize(
+    ("of", "code"),
+    [([9], "sequence_gap"), ([], "bad_message"), ([0], "bad_message"), ("1", "bad_message")],
+)
+async def test_refusals_that_make_no_sense(of: object, code: str) -> None:
+    async with memory_server() as server, pair(server) as (alice, bob):
+        await alice.say(type="send", seq=1, to=bob.id, data="1")
+        await bob.hear()
+        await bob.say(type="refuse", seq=1, of=of)
+        assert (await bob.hear())["code"] == code
+        assert await bob.receive() == Close(4400, "bad_message")
+
+
+async def test_what_nobody_sent_cannot_be_refused() -> None:
+    async with memory_server() as server:
+        alice = await join(server, "alice")
+        bob = await connect(server)
+        await bob.join("bob")
+        joined = await alice.hear()
+        await alice.say(type="refuse", seq=1, of=[joined["seq"]])
+        assert await alice.hear() == {"type": "ack", "received": 1}
+        assert not await bob.hear_all()

@@ -30,10 +30,14 @@ class Presence:
 
 
 class Relayed(msgspec.Struct, frozen=True, gc=False):
-    """A message of another member, as it was sent."""
+    """A message of another member, as it was sent.
+
+    ``number`` is the sender's own for it, if its protocol has numbers.
+    """
 
     sender: int
     body: bytes
+    number: int = 0
 
 
 Mail: TypeAlias = Presence | Relayed

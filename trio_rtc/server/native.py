@@ -49,6 +49,7 @@ class NativeDialect:
         self._turn = turn
         # Looked up by a digest: how long that takes tells nothing about a secret.
         self._sessions: dict[bytes, Session] = {}
+        self._by_id: dict[int, Session] = {}
         self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
         self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
@@ -136,6 +137,7 @@ class NativeDialect:
                 CloseCode.NO_PLACE, "there is no place for another peer", code=full.limit
             ) from None
         self._sessions[_digest(session.secret)] = session
+        self._by_id[session.member.id] = session
         context.peers.add(party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
@@ -160,6 +162,8 @@ class NativeDialect:
             max_message_bytes=limits.body_bytes,
             messages_per_second=limits.messages_per_second,
             messages_burst=limits.messages_burst,
+            mailbox_messages=limits.mailbox_messages,
+            mailbox_bytes=limits.mailbox_bytes,
         )
 
     def _ice_servers(self, session: Session) -> list[protocol.IceServerEntry]:
@@ -171,9 +175,12 @@ class NativeDialect:
     def resume(self, message: protocol.Resume, link: Link) -> Session:
         """Go on with a session on another connection."""
         session = self._sessions.get(_digest(message.session))
+        if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
+            raise _Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
         if session is None or message.received < session.outbox.acknowledged:
             raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         self._acknowledge(session, message.received)
+        session.attempt = message.attempt or 0
         self._context.statistics.resumed += 1
         self._disconnected.end(session)
         self._unacknowledged.end(session)
@@ -188,7 +195,7 @@ class NativeDialect:
                 self._disconnected.begin(session, trio.current_time())
 
     def _removed(self, session: Session) -> None:
-        del self._sessions[_digest(session.secret)]
+        del self._sessions[_digest(session.secret)], self._by_id[session.member.id]
         for expiry in (self._disconnected, self._unacknowledged, self._credentials):
             expiry.end(session)
         self._context.peers.remove(session.party)
@@ -212,14 +219,16 @@ class NativeDialect:
                 self._fail(link, refusal)
 
     def _take(self, session: Session, text: str, message: protocol.FromClient) -> None:
-        if isinstance(message, protocol.Send):
+        if isinstance(message, protocol.Send | protocol.Refuse):
             try:
                 is_new = session.inbox.take(message.seq, len(text))
             except SessionFault as fault:
                 raise self._malformed(str(fault), code="sequence_gap") from None
-            if is_new:
+            if is_new and isinstance(message, protocol.Refuse):
+                self._refuse(session, message)
+            elif is_new and isinstance(message, protocol.Send):
                 self._relay(session, message)
-            if session.inbox.ack_due:
+            if session.inbox.ack_due or isinstance(message, protocol.Refuse):
                 self._unacknowledged.end(session)
                 session.acknowledge()
             elif session not in self._unacknowledged:
@@ -233,7 +242,7 @@ class NativeDialect:
             raise self._malformed("the session is open already")
 
     def _relay(self, session: Session, message: protocol.Send) -> None:
-        relayed = Relayed(session.member.id, message.body)
+        relayed = Relayed(session.member.id, message.body, message.seq)
         try:
             self._hub.send(session.member, relayed, message.to)
         except NoSuchMember:
@@ -242,9 +251,27 @@ class NativeDialect:
             code, why = "mailbox_full", f"too much waits for peer {message.to} already"
         else:
             return
-        seq, of = session.outbox.next, message.seq
-        failed = protocol.Failed(seq=seq, of=of, to=message.to, code=code, message=why)
-        self._tell(session, failed)
+        self._tell_failed(session, message.seq, message.to, code, why)
+
+    def _refuse(self, session: Session, message: protocol.Refuse) -> None:
+        """Tell the senders of messages that their receiver has no place for them."""
+        for seq in message.of:
+            try:
+                origin = session.refused(seq)
+            except SessionFault as fault:
+                raise self._malformed(str(fault), code="sequence_gap") from None
+            if origin is None:
+                continue
+            sender, number = origin
+            self._context.statistics.over_limit["mailbox_messages"] += 1
+            if (other := self._by_id.get(sender)) is not None:
+                to = session.member.id
+                why = f"too much waits for peer {to} already"
+                self._tell_failed(other, number, to, "mailbox_full", why)
+
+    def _tell_failed(self, session: Session, of: int, to: int, code: str, why: str) -> None:
+        seq = session.outbox.next
+        self._tell(session, protocol.Failed(seq=seq, of=of, to=to, code=code, message=why))
 
     def _tell(self, session: Session, message: protocol.Numbered) -> None:
         try:
@@ -255,7 +282,7 @@ class NativeDialect:
 
     def _acknowledge(self, session: Session, received: int) -> None:
         try:
-            session.outbox.acknowledge(received)
+            session.acknowledged(received)
         except SessionFault as fault:
             raise self._malformed(str(fault), code="sequence_gap") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import trio
 from .. import protocol
 from ..protocol import CloseCode
 from ..rate import TokenBucket
-from ..session import Inbox, Outbox
+from ..session import Inbox, Outbox, SessionFault
 from .flushes import Flushable, Flushes
 from .hub import MailboxFull, Member, Presence, Relayed
 from .limits import ServerLimits
@@ -42,6 +43,7 @@ class Session:
         secret: what resumes the session: 256 random bits.
         link: its connection; None if it has none now.
         farewell: with which code the connection is closed when the member is removed.
+        attempt: the highest of the resumes so far; 0 for clients that do not count them.
     """
 
     member: Member
@@ -62,6 +64,9 @@ class Session:
             limits.messages_per_second, limits.messages_burst, trio.current_time()
         )
         self.farewell = CloseCode.SESSION_LOST
+        self.attempt = 0
+        # For each message of the outbox: whose it is and the number it has there.
+        self._origins: deque[tuple[int, int] | None] = deque()
         self._limits = limits
         self._flushes = flushes
         self._on_removed = on_removed
@@ -77,7 +82,8 @@ class Session:
         if self.outbox.size + len(message.body) > self._limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
         content = protocol.content(message.body)
-        self._put(protocol.Message(seq=self.outbox.next, from_=message.sender, **content))
+        origin = (message.sender, message.number) if message.number else None
+        self._put(protocol.Message(seq=self.outbox.next, from_=message.sender, **content), origin)
 
     def put_notice(self, notice: Presence) -> None:
         """Tell who has come or gone.
@@ -102,12 +108,40 @@ class Session:
             raise MailboxFull("mailbox_messages")
         self._put(message)
 
-    def _put(self, message: protocol.Numbered) -> None:
+    def _put(self, message: protocol.Numbered, origin: tuple[int, int] | None = None) -> None:
         data = protocol.encode(message)
         self.outbox.keep(data)
+        self._origins.append(origin)
         if self.link is not None:
             self.link.send(data)
             self._flushes.mark(self.link)
+
+    def acknowledged(self, received: int) -> None:
+        """The client has everything up to this number.
+
+        Raises:
+            SessionFault: so much was never sent.
+        """
+        before = self.outbox.acknowledged
+        self.outbox.acknowledge(received)
+        for _ in range(self.outbox.acknowledged - before):
+            self._origins.popleft()
+
+    def refused(self, seq: int) -> tuple[int, int] | None:
+        """The client has no place for a message: whose it is, and its number there.
+
+        None if there is nobody to be told, or not any more.
+
+        Raises:
+            SessionFault: it was never sent.
+        """
+        if seq >= self.outbox.next:
+            raise SessionFault(f"{seq} is refused, {self.outbox.next - 1} was sent last")
+        index = seq - self.outbox.acknowledged - 1
+        if index < 0:
+            return None
+        origin, self._origins[index] = self._origins[index], None
+        return origin
 
     def acknowledge(self) -> None:
         """Tell what has come."""

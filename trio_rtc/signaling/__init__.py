@@ -1,5 +1,6 @@
 """A client's side of signaling: sign in, see who is there, exchange messages."""
 
+from .events import EventsDropped as EventsDropped
 from .events import MessageFailed as MessageFailed
 from .events import MessageReceived as MessageReceived
 from .events import Peer as Peer

@@ -21,6 +21,7 @@ from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
 from .address import shown
 from .answer import Answer
+from .event_queue import Delivery
 from .events import Peer
 from .http import open_http_client
 from .reason import reason
@@ -41,6 +42,9 @@ RETRY_SECONDS = 25.0
 """How long a server that does not answer is tried again. It keeps us for 30 s."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+PATIENCE_SECONDS = 15.0
+"""How long a message may wait for a place. Without a GET the server gives us up after 30 s."""
 
 #: Statuses with which a gateway says that a message has not reached the server.
 NOT_DELIVERED = {502, 503}
@@ -92,6 +96,7 @@ class _ClassicClient:
         self.is_ours = False
         # Messages leave one at a time, in the order in which they were made.
         self._sending = trio.Lock()
+        self._number = 0
 
     async def sign_in(self, name: str) -> Signaling:
         try:
@@ -140,11 +145,13 @@ class _ClassicClient:
         """Whether it is the server itself that says so."""
         return answer.is_ours or (not self.is_ours and answer.is_the_originals)
 
-    async def send(self, to: int, data: bytes) -> None:
+    async def send(self, to: int, data: bytes) -> int:
         async with self._sending:
+            self._number += 1
+            number = self._number
             answer = await self._post(f"{self._url}/message?peer_id={self._peer_id}&to={to}", data)
         if answer.status == 200 and (answer.is_ours or not self.is_ours):
-            return
+            return number
         if answer.status == 413:
             raise MessageTooLarge(f"a message of {len(data)} bytes is too large: {answer}")
         if answer.status in (404, 500) and self._is_final(answer):
@@ -203,10 +210,14 @@ class _ClassicClient:
             else:
                 answer = Answer.of(response)
                 if response.status_code == 200 and _pragma(response) is not None:
-                    _hear(signaling, self._peer_id, response)
+                    delivery = _hear(signaling, self._peer_id, response)
                     if deadline is not None:
                         logger.info("the signaling server answers again")
                     pause, hang, deadline = FIRST_PAUSE, HANG_SECONDS, None
+                    if delivery is not None:
+                        # What is not asked for waits at the server, which tells senders when it
+                        # is enough.
+                        await delivery.wait_for_place(PATIENCE_SECONDS)
                     continue
                 if self._is_final(answer) and (lost := _end(answer)) is not None:
                     signaling.lost(lost)
@@ -246,18 +257,18 @@ class _ClassicClient:
             logger.debug("could not sign out: %s", reason(error))
 
 
-def _hear(signaling: Signaling, peer_id: int, response: httpx.Response) -> None:
-    """Take in what a hanging GET has been answered."""
+def _hear(signaling: Signaling, peer_id: int, response: httpx.Response) -> Delivery | None:
+    """Take in what a hanging GET has been answered; it may be that it has no place yet."""
     sender = _pragma(response)
     assert sender is not None
     if sender != peer_id:
-        signaling.received(sender, response.content)
-        return
+        return signaling.received(sender, response.content)
     for peer, connected in _peer_lines(response.text):
         if connected:
             signaling.joined(peer)
         else:
             signaling.left(peer.id)
+    return None
 
 
 def _end(answer: Answer) -> SignalingLost | None:

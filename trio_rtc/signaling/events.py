@@ -43,10 +43,30 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed:
-    """What we sent to a peer did not reach it; ``error`` tells why."""
+    """What we sent to a peer did not reach it.
+
+    Attributes:
+        error: why.
+        number: which message it was: what `Signaling.send` has returned for it.
+    """
 
     peer: Peer
     error: SignalingError
+    number: int | None = None
 
 
-SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived | MessageFailed
+@dataclass(frozen=True, slots=True)
+class EventsDropped:
+    """Here something is missing, as nobody took what was there already.
+
+    Messages that are missing were refused to their senders (`MessageFailed`, ``mailbox_full``),
+    unless they speak a protocol that cannot tell them so: the classic one, and PeerJS's.
+
+    Attributes:
+        count: how many messages, or `MessageFailed`.
+    """
+
+    count: int
+
+
+SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived | MessageFailed | EventsDropped

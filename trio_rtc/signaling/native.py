@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..protocol import REASONS, SUBPROTOCOL, CloseCode
 from ..tasks import last_words, open_background_nursery
 from .address import shown
+from .event_queue import Delivery
 from .events import Peer
 from .native_connection import Changes, Connector, Over
 from .session import ClientSession
@@ -62,13 +64,15 @@ class _NativeClient:
         self._changes = Changes()
         self._connector = Connector(url, ssl_context, self._session, self._hear, self._changes)
         self._signaling: Signaling | None = None
+        # By number: messages that are not acknowledged as they have no place yet.
+        self._deliveries: OrderedDict[int, Delivery] = OrderedDict()
         self._opened = trio.Event()
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
         self._leaving = False
         self._lost: SignalingLost | None = None
 
-    async def send(self, to: int, data: bytes) -> None:
+    async def send(self, to: int, data: bytes) -> int:
         await trio.lowlevel.checkpoint()
         while not self._session.has_place and self._lost is None:
             await self._changes.wait()
@@ -78,8 +82,9 @@ class _NativeClient:
         # Presence comes in order with everything else: who is not among them is not there.
         if to not in self._signaling.peers and to != self._signaling.peer_id:
             raise UnknownPeer(f"no peer {to} is signed in")
-        self._session.send(to, data)
+        number = self._session.send(to, data)
         self._changes.notify()
+        return number
 
     async def leave(self) -> None:
         """Have all that was sent arrive, and end the session."""
@@ -145,7 +150,10 @@ class _NativeClient:
 
     def _end(self, signaling: Signaling, over: Over) -> None:
         if self._leaving:
-            if over.code != REASONS[CloseCode.LEFT]:
+            gone = over.final and over.code == REASONS[CloseCode.SESSION_LOST]
+            # A server that has heard us leave knows the session no more.
+            left = over.code == REASONS[CloseCode.LEFT] or (gone and self._session.leave_written)
+            if not left:
                 logger.warning("the session was not left in an orderly way: %s", over.why)
             return
         self._lost = SignalingLost(
@@ -163,7 +171,37 @@ class _NativeClient:
             self._scope.shield = True
             self._opened.set()
         elif self._signaling is not None:
-            _tell(self._signaling, message)
+            if isinstance(message, protocol.Message):
+                self._deliver(self._signaling, message)
+            else:
+                _tell(self._signaling, message)
+            self._refuse_what_is_overdue()
+
+    def _deliver(self, signaling: Signaling, message: protocol.Message) -> None:
+        seq = message.seq
+        delivery = signaling.received(message.from_, message.body)
+        if delivery is None:
+            self._session.accept(seq)
+            return
+        self._deliveries[seq] = delivery
+
+        def accept() -> None:
+            del self._deliveries[seq]
+            self._session.accept(seq)
+            self._changes.notify()
+
+        delivery.on_place = accept
+
+    def _refuse_what_is_overdue(self) -> None:
+        """Have one who does not look not hold up what is for the others."""
+        refused = []
+        while self._deliveries:
+            seq = next(iter(self._deliveries))
+            if not self._session.is_overdue(seq):
+                break
+            refused.append(seq)
+            self._deliveries.pop(seq).refuse()
+        self._session.refuse(refused)
 
     def _welcome(self, welcome: protocol.Welcome) -> Signaling:
         signaling = Signaling(welcome.id, welcome.name, self.send, welcome.room)
@@ -179,11 +217,10 @@ def _tell(signaling: Signaling, message: protocol.FromServer) -> None:
             signaling.joined(Peer(message.id, message.name))
         case protocol.Left():
             signaling.left(message.id)
-        case protocol.Message():
-            signaling.received(message.from_, message.body)
         case protocol.IceServers():
             signaling.ice_servers = message.ice_servers
         case protocol.Failed(code="unknown_peer"):
-            signaling.failed(message.to, UnknownPeer(message.message, fault="remote"))
+            signaling.failed(message.to, UnknownPeer(message.message, fault="remote"), message.of)
         case protocol.Failed():
-            signaling.failed(message.to, SignalingError(message.message, code=message.code))
+            error = SignalingError(message.message, code=message.code)
+            signaling.failed(message.to, error, message.of)

@@ -173,6 +173,7 @@ class Connector:
                 if self._bucket is not None:
                     await self._keep_to_the_rate(self._bucket)
                 await websocket.send(message.decode())
+                self._session.written(message)
 
     async def _keep_to_the_rate(self, bucket: TokenBucket) -> None:
         now = trio.current_time()

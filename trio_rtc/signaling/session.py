@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from .. import protocol
 from ..errors import MessageTooLarge
-from ..session import Inbox, Outbox
+from ..session import Inbox, Outbox, SessionFault
 
 OUTBOX_MESSAGES = 256
 OUTBOX_BYTES = 1024 * 1024
 """How much may wait for the server's acknowledgement; `ClientSession.has_place` looks at that."""
 
+HELD_MESSAGES = 64 * 1024
+HELD_BYTES = 64 * 1024 * 1024
+"""How much may wait for ours, whatever the server thinks: over that, the session ends."""
+
+#: The share of the server's mailbox that one message may hold up. The rest is for what comes
+#: until the server knows that it is refused.
+SHARE = 3 / 4
+
+LEAVE = protocol.encode(protocol.Leave())
+
 
 class ClientSession:
     """Numbers what is sent, keeps it until the server has it, and takes each message once.
+
+    A message of a peer is acknowledged when it is `accept`ed. One that holds up too many others
+    (`is_overdue`) is to be refused, and acknowledged when the server knows that.
 
     Args:
         hello: what opens the session.
@@ -23,6 +37,7 @@ class ClientSession:
         welcome: the server's answer to that; None before it came.
         ready: whether the connection there is now has been accepted for the session.
         to_send: what is to go out on it, in this order.
+        leave_written: whether the server may have heard that the session is left.
     """
 
     def __init__(self, hello: protocol.Hello):
@@ -30,6 +45,10 @@ class ClientSession:
         self._outbox = Outbox()
         self._inbox = Inbox()
         self._leaving = False
+        self._attempts = 0
+        # Refusals that the server may not have yet: their numbers, and what they refuse.
+        self._refusals: deque[tuple[int, Sequence[int]]] = deque()
+        self.leave_written = False
         self.welcome: protocol.Welcome | None = None
         self.ready = False
         self.to_send: deque[bytes] = deque()
@@ -39,8 +58,12 @@ class ClientSession:
         self.ready = False
         first: protocol.Hello | protocol.Resume = self._hello
         if self.welcome is not None:
-            received = self._inbox.acknowledged()
-            first = protocol.Resume(session=self.welcome.session, received=received)
+            self._attempts += 1
+            first = protocol.Resume(
+                session=self.welcome.session,
+                received=self._inbox.acknowledged(),
+                attempt=self._attempts,
+            )
         self.to_send = deque([protocol.encode(first)])
 
     def disconnected(self) -> None:
@@ -53,8 +76,8 @@ class ClientSession:
         """Whether another message may be sent now."""
         return len(self._outbox) < OUTBOX_MESSAGES and self._outbox.size < OUTBOX_BYTES
 
-    def send(self, to: int, data: bytes) -> None:
-        """Send a message, now or when there is a connection.
+    def send(self, to: int, data: bytes) -> int:
+        """Send a message, now or when there is a connection. Returns its number.
 
         Raises:
             MessageTooLarge: it is over the server's limit.
@@ -69,11 +92,45 @@ class ClientSession:
             )
         self._outbox.keep(message)
         self._put(message)
+        return seq
 
     def leave(self) -> None:
         """End the session, after all that was sent before."""
         self._leaving = True
-        self._put(protocol.encode(protocol.Leave()))
+        self._put(LEAVE)
+
+    def written(self, message: bytes) -> None:
+        """Something of `to_send` has gone out."""
+        if message is LEAVE:
+            self.leave_written = True
+
+    def accept(self, seq: int) -> None:
+        """A message of a peer has its place, so that it may be acknowledged."""
+        self._inbox.release(seq)
+        self._acknowledge_if_due()
+
+    def is_overdue(self, seq: int) -> bool:
+        """Whether a message that is not accepted holds up more than one may."""
+        welcome = self.welcome
+        if welcome is None or welcome.mailbox_messages is None or welcome.mailbox_bytes is None:
+            # Nor could it be refused.
+            return False
+        if self._refusals:
+            # What comes until the server has that is refused at once.
+            return False
+        messages, size = self._inbox.since(seq)
+        return messages > SHARE * min(welcome.mailbox_messages, HELD_MESSAGES) or (
+            size > SHARE * min(welcome.mailbox_bytes, HELD_BYTES)
+        )
+
+    def refuse(self, seqs: Sequence[int]) -> None:
+        """Have the senders of messages told that there is no place for them."""
+        for start in range(0, len(seqs), protocol.REFUSED_AT_ONCE):
+            of = list(seqs[start : start + protocol.REFUSED_AT_ONCE])
+            self._refusals.append((self._outbox.next, of))
+            message = protocol.encode(protocol.Refuse(seq=self._outbox.next, of=of))
+            self._outbox.keep(message)
+            self._put(message)
 
     def acknowledge(self) -> None:
         """Tell the server what has come, if anything has."""
@@ -98,7 +155,7 @@ class ClientSession:
                 self.welcome = message
                 self._go_on()
             case protocol.Resumed(received=received) if self.welcome is not None:
-                self._outbox.acknowledge(received)
+                self._acknowledged(received)
                 self._go_on()
             case protocol.Error():
                 pass
@@ -107,19 +164,38 @@ class ClientSession:
             case _ if not self.ready:
                 raise protocol.BadMessage("the session is not open yet")
             case protocol.Ack(received=received):
-                self._outbox.acknowledge(received)
+                self._acknowledged(received)
             case _:
-                is_new = self._inbox.take(message.seq, len(text))
-                if self._inbox.ack_due:
-                    self.acknowledge()
-                return message if is_new else None
+                return message if self._take(message, len(text.encode())) else None
         return message
+
+    def _take(self, message: protocol.Numbered, size: int) -> bool:
+        hold = isinstance(message, protocol.Message)
+        is_new = self._inbox.take(message.seq, size, hold=hold)
+        if self._inbox.held > HELD_MESSAGES or self._inbox.held_bytes > HELD_BYTES:
+            raise SessionFault(
+                f"it sends on though {self._inbox.held} messages wait to be acknowledged, "
+                f"{self._inbox.held_bytes} bytes"
+            )
+        self._acknowledge_if_due()
+        return is_new
+
+    def _acknowledged(self, received: int) -> None:
+        self._outbox.acknowledge(received)
+        while self._refusals and self._refusals[0][0] <= self._outbox.acknowledged:
+            for seq in self._refusals.popleft()[1]:
+                self._inbox.release(seq)
+        self._acknowledge_if_due()
+
+    def _acknowledge_if_due(self) -> None:
+        if self._inbox.ack_due:
+            self.acknowledge()
 
     def _go_on(self) -> None:
         self.ready = True
         self.to_send.extend(self._outbox)
         if self._leaving:
-            self.to_send.append(protocol.encode(protocol.Leave()))
+            self.to_send.append(LEAVE)
 
     def _put(self, message: bytes) -> None:
         if self.ready:

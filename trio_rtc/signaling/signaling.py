@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -10,11 +11,11 @@ import trio
 
 from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..protocol import IceServerEntry
+from .event_queue import Delivery, EventQueue
 from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
-from .outlet import Outlet
 
-EVENT_LIMIT = 1024
-"""Events kept for a consumer that does not look; then the oldest goes."""
+NUMBERS = 4096
+"""Of how many messages it is remembered that their failure goes to a subscription."""
 
 
 class Subscription:
@@ -23,30 +24,59 @@ class Subscription:
     Raises `SignalingLost` at the end of the session.
     """
 
-    def __init__(self, outlet: Outlet):
-        self._outlet = outlet
+    def __init__(self, queue: EventQueue):
+        self._queue = queue
 
     def __aiter__(self) -> Subscription:
         return self
 
     async def __anext__(self) -> SignalingEvent:
-        return await self._outlet.get()
+        return await self._queue.get()
 
     def waiting(self) -> list[SignalingEvent]:
         """Take what is there already."""
-        return self._outlet.take(lambda _: True)
+        return self._queue.take_placed()
 
     def put_back(self, event: SignalingEvent) -> None:
         """Undo the reading of the last event, for the one who gets them next."""
-        self._outlet.put_back(event)
+        self._queue.put_back(event)
+
+
+class _Subscriber:
+    """Who gets which messages, until its subscription ends."""
+
+    def __init__(self, queue: EventQueue, peer: Peer | None, wanted: Callable[[bytes], bool]):
+        self.queue = queue
+        self.wanted = wanted
+        self._peer = peer
+        self._numbers: deque[int] = deque(maxlen=NUMBERS)
+
+    def is_for(self, peer_id: int) -> bool:
+        """Whether it gets messages of this peer."""
+        return self._peer is None or self._peer.id == peer_id
+
+    def sent(self, data: bytes, number: int) -> None:
+        """Something was sent to a peer of whom it gets messages."""
+        if self.wanted(data):
+            self._numbers.append(number)
+
+    def wants(self, event: SignalingEvent) -> bool:
+        """Whether an event goes to it, and to nobody else."""
+        if isinstance(event, MessageReceived):
+            return self.is_for(event.peer.id) and self.wanted(event.data)
+        if isinstance(event, MessageFailed):
+            known = event.number is None or event.number in self._numbers
+            return self.is_for(event.peer.id) and known
+        return False
 
 
 class Signaling:
     """A session with a signaling server, opened by `open_signaling`.
 
-    As an async iterator it gives the events that no subscription has taken. One who comes late
-    finds the newest 1024. At the end of the session the iterator, `send` and `wait_for_peer`
-    raise `SignalingLost`.
+    As an async iterator it gives the events that no subscription has taken. Up to 1024 messages,
+    or 4 MiB of them, wait for one who does not look. What comes above that is not acknowledged to
+    the server, and refused to its sender when too much of it has come. At the end of the session
+    the iterator, `send` and `wait_for_peer` raise `SignalingLost`.
 
     Attributes:
         peer_id: our own id on the server.
@@ -62,7 +92,7 @@ class Signaling:
         self,
         peer_id: int,
         name: str,
-        send: Callable[[int, bytes], Awaitable[None]],
+        send: Callable[[int, bytes], Awaitable[int]],
         room: str = "",
     ) -> None:
         self.peer_id = peer_id
@@ -72,9 +102,9 @@ class Signaling:
         self._peers: dict[int, Peer] = {}
         self._peers_changed = trio.Event()
         self._lost: SignalingLost | None = None
-        self._outlet = Outlet(EVENT_LIMIT)
-        self._by_peer: dict[int, Outlet] = {}
-        self._rest: Outlet | None = None
+        self._queue = EventQueue(self._peers)
+        self._by_peer: dict[int, _Subscriber] = {}
+        self._rest: _Subscriber | None = None
 
     @property
     def peers(self) -> Mapping[int, Peer]:
@@ -117,8 +147,11 @@ class Signaling:
         await trio.lowlevel.checkpoint()
         return found
 
-    async def send(self, peer: Peer | int | str, message: bytes | str) -> None:
+    async def send(self, peer: Peer | int | str, message: bytes | str) -> int:
         """Send a message to a peer. Messages to one peer arrive in the order of the calls.
+
+        Returns the message's number, by which a `MessageFailed` names it. It rises from message
+        to message.
 
         Raises:
             UnknownPeer: there is no such peer, or the server says that it has left.
@@ -133,20 +166,26 @@ class Signaling:
         to = peer.id if isinstance(peer, Peer) else peer
         if isinstance(to, str):
             to = self.find_peer(to).id
-        await self._transport_send(to, data)
+        number = await self._transport_send(to, data)
+        if (subscriber := self._subscriber(to)) is not None:
+            subscriber.sent(data, number)
+        return number
 
     def __aiter__(self) -> Signaling:
         return self
 
     async def __anext__(self) -> SignalingEvent:
-        return await self._outlet.get()
+        return await self._queue.get()
 
     @contextmanager
-    def subscribe(self, peer: Peer | None = None) -> Iterator[Subscription]:
+    def subscribe(
+        self, peer: Peer | None = None, *, wanted: Callable[[bytes], bool] = lambda _: True
+    ) -> Iterator[Subscription]:
         """Set the messages of one peer aside, those that wait included, and see it leave.
 
         Without ``peer``: the messages of all peers that no subscription names, and all
-        `PeerLeft`.
+        `PeerLeft`. Only those messages for which ``wanted`` is true; the others stay with whoever
+        iterates over the session. A `MessageFailed` comes to where an answer would have come.
 
         Raises:
             SignalingError: ``busy``: somebody has this subscription already.
@@ -155,70 +194,85 @@ class Signaling:
         if taken:
             who = "the messages of all peers" if peer is None else f"the messages of {peer}"
             raise SignalingError(f"{who} go to somebody else", code="busy", fault="local")
-        outlet = Outlet(EVENT_LIMIT)
-
-        def wanted(event: SignalingEvent) -> bool:
-            about_messages = isinstance(event, MessageReceived | MessageFailed)
-            return about_messages and (peer is None or event.peer.id == peer.id)
-
-        for source in (self._outlet, self._rest):
-            if source is not None:
-                for event in source.take(wanted):
-                    outlet.put(event)
+        queue = EventQueue(self._peers)
+        subscriber = _Subscriber(queue, peer, wanted)
+        for source in self._queues():
+            for item in source.take(subscriber.wants):
+                queue.move(item)
         if self._lost is not None:
-            outlet.lose(self._lost)
+            queue.lose(self._lost)
         if peer is None:
-            self._rest = outlet
+            self._rest = subscriber
         else:
-            self._by_peer[peer.id] = outlet
+            self._by_peer[peer.id] = subscriber
             if peer.id not in self._peers:
-                outlet.put(PeerLeft(peer))
+                queue.put(PeerLeft(peer))
         try:
-            yield Subscription(outlet)
+            yield Subscription(queue)
         finally:
             if peer is None:
                 self._rest = None
             else:
                 del self._by_peer[peer.id]
-            for event in outlet.take(lambda event: isinstance(event, MessageReceived)):
-                self._route(event)
+            self._route_back(queue)
 
-    def hand_on(self, event: MessageReceived) -> None:
-        """Put a message back, for whoever iterates over the session itself."""
-        self._outlet.put(event)
+    def _route_back(self, queue: EventQueue) -> None:
+        """What nobody has taken there goes to the others."""
+        for item in queue.take(lambda event: isinstance(event, MessageReceived | MessageFailed)):
+            event = item.event if isinstance(item, Delivery) else item
+            assert isinstance(event, MessageReceived | MessageFailed)
+            self._queue_for(event).move(item)
+        self._queue.miss(queue.missed)
+
+    def _queues(self) -> list[EventQueue]:
+        """Those that are not for one peer only."""
+        return [self._queue] if self._rest is None else [self._queue, self._rest.queue]
+
+    def _subscriber(self, peer_id: int) -> _Subscriber | None:
+        return self._by_peer.get(peer_id, self._rest)
+
+    def _queue_for(self, event: MessageReceived | MessageFailed) -> EventQueue:
+        subscriber = self._subscriber(event.peer.id)
+        wanted = subscriber is not None and subscriber.wants(event)
+        return subscriber.queue if subscriber is not None and wanted else self._queue
 
     # What follows is called by the protocol that carries the session.
 
     def joined(self, peer: Peer) -> None:
+        """Somebody is there."""
         if peer.id != self.peer_id and peer.id not in self._peers:
             self._peers[peer.id] = peer
-            self._outlet.put(PeerJoined(peer))
+            self._queue.put(PeerJoined(peer))
             self._wake_waiters()
 
     def left(self, peer_id: int) -> None:
+        """Somebody is not there any more."""
         peer = self._peers.pop(peer_id, None)
         if peer is not None:
-            for outlet in (self._outlet, self._rest, self._by_peer.get(peer_id)):
-                if outlet is not None:
-                    outlet.put(PeerLeft(peer))
+            queues = self._queues()
+            if (subscriber := self._by_peer.get(peer_id)) is not None:
+                queues.append(subscriber.queue)
+            for queue in queues:
+                queue.put(PeerLeft(peer))
 
-    def received(self, peer_id: int, data: bytes) -> None:
-        peer = self._peers.get(peer_id) or Peer(peer_id, f"peer_{peer_id}")
-        self._route(MessageReceived(peer, data))
+    def received(self, peer_id: int, data: bytes) -> Delivery | None:
+        """A message has come; unless it gives a `Delivery`, it counts as received."""
+        event = MessageReceived(self._known(peer_id), data)
+        return self._queue_for(event).put(event)
 
-    def _route(self, event: SignalingEvent) -> None:
-        outlet = self._by_peer.get(event.peer.id, self._rest) or self._outlet
-        outlet.put(event)
+    def failed(self, peer_id: int, error: SignalingError, number: int | None = None) -> None:
+        """A message of ours has not reached its receiver."""
+        event = MessageFailed(self._known(peer_id), error, number)
+        self._queue_for(event).put(event)
 
-    def failed(self, peer_id: int, error: SignalingError) -> None:
-        peer = self._peers.get(peer_id) or Peer(peer_id, f"peer_{peer_id}")
-        self._route(MessageFailed(peer, error))
+    def _known(self, peer_id: int) -> Peer:
+        return self._peers.get(peer_id) or Peer(peer_id, f"peer_{peer_id}")
 
     def lost(self, error: SignalingLost) -> None:
+        """The session has ended."""
         self._lost = error
-        for outlet in (self._outlet, self._rest, *self._by_peer.values()):
-            if outlet is not None:
-                outlet.lose(error)
+        for queue in (*self._queues(), *(each.queue for each in self._by_peer.values())):
+            queue.lose(error)
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:
