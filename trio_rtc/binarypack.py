@@ -11,10 +11,17 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .errors import SerializationError
+from .errors import MessageTooLarge, SerializationError
 
 MAX_DEPTH: Final = 128
 """How deep arrays and maps may be nested."""
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""What a value may take in memory, unless a program wants another limit."""
+
+ITEM_COST: Final = 64
+"""Bytes that each part of a value takes, beside those of a text or of bytes: an array of many empty
+maps comes in as many bytes as it has maps."""
 
 #: JavaScript's numbers are exact up to here (ECMA-262, Number.MAX_SAFE_INTEGER).
 _SAFE: Final = 2**53 - 1
@@ -131,16 +138,22 @@ def _pack_float(value: float, out: bytearray) -> None:
         out += _DOUBLE.pack(value)
 
 
-def unpack(data: bytes | bytearray | memoryview) -> Any:
+def unpack(data: bytes | bytearray | memoryview, max_bytes: int = MAX_BYTES) -> Any:
     """The value that bytes stand for.
 
     Undefined becomes None, and a key that is a number becomes text, as in JavaScript.
 
+    Args:
+        data: of one value.
+        max_bytes: what it may take in memory: its texts and bytes, and `ITEM_COST` for each item,
+            key and value in it.
+
     Raises:
+        MessageTooLarge: it would take more.
         SerializationError: ``bad_message``: they are cut off, of an unknown type, no UTF-8,
             nested more than `MAX_DEPTH` deep, or something follows.
     """
-    reader = _Reader(bytes(data))
+    reader = _Reader(bytes(data), max_bytes)
     value = reader.read(0)
     if not reader.at_end:
         raise _malformed("something follows the value")
@@ -152,9 +165,10 @@ def _malformed(why: str) -> SerializationError:
 
 
 class _Reader:
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, max_bytes: int):
         self._data = data
         self._at = 0
+        self._max_bytes = self._left = max_bytes
 
     @property
     def at_end(self) -> bool:
@@ -174,6 +188,7 @@ class _Reader:
     def read(self, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise _malformed(f"it is nested more than {MAX_DEPTH} deep")
+        self._spend(ITEM_COST)
         kind = self._number(1)
         if kind < 0x80:
             return kind
@@ -198,18 +213,29 @@ class _Reader:
             return self._sized(_LONG[(kind - 0xD8) >> 1], size, depth)
         raise _malformed(f"there is no type {kind:#04x}")
 
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise MessageTooLarge(
+                f"a value takes more than the limit of {self._max_bytes} bytes", fault="remote"
+            )
+
     def _sized(self, kind: int, size: int, depth: int) -> Any:
-        if kind == 0xA0:
-            return self._take(size)
-        if kind == 0xB0:
+        if kind in (0xA0, 0xB0):
+            data = self._take(size)
+            self._spend(size)
+            if kind == 0xA0:
+                return data
             try:
-                return self._take(size).decode()
+                return data.decode()
             except UnicodeDecodeError as error:
                 raise _malformed(f"a text is not UTF-8: {error}") from None
         # Each item is a byte at least: what announces more is not even begun.
         items = size if kind == 0x90 else 2 * size
         if items > len(self._data) - self._at:
             raise _malformed(f"{size} items are announced, and they are not there")
+        if items * ITEM_COST > self._left:
+            self._spend(items * ITEM_COST)
         if kind == 0x90:
             return [self.read(depth + 1) for _ in range(size)]
         return {self._key(depth + 1): self.read(depth + 1) for _ in range(size)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trio_rtc.binarypack import MAX_DEPTH, pack, unpack
-from trio_rtc.errors import SerializationError
+from trio_rtc.binarypack import MAX_BYTES, MAX_DEPTH, pack, unpack
+from trio_rtc.errors import MessageTooLarge, SerializationError
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "data" / "peerjs" / "binarypack.json").read_text()
@@ -80,7 +81,7 @@ VALUES = st.recursive(
 @example(math.inf)
 @settings(deadline=None)
 def test_what_is_packed_comes_out_again(value: Any) -> None:
-    assert same(unpack(pack(value)), value)
+    assert same(unpack(pack(value), 2**24), value)
 
 
 @given(VALUES)
@@ -189,3 +190,44 @@ def test_what_has_no_form(value: Any, why: str) -> None:
 
 def test_the_deepest() -> None:
     assert unpack(pack(nested(MAX_DEPTH))) == nested(MAX_DEPTH)
+
+
+@pytest.mark.parametrize("data", [b"\x80", b"\x90", b"\xa0", b"\xb0", b"\x01", b"\xc0"])
+def test_many_items_in_few_bytes(data: bytes) -> None:
+    packed = b"\xdd" + (1_000_000).to_bytes(4, "big") + data * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(MessageTooLarge, match=f"limit of {MAX_BYTES} bytes") as raised:
+            unpack(packed)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert raised.value.fault == "remote"
+    assert peak < len(packed) + 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "takes"),
+    [
+        (None, 64),
+        (5, 64),
+        ("é" * 10, 64 + 20),
+        (b"x" * 10, 64 + 10),
+        ([], 64),
+        ([1, [2, 3]], 5 * 64),
+        ({"a": 1, "bc": {}}, 5 * 64 + 3),
+    ],
+)
+def test_what_a_value_takes(value: Any, takes: int) -> None:
+    packed = pack(value)
+    assert unpack(packed, takes) == value
+    with pytest.raises(MessageTooLarge):
+        unpack(packed, takes - 1)
+
+
+def test_items_in_many_arrays() -> None:
+    # None of them announces too much.
+    inner = b"\xdc\x03\xe8" + b"\x90" * 1000
+    packed = b"\xdc\x03\xe8" + inner * 1000
+    with pytest.raises(MessageTooLarge):
+        unpack(packed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,15 +11,17 @@ import pytest
 import trio
 import trio.lowlevel
 
-from trio_rtc import MessageTooLarge, UnknownPeer, open_media
+from trio_rtc import MessageTooLarge, UnknownPeer, binarypack, open_media
 from trio_rtc.errors import SerializationError, SignalingError
 from trio_rtc.peerjs import (
     DataConnection,
     MediaConnection,
     PeerJSPeer,
     open_peerjs,
+    serialization,
     serve_peerjs,
 )
+from trio_rtc.peerjs.serialization import CHUNK_BYTES
 
 from ..server.harness import tcp_server
 
@@ -250,6 +253,40 @@ async def test_a_value_over_the_limit_ends_the_connection() -> None:
                 await connection.send(b"x" * 200_000)
                 await connection.receive()
         await refused.wait()
+
+
+async def test_a_long_value_is_made_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpack = binarypack.unpack
+    seen: list[tuple[int, bool]] = []
+    begun = threading.Event()
+
+    def watched(data: bytes, max_bytes: int) -> Any:
+        seen.append((len(data), threading.current_thread() is threading.main_thread()))
+        if [size > 100_000 for size, _ in seen].count(True) == 2:
+            begun.set()
+        return unpack(data, max_bytes)
+
+    async with two_peers() as (alice, _), alice.connect("bob") as connection:
+        monkeypatch.setattr(serialization, "unpack", watched)
+        long = [list(range(1000)) for _ in range(50)]
+        await connection.send("short")
+        assert await connection.receive() == "short"
+        await connection.send(long)
+        # Cancelled in the middle of it, the value is not lost.
+        with trio.CancelScope() as scope:
+
+            async def cancel() -> None:
+                await trio.to_thread.run_sync(begun.wait)
+                scope.cancel()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cancel)
+                # Bob has read it before.
+                assert await connection.receive() == long
+        await connection.send("short")
+        assert await connection.receive() == "short"
+    assert {main for size, main in seen if size < 10} == {True}
+    assert {main for size, main in seen if size > CHUNK_BYTES + 100} == {False}
 
 
 async def test_after_the_end() -> None:

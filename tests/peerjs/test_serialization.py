@@ -14,6 +14,7 @@ from trio_rtc.binarypack import pack
 from trio_rtc.errors import MessageTooLarge, SerializationError
 from trio_rtc.peerjs.serialization import (
     CHUNK_BYTES,
+    LONG_BYTES,
     MAX_PENDING,
     Binary,
     PeerCloses,
@@ -169,6 +170,37 @@ def test_many_values_that_never_end() -> None:
         assert form.read(piece(number)) == []
     with pytest.raises(MessageTooLarge):
         form.read(piece(MAX_PENDING + 1))
+
+
+def test_empty_pieces_cost_something() -> None:
+    form = Binary(100_000)
+    with pytest.raises(MessageTooLarge, match="100000"):
+        for number in range(2000):
+            form.read(piece(number % 2 + 1, number // 2, 780, b""))
+    form = Binary(100_000)
+    with pytest.raises(MessageTooLarge, match="pieces"):
+        form.read(piece(total=2000, data=b""))
+
+
+def test_the_largest_value_in_pieces_of_peerjs_has_room() -> None:
+    form = Binary(100_000)
+    value = b"x" * (100_000 - 64 - 5)
+    messages = binary().write(value)
+    assert [form.read(message) for message in messages] == [*[[]] * (len(messages) - 1), [value]]
+    assert form._cost == 0
+
+
+def test_what_is_long() -> None:
+    form = binary()
+    assert not form.is_long(pack(b"x" * CHUNK_BYTES))
+    assert form.is_long(pack(b"x" * LONG_BYTES))
+    *messages, last = form.write(b"x" * 100_000)
+    for message in messages:
+        assert not form.is_long(message)
+        form.read(message)
+    assert form.is_long(last)
+    form.read(last)
+    assert not form.is_long(last)
 
 
 def test_a_value_in_too_many_pieces() -> None:

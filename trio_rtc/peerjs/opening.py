@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from ..binarypack import MAX_BYTES
 from ..errors import SignalingError
 from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
 from ..rtc import (
@@ -39,7 +40,7 @@ async def open_peerjs(
     ssl_context: ssl.SSLContext | None = None,
     ice_servers: Iterable[str | IceServer] | None = None,
     ice_transport_policy: IceTransportPolicy = "all",
-    max_message_bytes: int = 64 * 1024 * 1024,
+    max_message_bytes: int = MAX_BYTES,
     connect_timeout: float = 30.0,
     silence_timeout: float = 5.0,
     lost_timeout: float = 15.0,
@@ -63,7 +64,8 @@ async def open_peerjs(
         ice_servers: STUN and TURN servers, as for `open_call`; by default those of the
             environment.
         ice_transport_policy: ``"relay"`` uses TURN servers only.
-        max_message_bytes: the largest value that is put together from pieces.
+        max_message_bytes: what a value that comes may take in memory, on ``binary`` connections:
+            4 MiB. Each item of an array and a map counts 64 bytes and its own.
         connect_timeout: seconds until a connection has to be there.
         silence_timeout: seconds in which nothing comes from the other side, until a connection
             counts as disconnected.

@@ -18,6 +18,12 @@ CHUNK_BYTES: Final = 16_300
 MAX_PENDING: Final = 256
 """Values of which not all pieces are there; more than a few there are only without order."""
 
+PIECE_COST: Final = 128
+"""Bytes that Python needs to keep a piece, beside its own."""
+
+LONG_BYTES: Final = 32 * 1024
+"""Of what is longer, a value is made in a thread: it may have as many items."""
+
 _CLOSE: Final = {"__peerData": {"type": "close"}}
 
 
@@ -35,6 +41,10 @@ class Serialization(ABC):
         Raises:
             SerializationError: ``bad_value``: it has no such form.
         """
+
+    def is_long(self, message: str | bytes) -> bool:
+        """Whether it takes long to read a message, some milliseconds and more."""
+        return False
 
     @abstractmethod
     def read(self, message: str | bytes) -> list[Any]:
@@ -86,20 +96,25 @@ class Json(Serialization):
 class _Pieces:
     total: int
     pieces: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def cost(self) -> int:
+        return self.size + PIECE_COST * len(self.pieces)
 
 
 class Binary(Serialization):
     """``binary``: BinaryPack, in pieces where it is large.
 
     Args:
-        max_bytes: of a value that comes in pieces, and of all the pieces that wait.
+        max_bytes: that a value takes in memory, and all the pieces that wait.
     """
 
     def __init__(self, max_bytes: int):
         self._max_bytes = max_bytes
         self._last = 0
         self._pending: dict[int, _Pieces] = {}
-        self._size = 0
+        self._cost = 0
 
     def write(self, value: Any) -> list[str | bytes]:
         packed = pack(value)
@@ -122,7 +137,7 @@ class Binary(Serialization):
     def read(self, message: str | bytes) -> list[Any]:
         if isinstance(message, str):
             raise _malformed("it is text")
-        value = unpack(message)
+        value = unpack(message, self._max_bytes)
         if not _is_piece(value):
             return [value]
         if value == _CLOSE:
@@ -130,7 +145,7 @@ class Binary(Serialization):
         whole = self._take(value)
         if whole is None:
             return []
-        value = unpack(whole)
+        value = unpack(whole, self._max_bytes)
         if _is_piece(value):
             raise _malformed("pieces make up a piece")
         return [value]
@@ -145,23 +160,37 @@ class Binary(Serialization):
         pending = self._pending.get(id_) or _Pieces(total)
         if pending.total != total or number in pending.pieces:
             raise _malformed("two pieces contradict each other")
-        if total > self._max_bytes or self._size + len(data) > self._max_bytes:
+        cost = len(data) + PIECE_COST
+        if pending.size + len(data) > self._max_bytes or self._cost + cost > self._room:
             self._too_large(f"a value is over the limit of {self._max_bytes} bytes")
+        if total * PIECE_COST > self._room:
+            self._too_large(f"a value of {total} pieces is over the limit")
         if len(self._pending) >= MAX_PENDING and id_ not in self._pending:
             self._too_large(f"more than {MAX_PENDING} values are incomplete")
         self._pending[id_] = pending
         pending.pieces[number] = data
-        self._size += len(data)
+        pending.size += len(data)
+        self._cost += cost
         if len(pending.pieces) < total:
             return None
+        self._cost -= pending.cost
         del self._pending[id_]
-        whole = b"".join(pending.pieces[number] for number in range(total))
-        self._size -= len(whole)
-        return whole
+        return b"".join(pending.pieces[number] for number in range(total))
+
+    @property
+    def _room(self) -> int:
+        """For the largest value in PeerJS's own pieces there is always room."""
+        return self._max_bytes + PIECE_COST * (self._max_bytes // CHUNK_BYTES + 1)
+
+    def is_long(self, message: str | bytes) -> bool:
+        return len(message) > LONG_BYTES or any(
+            pending.size > LONG_BYTES and pending.total - len(pending.pieces) == 1
+            for pending in self._pending.values()
+        )
 
     def _too_large(self, why: str) -> NoReturn:
         self._pending.clear()
-        self._size = 0
+        self._cost = 0
         raise MessageTooLarge(why, fault="remote")
 
 
