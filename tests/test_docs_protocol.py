@@ -129,6 +129,7 @@ def test_the_close_codes() -> None:
 def test_the_codes_of_errors() -> None:
     more = {
         "unknown_type",
+        "token_refused",
         "sequence_gap",
         "peers",
         "peers_per_address",

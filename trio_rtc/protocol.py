@@ -130,6 +130,12 @@ class Refuse(_Message, frozen=True, kw_only=True):
     of: Annotated[list[Seq], msgspec.Meta(min_length=1, max_length=REFUSED_AT_ONCE)]
 
 
+class Token(_Message, frozen=True, kw_only=True):
+    """Client: go on with the session by another token."""
+
+    token: str
+
+
 class Leave(_Message, frozen=True, kw_only=True):
     """Client: end the session."""
 
@@ -161,12 +167,19 @@ class Welcome(_Message, frozen=True, kw_only=True):
     mailbox_bytes: int | None = None
     received: Received = 0
     ice_servers: list[IceServerEntry] = []
+    token_seconds: float | None = None
 
 
 class Resumed(_Message, frozen=True, kw_only=True):
     """Server: the session goes on; ``received`` is the last number that arrived."""
 
     received: Received
+
+
+class TokenAccepted(_Message, frozen=True, kw_only=True, tag="token_accepted"):
+    """Server: the session may go on for ``token_seconds``; for ever if that is missing."""
+
+    token_seconds: float | None = None
 
 
 class Joined(_Message, frozen=True, kw_only=True):
@@ -215,9 +228,9 @@ class Error(_Message, frozen=True, kw_only=True):
     message: str
 
 
-FromClient: TypeAlias = Hello | Resume | Send | Refuse | Ack | Leave
+FromClient: TypeAlias = Hello | Resume | Send | Refuse | Ack | Token | Leave
 Numbered: TypeAlias = Joined | Left | Message | Failed | IceServers
-FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | Error
+FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | TokenAccepted | Error
 
 
 class BadMessage(ValueError):

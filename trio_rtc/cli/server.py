@@ -142,6 +142,7 @@ def _authorize(settings: ServerSettings) -> Authorize:
             settings.jwt_algorithms,
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
+            leeway=settings.jwt_leeway,
         )
     except ValueError as error:
         raise SettingsError(f"{settings.where['jwt_key']}: {error}") from error

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from ..server.authorize import LEEWAY_SECONDS
 from ..server.limits import ServerLimits
 from ..server.peerjs_admission import PeerJSSettings
 from ..server.serve import DRAIN_SECONDS
@@ -81,6 +82,9 @@ class ServerSettings:
     )
     jwt_audience: str | None = _setting(None, TEXT, "What the tokens' aud has to contain.")
     jwt_issuer: str | None = _setting(None, TEXT, "What the tokens' iss has to be.", unset="any")
+    jwt_leeway: float = _setting(
+        LEEWAY_SECONDS, seconds(zero=True), "By how many seconds the clocks may differ from ours."
+    )
     turn_urls: tuple[str, ...] = _setting(
         (), TEXTS, "TURN and STUN servers that clients are told of, such as "
         "turn:turn.example.org:3478.", unset="none",
@@ -181,6 +185,7 @@ def load_server_settings(
         ("jwt_algorithms", "jwt_key"),
         ("jwt_audience", "jwt_key"),
         ("jwt_issuer", "jwt_key"),
+        ("jwt_leeway", "jwt_key"),
         ("turn_secret", "turn_urls"),
         ("turn_urls", "turn_secret"),
         ("turn_lifetime", "turn_secret"),

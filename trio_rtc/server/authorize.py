@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
-from .names import is_room
+from .names import clean_text, is_room
+
+LEEWAY_SECONDS: Final = 5.0
+
+#: Moments beyond this, in seconds since 1970, are none: not even a float counts on.
+_LATEST: Final = 2.0**53
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +38,19 @@ class JoinRequest:
 class Admission:
     """Somebody may join this room under this name.
 
+    Attributes:
+        until: for how long, in seconds since 1970; then it is logged out, unless it has shown
+            another token before.
+        subject: who it is, whatever its token; None if that is not known.
+
     Raises:
         ValueError: no room is called so; see `names.is_room`.
     """
 
     name: str
     room: str
+    until: float = field(default=math.inf, compare=False)
+    subject: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not is_room(self.room):
@@ -90,13 +104,14 @@ def jwt_tokens(
     audience: str | None = None,
     issuer: str | None = None,
     expiry_required: bool = True,
-    leeway: float = 0.0,
+    leeway: float = LEEWAY_SECONDS,
 ) -> Authorize:
     """Admit those whose token is a JSON Web Token (RFC 7519) that is signed with this key.
 
     The claims ``room`` and ``name`` fix what the bearer gets; without them it gets what it asks
-    for. Asking for something else is refused, asking for nothing is not. ``exp`` and ``nbf``
-    are kept to.
+    for. Asking for something else is refused, asking for nothing is not; what counts is how the
+    server would write it. ``exp`` and ``nbf`` are kept to: nobody stays for longer than until
+    ``exp`` without another token. ``sub`` tells who the bearer is, or else ``name`` does.
 
     Args:
         key: what verifies signatures: the secret, at least as long as the hash, or a public key
@@ -107,7 +122,8 @@ def jwt_tokens(
             meant for some audience is refused.
         issuer: what the claim ``iss`` has to be.
         expiry_required: refuse tokens without ``exp``.
-        leeway: by how many seconds the clocks may differ.
+        leeway: by how many seconds the clocks may differ: so much later than ``exp``, or earlier
+            than ``nbf``, somebody may still join.
 
     Raises:
         ValueError: the key does not fit the algorithms, or is too weak or a private one; or
@@ -120,6 +136,10 @@ def jwt_tokens(
     options: jwt.types.Options = {
         "require": ["exp"] if expiry_required else [],
         "enforce_minimum_key_length": True,
+        # These are compared here, with our leeway; when a token was issued is no reason.
+        "verify_exp": False,
+        "verify_nbf": False,
+        "verify_iat": False,
     }
 
     async def authorize(request: JoinRequest) -> Admission:
@@ -132,12 +152,7 @@ def jwt_tokens(
                 options,
                 audience=audience,
                 issuer=issuer,
-                leeway=leeway,
             )
-        except jwt.ExpiredSignatureError:
-            raise NotAuthorized("The token has expired.") from None
-        except jwt.ImmatureSignatureError:
-            raise NotAuthorized("The token is not valid yet.") from None
         except jwt.InvalidAudienceError:
             raise NotAuthorized("The token is for another audience.") from None
         except jwt.InvalidIssuerError:
@@ -146,18 +161,46 @@ def jwt_tokens(
             raise NotAuthorized(f"The token has no claim {error.claim!r}.") from None
         except jwt.InvalidSignatureError:
             raise NotAuthorized("The token is signed with another key.") from None
+        except jwt.exceptions.InvalidSubjectError:
+            raise NotAuthorized("The token's claim 'sub' is no text.") from None
+        except jwt.exceptions.InvalidJTIError:
+            raise NotAuthorized("The token's claim 'jti' is no text.") from None
         # A header that is nested too deeply, or is no text, gets past PyJWT's own errors.
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             raise NotAuthorized(
                 "The token is not a JSON Web Token that is accepted here."
             ) from None
+        until = _expiry(claims, time.time(), leeway)
         name = _granted(claims, "name", request.name)
         room = _granted(claims, "room", request.room)
         if not is_room(room):
             raise NotAuthorized("The token's claim 'room' is nothing that a room is called.")
-        return Admission(name=name, room=room)
+        subject = next((f"{one}:{claims[one]}" for one in ("sub", "name") if one in claims), None)
+        return Admission(name=name, room=room, until=until, subject=subject)
 
     return authorize
+
+
+def _expiry(claims: dict[str, Any], now: float, leeway: float) -> float:
+    """When the token ends. The wall clock is looked at anew each time: it may be set."""
+    begin, end = _moment(claims, "nbf", -math.inf), _moment(claims, "exp", math.inf)
+    _moment(claims, "iat", now)
+    if begin > now + leeway:
+        raise NotAuthorized("The token is not valid yet.")
+    if end + leeway <= now:
+        raise NotAuthorized("The token has expired.")
+    # Whoever comes within the leeway is not to be sent away at once.
+    return end if end > now else end + leeway
+
+
+def _moment(claims: dict[str, Any], claim: str, otherwise: float) -> float:
+    """A claim that is seconds since 1970 (RFC 7519, section 2: NumericDate)."""
+    if claim not in claims:
+        return otherwise
+    moment = claims[claim]
+    if type(moment) in (int, float) and abs(moment) < _LATEST:
+        return float(moment)
+    raise NotAuthorized(f"The token's claim {claim!r} is no time.")
 
 
 def _check_key(key: str | bytes, algorithms: Sequence[str]) -> None:
@@ -199,7 +242,7 @@ def _granted(claims: dict[str, Any], claim: str, asked: str) -> str:
     granted = claims[claim]
     if not isinstance(granted, str):
         raise NotAuthorized(f"The token's claim {claim!r} is no text.")
-    if asked not in ("", granted):
+    if asked and clean_text(asked) != clean_text(granted):
         raise NotAuthorized(
             f"The token is for the {claim} {granted!r}, not for {asked!r}.", forbidden=True
         )

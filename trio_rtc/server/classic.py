@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from ..rate import TokenBucket
 from .authorize import JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context
+from .deadlines import Deadlines
 from .expiry import Expiry
 from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Presence, Relayed
 from .limits import ServerLimits
@@ -88,6 +90,8 @@ class ClassicDialect:
         self._context = context
         self._bound = bound
         self._peers: dict[int, _Peer] = {}
+        # Until when somebody may stay is a moment on the wall clock.
+        self._expiring: Deadlines[int] = Deadlines()
         self._absent: Expiry[int] = Expiry(context.limits.absent_seconds)
 
     def wake_all(self) -> None:
@@ -97,9 +101,11 @@ class ClassicDialect:
                 peer.hanging.until_news.cancel()
 
     def tick(self, now: float) -> None:
-        """Log out the peers that have been absent for too long."""
+        """Log out the peers that have been absent for too long, or may stay no longer."""
         for id_ in self._absent.due(now):
             self._context.statistics.over_limit["absent_seconds"] += 1
+            self._hub.leave(self._peers[id_].member)
+        for id_ in self._expiring.due(time.time()):
             self._hub.leave(self._peers[id_].member)
 
     async def handle(self, exchange: Exchange) -> None:
@@ -168,6 +174,7 @@ class ClassicDialect:
             ) from None
         self._peers[peer.member.id] = peer
         self._absent.begin(peer.member.id, trio.current_time())
+        self._expiring.set(peer.member.id, admission.until)
         context.peers.add(peer.party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
@@ -177,6 +184,7 @@ class ClassicDialect:
     def _removed(self, peer: _Peer) -> None:
         del self._peers[peer.member.id]
         self._absent.end(peer.member.id)
+        self._expiring.end(peer.member.id)
         self._context.peers.remove(peer.party)
         self._context.statistics.peers[PROTOCOL] -= 1
         logger.info("left", extra={"peer": peer.member.id, "room": peer.member.room})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .addresses import Quota, Rates
@@ -15,12 +16,17 @@ from .origins import Origins
 from .statistics import Statistics
 
 
+def _no_task(*_: object) -> None:
+    raise RuntimeError("no server runs here")
+
+
 @dataclass(kw_only=True, slots=True)
 class Context:
     """The settings of a server and what it counts.
 
     Attributes:
         closing: set when the server drains.
+        start_soon: begins a task that ends with the server, as `trio.Nursery.start_soon`.
         flushes: what has come in one turn is answered in one.
         peers: how many peers each party has, whatever their protocol.
         joins: how fast peers of each party join.
@@ -32,6 +38,7 @@ class Context:
     origins: Origins = field(default_factory=lambda: Origins(None))
     hosts: Hosts = field(default_factory=lambda: Hosts(None))
     closing: Closing = field(default_factory=Closing)
+    start_soon: Callable[..., None] = field(default=_no_task)
     flushes: Flushes = field(default_factory=Flushes)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)

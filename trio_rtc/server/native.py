@@ -19,12 +19,15 @@ from .expiry import Expiry
 from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
 from .names import LONGEST_NAME, clean_text, is_room
 from .native_session import Link, Session, printable
+from .native_tokens import Tokens, seconds_left
 from .turn import TurnCredentials
 from .websocket import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 
 PROTOCOL: Final = "native"
+
+EXPIRED: Final = "The token has expired."
 
 
 class _Refused(Exception):
@@ -53,6 +56,7 @@ class NativeDialect:
         self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
         self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
+        self._tokens = Tokens(context, self._tell_ice_servers)
 
     def tick(self, now: float) -> None:
         """Do what is due. To be called about once in a second."""
@@ -62,12 +66,17 @@ class NativeDialect:
                 self._hub.leave(session.member)
             for session in self._unacknowledged.due(now):
                 session.acknowledge()
+            for session in self._tokens.expired():
+                self._expire(session)
             for session in self._credentials.due(now):
-                self._credentials.begin(session, now)
-                servers = self._ice_servers(session)
-                self._tell(
-                    session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers)
-                )
+                self._tell_ice_servers(session)
+
+    def _expire(self, session: Session) -> None:
+        """The token of a session has ended, and with it the session."""
+        code = CloseCode.NOT_AUTHORIZED
+        session.farewell = code
+        session.say(protocol.Error(code=protocol.REASONS[code], message=EXPIRED))
+        self._hub.leave(session.member)
 
     async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
         """Begin with a connection by its first message."""
@@ -122,7 +131,9 @@ class NativeDialect:
             raise _Refused(code, str(error)) from None
         if self._context.closing.is_set():
             raise _Refused(CloseCode.GOING_AWAY, "the server ends")
-        return self.join(admission, websocket, exchange.party)
+        session = self.join(admission, websocket, exchange.party)
+        session.asked = asked
+        return session
 
     def join(self, admission: Admission, link: Link, party: str) -> Session:
         """Open a session."""
@@ -138,6 +149,7 @@ class NativeDialect:
             ) from None
         self._sessions[_digest(session.secret)] = session
         self._by_id[session.member.id] = session
+        self._tokens.begin(session, admission)
         context.peers.add(party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
@@ -164,13 +176,21 @@ class NativeDialect:
             messages_burst=limits.messages_burst,
             mailbox_messages=limits.mailbox_messages,
             mailbox_bytes=limits.mailbox_bytes,
+            token_seconds=seconds_left(session),
         )
 
     def _ice_servers(self, session: Session) -> list[protocol.IceServerEntry]:
         if self._turn is None:
             return []
-        issued = self._turn.issue(time.time(), str(session.member.id))
+        issued = self._turn.issue(time.time(), str(session.member.id), session.until)
         return [protocol.IceServerEntry(**server) for server in issued]
+
+    def _tell_ice_servers(self, session: Session) -> None:
+        """Credentials for as long as they may be good by now."""
+        if self._turn is not None:
+            self._credentials.begin(session, trio.current_time())
+            servers = self._ice_servers(session)
+            self._tell(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
 
     def resume(self, message: protocol.Resume, link: Link) -> Session:
         """Go on with a session on another connection."""
@@ -179,6 +199,9 @@ class NativeDialect:
             raise _Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
         if session is None or message.received < session.outbox.acknowledged:
             raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
+        if session.until <= time.time():
+            self._expire(session)
+            raise _Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
         self._acknowledge(session, message.received)
         session.attempt = message.attempt or 0
         self._context.statistics.resumed += 1
@@ -196,7 +219,7 @@ class NativeDialect:
 
     def _removed(self, session: Session) -> None:
         del self._sessions[_digest(session.secret)], self._by_id[session.member.id]
-        for expiry in (self._disconnected, self._unacknowledged, self._credentials):
+        for expiry in (self._disconnected, self._unacknowledged, self._credentials, self._tokens):
             expiry.end(session)
         self._context.peers.remove(session.party)
         self._context.statistics.peers[PROTOCOL] -= 1
@@ -235,6 +258,8 @@ class NativeDialect:
                 self._unacknowledged.begin(session, trio.current_time())
         elif isinstance(message, protocol.Ack):
             self._acknowledge(session, message.received)
+        elif isinstance(message, protocol.Token):
+            self._tokens.show(session, message.token)
         elif isinstance(message, protocol.Leave):
             session.farewell = CloseCode.LEFT
             self._hub.leave(session.member)

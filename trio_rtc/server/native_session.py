@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from .. import protocol
 from ..protocol import CloseCode
 from ..rate import TokenBucket
 from ..session import Inbox, Outbox, SessionFault
+from .authorize import JoinRequest
 from .flushes import Flushable, Flushes
 from .hub import MailboxFull, Member, Presence, Relayed
 from .limits import ServerLimits
@@ -44,6 +46,9 @@ class Session:
         link: its connection; None if it has none now.
         farewell: with which code the connection is closed when the member is removed.
         attempt: the highest of the resumes so far; 0 for clients that do not count them.
+        asked: what it has joined by; None if nobody was asked.
+        until: for how long it may go on, in seconds since 1970.
+        subject: who it is, if its token tells.
     """
 
     member: Member
@@ -67,6 +72,9 @@ class Session:
         self.attempt = 0
         # For each message of the outbox: whose it is and the number it has there.
         self._origins: deque[tuple[int, int] | None] = deque()
+        self.asked: JoinRequest | None = None
+        self.until = math.inf
+        self.subject: str | None = None
         self._limits = limits
         self._flushes = flushes
         self._on_removed = on_removed
@@ -148,6 +156,12 @@ class Session:
         if self.link is not None:
             received = self.inbox.acknowledged()
             self.link.send(protocol.encode(protocol.Ack(received=received)))
+            self._flushes.mark(self.link)
+
+    def say(self, message: protocol.TokenAccepted | protocol.Error) -> None:
+        """Send something that has no number, if there is a connection."""
+        if self.link is not None and self.link.is_open:
+            self.link.send(protocol.encode(message))
             self._flushes.mark(self.link)
 
     def open(self, link: Link, welcome: protocol.Welcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +17,7 @@ from ..peerjs_protocol import Envelope
 from ..protocol import REASONS, CloseCode
 from .connection import Exchange
 from .context import Context
+from .deadlines import Deadlines
 from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
@@ -46,6 +48,8 @@ class PeerJSDialect:
         self._settings = settings
         self._peers: dict[tuple[str, str], PeerJSPeer] = {}
         self._by_member: dict[int, PeerJSPeer] = {}
+        # The end of a token is a moment on the wall clock.
+        self._expiring: Deadlines[PeerJSPeer] = Deadlines()
         self._waiting = WaitingRoom(context.limits, settings.expire_seconds)
 
     @property
@@ -77,6 +81,10 @@ class PeerJSDialect:
     def tick(self, now: float) -> None:
         """Do what is due. To be called about once in a second."""
         with self._context.flushes:
+            for peer in self._expiring.due(time.time()):
+                peer.tell("ERROR", wire.Said("The token has expired."))
+                peer.farewell = CloseCode.NOT_AUTHORIZED
+                self._hub.leave(peer.member)
             # Members of other dialects come without a word to this one.
             for room, address in self._waiting.awaited:
                 if self._find(room, address) is not None:
@@ -104,10 +112,12 @@ class PeerJSDialect:
         peer = self._peers.get((admitted.room, admitted.id))
         if peer is None:
             peer = self._join(admitted, party, now)
-        elif not admitted.is_same(peer.token):
+        elif not admitted.is_same(peer.token, peer.subject):
             raise Refused("ID-TAKEN", CloseCode.FORBIDDEN, "ID is taken")
         else:
             self._context.statistics.resumed += 1
+        peer.token, peer.subject = admitted.token, admitted.subject
+        self._expiring.set(peer, admitted.until)
         with self._context.flushes:
             peer.connect(link)
             self._deliver_waiting(admitted.room, admitted.id)
@@ -138,6 +148,7 @@ class PeerJSDialect:
         return peer
 
     def _removed(self, peer: PeerJSPeer) -> None:
+        self._expiring.end(peer)
         del self._peers[peer.member.room, peer.id], self._by_member[peer.member.id]
         self._waiting.forget(peer.member.id)
         self._context.peers.remove(peer.party)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import math
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import trio
 
 from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
 from ..protocol import CloseCode
-from .authorize import JoinRequest, NotAuthorized
+from .authorize import Admission, JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context
+from .names import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +67,20 @@ class Admitted:
         id: who it is.
         token: what it shows for that when it connects again.
         room: where it is.
+        until: for how long it may stay, in seconds since 1970.
+        subject: who it is, whatever its token; None if that is not known.
     """
 
     id: str
     token: str
     room: str
+    until: float = math.inf
+    subject: str | None = None
 
-    def is_same(self, token: str) -> bool:
-        """Whether it is the one who came in with this token."""
+    def is_same(self, token: str, subject: str | None = None) -> bool:
+        """Whether it is the one who came in with this token, and as this subject."""
+        if self.subject is not None and subject is not None:
+            return self.subject == subject
         return hmac.compare_digest(_bytes(self.token), _bytes(token))
 
 
@@ -82,8 +90,9 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
     Raises:
         Refused: it may not come in.
     """
-    asked = dict(parse_qsl(exchange.request.query.decode("latin-1")))
-    id_, token = asked.get("id", ""), asked.get("token", "")
+    asked = _parameters(exchange.request.query)
+    # No id has a plus sign: there it is a space of somebody who writes queries as forms are.
+    id_, token = asked.get("id", "").replace("+", " "), asked.get("token", "")
     if not (id_ and token and asked.get("key")):
         context.statistics.malformed += 1
         why = "No id, token, or key supplied to websocket server"
@@ -96,15 +105,15 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
         why = f"ID {id_[:40]!r} is invalid: letters and digits, with single - _ or spaces between"
         raise Refused("ERROR", CloseCode.BAD_MESSAGE, why)
     with trio.move_on_after(context.limits.handshake_seconds):
-        room = await _authorize(
+        admission = await _authorize(
             JoinRequest(name=id_, room="", token=token, address=exchange.address), context
         )
-        return Admitted(id_, token, room)
+        return Admitted(id_, token, admission.room, admission.until, admission.subject)
     context.statistics.over_limit["handshake_seconds"] += 1
     raise Refused("ERROR", CloseCode.TIMEOUT, "It could not be decided in time.")
 
 
-async def _authorize(asked: JoinRequest, context: Context) -> str:
+async def _authorize(asked: JoinRequest, context: Context) -> Admission:
     try:
         admission = await context.authorize(asked)
     except NotAuthorized as error:
@@ -113,12 +122,22 @@ async def _authorize(asked: JoinRequest, context: Context) -> str:
         raise Refused("ERROR", code, str(error)) from None
     if context.closing.is_set():
         raise Refused("ERROR", CloseCode.GOING_AWAY, "The server ends.")
-    if admission.name != asked.name:
+    if clean_text(admission.name) != asked.name:
         # A client goes by the id that it asked for, and cannot be told of another one.
         context.statistics.refused += 1
         why = f"The token is for the id {admission.name!r}."
         raise Refused("ERROR", CloseCode.FORBIDDEN, why)
-    return admission.room
+    return admission
+
+
+def _parameters(query: bytes) -> dict[str, str]:
+    """The parameters of a query: PeerJS writes them as they are, a ``+`` too (RFC 3986, 2.2)."""
+    pairs = (pair.partition(b"=") for pair in query.split(b"&"))
+    return {_decoded(name): _decoded(value) for name, _, value in pairs if value}
+
+
+def _decoded(text: bytes) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
 def _bytes(text: str) -> bytes:

@@ -33,13 +33,14 @@ class PeerJSPeer:
 
     Args:
         id: its own, on the wire and for whoever calls it.
-        token: what it has to show to go on with another connection.
+        token: what it has to show to go on with another connection, if it has no subject.
         party: where it joined from; see `addresses.party`.
         address_of: how another member, by its id in the hub, is called by this one.
         on_removed: called when the member has been removed. It must not call the hub.
 
     Attributes:
         link: its connection.
+        subject: who it is, if its token tells.
         farewell: with which code that is closed when the member is removed.
         translators: what it says to members of other dialects, by their id in the hub.
         addresses: what it calls them.
@@ -59,6 +60,7 @@ class PeerJSPeer:
     ):
         self.id = id
         self.token = token
+        self.subject: str | None = None
         self.party = party
         self.link: PeerLink | None = None
         self.farewell = CloseCode.SESSION_LOST

@@ -144,6 +144,7 @@ async def serve_signaling_listeners(
     native = NativeDialect(hub, context, turn)
     parts: list[_Part] = [classic, native]
     async with open_websocket_service(context, drain) as service, trio.open_nursery() as nursery:
+        context.start_soon = nursery.start_soon
         parts.append(service)
         all_routes: dict[str, Route] = {}
         websockets: dict[str, Handler] = {}

@@ -50,7 +50,7 @@ class TurnCredentials:
             raise ValueError("no URL of a TURN server")
         self.lifetime = lifetime
 
-    def issue(self, now: float, user: str) -> list[dict[str, Any]]:
+    def issue(self, now: float, user: str, until: float = math.inf) -> list[dict[str, Any]]:
         """The servers as W3C's RTCIceServer dictionaries: ``urls``, ``username``, ``credential``.
 
         Args:
@@ -58,13 +58,18 @@ class TurnCredentials:
                 by.
             user: for whom, such as a peer's id: the TURN servers log it, and count quotas by it.
                 With more than 490 bytes the username would be longer than STUN allows.
+            until: credentials are not good for longer than that, on the same clock; if it is
+                over, there are none.
         """
-        username = f"{math.ceil(now + self.lifetime)}:{user}"
+        end = min(math.ceil(now + self.lifetime), until)
+        stun: list[dict[str, Any]] = [{"urls": list(self._stun)}] if self._stun else []
+        if end <= now:
+            return stun
+        username = f"{math.floor(end)}:{user}"
         digest = hmac.digest(self._secret, username.encode(), "sha1")
         credential = base64.b64encode(digest).decode()
-        servers: list[dict[str, Any]] = [{"urls": list(self._stun)}] if self._stun else []
         return [
-            *servers,
+            *stun,
             {"urls": list(self._turn), "username": username, "credential": credential},
         ]
 

@@ -25,6 +25,7 @@ from .events import Peer
 from .native_connection import Changes, Connector, Over
 from .session import ClientSession
 from .signaling import Signaling
+from .tokens import GiveToken, TokenRenewal, give
 
 logger = logging.getLogger("trio_rtc.signaling")
 
@@ -40,12 +41,16 @@ async def open_native_signaling(
     *,
     name: str,
     room: str,
-    token: str | None,
+    token: str | GiveToken | None,
     ssl_context: ssl.SSLContext | None,
 ) -> AsyncIterator[Signaling]:
     """Open a session, keep it over any number of connections during the block, leave it."""
-    client = _NativeClient(url, ssl_context, protocol.Hello(name=name, room=room, token=token))
+    first = await give(token) if callable(token) else token
+    client = _NativeClient(url, ssl_context, protocol.Hello(name=name, room=room, token=first))
     async with open_background_nursery() as nursery:
+        if callable(token):
+            client.renewal = TokenRenewal(token, client.show_token)
+            nursery.start_soon(client.renewal.run)
         nursery.start_soon(client.run)
         try:
             yield await client.opened()
@@ -58,6 +63,8 @@ async def open_native_signaling(
 
 
 class _NativeClient:
+    renewal: TokenRenewal | None = None
+
     def __init__(self, url: str, ssl_context: ssl.SSLContext | None, hello: protocol.Hello):
         self._url = url
         self._session = ClientSession(hello)
@@ -85,6 +92,11 @@ class _NativeClient:
         number = self._session.send(to, data)
         self._changes.notify()
         return number
+
+    def show_token(self, token: str) -> None:
+        """Have the session go on by another token."""
+        self._session.show_token(token)
+        self._changes.notify()
 
     async def leave(self) -> None:
         """Have all that was sent arrive, and end the session."""
@@ -165,6 +177,10 @@ class _NativeClient:
         self._changes.notify()
 
     def _hear(self, message: protocol.FromServer) -> None:
+        if self.renewal is not None and isinstance(
+            message, protocol.Welcome | protocol.TokenAccepted
+        ):
+            self.renewal.good_for(message.token_seconds)
         if isinstance(message, protocol.Welcome):
             self._signaling = self._welcome(message)
             # From now on there is something to leave, even when we are cancelled.

@@ -12,6 +12,7 @@ from .address import parse_address, shown
 from .classic import open_classic_signaling
 from .native import open_native_signaling
 from .signaling import Signaling
+from .tokens import GiveToken, check_token
 
 MAX_NAME_BYTES = 512
 """Servers cut a name here."""
@@ -26,7 +27,7 @@ async def open_signaling(
     *,
     name: str,
     room: str | None = None,
-    token: str | None = None,
+    token: str | GiveToken | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Signaling]:
     """Sign in to a signaling server, and sign out at the end of the block.
@@ -40,7 +41,9 @@ async def open_signaling(
             ``trio-rtc.v1``; ``http://host:port`` or ``https://host:port`` for the classic one.
         name: what others see us as: 1 to 512 bytes of UTF-8 without control characters.
         room: whom to be with; the default one if None. With ``ws`` only.
-        token: what the server lets us in with, if it wants something. With ``ws`` only.
+        token: what the server lets us in with, if it wants something; or a function, which may be
+            async, that gives one: it is called again before the server ends the session with the
+            last one. With ``ws`` only.
         ssl_context: how to verify the server, instead of by the system's authorities.
 
     Raises:
@@ -60,8 +63,8 @@ async def open_signaling(
     if address.scheme in NATIVE:
         if room:
             _check_text("room", room)
-        if token is not None and not _is_unicode(token):
-            raise SignalingError("the token is no text", code="bad_token", fault="local")
+        if token is not None and not callable(token):
+            check_token(token)
         async with open_native_signaling(
             str(address), name=name, room=room or "", token=token, ssl_context=ssl_context
         ) as signaling:

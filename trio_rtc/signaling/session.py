@@ -49,6 +49,7 @@ class ClientSession:
         # Refusals that the server may not have yet: their numbers, and what they refuse.
         self._refusals: deque[tuple[int, Sequence[int]]] = deque()
         self.leave_written = False
+        self._token: bytes | None = None
         self.welcome: protocol.Welcome | None = None
         self.ready = False
         self.to_send: deque[bytes] = deque()
@@ -93,6 +94,11 @@ class ClientSession:
         self._outbox.keep(message)
         self._put(message)
         return seq
+
+    def show_token(self, token: str) -> None:
+        """Have the session go on by another token, until the server has answered that."""
+        self._token = protocol.encode(protocol.Token(token=token))
+        self._put(self._token)
 
     def leave(self) -> None:
         """End the session, after all that was sent before."""
@@ -157,12 +163,16 @@ class ClientSession:
             case protocol.Resumed(received=received) if self.welcome is not None:
                 self._acknowledged(received)
                 self._go_on()
+            case protocol.Error(code="token_refused"):
+                self._token = None
             case protocol.Error():
                 pass
             case protocol.Welcome() | protocol.Resumed():
                 raise protocol.BadMessage("the session is open already")
             case _ if not self.ready:
                 raise protocol.BadMessage("the session is not open yet")
+            case protocol.TokenAccepted():
+                self._token = None
             case protocol.Ack(received=received):
                 self._acknowledged(received)
             case _:
@@ -194,6 +204,8 @@ class ClientSession:
     def _go_on(self) -> None:
         self.ready = True
         self.to_send.extend(self._outbox)
+        if self._token is not None:
+            self.to_send.append(self._token)
         if self._leaving:
             self.to_send.append(LEAVE)
 
