@@ -66,6 +66,7 @@ class Exchange:
         self._offering = offering
         self._negotiation = todo.Negotiation(polite=False)
         self._negotiator: Negotiator
+        self._is_overrun = False
         self._said, self._heard = trio.open_memory_channel[Envelope | SignalingLost](MAX_UNHEARD)
 
     def hear(self, said: Envelope | SignalingLost) -> None:
@@ -73,7 +74,9 @@ class Exchange:
         try:
             self._said.send_nowait(said)
         except trio.WouldBlock:
-            logger.warning("too much is said about %s", self._subject)
+            if not self._is_overrun:
+                self._is_overrun = True
+                logger.warning("too much is said about %s: some is dropped", self._subject)
 
     def found(self, candidate: IceCandidate) -> None:
         """A candidate of ours."""

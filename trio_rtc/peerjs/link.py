@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 import trio
@@ -31,6 +31,9 @@ from .server_connection import ServerConnection
 logger = logging.getLogger("trio_rtc.peerjs")
 
 End = Literal["closed", "lost"]
+
+MAX_TRACKS = 1024
+"""Tracks of the other side that may wait to be taken; what comes above that is dropped."""
 
 VERDICT_SECONDS = 2.0
 """How much earlier a channel may break than its connection."""
@@ -70,7 +73,8 @@ class Link:
         self.exchange = Exchange(self, server, peer, offer, offering=offering)
         self._options = options
         self._offering = offering
-        self._arriving, self.tracks = trio.open_memory_channel[MediaTrack](65535)
+        self._arriving, self.tracks = trio.open_memory_channel[MediaTrack](MAX_TRACKS)
+        self._has_refused = False
         self._settled = trio.Event()
         self._ended = trio.Event()
         self._changed = trio.Event()
@@ -187,9 +191,13 @@ class Link:
                 case DataChannelEvent(channel) if self.channel is None:
                     self._use(channel)
                 case DataChannelEvent(channel):
-                    logger.warning("%s has one channel: %r is not looked at", self, channel.label)
+                    channel._start_closing()
+                    if not self._has_refused:
+                        self._has_refused = True
+                        logger.warning("%s has one channel: %r is closed", self, channel.label)
                 case TrackEvent(track):
-                    self._arriving.send_nowait(track)
+                    with suppress(trio.WouldBlock):
+                        self._arriving.send_nowait(track)
                 case ConnectionStateEvent(state):
                     self._follow(state)
         self._over("closed")

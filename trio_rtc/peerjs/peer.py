@@ -15,6 +15,7 @@ from .. import peerjs_protocol as wire
 from ..errors import NegotiationError, SerializationError
 from ..messages import SessionDescription
 from ..peerjs_protocol import Envelope
+from ..rate import TokenBucket
 from ..rtc import Kind, MediaTrack
 from ..tasks import open_background_nursery
 from .connections import DataConnection, MediaConnection
@@ -27,6 +28,12 @@ logger = logging.getLogger("trio_rtc.peerjs")
 
 MAX_WAITING = 256
 """Connections of others that wait for `serve_peerjs`."""
+
+MAX_OF_ONE_PEER = 16
+"""Connections with one peer, those that are being set up included, when it wants another."""
+
+MAX_OFFER_BYTES = 256 * 1024
+"""Bytes of the offer of a connection, with its metadata; our server passes on no larger one."""
 
 _NOT_YET = SessionDescription(type="offer", sdp="")
 
@@ -43,6 +50,7 @@ class PeerJSPeer:
     def __init__(self, id: str, options: Options):  # noqa: A002
         self.id = id
         self._options = options
+        self._warnings = TokenBucket(rate=1, burst=5, now=trio.current_time())
         self._links: dict[tuple[str, str], Link] = {}
         self._arriving, self._waiting = trio.open_memory_channel[Link](MAX_WAITING)
         self._declined, self._to_decline = trio.open_memory_channel[str](MAX_WAITING)
@@ -144,6 +152,11 @@ class PeerJSPeer:
             logger.debug("the server says %s about nobody", said.type)
         elif said.type == "OFFER":
             try:
+                if not isinstance(said.payload, msgspec.UnsetType):
+                    size = len(bytes(said.payload))
+                    if size > MAX_OFFER_BYTES:
+                        self._decline(said.src, f"its offer has {size} bytes")
+                        return
                 self._take_offer(said.src, wire.decode_payload(said, wire.Offer))
             except NegotiationError as error:
                 self._decline(said.src, str(error))
@@ -155,7 +168,7 @@ class PeerJSPeer:
             try:
                 connection = wire.decode_payload(said, _Addressed).connection_id
             except NegotiationError as error:
-                logger.warning("%s says what cannot be used: %s", said.src, error)
+                self._warn("%s says what cannot be used: %s", said.src, error)
                 return
             if (known := self._links.get((said.src, connection))) is not None:
                 known.exchange.hear(said)
@@ -174,6 +187,9 @@ class PeerJSPeer:
             self._decline(src, f"there is no serialization {offer.serialization!r}")
             return
         link = Link(self._server, src, offer, self._options, offering=False)
+        if sum(peer == src for peer, _ in self._links) >= MAX_OF_ONE_PEER:
+            self._decline(src, f"it has {MAX_OF_ONE_PEER} connections")
+            return
         try:
             self._arriving.send_nowait(link)
         except trio.WouldBlock:
@@ -183,11 +199,24 @@ class PeerJSPeer:
         self._links[key] = link
 
     def _decline(self, src: str, why: str) -> None:
-        logger.warning("declined a connection of %s: %s", src, why)
+        self._warn("declined a connection of %s: %s", src, why)
+        self._tell_that_declined(src)
+
+    def _refuse(self, link: Link) -> None:
+        """Decline a connection that waited, or is being set up."""
+        self._links.pop((link.peer, link.offer.connection_id), None)
+        self._tell_that_declined(link.peer)
+
+    def _tell_that_declined(self, src: str) -> None:
         try:
             self._declined.send_nowait(src)
         except trio.WouldBlock:
             logger.debug("too many are declined")
+
+    def _warn(self, message: str, *args: object) -> None:
+        """Log what others do wrong, which they may do as often as they like."""
+        rarely = self._warnings.take(1, trio.current_time())
+        logger.log(logging.WARNING if rarely else logging.DEBUG, message, *args)
 
     async def _follow(self) -> None:
         """The task that declines, and at last tells that the server is lost."""
