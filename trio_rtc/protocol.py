@@ -140,6 +140,14 @@ class Leave(_Message, frozen=True, kw_only=True):
     """Client: end the session."""
 
 
+class Ping(_Message, frozen=True, kw_only=True):
+    """Client: answer with a `Pong`. For clients that cannot send WebSocket's own pings."""
+
+
+class Pong(_Message, frozen=True, kw_only=True):
+    """Server: the answer to a `Ping`."""
+
+
 class Ack(_Message, frozen=True, kw_only=True):
     """Both: everything up to this number has arrived."""
 
@@ -228,9 +236,9 @@ class Error(_Message, frozen=True, kw_only=True):
     message: str
 
 
-FromClient: TypeAlias = Hello | Resume | Send | Refuse | Ack | Token | Leave
+FromClient: TypeAlias = Hello | Resume | Send | Refuse | Ack | Token | Ping | Leave
 Numbered: TypeAlias = Joined | Left | Message | Failed | IceServers
-FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | TokenAccepted | Error
+FromServer: TypeAlias = Welcome | Resumed | Numbered | Ack | TokenAccepted | Pong | Error
 
 
 class BadMessage(ValueError):

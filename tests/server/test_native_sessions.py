@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -333,3 +334,68 @@ async def test_what_nobody_sent_cannot_be_refused() -> None:
         await alice.say(type="refuse", seq=1, of=[joined["seq"]])
         assert await alice.hear() == {"type": "ack", "received": 1}
         assert not await bob.hear_all()
+
+
+async def test_a_ping_is_answered() -> None:
+    async with memory_server() as server, pair(server) as (alice, _):
+        for _ in range(3):
+            await alice.say(type="ping")
+            assert await alice.hear() == {"type": "pong"}
+
+
+def goodbye(*messages: dict[str, object]) -> bytes:
+    body = "\n".join(map(json.dumps, messages)).encode()
+    return b"POST /leave HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+async def test_the_last_messages_may_come_by_a_post() -> None:
+    async with memory_server() as server, pair(server) as (alice, bob):
+        await alice.say(type="send", seq=1, to=bob.id, data="one")
+        assert (await bob.hear())["data"] == "one"
+        answer = await server.ask(
+            goodbye(
+                {"type": "resume", "session": alice.session, "received": 0},
+                {"type": "send", "seq": 1, "to": bob.id, "data": "one"},
+                {"type": "send", "seq": 2, "to": bob.id, "data": "two"},
+                {"type": "leave"},
+                {"type": "send", "seq": 3, "to": bob.id, "data": "never"},
+            )
+        )
+        assert answer.status == 200
+        assert (await bob.hear())["data"] == "two"
+        assert (await bob.hear())["type"] == "left"
+        assert (await alice.receive()) == Close(1000, "left")
+        assert await bob.hear_all() == []
+
+
+OWN: dict[str, object] = {"type": "resume", "session": "own", "received": 0}
+
+
+@pytest.mark.parametrize(
+    ("messages", "status"),
+    [
+        ([{"type": "leave"}], 400),
+        ([{"type": "resume", "session": "other", "received": 0}, {"type": "leave"}], 404),
+        ([{"type": "resume"}], 400),
+        ([{}], 400),
+        (
+            [OWN, {"type": "hello", "name": "x"}],
+            400,
+        ),
+        (
+            [OWN, {"type": "ack", "received": 9}],
+            400,
+        ),
+        ([OWN, *[{"type": "ping"}] * 9000], 400),
+    ],
+)
+async def test_last_messages_that_are_none(messages: list[dict[str, object]], status: int) -> None:
+    async with memory_server() as server, pair(server) as (alice, bob):
+        given = [
+            {**one, "session": alice.session} if one.get("session") == "own" else one
+            for one in messages
+        ]
+        answer = await server.ask(goodbye(*given))
+        assert answer.status == status
+        assert answer.body.decode().isprintable()
+        assert await bob.hear_all() == []

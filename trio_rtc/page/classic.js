@@ -1,22 +1,35 @@
 // The protocol of libwebrtc's peerconnection example, by fetch: a hanging GET, and POSTs.
 
-import { diagnose, Pause, Signaling, SignalingError } from "./signaling.js";
+import { diagnose, folder, isOurs, Pause, Signaling, SignalingError, words } from "./signaling.js";
 
 const ANSWER_MS = 10_000;
 /** How long a server that does not answer is asked again. It keeps us for 30 s. */
 const RETRY_MS = 25_000;
+/** How long a GET is to hang at a server that can end it, and how much later it may be answered. */
+const HANG_MS = 10_000;
+const LATE_MS = 5000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
+
+/** With these a gateway says that a message has not reached the server. */
+const NOT_DELIVERED = [502, 503];
+/** With these a server says that it does not know us, or not from here. */
+const SIGNED_OUT = [401, 403, 404];
+
+/** An answer that should have come by now. */
+class Late extends Error {}
 
 export class ClassicSignaling extends Signaling {
   #url;
   #sending = Promise.resolve();
   #ended = new AbortController();
   #pause = new Pause();
+  /** Whether the server is one of this project: that one says so in every answer. */
+  #isOurs = false;
 
   constructor(url, { name }) {
     super();
-    this.#url = url.replace(/\/$/, "");
+    this.#url = folder(url).slice(0, -1);
     this.name = name;
   }
 
@@ -31,6 +44,7 @@ export class ClassicSignaling extends Signaling {
     if (response.status !== 200) throw await refused(response, this.#url);
     await this.#checkOrigin();
     this.peerId = sender(response);
+    this.#isOurs = isOurs(response);
     for (const { id, name } of peerLines(await response.text())) {
       if (id === this.peerId) this.name = name;
       else this.peers.set(id, { id, name });
@@ -68,6 +82,21 @@ export class ClassicSignaling extends Signaling {
     let code = "send_failed";
     let message;
     try {
+      const response = await this.#deliver(to, data);
+      if (response.ok && (isOurs(response) || !this.#isOurs)) return;
+      if ([404, 500].includes(response.status) && this.#isFinal(response)) code = "unknown_peer";
+      message = (await words(response)) || `The server answers ${response.status}`;
+    } catch (error) {
+      message = error.message;
+    }
+    this.emit("failed", { peer: this.peer(to), code, message });
+  }
+
+  /** Send a message, again if a gateway says that it has not arrived. */
+  async #deliver(to, data) {
+    const deadline = performance.now() + RETRY_MS;
+    let pause = FIRST_PAUSE_MS;
+    for (;;) {
       const response = await this.#fetch(`message?peer_id=${this.peerId}&to=${to}`, {
         method: "POST",
         body: data,
@@ -75,13 +104,16 @@ export class ClassicSignaling extends Signaling {
         // For such requests a browser has 64 KiB.
         keepalive: new Blob([data]).size < 60_000,
       });
-      if (response.ok) return;
-      if (response.status === 404 || response.status === 500) code = "unknown_peer";
-      message = await response.text();
-    } catch (error) {
-      message = error.message;
+      const lost = NOT_DELIVERED.includes(response.status) && !isOurs(response);
+      if (!lost || this.#ended.signal.aborted || performance.now() + pause >= deadline) return response;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
-    this.emit("failed", { peer: this.peer(to), code, message });
+  }
+
+  /** Whether it is the server itself that says so. The other one has no name that scripts see. */
+  #isFinal(response) {
+    return isOurs(response) || (!this.#isOurs && [404, 500].includes(response.status));
   }
 
   #fetch(path, options = {}) {
@@ -101,66 +133,90 @@ export class ClassicSignaling extends Signaling {
 
   async #keepPolling() {
     let pause = FIRST_PAUSE_MS;
+    let longest = HANG_MS;
     let failures = 0;
     let deadline = 0;
     while (!this.#ended.signal.aborted) {
       const asked = performance.now();
+      let why;
+      let isLate = false;
       try {
-        const response = await this.#wait();
-        if (failures > 1) this.connected();
-        [pause, failures] = [FIRST_PAUSE_MS, 0];
-        if (!(await this.#hear(response))) return;
+        // Who fails asks for a quick answer: it tells that the server is there again.
+        const response = await this.#wait(failures ? 1000 : longest);
+        const done = await this.#hear(response);
+        if (done === "lost") return;
+        if (done === "heard") {
+          [pause, failures] = [FIRST_PAUSE_MS, 0];
+          this.connected();
+          continue;
+        }
+        why = done;
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        const now = performance.now();
-        // A GET that hung, and was closed without an answer, is an invitation to ask again.
-        if (now - asked > LONGEST_PAUSE_MS) [pause, failures] = [FIRST_PAUSE_MS, 0];
-        if (!failures) deadline = now + RETRY_MS;
-        failures += 1;
-        if (failures > 1) this.reconnecting(error.message);
-        if (now >= deadline) {
-          this.lost(new SignalingError("The signaling server has gone", "session_lost"));
-          return;
-        }
-        await this.#pause.sleep(pause * (0.5 + Math.random() / 2));
-        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+        isLate = error instanceof Late;
+        why = error.message;
       }
+      const now = performance.now();
+      if (now - asked > LONGEST_PAUSE_MS) {
+        // The other server's way to have a client ask again is to close the connection.
+        if (!this.#isOurs) [pause, failures] = [FIRST_PAUSE_MS, 0];
+        // What is in between may cut off what hangs for so long.
+        else if (!isLate) longest = Math.max(1000, longest / 2);
+      }
+      if (!failures) deadline = now + RETRY_MS;
+      failures += 1;
+      if (failures > 1 || isLate) this.reconnecting(why);
+      if (now >= deadline) {
+        this.lost(new SignalingError("The signaling server has gone", "session_lost"));
+        return;
+      }
+      await this.#pause.sleep(pause * (0.5 + Math.random() / 2));
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
   }
 
-  async #wait() {
-    const signal = this.#ended.signal;
-    const response = fetch(`${this.#url}/wait?peer_id=${this.peerId}`, {
-      cache: "no-store", signal });
-    // A request that hangs says that the server is there again.
-    const settled = setTimeout(() => this.connected(), LONGEST_PAUSE_MS);
+  /** One hanging GET. */
+  async #wait(hang) {
+    const late = new AbortController();
+    const stop = () => late.abort(new Late("The server does not answer"));
+    const abandon = () => late.abort();
+    this.#ended.signal.addEventListener("abort", abandon);
+    // The other server has no end to it: an empty answer is nothing that it may send.
+    const limit = this.#isOurs ? setTimeout(stop, hang + LATE_MS) : 0;
+    const settled = this.#isOurs ? 0 : setTimeout(() => this.connected(), LONGEST_PAUSE_MS);
+    const seconds = this.#isOurs ? `&seconds=${hang / 1000}` : "";
     try {
-      return await response;
+      const url = `${this.#url}/wait?peer_id=${this.peerId}${seconds}`;
+      const response = await fetch(url, { cache: "no-store", signal: late.signal });
+      return { response, body: await response.text() };
     } finally {
+      clearTimeout(limit);
       clearTimeout(settled);
+      this.#ended.signal.removeEventListener("abort", abandon);
     }
   }
 
-  /** Take in an answer; tell whether there may be more. */
-  async #hear(response) {
-    const body = await response.text();
-    if (response.status !== 200) {
-      this.lost(new SignalingError(body || "The server does not know us any more", "signed_out"));
-      return false;
-    }
-    const from = sender(response);
+  /** Take in an answer: "heard", "lost" if it is the end, or else what it is, in words. */
+  async #hear({ response, body }) {
+    const from = response.status === 200 ? sender(response) : 0;
     if (!from) {
-      this.lost(new SignalingError(body || "The server has ended", "server_shutdown"));
-      return false;
+      const isGoodbye = response.status === 200 && (this.#isOurs || body === "Server shutting down");
+      const isEnd = isGoodbye || SIGNED_OUT.includes(response.status) || response.status === 500;
+      if (!isEnd || !(isGoodbye ? isOurs(response) || !this.#isOurs : this.#isFinal(response)))
+        return `The server answers ${response.status}`;
+      this.lost(isGoodbye
+        ? new SignalingError("The server has ended", "server_shutdown")
+        : new SignalingError("The server does not know us any more", "signed_out"));
+      return "lost";
     }
     if (from !== this.peerId) {
       this.emit("message", { peer: this.peer(from), data: body });
-      return true;
+      return "heard";
     }
     for (const { id, name, connected } of peerLines(body))
       if (connected) this.joined({ id, name });
       else this.left(id);
-    return true;
+    return "heard";
   }
 }
 
@@ -178,9 +234,12 @@ function* peerLines(text) {
 }
 
 async function refused(response, url) {
-  const why = (await response.text()).slice(0, 200);
+  const { status } = response;
+  if (!isOurs(response) && [502, 503, 504].includes(status))
+    return new SignalingError(`No signaling server answers at ${url}: a gateway says ${status}`,
+      "server_unreachable");
+  const why = await words(response);
   const code = { 401: "not_authorized", 403: "forbidden", 429: "no_place", 503: "no_place" };
-  if (response.status === 403 && why.includes("origin")) return diagnose(url);
-  return new SignalingError(why || `The server answers ${response.status}`,
-    code[response.status] ?? "not_signaling_server");
+  if (status === 403 && why.includes("origin")) return diagnose(url);
+  return new SignalingError(why || `The server answers ${status}`, code[status] ?? "not_signaling_server");
 }

@@ -1,13 +1,14 @@
 // The native protocol, trio-rtc.v1, over WebSocket. A session outlives its connections.
 
 import { ClientSession } from "./session.js";
-import { diagnose, Pause, Signaling, SignalingError } from "./signaling.js";
+import { diagnose, folder, Pause, Signaling, SignalingError } from "./signaling.js";
 
 const SUBPROTOCOL = "trio-rtc.v1";
 const ANSWER_MS = 10_000;
 const ACK_MS = 1000;
-/** For how long nothing of what we sent is acknowledged before the path counts as dead. */
-const SILENCE_MS = 8000;
+/** After how much silence the server is asked for a sign of life, and how long that may take. */
+const SILENCE_MS = 4000;
+const PONG_MS = 8000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -60,6 +61,7 @@ export class NativeSignaling extends Signaling {
 
   /** End the session. Without waiting: the page may be about to go. */
   close() {
+    if (this.#leaving) return;
     this.#leaving = true;
     this.#sayGoodbye();
     this.#pause.wake();
@@ -67,7 +69,13 @@ export class NativeSignaling extends Signaling {
 
   #sayGoodbye() {
     const socket = this.#socket;
-    if (socket?.readyState !== WebSocket.OPEN) return;
+    if (socket?.readyState !== WebSocket.OPEN || !this.#session.ready) {
+      // When a page goes, Firefox closes its WebSockets before it is told.
+      const lines = this.#session.goodbye();
+      if (lines) navigator.sendBeacon(new URL("leave", folder(this.#httpUrl())), lines);
+      socket?.close();
+      return;
+    }
     this.#flush();
     socket.send(JSON.stringify({ type: "leave" }));
     socket.close(1000);
@@ -115,8 +123,8 @@ export class NativeSignaling extends Signaling {
     return new Promise((resolve) => {
       const socket = (this.#socket = new WebSocket(this.#url, SUBPROTOCOL));
       let said = null;
-      let silence = 0;
-      let acknowledged = -1;
+      let heard = performance.now();
+      let pinged = 0;
       const end = (code, reason) => {
         clearTimeout(opening);
         clearInterval(watch);
@@ -133,12 +141,15 @@ export class NativeSignaling extends Signaling {
         end(1006, why);
       };
       const opening = setTimeout(() => socket.drop("The server does not answer"), ANSWER_MS);
-      // A path that is dead looks like one on which nothing happens: until something is sent.
+      // A path that is dead looks like one on which nothing happens, until something is sent. What
+      // browsers answer to the server's own pings, scripts are not told.
       const watch = setInterval(() => {
-        const moved = this.#session.acknowledged !== acknowledged;
-        acknowledged = this.#session.acknowledged;
-        silence = moved || !this.#session.unacknowledged ? 0 : silence + 1000;
-        if (silence >= SILENCE_MS) socket.drop("The server does not answer");
+        const now = performance.now();
+        if (pinged && now - pinged >= PONG_MS) socket.drop("The server does not answer");
+        else if (!pinged && this.#session.ready && now - heard >= SILENCE_MS) {
+          pinged = now;
+          socket.send(JSON.stringify({ type: "ping" }));
+        }
       }, 1000);
       socket.onopen = () => {
         this.#session.connected();
@@ -148,6 +159,8 @@ export class NativeSignaling extends Signaling {
       };
       socket.onclose = ({ code, reason }) => end(code, reason);
       socket.onmessage = ({ data }) => {
+        heard = performance.now();
+        pinged = 0;
         let message;
         try {
           message = this.#session.receive(data);

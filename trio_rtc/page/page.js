@@ -103,11 +103,6 @@ function leave(reason) {
 
 // A page that goes says so: its calls end at once, and its name is free.
 addEventListener("pagehide", () => leave("page_closed"));
-// Firefox closes a WebSocket before that. Should the page stay after all, it shows that it has left.
-addEventListener("beforeunload", () => {
-  leave("page_closed");
-  setTimeout(() => document.body.dataset.view === "room" && showSignIn("Signed out"));
-});
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });

@@ -101,16 +101,6 @@ export class ClientSession {
     this.toSend = [];
   }
 
-  /** How many messages the server has not acknowledged. */
-  get unacknowledged() {
-    return this.#outbox.waiting;
-  }
-
-  /** The number of the last message of ours that the server has. */
-  get acknowledged() {
-    return this.#outbox.acknowledged;
-  }
-
   get ackPending() {
     return this.ready && this.#inbox.ackPending;
   }
@@ -123,6 +113,14 @@ export class ClientSession {
       throw new RangeError(`the server takes no message of more than ${limit} bytes`);
     this.#outbox.keep(message);
     if (this.ready) this.toSend.push(message);
+  }
+
+  /** All that the server may not have, and the end, for a POST: one message on a line. */
+  goodbye() {
+    if (!this.welcome) return "";
+    const resume = { type: "resume", session: this.welcome.session, received: this.#inbox.received };
+    const leave = { type: "leave" };
+    return [JSON.stringify(resume), ...this.#outbox, JSON.stringify(leave)].join("\n");
   }
 
   acknowledge() {

@@ -89,24 +89,48 @@ export class Pause {
   }
 }
 
+/** Whether a server of this project says so, and not what stands in between. */
+export function isOurs(response) {
+  return response.headers.get("Signaling-Server") === "trio-rtc"
+    || response.headers.get("Server") === "trio-rtc";
+}
+
+/** What an answer says, if that is plain text: on one line, and no more of it than is read. */
+export async function words(response) {
+  if (!/^text\/plain\b/i.test(response.headers.get("Content-Type") ?? "")) return "";
+  return (await response.text()).slice(0, 1000).replace(/[\s\p{Cc}]+/gu, " ").trim().slice(0, 160);
+}
+
+/** An address without its last name, where it has one: what others stand beside. */
+export function folder(url) {
+  const address = new URL(url);
+  address.search = address.hash = "";
+  if (!address.pathname.endsWith("/")) address.pathname += "/";
+  return address.href;
+}
+
 /**
  * Why a server does not take us: browsers tell scripts nothing about a handshake that failed.
  *
  * A POST tells our origin, as the handshake does, and so gets the same refusal.
  */
 export async function diagnose(httpUrl) {
-  let response;
+  const unreachable = (why = "") =>
+    new SignalingError(`No signaling server answers at ${httpUrl}${why}`, "server_unreachable");
+  const healthz = new URL("healthz", folder(httpUrl));
+  let response = null;
   try {
-    response = await fetch(new URL("healthz", httpUrl), { method: "POST", cache: "no-store" });
+    response = await fetch(healthz, { method: "POST", cache: "no-store" });
   } catch {
     try {
-      await fetch(new URL("healthz", httpUrl), { mode: "no-cors", cache: "no-store" });
+      await fetch(healthz, { mode: "no-cors", cache: "no-store" });
     } catch {
-      return new SignalingError(`No signaling server answers at ${httpUrl}`, "server_unreachable");
+      return unreachable();
     }
-    response = { status: 403 };
   }
-  if (response.status === 403)
+  if (response && !isOurs(response) && [502, 503, 504].includes(response.status))
+    return unreachable(`: a gateway says ${response.status}`);
+  if (!response || response.status === 403)
     return new SignalingError(
       `The server does not allow pages of ${location.origin}`, "origin_refused");
   if (response.status === 429 || response.status === 503)

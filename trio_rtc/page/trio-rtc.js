@@ -26,20 +26,25 @@ export { Signaling, SignalingError } from "./signaling.js";
  * `no_place`, or another one of the server.
  */
 export async function openSignaling(url, { name, room = "", token = null }) {
-  let scheme;
+  const bad = (why) => new SignalingError(`This ${why}`, "bad_url");
+  let address;
   try {
-    scheme = new URL(url).protocol;
+    address = new URL(url);
   } catch {
-    throw new SignalingError(`${url} is not the address of a signaling server`, "bad_url");
+    throw bad("is not the address of a signaling server");
   }
+  const scheme = address.protocol;
+  if (address.username || address.password) throw bad("address has a user or a password, which are not used");
+  if (address.hash) throw bad("address has a fragment, which is not used");
   let signaling;
   if (scheme === "ws:" || scheme === "wss:") {
     signaling = new NativeSignaling(url, { name, room, token });
   } else if (scheme === "http:" || scheme === "https:") {
+    if (address.search) throw bad("address has a query, for which there is no place");
     if (room) throw new SignalingError("The classic protocol has no rooms", "bad_room");
     if (token) throw new SignalingError("The classic protocol has no tokens", "bad_token");
     signaling = new ClassicSignaling(url, { name });
-  } else throw new SignalingError(`${url} is not the address of a signaling server`, "bad_url");
+  } else throw bad("is not the address of a signaling server");
   await signaling.open();
   return signaling;
 }

@@ -20,6 +20,8 @@ from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
 from .names import LONGEST_NAME, clean_text, is_room
 from .native_session import Link, Session, printable
 from .native_tokens import Tokens, seconds_left
+from .requests import RequestError
+from .responses import Response
 from .turn import TurnCredentials
 from .websocket import Receiver, WebSocket
 
@@ -210,6 +212,41 @@ class NativeDialect:
         session.resume(link)
         return session
 
+    async def leave(self, exchange: Exchange) -> None:
+        """Take the last messages of a client that has no connection left: one on a line of a body.
+
+        A page that goes can send nothing else: browsers close its WebSockets first, or may.
+        """
+        first, *rest = exchange.request.body.decode(errors="replace").split("\n")
+        try:
+            with self._context.flushes:
+                self._take_all(self._resumed(first), rest)
+        except protocol.BadMessage as error:
+            self._context.statistics.malformed += 1
+            await exchange.refuse(RequestError(400, "Bad Request", str(error)))
+        except _Refused as refusal:
+            status = (404, "Not Found") if refusal.code == "session_lost" else (400, "Bad Request")
+            await exchange.refuse(RequestError(*status, str(refusal)))
+        else:
+            await exchange.respond(Response(200, "OK"))
+
+    def _resumed(self, text: str) -> Session:
+        message = protocol.decode_from_client(text)
+        if not isinstance(message, protocol.Resume):
+            raise self._malformed("it begins with a resume")
+        session = self._sessions.get(_digest(message.session))
+        if session is None:
+            raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
+        return session
+
+    def _take_all(self, session: Session, messages: list[str]) -> None:
+        for text in messages:
+            if not session.member.present:
+                return
+            if not session.bucket.take(1, trio.current_time()):
+                raise self._malformed("it is too much at once")
+            self._take(session, text, protocol.decode_from_client(text))
+
     def detach(self, session: Session, link: Link) -> None:
         """A connection has ended; the session waits for another."""
         if session.link is link:
@@ -260,6 +297,8 @@ class NativeDialect:
             self._acknowledge(session, message.received)
         elif isinstance(message, protocol.Token):
             self._tokens.show(session, message.token)
+        elif isinstance(message, protocol.Ping):
+            session.say(protocol.Pong())
         elif isinstance(message, protocol.Leave):
             session.farewell = CloseCode.LEFT
             self._hub.leave(session.member)

@@ -158,7 +158,7 @@ class Session:
             self.link.send(protocol.encode(protocol.Ack(received=received)))
             self._flushes.mark(self.link)
 
-    def say(self, message: protocol.TokenAccepted | protocol.Error) -> None:
+    def say(self, message: protocol.TokenAccepted | protocol.Pong | protocol.Error) -> None:
         """Send something that has no number, if there is a connection."""
         if self.link is not None and self.link.is_open:
             self.link.send(protocol.encode(message))

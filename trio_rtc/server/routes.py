@@ -25,6 +25,7 @@ class Router:
         websocket: the same for any other path.
         files: what answers a GET of these paths, whatever page it comes from: it is the same for
             everybody, and browsers tell an origin even for the scripts of its own page.
+        posts: what answers a POST of each of these paths.
         otherwise: what answers everything else.
     """
 
@@ -37,12 +38,14 @@ class Router:
         otherwise: Handler,
         websockets: Mapping[str, Handler] | None = None,
         files: Mapping[str, Route] | None = None,
+        posts: Mapping[str, Handler] | None = None,
     ):
         self._context = context
         self._files = dict(files or {})
         self._routes: dict[str, Route] = {"/healthz": healthz, **self._files, **routes}
         self._websocket = websocket
         self._websockets = websockets or {}
+        self._posts = posts or {}
         self._otherwise = otherwise
 
     async def handle(self, exchange: Exchange) -> None:
@@ -84,6 +87,8 @@ class Router:
                 await exchange.respond(response)
             else:
                 await exchange.respond(route(request))
+        elif request.method == "POST" and (handler := self._posts.get(request.path)):
+            await handler(exchange)
         else:
             await self._otherwise(exchange)
 

@@ -159,6 +159,7 @@ async def serve_signaling_listeners(
             websockets=websockets,
             files=page_routes() if page else {},
             websocket=service.handler([SUBPROTOCOL], native.open),
+            posts={"/leave": native.leave},
             otherwise=classic.handle,
         )
         connections = Connections(context, drain, ssl_context, router)

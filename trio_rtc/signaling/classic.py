@@ -35,8 +35,10 @@ ANSWER_SECONDS = 10.0
 HANG_SECONDS = 10.0
 """How long a GET is to hang at a server that can end it when there is nothing to tell."""
 
+QUICK_SECONDS = 1.0
 LATE_SECONDS = 5.0
-"""How much later than that an answer may come, until the path counts as dead."""
+"""How long it is to hang otherwise, and how much later an answer may come than that: then the path
+counts as dead."""
 
 RETRY_SECONDS = 25.0
 """How long a server that does not answer is tried again. It keeps us for 30 s."""
@@ -195,25 +197,23 @@ class _ClassicClient:
     async def poll(self, signaling: Signaling) -> None:
         """Hear what the server has to say, until the session ends."""
         pause = FIRST_PAUSE
-        hang = HANG_SECONDS
+        longest = HANG_SECONDS
         deadline: float | None = None
         while True:
             asked = trio.current_time()
             try:
-                response = await self._wait(hang)
+                # Who fails asks for a quick answer: it tells that the server is there again.
+                response = await self._wait(longest if deadline is None else QUICK_SECONDS)
             except httpx.RequestError as error:
                 why = reason(error)
-                # The other server's way to have a client ask again is to close the connection.
-                invited = not self.is_ours and isinstance(
-                    error, httpx.RemoteProtocolError | httpx.ReadError
-                )
+                cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
             else:
                 answer = Answer.of(response)
                 if response.status_code == 200 and _pragma(response) is not None:
                     delivery = _hear(signaling, self._peer_id, response)
                     if deadline is not None:
                         logger.info("the signaling server answers again")
-                    pause, hang, deadline = FIRST_PAUSE, HANG_SECONDS, None
+                    pause, deadline = FIRST_PAUSE, None
                     if delivery is not None:
                         # What is not asked for waits at the server, which tells senders when it
                         # is enough.
@@ -223,19 +223,21 @@ class _ClassicClient:
                     signaling.lost(lost)
                     return
                 why = str(answer)
-                # So does a gateway that lets nothing hang for longer.
-                invited = not self.is_ours and answer.status == 504
+                cut = answer.status == 504
             now = trio.current_time()
-            if invited and now - asked > LONGEST_PAUSE:
-                pause, deadline = FIRST_PAUSE, None
+            if cut and now - asked > LONGEST_PAUSE:
+                if self.is_ours:
+                    # What is in between lets nothing hang for so long.
+                    longest = max(QUICK_SECONDS, longest / 2)
+                else:
+                    # It is how the other server has a client ask again.
+                    pause, deadline = FIRST_PAUSE, None
             if deadline is None:
                 deadline = now + RETRY_SECONDS
                 logger.info("asking the signaling server again: %s", why)
             if now >= deadline:
                 signaling.lost(SignalingLost(f"the signaling server has gone: {why}"))
                 return
-            # It may be that what is in between cuts off what hangs for so long.
-            hang = max(1.0, hang / 2)
             await trio.sleep(min(pause, deadline - now))
             pause = min(2 * pause, LONGEST_PAUSE)
 

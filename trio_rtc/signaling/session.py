@@ -165,7 +165,7 @@ class ClientSession:
                 self._go_on()
             case protocol.Error(code="token_refused"):
                 self._token = None
-            case protocol.Error():
+            case protocol.Error() | protocol.Pong():
                 pass
             case protocol.Welcome() | protocol.Resumed():
                 raise protocol.BadMessage("the session is open already")
