@@ -24,7 +24,8 @@ FLOORS = [
     {"session", "peerjs_protocol"},
     {"protocol", "messages", "binarypack"},
     {"faults"},
-    {"tasks", "rate", "text", "admission"},
+    {"names", "tasks", "rate", "admission"},
+    {"text"},
     {"errors"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}

@@ -8,8 +8,8 @@ from typing import Final
 #: Control characters, and whatever else a reader may take for the end of a line.
 _CONTROL: Final = ("Cc", "Zl", "Zp")
 
-#: Formatting that has what follows stand elsewhere than it is (UAX 9, section 2.1 to 2.4).
-_BIDIRECTIONAL: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+#: Formatting that has text stand elsewhere than it is (Unicode's property Bidi_Control).
+_BIDIRECTIONAL: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 
 _ESCAPES: Final = (
     {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))}
@@ -20,8 +20,8 @@ _ESCAPES: Final = (
 
 
 def is_control(character: str) -> bool:
-    """Whether a character is one of control, or separates lines or paragraphs."""
-    return unicodedata.category(character) in _CONTROL
+    """Whether a character is one of control, also of the direction, or separates lines."""
+    return unicodedata.category(character) in _CONTROL or ord(character) in _BIDIRECTIONAL
 
 
 def escaped(text: str) -> str:

@@ -151,7 +151,7 @@ async def metrics(server: Any) -> dict[tuple[str, str], float]:
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
-    names = ("peer", "room", "connection", "address")
+    names = ("peer", "room", "connection", "address", "peer_name", "why")
     return {name: vars(record)[name] for name in names if name in vars(record)}
 
 
@@ -168,17 +168,15 @@ async def test_the_log_tells_whom_it_is_about(caplog: pytest.LogCaptureFixture) 
         await server.ask(get(f"/wait?peer_id={classic}"))
     told = [(record.getMessage(), fields(record)) for record in caplog.records]
     here = {"address": ""}
+    gone = "No peer 2 is signed in; it may have been too silent."
     new, old = {"peer": 1, "room": "den"}, {"peer": 2, "room": ""}
     assert told == [
-        ("connected as new", {**here, **new, "connection": 1}),
+        ("connected", {**here, **new, "connection": 1, "peer_name": "new"}),
         ("left", new),
         ("disconnected", {**here, **new, "connection": 1}),
-        ("joined as old", {**here, **old, "connection": 2}),
+        ("joined", {**here, **old, "connection": 2, "peer_name": "old"}),
         ("left", old),
-        (
-            "refused: No peer 2 is signed in; it may have been too silent.",
-            {**here, "connection": 4},
-        ),
+        ("refused", {**here, "connection": 4, "why": gone}),
     ]
 
 

@@ -42,14 +42,19 @@ fields.protocol.addEventListener("change", () => {
     field.disabled = fields.protocol.value === "classic";
 });
 
+/** What was typed, without the blanks that keyboards add. Any other character may be meant. */
+function typed(field) {
+  return field.value.replace(/^ +| +$/g, "");
+}
+
 async function signIn() {
   const url = new URL("./", location.href);
   url.search = url.hash = "";
   const isNative = fields.protocol.value === "native";
   if (isNative) url.protocol = url.protocol.replace("http", "ws");
   setStatus("reconnecting", "Signing in …");
-  const options = { name: fields.name.value.trim() };
-  if (isNative) Object.assign(options, { room: fields.room.value.trim(), token: fields.token.value });
+  const options = { name: typed(fields.name) };
+  if (isNative) Object.assign(options, { room: typed(fields.room), token: fields.token.value });
   signaling = await openSignaling(url.href, options);
   calls = new Calls(signaling);
   calls.addEventListener("call", ({ detail }) => ring(detail));

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from .names import clean_text, is_room
+from ..names import clean_text, composed, is_room
 
 LEEWAY_SECONDS: Final = 5.0
 
@@ -53,6 +53,8 @@ class Admission:
     subject: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        # A room is the same however its letters are composed.
+        object.__setattr__(self, "room", composed(self.room))
         if not is_room(self.room):
             raise ValueError(f"no room is called {self.room[:40]!r}")
 

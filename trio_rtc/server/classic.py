@@ -135,7 +135,7 @@ class ClassicDialect:
             else:
                 await self._sign_out(exchange)
         except RequestError as error:
-            logger.info("refused: %s", error, extra=_log(exchange))
+            logger.info("refused", extra=_log(exchange) | {"why": str(error)})
             await exchange.refuse(error)
 
     def _check_no_page(self, request: Request) -> None:
@@ -178,7 +178,8 @@ class ClassicDialect:
         context.peers.add(peer.party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
-        logger.info("joined as %s", peer.member.name, extra=_log(exchange, peer.member))
+        log = _log(exchange, peer.member) | {"peer_name": peer.member.name}
+        logger.info("joined", extra=log)
         return peer.member
 
     def _removed(self, peer: _Peer) -> None:

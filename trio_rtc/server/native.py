@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from .. import protocol
+from ..names import clean_text, composed, problem_of
 from ..protocol import CloseCode
 from ..session import ACK_SECONDS, SessionFault
 from .authorize import Admission, JoinRequest, NotAuthorized
@@ -17,7 +18,6 @@ from .connection import Exchange
 from .context import Context
 from .expiry import Expiry
 from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
-from .names import LONGEST_NAME, clean_text, is_room
 from .native_session import Link, Session, printable
 from .native_tokens import Tokens, seconds_left
 from .requests import RequestError
@@ -86,13 +86,13 @@ class NativeDialect:
         try:
             session = await self._open(websocket, exchange)
         except _Refused as refusal:
-            logger.info("refused: %s", refusal, extra=log)
+            logger.info("refused", extra=log | {"why": str(refusal)})
             self._fail(websocket, refusal)
             return None
         if session is None:
             return None
         log |= {"peer": session.member.id, "room": session.member.room}
-        logger.info("connected as %s", session.member.name, extra=log)
+        logger.info("connected", extra=log | {"peer_name": session.member.name})
         return _Receiver(self, session, websocket)
 
     async def _open(self, websocket: WebSocket, exchange: Exchange) -> Session | None:
@@ -115,13 +115,11 @@ class NativeDialect:
     async def _admit(
         self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
     ) -> Session:
-        if not is_room(hello.room):
-            raise self._malformed(
-                f"a room's name has at most {LONGEST_NAME} bytes, no commas and no line breaks"
-            )
+        if problem := problem_of(hello.room, room=True):
+            raise self._malformed(f"the name of the room {problem}")
         asked = JoinRequest(
             name=clean_text(hello.name),
-            room=hello.room,
+            room=composed(hello.room),
             token=hello.token,
             address=exchange.address,
         )

@@ -94,7 +94,7 @@ class Tokens:
         self._renewed(session)
 
     def _refuse(self, session: Session, why: str) -> None:
-        logger.info("token refused: %s", why, extra=_log(session))
+        logger.info("token refused", extra=_log(session) | {"why": why})
         session.say(protocol.Error(code="token_refused", message=why))
 
 

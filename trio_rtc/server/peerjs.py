@@ -19,6 +19,7 @@ from .connection import Exchange
 from .context import Context
 from .deadlines import Deadlines
 from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from .names import clean_text
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
 from .peerjs_waiting import WaitingRoom
@@ -99,12 +100,12 @@ class PeerJSDialect:
             admitted = await admit(exchange, self._context, self._settings.key)
             peer = self.join(admitted, websocket, exchange.party, trio.current_time())
         except Refused as refusal:
-            logger.info("refused: %s", refusal, extra=log)
+            logger.info("refused", extra=log | {"why": str(refusal)})
             websocket.send(wire.encode(refusal.type, payload=wire.Said(str(refusal))))
             websocket.fail(refusal.close_code, REASONS[refusal.close_code])
             return None
         log |= {"peer": peer.member.id, "room": peer.member.room}
-        logger.info("connected as %s", peer.id, extra=log)
+        logger.info("connected", extra=log | {"peer_name": peer.id})
         return _Receiver(self, peer, websocket)
 
     def join(self, admitted: Admitted, link: PeerLink, party: str, now: float) -> PeerJSPeer:
@@ -197,7 +198,7 @@ class PeerJSDialect:
         """Who is called so: a PeerJS client, whoever has that name, whoever has that number."""
         if (peer := self._peers.get((room, address))) is not None:
             return peer.member
-        if (named := self._hub.named(address, room)) is not None:
+        if (named := self._hub.named(clean_text(address), room)) is not None:
             return named
         if address.isdecimal() and len(address) <= 16:
             member = self._hub.member(int(address))

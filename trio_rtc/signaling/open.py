@@ -7,15 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..errors import SignalingError
-from ..text import is_control, one_line
+from ..names import problem_of
+from ..text import one_line
 from .address import parse_address, shown
 from .classic import open_classic_signaling
 from .native import open_native_signaling
 from .signaling import Signaling
 from .tokens import GiveToken, check_token
-
-MAX_NAME_BYTES = 512
-"""Servers cut a name here."""
 
 CLASSIC = ("http", "https")
 NATIVE = ("ws", "wss")
@@ -83,26 +81,10 @@ async def open_signaling(
 
 
 def _check_text(what: str, text: str) -> None:
-    problem = None
-    if not text:
-        problem = "is empty"
-    elif not _is_unicode(text):
-        problem = "is no text: it has half a character"
-    elif any(map(is_control, text)):
-        problem = "has control characters"
-    elif what == "room" and "," in text:
-        problem = "has a comma"
-    elif len(text.encode()) > MAX_NAME_BYTES:
-        problem = f"is {len(text.encode())} bytes long, {MAX_NAME_BYTES} are allowed"
-    if problem:
+    if problem := problem_of(text, room=what == "room") if text else "is empty":
         raise SignalingError(
             f"the {what} '{one_line(text, 40)}' {problem}", code=f"bad_{what}", fault="local"
         )
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether it has an encoding: halves of surrogate pairs have none."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _native(url: str) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import trio
 
 from ..errors import SignalingError, SignalingLost, UnknownPeer
+from ..names import clean_text
 from ..protocol import IceServerEntry
 from .event_queue import Delivery, EventQueue
 from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
@@ -132,7 +133,9 @@ class Signaling:
             return self._peers.get(peer)
         if peer.isdecimal() and (by_id := self._peers.get(int(peer))):
             return by_id
-        return next((p for p in reversed(self._peers.values()) if p.name == peer), None)
+        # Servers may write a name otherwise than whoever looks for it.
+        names = (peer, clean_text(peer))
+        return next((p for p in reversed(self._peers.values()) if p.name in names), None)
 
     async def wait_for_peer(self, peer: int | str) -> Peer:
         """Wait until a peer of this id or name is signed in.
