@@ -62,6 +62,11 @@ def test_candidates_as_others_write_them(data: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("data", [b"BYE", b"BYE\n", b" BYE\r\n"])
+def test_a_classic_hang_up(data: bytes) -> None:
+    assert decode(data) == Bye()
+
+
 @pytest.mark.parametrize("data", [b'{"candidate":null}', b'{"candidate":""}'])
 def test_the_end_of_candidates(data: bytes) -> None:
     message = decode(data)

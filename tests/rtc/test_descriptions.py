@@ -56,13 +56,48 @@ BAD = {
     "a bundle of others": OFFER.replace("BUNDLE 0", "BUNDLE 1 2"),
     "a message size that is none": OFFER + "a=max-message-size:big\r\n",
     "a negative message size": OFFER + "a=max-message-size:-1\r\n",
-    "two sections of one id": OFFER + CHANNELS + PORT + CREDENTIALS + FINGERPRINT,
+    "two sections of one id": VIDEO_OFFER + CHANNELS + PORT + CREDENTIALS + FINGERPRINT,
     "two sections for channels": OFFER
     + (CHANNELS + PORT + CREDENTIALS + FINGERPRINT).replace("mid:0", "mid:1"),
     "no address": OFFER.replace("0.0.0.0", "nowhere"),
     "an old form without a port": OFFER.replace("UDP/DTLS/SCTP webrtc", "DTLS/SCTP webrtc"),
     "no codec": SESSION + VIDEO + CREDENTIALS + FINGERPRINT,
     "a codec of a bad clock": VIDEO_OFFER.replace("90000", "fast"),
+}
+
+
+#: What is said of each.
+WHY = {
+    "empty": "no media sections",
+    "garbage": "no media sections",
+    "binary": "no media sections",
+    "no media": "no media sections",
+    "no credentials": "no ICE credentials",
+    "no password": "no ICE credentials",
+    "no username": "no ICE credentials",
+    "no fingerprint": "no fingerprint",
+    "no sctp-port": "no SCTP port",
+    "a port that is none": "does not parse",
+    "a port out of range": "no SCTP port",
+    "a negative port": "no SCTP port",
+    "a fingerprint of nothing": "does not parse",
+    "a fingerprint that is no hash": "does not parse",
+    "another setup": "does not parse",
+    "no setup": "section 0 has no",
+    "an unknown kind": "unknown kind 'hologram'",
+    "a kind without attributes": "unknown kind 'text'",
+    "rejected": "no ICE credentials",
+    "rejected video": "no ICE credentials",
+    "another profile": "unknown profile 'TCP/MSRP'",
+    "a bundle of others": "its bundle has a section that it does not have",
+    "a message size that is none": "does not parse",
+    "a negative message size": "a message size below 0",
+    "two sections of one id": "two of its sections have the same id",
+    "two sections for channels": "two sections for data channels",
+    "no address": "does not parse",
+    "an old form without a port": "no SCTP port",
+    "no codec": "no codec in common",
+    "a codec of a bad clock": "does not parse",
 }
 
 
@@ -81,7 +116,7 @@ async def test_a_good_offer(sdp: str) -> None:
 
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_offer(name: str) -> None:
-    with pytest.raises(NegotiationError) as caught:
+    with pytest.raises(NegotiationError, match=WHY[name]) as caught:
         await offer_to_us(BAD[name])
     assert caught.value.code in ("bad_description", "no_common_codec")
     assert caught.value.fault == "remote"

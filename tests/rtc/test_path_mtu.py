@@ -50,6 +50,23 @@ def test_probes_have_the_size_in_question() -> None:
     assert seconds == PROBE_SECONDS
 
 
+def test_a_probe_on_the_wire() -> None:
+    mtu = PathMtu()
+    mtu.limit = 1420
+    (heartbeat, padding), _ = mtu.probe()[0]
+    packet = serialize_packet(5000, 5000, 1, Bundle(heartbeat, padding))
+    # RFC 9260, sections 3.1 and 3.3.5: HEARTBEAT, 16 bytes long; its information, 12 bytes.
+    assert packet[12:28] == bytes.fromhex("0400 0010 0001 000c 00000000 00000534")
+    # RFC 4820, section 3: PAD, with what is left of the packet.
+    assert packet[28:32] == bytes.fromhex("8400 0518")
+    assert packet[32:] == bytes(1332 - 32)
+    assert len(packet) == 1332
+    # What a path carries in any case, and a usual link does: IPv6, UDP, and DTLS around it.
+    assert BASE == 1200 - 11
+    assert SIZES[1] + 40 + 8 + 37 <= 1500 < SIZES[1] + 4 + 40 + 8 + 37
+    assert MAX_PROBES == 3
+
+
 def test_the_largest_that_is_answered_counts() -> None:
     mtu = PathMtu()
     mtu.limit = LONGEST
@@ -99,6 +116,8 @@ def test_answers_from_before_a_loss_do_not_count() -> None:
     [
         [],
         [(2, bytes(8))],
+        # As a probe of ours, but for the kind.
+        [(2, b"\0\0\0\0\0\0\x05\x84")],
         [(1, b"short")],
         [(1, bytes(8))],
         [(1, b"\0\0\0\0\0\0\x40\x01")],

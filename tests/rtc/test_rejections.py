@@ -161,8 +161,61 @@ def test_a_description_that_rejects_everything_stays_as_it_is() -> None:
     assert without_rejections(sdp, rejected(sdp), one_transport=True) == sdp
 
 
-@given(st.text(st.sampled_from("m=a:mid0 9\r\nvideoBUNDLEgroup-"), max_size=200))
-def test_nothing_that_is_said_breaks_it(text: str) -> None:
-    rejected(text)
-    without_rejections(text, rejected(text), one_transport=True)
-    with_rejections("v=0\r\n", rejected(text))
+SECTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["m=video 0 UDP/TLS/RTP/SAVPF 96", "m=video 9 UDP/TLS/RTP/SAVPF 96",
+                         "m=audio 0 UDP/TLS/RTP/SAVPF 0", "m=hologram 0 x", "m=audio", "m="]),
+        st.sampled_from(["a=mid:0", "a=mid:1", "a=mid:2", "a=mid:", "a=sendrecv"]),
+        st.sampled_from(["a=bundle-only", "a=ice-ufrag:abcd", "a=inactive"]),
+    ),
+    max_size=4,
+)  # fmt: skip
+SESSIONS = st.sampled_from(["v=0", "a=group:BUNDLE", "a=group:BUNDLE 0 1", "a=group:BUNDLE 0 0"])
+
+
+@given(SESSIONS, SECTIONS, st.booleans())
+def test_nothing_that_is_said_breaks_it(
+    session: str, sections: list[tuple[str, ...]], one_transport: bool
+) -> None:
+    lines = [session, *(line for section in sections for line in section)]
+    sdp = "".join(f"{line}\r\n" for line in lines)
+    mids = rejected(sdp)
+    ports = [section[0].split(" ")[1:2] == ["0"] for section in sections]
+    assert len(mids) <= sum(ports)
+    without = without_rejections(sdp, mids, one_transport=one_transport)
+    if without != sdp:
+        # Nothing is rejected any more, but for what is of no kind that we know.
+        assert all(f"m=hologram 0 x\r\na=mid:{mid}" in without for mid in rejected(without))
+    if all(section[0].count(" ") > 1 for section in sections):
+        said = with_rejections(sdp, ["1"])
+        assert all(
+            f" 0 {rest}" in said
+            for kind, mid, _ in sections
+            if mid == "a=mid:1"
+            for rest in [kind.split(" ", 2)[2]]
+        )
+
+
+def test_several_sections_that_live_and_no_bundle() -> None:
+    def section(kind: str, port: int, mid: int) -> str:
+        return f"m={kind} {port} UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\na=ice-ufrag:u{mid}\r\n"
+
+    two = "v=0\r\n" + section("audio", 9, 0) + section("audio", 9, 1) + section("video", 0, 2)
+    for one_transport in (True, False):
+        # Whose transport would it share?
+        assert without_rejections(two, ["2"], one_transport=one_transport) == two
+    one = "v=0\r\n" + section("audio", 9, 0) + section("video", 0, 2)
+    assert without_rejections(one, ["2"], one_transport=False) == one
+    shared = without_rejections(one, ["2"], one_transport=True)
+    assert "a=group:BUNDLE 0 2\r\n" in shared
+    assert rejected(shared) == []
+    assert shared.count("a=ice-ufrag:u0") == 2
+
+
+def test_a_section_of_no_kind_that_is_known_stays_as_it_is() -> None:
+    sdp = (
+        "v=0\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+        "m=hologram 0 x\r\na=mid:1\r\n"
+    )
+    without = without_rejections(sdp, ["1"], one_transport=True)
+    assert without.endswith("m=hologram 0 x\r\na=mid:1\r\n")

@@ -200,6 +200,44 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
     assert calls[3:] == ["removed", "mail"]
 
 
+def test_what_is_delivered_makes_room_for_as_much() -> None:
+    hub = Hub(ServerLimits(mailbox_messages=2))
+    box = PollingMailbox(ServerLimits(mailbox_messages=2), nothing, nothing)
+    alice, bob = hub.join("alice", box), join(hub)
+    while box.take() is not None:
+        box.delivered()
+    for _ in range(5):
+        while True:
+            try:
+                send(hub, bob, alice.id, b"x")
+            except MailboxFull:
+                break
+        box.take()
+        box.delivered()
+        # One has gone: one fits.
+        send(hub, bob, alice.id, b"x")
+        with pytest.raises(MailboxFull):
+            send(hub, bob, alice.id, b"x")
+
+
+def test_what_is_left_is_told_of_after_a_delivery() -> None:
+    hub = Hub(ServerLimits())
+    calls: list[str] = []
+    box = PollingMailbox(ServerLimits(), lambda: calls.append("mail"), nothing)
+    alice, bob = hub.join("alice", box), join(hub)
+    while box.take() is not None:
+        box.delivered()
+    send(hub, bob, alice.id, b"first")
+    send(hub, bob, alice.id, b"second")
+    box.take()
+    calls.clear()
+    box.delivered()
+    assert calls == ["mail"]
+    box.take()
+    box.delivered()
+    assert calls == ["mail"]
+
+
 def test_a_full_hub_and_its_rooms() -> None:
     hub = Hub(ServerLimits(peers=3, rooms=2))
     alice = join(hub)
