@@ -184,7 +184,10 @@ class Call:
 
     @property
     def senders(self) -> Sequence[TrackSender]:
-        """What we send in this call, also from its start, and when it has ended."""
+        """What we send in this call, also from its start: those whose tracks have not ended.
+
+        At the end of the call it keeps those that there were.
+        """
         return self._connection.senders
 
     async def add_track(self, track: MediaTrack) -> TrackSender:

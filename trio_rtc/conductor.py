@@ -36,6 +36,7 @@ from .rtc import (
     DataChannelEvent,
     IceCandidateEvent,
     IceConnectionStateEvent,
+    NegotiationNeededEvent,
     TrackEvent,
     open_peer_connection,
 )
@@ -291,6 +292,8 @@ class Conductor:
                     self._call._channel_arrived(channel)
                 case TrackEvent(track):
                     self._call._track_arrived(track)
+                case NegotiationNeededEvent():
+                    self._negotiator.wish()
                 case ConnectionStateEvent("failed") if not self._connected:
                     self._over("connection_lost", self._connection.failure)
                 case ConnectionStateEvent(state):

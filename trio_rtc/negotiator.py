@@ -107,6 +107,12 @@ class Negotiator:
             await self._changed.wait()
         return outcome
 
+    def wish(self) -> None:
+        """Something may have to be offered to the other side; nobody waits for it."""
+        if self._connection.negotiation_needed:
+            self._negotiation.wish()
+            self._tell()
+
     def _tell(self) -> None:
         self._changed.set()
         self._changed = trio.Event()

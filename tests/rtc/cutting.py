@@ -18,7 +18,7 @@ def cut(*connections: PeerConnection) -> Iterator[None]:
     transports: list[Any] = [
         protocol.transport
         for connection in connections
-        for path in connection._loop_connection.exchange.paths()
+        for path in connection._loop_connection.exchange.paths.all()
         for protocol in path._agent._protocols
     ]
     originals = [transport.sendto for transport in transports]

@@ -221,7 +221,7 @@ async def test_an_empty_one_does_no_harm() -> None:
     """Anybody can send it, and aiortc looks at the first byte of each."""
     async with open_channels() as (ours, theirs, *peers):
         for peer in peers:
-            (path,) = peer.connection._loop_connection.exchange.paths()
+            (path,) = peer.connection._loop_connection.exchange.paths.all()
             for protocol in path._agent._protocols:
                 family = socket.AF_INET6 if ":" in address_of(protocol)[0] else socket.AF_INET
                 with socket.socket(family, socket.SOCK_DGRAM) as stranger:

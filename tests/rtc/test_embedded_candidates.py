@@ -33,7 +33,7 @@ async def gathered(peer: Peer) -> None:
 
 
 def remote_candidates(connection: PeerConnection) -> int:
-    paths = connection._loop_connection.exchange.paths()
+    paths = connection._loop_connection.exchange.paths.all()
     return sum(len(path._agent._remote_candidates) for path in paths)
 
 

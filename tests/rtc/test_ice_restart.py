@@ -62,7 +62,7 @@ async def test_a_restart_has_other_credentials_and_loses_nothing() -> None:
         await works(ours, theirs)
         for first, second in ((alice, bob), (bob, alice)):
             before = credentials(alice), credentials(bob)
-            [path] = first.connection._loop_connection.exchange.paths()
+            [path] = first.connection._loop_connection.exchange.paths.all()
             agent = path._agent
             await restart(first, second)
             assert not credentials(alice) & before[0]
@@ -125,7 +125,7 @@ async def test_a_restart_that_fails_keeps_what_there_is() -> None:
         await works(ours, theirs)
         alice.forwards = bob.forwards = False
         await restart(alice, bob)
-        path = alice.connection._loop_connection.exchange.paths()[0]
+        path = alice.connection._loop_connection.exchange.paths.all()[0]
         assert path.is_restarting
         # Ends of candidates alone: there is no way.
         for peer, other in ((alice, bob), (bob, alice)):
@@ -145,14 +145,14 @@ async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
             for candidate in peer.candidates[:late]:
                 await other.connection.add_ice_candidate(candidate)
         for peer, _, _ in both:
-            [path] = peer.connection._loop_connection.exchange.paths()
+            [path] = peer.connection._loop_connection.exchange.paths.all()
             assert path.is_restarting
             assert not path._described_agent.remote_candidates
         for peer, other, late in both:
             for candidate in peer.candidates[late:]:
                 await other.connection.add_ice_candidate(candidate)
         for peer, _, _ in both:
-            [path] = peer.connection._loop_connection.exchange.paths()
+            [path] = peer.connection._loop_connection.exchange.paths.all()
             await eventually(partial(has_restarted, path))
         await works(ours, theirs)
 

@@ -30,7 +30,7 @@ def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
     sockets: list[Any] = [
         protocol.transport
         for connection in connections
-        for path in connection._loop_connection.exchange.paths()
+        for path in connection._loop_connection.exchange.paths.all()
         for protocol in path._agent._protocols
     ]
     originals = [sock.sendto for sock in sockets]

@@ -8,6 +8,7 @@ from .events import ConnectionStateEvent as ConnectionStateEvent
 from .events import DataChannelEvent as DataChannelEvent
 from .events import IceCandidateEvent as IceCandidateEvent
 from .events import IceConnectionStateEvent as IceConnectionStateEvent
+from .events import NegotiationNeededEvent as NegotiationNeededEvent
 from .events import TrackEvent as TrackEvent
 from .generated import open_track as open_track
 from .http import ChannelTransport as ChannelTransport

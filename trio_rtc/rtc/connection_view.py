@@ -18,12 +18,14 @@ from .events import (
     IceCandidateEvent,
     IceConnectionState,
     IceConnectionStateEvent,
+    NegotiationNeededEvent,
     PeerConnectionEvent,
     TrackEvent,
 )
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
+from .loop.outgoing import Outgoing
 from .media import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
@@ -35,6 +37,7 @@ class ConnectionView:
     Args:
         channel: makes one that the other side has opened.
         track: makes one that the other side sends.
+        sender_ended: is told of what is sent no more.
 
     Attributes:
         events: up to the end of the connection.
@@ -45,9 +48,11 @@ class ConnectionView:
         self,
         channel: Callable[[LoopChannel, ChannelParameters], DataChannel],
         track: Callable[[Source], MediaTrack],
+        sender_ended: Callable[[Outgoing], None],
     ):
         self._channel = channel
         self._track = track
+        self._sender_ended = sender_ended
         self._happened, self.events = trio.open_memory_channel[PeerConnectionEvent](math.inf)
         self.connection_state: ConnectionState = "new"
         self.ice_connection_state: IceConnectionState = "new"
@@ -67,7 +72,10 @@ class ConnectionView:
         negotiation_needed: bool,
     ) -> None:
         self.local, self.remote = local, remote
+        is_news = negotiation_needed and not self.negotiation_needed
         self.negotiation_needed = negotiation_needed
+        if is_news and not self.closed.is_set():
+            self._happened.send_nowait(NegotiationNeededEvent())
 
     def _on_limits(self, limits: ChannelLimits) -> None:
         self.channel_limits = limits
@@ -89,6 +97,9 @@ class ConnectionView:
 
     def _on_track(self, source: Source) -> None:
         self._happened.send_nowait(TrackEvent(self._track(source)))
+
+    def _on_sender_ended(self, outgoing: Outgoing) -> None:
+        self._sender_ended(outgoing)
 
     def _on_failure(self) -> None:
         self._on_states("failed", self.ice_connection_state, self.signaling_state)

@@ -48,10 +48,16 @@ class TrackEvent:
     track: MediaTrack
 
 
+@dataclass(frozen=True, slots=True)
+class NegotiationNeededEvent:
+    """Something waits that only an offer of ours brings to the other side, or tells it of."""
+
+
 PeerConnectionEvent: TypeAlias = (
     IceCandidateEvent
     | ConnectionStateEvent
     | IceConnectionStateEvent
     | DataChannelEvent
     | TrackEvent
+    | NegotiationNeededEvent
 )

@@ -80,8 +80,8 @@ class PeerConnection(trio.abc.AsyncResource):
     """A connection to another peer (W3C RTCPeerConnection), from `open_peer_connection`.
 
     As an async iterator, for one task, it gives `IceCandidateEvent`, `ConnectionStateEvent`,
-    `IceConnectionStateEvent`, `DataChannelEvent` and `TrackEvent` in the order in which they
-    happened, up to the end of the connection.
+    `IceConnectionStateEvent`, `DataChannelEvent`, `TrackEvent` and `NegotiationNeededEvent` in the
+    order in which they happened, up to the end of the connection.
 
     A `set_local_description` that is cancelled leaves a connection that can only be closed.
     """
@@ -91,7 +91,7 @@ class PeerConnection(trio.abc.AsyncResource):
         self._close_timeout = close_timeout
         self._budget = budget
         self._loop_connection: LoopConnection
-        self._view = ConnectionView(self._channel, partial(MediaTrack, bridge))
+        self._view = ConnectionView(self._channel, partial(MediaTrack, bridge), self._sender_ended)
         self._channels: list[DataChannel] = []
         self.senders: tuple[TrackSender, ...] = ()
 
@@ -333,7 +333,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
     async def is_heard(self) -> bool:
         """Ask the other side for a sign of life, and wait for it for up to 1.5 s."""
-        return await self._run(self._loop_connection.exchange.is_heard)
+        return await self._run(self._loop_connection.exchange.paths.is_heard)
 
     def __aiter__(self) -> PeerConnection:
         return self
@@ -353,6 +353,9 @@ class PeerConnection(trio.abc.AsyncResource):
         if self._view.closed.is_set():
             raise connection_closed()
         return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
+
+    def _sender_ended(self, outgoing: Outgoing) -> None:
+        self.senders = tuple(sender for sender in self.senders if not sender.is_of(outgoing))
 
     def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:
         channel = DataChannel(

@@ -32,6 +32,10 @@ class TrackSender:
         self.kind = cast(Kind, outgoing.kind)
         self.track: MediaTrack | None = track
 
+    def is_of(self, outgoing: Outgoing) -> bool:
+        """Whether this is what it sends."""
+        return self._outgoing is outgoing
+
     async def replace_track(self, track: MediaTrack | None) -> None:
         """Send another track from now on, or nothing, without asking the other side.
 

@@ -29,6 +29,7 @@ from .channel import ChannelParameters, LoopChannel
 from .exchange import Exchange
 from .liveness import Liveness
 from .media import Source
+from .outgoing import Outgoing
 from .ownership import Owner
 from .picture_limit import PictureLimit
 from .private import can
@@ -61,6 +62,7 @@ class ConnectionSink(Protocol):
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
     def _on_track(self, source: Source) -> None: ...
+    def _on_sender_ended(self, outgoing: Outgoing) -> None: ...
     def _on_failure(self) -> None: ...
     def _on_closed(self) -> None: ...
 
@@ -92,7 +94,13 @@ class LoopConnection:
         dtls.install(self._pc)
         host_addresses.install(self._pc)
         sctp.install(self._pc, on_left=self._tell_states)
-        self.sections = Sections(self._pc, self._owner, max_bundle=bundle_policy == "max-bundle")
+        self.sections = Sections(
+            self._pc,
+            self._owner,
+            max_bundle=bundle_policy == "max-bundle",
+            on_need=self._tell_descriptions,
+            on_ended=lambda track: post(sink._on_sender_ended, track),
+        )
         self._channels: list[LoopChannel] = []
         self._sources: list[Source] = []
         self._candidates = LocalCandidates(
@@ -116,7 +124,7 @@ class LoopConnection:
         self._timeline = PeerTimeline()
         self._picture_limit = PictureLimit(max_frame_pixels)
         self._statistics = Statistics(self._pc, self._picture_limit)
-        self._liveness = Liveness(self.exchange.paths, silence_timeout, self._tell_states)
+        self._liveness = Liveness(self.exchange.paths.all, silence_timeout, self._tell_states)
         self._listening = False
         self._refusing_channels = self._has_failed = False
         self._closing: asyncio.Task[None] | None = None
@@ -143,7 +151,7 @@ class LoopConnection:
             state = "disconnected"
         if self._is_left():
             state = "closed"
-        ice_state = "checking" if self.exchange.is_restarting else pc.iceConnectionState
+        ice_state = "checking" if self.exchange.paths.is_restarting else pc.iceConnectionState
         self._post(self._sink._on_states, state, ice_state, pc.signalingState)
         if state == "closed" and self._closing is None:
             # The other side has closed it.
@@ -207,7 +215,7 @@ class LoopConnection:
         self._statistics.count_bytes()
         source = Source(track)
         source.start()
-        self._sources.append(source)
+        self._sources = [*(old for old in self._sources if not old.is_over), source]
         self._post(self._sink._on_track, source)
 
     def _is_other_ours(self) -> bool:
@@ -250,12 +258,14 @@ class LoopConnection:
         with self._owner.owning():
             channel.create(self._pc, parameters, self._owner)
         self._keep(channel)
+        if self.exchange.needs_offer:
+            self._tell_descriptions()
 
     def _keep(self, channel: LoopChannel) -> None:
         self._channels = [*(old for old in self._channels if not old.ended), channel]
 
     async def get_stats(self) -> TransportStats:
-        return await self._statistics.collect(self.exchange.paths())
+        return await self._statistics.collect(self.exchange.paths.all())
 
     async def close(self, timeout: float) -> None:
         """Close it, once: a cancelled close of aiortc's would make every later one hang."""

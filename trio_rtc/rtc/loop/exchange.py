@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -26,10 +26,11 @@ from ..channel_extension import ChannelExtension, ChannelLimits, find_extension,
 from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
-from .ice_path import IcePath
+from .ice_paths import IcePaths
 from .numbering import Numbering
 from .ownership import Owner
 from .private import can
+from .recycling import make_room
 from .rejections import rejected, with_rejections, without_rejections
 from .rollback import Rollback
 from .sections import Sections
@@ -39,6 +40,9 @@ logger = logging.getLogger("trio_rtc.rtc")
 
 class Exchange:
     """The descriptions of one connection.
+
+    Attributes:
+        paths: the ways of its packets.
 
     Args:
         relay_only: whether host addresses are not gathered.
@@ -68,15 +72,15 @@ class Exchange:
         self._relay_only = relay_only
         self._on_limits = on_limits
         self._on_descriptions = on_descriptions
-        self._on_states = on_states
         self._gathering: set[asyncio.Task[None]] = set()
-        self._paths: dict[RTCIceTransport, IcePath] = {}
         self._rollback: Rollback | None = None
-        self._restart_wanted = False
+        self.paths = IcePaths(connection, owner, sections, candidates, on_states)
         self._remote_extension: ChannelExtension | None = None
         self._numbering = Numbering()
         self._agreed: list[MediaDescription] = []
         self._rejected: list[str] = []
+        # Those that are never offered again, as they are.
+        self._over: list[str] = []
 
     @property
     def is_other_ours(self) -> bool:
@@ -86,60 +90,16 @@ class Exchange:
     @property
     def needs_offer(self) -> bool:
         """Whether there is something that only an offer of ours brings to the other side."""
-        return self._restart_wanted or self._sections.need_offer
-
-    # The ways of the packets.
-
-    def paths(self) -> list[IcePath]:
-        """One for each transport that is in use."""
-        if not can("path"):
-            return []
-        return [self._path(transport) for transport in self._sections.ice_transports()]
-
-    def _path(self, transport: RTCIceTransport) -> IcePath:
-        if transport not in self._paths:
-            self._paths[transport] = IcePath(transport, self._on_path)
-        return self._paths[transport]
-
-    def _on_path(self) -> None:
-        if not self.is_restarting:
-            sctp.begin_anew(self._pc)
-        self._on_states()
-
-    async def is_heard(self) -> bool:
-        """Ask on all paths at once; tell whether anything came meanwhile."""
-        paths = self.paths()
-        before = sum(path.heard for path in paths)
-        await asyncio.gather(*(path.check() for path in paths))
-        return sum(path.heard for path in paths) > before
+        return self.paths.restart_wanted or self._sections.need_offer
 
     def restart_ice(self) -> None:
         """Have the next offer bring new ICE agents."""
-        self._restart_wanted = True
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether new ICE agents are looking for a way."""
-        return any(path.is_restarting for path in self._paths.values())
-
-    async def _restart(self, path: IcePath) -> None:
-        await path.restart()
-        self._candidates.begin_again(path.transport)
-
-    async def _abandon_restart(self) -> bool:
-        """Keep the agents there are; tell whether there were to be others."""
-        abandoned = False
-        for path in self._paths.values():
-            if path.is_restarting:
-                await path.abandon()
-                abandoned = True
-        return abandoned
+        self.paths.restart_wanted = True
 
     async def close(self) -> None:
         """Give up what is under way."""
         await self._stop_gathering()
-        for path in self._paths.values():
-            await path.close()
+        await self.paths.close()
 
     # Descriptions.
 
@@ -169,11 +129,7 @@ class Exchange:
                 description = await self.create_offer()
         if description.type == "offer":
             self._rollback = Rollback(self._pc) if can("rollback") else None
-            if self._restart_wanted:
-                self._restart_wanted = False
-                for path in self.paths():
-                    if path.remote is not None:
-                        await self._restart(path)
+            await self.paths.begin_restart()
         with self._owner.owning(), _state_errors():
             gathering = asyncio.create_task(
                 self._pc.setLocalDescription(
@@ -189,11 +145,12 @@ class Exchange:
                 raise
         with self._owner.owning():
             self._candidates.tell()
+        if description.type == "answer":
+            self._sections.answered()
         self._on_descriptions()
         sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
-        if description.type == "answer":
-            # What is rejected in an offer is rejected in its answer.
-            sdp = with_rejections(sdp, self._rejected)
+        # What is rejected in an offer, or of it, is so in its answer, and in all offers after it.
+        sdp = with_rejections(sdp, self._over)
         return SessionDescription(type=description.type, sdp=self.extend(description.type, sdp))
 
     def extend(self, kind: str, sdp: str) -> str:
@@ -211,7 +168,7 @@ class Exchange:
                 fault="local",
             )
         self._rollback.perform()
-        self._restart_wanted |= await self._abandon_restart()
+        self.paths.restart_wanted |= await self.paths.abandon_restart()
         self._on_descriptions()
 
     async def _stop_gathering(self) -> None:
@@ -254,8 +211,10 @@ class Exchange:
         self._on_limits(
             ChannelLimits(descriptions.max_message_size(parsed), self._remote_extension)
         )
-        await self._follow_restart(description.type, parsed)
+        await self.paths.follow(description.type, parsed)
         self._sections.bundle(parsed)
+        if description.type == "offer":
+            make_room(self._pc, parsed, self._owner)
         try:
             with self._owner.owning():
                 await self._pc.setRemoteDescription(
@@ -278,12 +237,15 @@ class Exchange:
         self._numbering.learn(parsed)
         self._agreed = parsed.media
         self._rejected = rejections
+        is_offer = description.type == "offer"
+        self._over = [mid for mid in rejections if is_offer or mid in self._over]
+        self._sections.agreed(description.type, self._over)
         self._sections.bundle(parsed)
         if len(self._sections.ice_transports()) == 1 and descriptions.bundled(parsed):
             # What comes later needs no other for the time being.
             self._configuration.bundlePolicy = RTCBundlePolicy.MAX_BUNDLE
             self._sections.settle_on_one_transport()
-        self._learn_credentials(parsed)
+        self.paths.learn(parsed)
         self._on_descriptions()
         if candidates:
             self._owner.start(self._add_ice_candidates(candidates))
@@ -297,42 +259,6 @@ class Exchange:
         description = SessionDescription(type=kind, sdp=sdp)
         return description, descriptions.parse_remote(description)
 
-    def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
-        """The paths that a description of the other side tells the credentials of."""
-        if not can("path"):
-            return {}
-        found: dict[IcePath, str] = {}
-        for mid, transport in transports(self._pc, str(parsed)):
-            # In a bundle the first section speaks for all.
-            found.setdefault(self._path(transport), mid)
-        return {mid: path for path, mid in found.items()}
-
-    async def _follow_restart(self, kind: str, parsed: ParsedDescription) -> None:
-        """Before a description: the agents that its credentials are for (RFC 8839, 4.4.1.1.1)."""
-        ice = {media.rtp.muxId: media.ice for media in parsed.media}
-        for mid, path in self._by_mid(parsed).items():
-            remote = ice[mid]
-            if path.remote is None or remote is None:
-                continue
-            if kind == "offer" and path.remote != remote:
-                self._restart_wanted = False
-                await self._restart(path)
-                path.expect(remote)
-            elif kind == "answer" and path.is_restarting and path.remote != remote:
-                path.expect(remote)
-            elif kind == "answer" and path.is_restarting:
-                logger.warning("the other side does not restart ICE")
-                await self._abandon_restart()
-
-    def _learn_credentials(self, parsed: ParsedDescription) -> None:
-        by_mid = self._by_mid(parsed)
-        for media in parsed.media:
-            path = by_mid.get(media.rtp.muxId)
-            if path is not None and media.ice is not None:
-                path.remote = media.ice
-                if path.is_restarting:
-                    self._owner.start(path.connect())
-
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
         remote = self._pc.remoteDescription
         if remote is None:
@@ -343,7 +269,7 @@ class Exchange:
             return
         if not candidate.is_end:
             await self._add_ice_candidate(candidate)
-            for path in self.paths():
+            for path in self.paths.all():
                 path.hurry()
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
@@ -351,7 +277,7 @@ class Exchange:
         for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
-            meant = not can("path") or self._path(transport).is_meant(candidate.generation)
+            meant = not can("path") or self.paths.of(transport).is_meant(candidate.generation)
             if named and meant and transport not in seen:
                 with self._owner.owning():
                     await transport.addRemoteCandidate(None)
@@ -364,7 +290,7 @@ class Exchange:
 
     async def _add_ice_candidate(self, candidate: IceCandidate) -> None:
         parsed = descriptions.parse_candidate(candidate)
-        paths = self.paths()
+        paths = self.paths.all()
         meant = (path for path in paths if path.is_meant(candidate.generation))
         if not paths or any(path.takes(parsed) for path in meant):
             with self._owner.owning():
@@ -378,7 +304,7 @@ class Exchange:
                 logger.warning("%s", error, extra={"code": error.code})
             elif error is not None:
                 raise error
-        for path in self.paths():
+        for path in self.paths.all():
             path.hurry()
         for candidate in candidates:
             if candidate.is_end:

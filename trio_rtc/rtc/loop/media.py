@@ -110,6 +110,11 @@ class Source:
         self._task: asyncio.Task[None] | None = None
         self._over = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._over
+
     def start(self) -> None:
         if self._task is None and not self._over:
             # The first reader may belong to a connection, and end with it; the source does not.

@@ -44,6 +44,11 @@ class Outgoing(MediaStreamTrack):
         self._ready: deque[Data] = deque()
         self._due = 0.0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it sends nothing ever again."""
+        return self._over
+
     def begin(self) -> None:
         """Keep frames from now on."""
         self._begun = True

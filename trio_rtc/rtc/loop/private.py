@@ -43,6 +43,7 @@ Purpose = Literal[
     "streams",
     "codecs",
     "numbering",
+    "recycling",
     "bitrate",
     "sound",
     "picture_limit",
@@ -160,6 +161,18 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_headerExtensions",
             "_preferred_codecs",
         ),
+    },
+    # Media sections that are used again.
+    "recycling": {
+        PEER_CONNECTION: ("_RTCPeerConnection__transceivers",),
+        RTP_TRANSCEIVER: (
+            "_RTCRtpTransceiver__mline_index",
+            "_RTCRtpTransceiver__receiver",
+            "_RTCRtpTransceiver__sender",
+            "_offerDirection",
+        ),
+        RTP_RECEIVER: ("_RTCRtpReceiver__rtcp_ssrc",),
+        RTP_SENDER: ("_ssrc", "_stream_id"),
     },
     # A limit to the bitrate of video.
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
@@ -306,6 +319,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "streams": "a lost answer to the closing of a data channel may end the connection",
     "codecs": "only who offers can choose codecs",
     "numbering": "peers on other stacks refuse what is added to their calls",
+    "recycling": "each track that is added to a call has a media section of its own, for good",
     "bitrate": "the bitrate of video has no limit but that of the receiver",
     "sound": "sound takes more time",
     "picture_limit": "pictures of any size are decoded",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from aiortc import (
@@ -12,11 +12,12 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from . import descriptions
+from . import descriptions, recycling
 from .codecs import capabilities, common
 from .outgoing import Outgoing
 from .ownership import Owner
 from .private import can
+from .recycling import receives, sends
 from .sound import encode_here
 
 PLACEHOLDER_ID = 65534
@@ -30,17 +31,38 @@ def has_media(connection: RTCPeerConnection) -> bool:
 
 
 class Sections:
-    """Tracks, and room for those of the other side, in the order that aiortc can take."""
+    """Tracks, and room for those of the other side, in the order that aiortc can take.
 
-    def __init__(self, connection: RTCPeerConnection, owner: Owner, *, max_bundle: bool):
+    Args:
+        on_need: is called when there may be something to offer.
+        on_ended: is told of a track that is sent no more.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        owner: Owner,
+        *,
+        max_bundle: bool,
+        on_need: Callable[[], None],
+        on_ended: Callable[[Outgoing], None],
+    ):
         self._pc = connection
         self._owner = owner
         self._max_bundle = max_bundle
+        self._on_need = on_need
+        self._on_ended = on_ended
         self._tracks_to_add: list[Outgoing] = []
         self._tracks: dict[Outgoing, RTCRtpTransceiver] = {}
         self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
         self._codecs: tuple[str, ...] = ()
+        # Those whose sender has ended.
+        self._spent: set[RTCRtpTransceiver] = set()
+        # The ids of those that are never offered again.
+        self._over: Collection[str] = ()
+        # Sections whose direction has changed since it was agreed on, and what was offered then.
+        self._changed: dict[RTCRtpTransceiver, str | None] = {}
 
     def prefer_codecs(self, names: Sequence[str]) -> None:
         """Have only these codecs, for the kinds of media of which there is one among them."""
@@ -62,13 +84,14 @@ class Sections:
 
     async def add_track(self, track: Outgoing) -> None:
         self._tracks_to_add.append(track)
+        self._on_need()
 
     @property
     def need_offer(self) -> bool:
         """Whether something of ours has no section yet."""
         sections = [*self._pc.getTransceivers(), self._pc.sctp]
         without_place = any(section is not None and section.mid is None for section in sections)
-        return bool(self._tracks_to_add) or without_place
+        return bool(self._tracks_to_add or self._changed) or without_place
 
     def prepare_offer(self) -> None:
         """Add all that waits for an offer."""
@@ -83,6 +106,7 @@ class Sections:
         # aiortc puts the data channels last.
         if self._offers_data_channels and self._pc.sctp is None:
             self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
+        self._changed = {section: section.direction for section in self._changed}
 
     def prepare_answer(self) -> None:
         """Add what the other side's offer has a place for."""
@@ -97,34 +121,80 @@ class Sections:
         """
         waiting, self._tracks_to_add = self._tracks_to_add, []
         for track in waiting:
-            transceiver = self._find_place(track.kind)
+            if track.is_over:
+                continue
+            transceiver = self._find_place(track.kind, answering=answering)
             if transceiver is not None:
                 transceiver.sender.replaceTrack(track)
-                transceiver.direction = "sendrecv" if _receives(transceiver) else "sendonly"
+                transceiver.direction = (
+                    "sendrecv" if receives(transceiver.direction) else "sendonly"
+                )
+                self._changed[transceiver] = None
             elif answering:
                 self._tracks_to_add.append(track)
                 continue
             else:
                 transceiver = self._pc.addTransceiver(track)
             self._tracks[track] = transceiver
-            track.on_end = partial(self._ended, transceiver)
+            track.on_end = partial(self._ended, track)
             track.bitrate.follow(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
             track.begin()
 
-    def _find_place(self, kind: str) -> RTCRtpTransceiver | None:
-        # One whose track has ended sends nothing ever again.
+    def _find_place(self, kind: str, *, answering: bool) -> RTCRtpTransceiver | None:
+        """A section in which nothing is sent, as both sides know."""
         for transceiver in self._pc.getTransceivers():
-            taken = transceiver.sender.track is not None or transceiver in self._tracks.values()
-            if transceiver.kind == kind and not taken:
-                return transceiver
+            if (
+                transceiver.kind == kind
+                and transceiver not in self._tracks.values()
+                and transceiver.mid not in self._over
+                and not recycling.is_forgotten(transceiver)
+                and not sends(transceiver.currentDirection)
+                and (not answering or sends(transceiver._offerDirection))
+            ):
+                if transceiver not in self._spent:
+                    return transceiver
+                if can("recycling"):
+                    self._spent.discard(transceiver)
+                    recycling.renew_sender(transceiver)
+                    return transceiver
         return None
 
-    def _ended(self, transceiver: RTCRtpTransceiver) -> None:
-        # The other side learns of it by a BYE (RFC 3550, section 6.6).
-        transceiver.direction = "recvonly" if _receives(transceiver) else "inactive"
+    def _ended(self, track: Outgoing) -> None:
+        transceiver = self._tracks.pop(track)
+        transceiver.direction = "recvonly" if receives(transceiver.direction) else "inactive"
+        self._spent.add(transceiver)
+        if sends(transceiver.currentDirection):
+            self._changed[transceiver] = None
+        # Whoever looks for a BYE (RFC 3550, section 6.6) learns of it before the next offer.
         self._owner.start(transceiver.sender.stop())
+        self._on_ended(track)
+        self._on_need()
+
+    def agreed(self, kind: str, over: Collection[str]) -> None:
+        """A description of the other side has been applied."""
+        self._over = over
+        for transceiver in self._pc.getTransceivers():
+            is_offer = kind == "offer"
+            direction = transceiver._offerDirection if is_offer else transceiver.currentDirection
+            is_there = transceiver.mid is not None and transceiver.receiver.track is not None
+            if is_there and not receives(direction) and can("recycling"):
+                recycling.end_receiver(transceiver, self._owner)
+        if kind == "answer":
+            self._changed = {
+                transceiver: None
+                for transceiver, offered in self._changed.items()
+                if offered != transceiver.direction
+            }
+
+    def answered(self) -> None:
+        """An answer of ours has been applied."""
+        self._changed = {
+            transceiver: None
+            for transceiver in self._changed
+            if sends(transceiver.direction) != sends(transceiver.currentDirection)
+        }
 
     def settle_on_one_transport(self) -> None:
         """What comes later shares the one there is, whichever section owns it then."""
@@ -166,10 +236,6 @@ class Sections:
         for track in self._tracks:
             track.on_end = _nothing
             track.stop()
-
-
-def _receives(transceiver: RTCRtpTransceiver) -> bool:
-    return transceiver.direction in ("sendrecv", "recvonly")
 
 
 def _nothing() -> None:
