@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -60,7 +61,7 @@ BAD = {
     "two sections for channels": OFFER
     + (CHANNELS + PORT + CREDENTIALS + FINGERPRINT).replace("mid:0", "mid:1"),
     "no address": OFFER.replace("0.0.0.0", "nowhere"),
-    "an old form without a port": OFFER.replace("UDP/DTLS/SCTP webrtc", "DTLS/SCTP webrtc"),
+    "an old form without a port": OFFER.replace(PORT, "").replace("UDP/DTLS", "DTLS"),
     "no codec": SESSION + VIDEO + CREDENTIALS + FINGERPRINT,
     "a codec of a bad clock": VIDEO_OFFER.replace("90000", "fast"),
 }
@@ -120,6 +121,71 @@ async def test_a_bad_offer(name: str) -> None:
         await offer_to_us(BAD[name])
     assert caught.value.code in ("bad_description", "no_common_codec")
     assert caught.value.fault == "remote"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("a=setup:actpass\r\n", ""), "its section 0 has no a=setup"),
+        (("actpass", "holdconn"), "its section 0 has the a=setup 'holdconn'"),
+        (("90000", "fast"), "it does not parse at the line 'a=rtpmap:97 VP8/fast'"),
+        (("0.0.0.0\r\na=mid", "nowhere\r\na=mid"), "'nowhere' does not appear to be an IPv4"),
+        ((CREDENTIALS, ""), "its section 0 has no ICE credentials"),
+    ],
+)
+async def test_an_error_names_what_is_wrong(change: tuple[str, str], told: str) -> None:
+    with pytest.raises(NegotiationError) as caught:
+        await offer_to_us(VIDEO_OFFER.replace(*change))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sdp",
+    [
+        OFFER.replace("UDP/DTLS/SCTP", "DTLS/SCTP"),
+        VIDEO_OFFER + "a=fmtp:97\r\n",
+        VIDEO_OFFER.replace("97", "45"),
+        VIDEO_OFFER.replace("video", "audio")
+        .replace("a=rtpmap:97 VP8/90000\r\n", "")
+        .replace("97", "0"),
+        *(
+            VIDEO_OFFER.replace("VP8", "H264") + fmtp
+            for fmtp in (
+                "",
+                "a=fmtp:97 packetization-mode=1;profile-level-id=4d001f\r\n",
+                "a=fmtp:97 packetization-mode=0;profile-level-id=640028\r\n",
+                "a=fmtp:97 profile-level-id=42e01f\r\n",
+            )
+        ),
+    ],
+)
+async def test_what_others_say_as_well(sdp: str) -> None:
+    async with open_peer_connection() as connection:
+        await connection.set_remote_description(SessionDescription(type="offer", sdp=sdp))
+        answer = await connection.set_local_description()
+    offered = [line for line in sdp.splitlines() if line.startswith(("m=", "a=fmtp:97 "))]
+    for line in offered:
+        if line.startswith("m="):
+            kind, port, profile, *formats = line.split()
+            profile = "UDP/DTLS/SCTP" if "SCTP" in profile else profile
+            assert " ".join([kind, port, profile, *formats]) in answer.sdp
+        else:
+            assert set(line.split()[1].split(";")) <= set(
+                re.findall(r"^a=fmtp:97 (.*?)\r", answer.sdp, re.M)[0].split(";")
+            )
+
+
+@pytest.mark.parametrize("mode", ["packetization-mode=0;", ""])
+async def test_h264_that_can_only_be_received(mode: str) -> None:
+    offer = VIDEO_OFFER.replace("VP8", "H264") + f"a=fmtp:97 {mode}profile-level-id=4d001f\r\n"
+    async with open_media(video="pattern") as [video], open_peer_connection() as connection:
+        await connection.add_track(video)
+        await connection.set_remote_description(SessionDescription(type="offer", sdp=offer))
+        answer = await connection.set_local_description()
+        assert "a=recvonly" in answer.sdp
+        # What we send has another section.
+        assert connection.negotiation_needed
+        assert (await connection.set_local_description()).sdp.count("m=video") == 2
 
 
 async def test_no_common_codec() -> None:

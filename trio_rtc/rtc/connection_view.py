@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, cast
 
 import trio
@@ -60,6 +61,10 @@ class ConnectionView:
         self.local: SessionDescription | None = None
         self.remote: SessionDescription | None = None
         self.negotiation_needed = False
+        self.gathered = False
+        self._described = trio.Event()
+        self._holders = 0
+        self._held: list[IceCandidate] = []
         self.channel_limits = ChannelLimits(DEFAULT_MAX_MESSAGE_SIZE)
         self.closed = trio.Event()
 
@@ -70,8 +75,12 @@ class ConnectionView:
         local: SessionDescription | None,
         remote: SessionDescription | None,
         negotiation_needed: bool,
+        gathered: bool,
     ) -> None:
         self.local, self.remote = local, remote
+        self.gathered = gathered
+        self._described.set()
+        self._described = trio.Event()
         is_news = negotiation_needed and not self.negotiation_needed
         self.negotiation_needed = negotiation_needed
         if is_news and not self.closed.is_set():
@@ -81,7 +90,29 @@ class ConnectionView:
         self.channel_limits = limits
 
     def _on_candidate(self, candidate: IceCandidate) -> None:
-        self._happened.send_nowait(IceCandidateEvent(candidate))
+        if self._holders:
+            self._held.append(candidate)
+        else:
+            self._happened.send_nowait(IceCandidateEvent(candidate))
+
+    @contextmanager
+    def holding_candidates(self) -> Iterator[None]:
+        """Keep what is found until the description that it belongs to can be sent."""
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                held, self._held = self._held, []
+                for candidate in held:
+                    if not self.closed.is_set():
+                        self._on_candidate(candidate)
+
+    async def until_gathered(self) -> None:
+        """Wait until the local description has all candidates, or the end of the connection."""
+        while not self.gathered and not self.closed.is_set():
+            await self._described.wait()
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:
         if ice != self.ice_connection_state:
@@ -107,4 +138,5 @@ class ConnectionView:
     def _on_closed(self) -> None:
         self._on_states("closed", "closed", "closed")
         self.closed.set()
+        self._described.set()
         self._happened.close()

@@ -188,12 +188,32 @@ class PeerConnection(trio.abc.AsyncResource):
 
         Returns:
             What is to be sent to the other side: the description without candidates, which
-            follow as `IceCandidateEvent`. `local_description` has them.
+            follow as `IceCandidateEvent`, none of them before this returns. `local_description`
+            has them, and all of them after `gathered`.
 
         Raises:
             NegotiationError: ``wrong_state``, ``nothing_to_offer``.
         """
-        return await self._run(self._loop_connection.exchange.set_local_description, description)
+        with self._view.holding_candidates():
+            exchange = self._loop_connection.exchange
+            return await self._run(exchange.set_local_description, description)
+
+    async def gathered(self) -> SessionDescription:
+        """Wait until all candidates have been found; for signaling that sends none on their own.
+
+        That takes as long as the slowest server of ``ice_servers``, and up to 5 s for one that
+        does not answer.
+
+        Returns:
+            `local_description`, which has all of them.
+
+        Raises:
+            CallError: ``connection_closed``.
+        """
+        await self._view.until_gathered()
+        if self._view.closed.is_set() or self._view.local is None:
+            raise connection_closed()
+        return self._view.local
 
     async def roll_back(self) -> None:
         """Take back our offer, so that one of the other side can be answered.

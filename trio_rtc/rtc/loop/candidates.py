@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from typing import Any
 
 from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
-from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...messages import IceCandidate
 from ..ice_server import IceServer
 from . import descriptions
 from .datagrams import protect
+from .descriptions import FoundCandidates
 from .private import can
+from .section_text import mid_of, split
 from .trickle import Trickle, connect_again
 
 
-def transports(connection: RTCPeerConnection, sdp: str) -> Iterator[tuple[str, RTCIceTransport]]:
-    """The media sections of a description, by their ids, and the transport of each."""
+def transports(
+    connection: RTCPeerConnection, sdp: str, over: Collection[str] = ()
+) -> Iterator[tuple[int, str, RTCIceTransport]]:
+    """The media sections of a description, by their numbers and ids, and the transport of each.
+
+    Those in ``over`` are rejected, and have none.
+    """
     by_mid = {
         transceiver.mid: transceiver.receiver.transport.transport
         for transceiver in connection.getTransceivers()
     }
     if connection.sctp is not None:
         by_mid[connection.sctp.mid] = connection.sctp.transport.transport
-    for line in sdp.splitlines():
-        mid = line.removeprefix("a=mid:")
-        if mid != line and mid in by_mid:
-            yield mid, by_mid[mid]
+    for number, section in enumerate(split(sdp)[1:]):
+        mid = mid_of(section)
+        if mid in by_mid and mid not in over:
+            yield number, mid, by_mid[mid]
 
 
 class LocalCandidates:
@@ -53,25 +59,29 @@ class LocalCandidates:
         self.relay_only = relay_only
         self.on_candidate = on_candidate
         self.on_late = on_late
+        self.over: Collection[str] = ()
         self.ended: set[RTCIceTransport] = set()
         self._told: dict[RTCIceTransport, _Section] = {}
 
-    def description(self) -> str:
-        """The local description with what has been found so far."""
+    def found(self) -> dict[str, FoundCandidates]:
+        """What has been found so far, by the ids of the sections."""
         sdp = self.connection.localDescription.sdp
-        by_mid = dict(transports(self.connection, sdp))
-        parsed = ParsedDescription.parse(sdp)
-        parsed.type = self.connection.localDescription.type
-        for media in parsed.media:
-            if transport := by_mid.get(media.rtp.muxId):
-                media.ice_candidates = transport.iceGatherer.getLocalCandidates()
-                media.ice_candidates_complete = transport in self.ended
-        return str(parsed)
+        return {
+            mid: FoundCandidates(
+                transport.iceGatherer.getLocalCandidates(), transport in self.ended
+            )
+            for _, mid, transport in transports(self.connection, sdp, self.over)
+        }
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all sections that are described have all candidates that they will have."""
+        return bool(self._told) and self.ended.issuperset(self._told)
 
     def tell(self) -> None:
         """Tell those of every transport that the local description has brought."""
         sdp = self.connection.localDescription.sdp
-        for index, (mid, transport) in enumerate(transports(self.connection, sdp)):
+        for index, mid, transport in transports(self.connection, sdp, self.over):
             # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
             if transport not in self._told:
                 section = self._told[transport] = _Section(self, mid, index, transport)

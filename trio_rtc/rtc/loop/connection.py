@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol, TypeVar, TypeVarTuple, cast
+from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 from aiortc import (
     MediaStreamTrack,
@@ -14,12 +14,11 @@ from aiortc import (
     RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
-    RTCSessionDescription,
 )
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
-from ...messages import DescriptionType, IceCandidate, SessionDescription
+from ...messages import IceCandidate, SessionDescription
 from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
 from . import dtls, host_addresses, sctp
@@ -58,6 +57,7 @@ class ConnectionSink(Protocol):
         local: SessionDescription | None,
         remote: SessionDescription | None,
         negotiation_needed: bool,
+        gathered: bool,
     ) -> None: ...
     def _on_states(self, connection: str, ice: str, signaling: str) -> None: ...
     def _on_channel(self, channel: LoopChannel, parameters: ChannelParameters) -> None: ...
@@ -172,14 +172,12 @@ class LoopConnection:
 
     def _tell_descriptions(self) -> None:
         """Tell the local one, with all candidates found so far, and the remote one."""
-        local, remote = self._pc.localDescription, self._pc.remoteDescription
         self._post(
             self._sink._on_descriptions,
-            _description(local, self.exchange.extend(local.type, self._candidates.description()))
-            if local
-            else None,
-            _description(remote, remote.sdp) if remote else None,
+            self.exchange.local_description(),
+            self.exchange.remote_description(),
             self.exchange.needs_offer,
+            self._candidates.is_complete,
         )
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
@@ -305,10 +303,6 @@ def _for_aiortc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
         )
         for server in servers
     ]
-
-
-def _description(description: RTCSessionDescription, sdp: str) -> SessionDescription:
-    return SessionDescription(type=cast(DescriptionType, description.type), sdp=sdp)
 
 
 def connection_closed() -> CallError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
@@ -10,14 +12,15 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...messages import IceCandidate, SessionDescription
+from .codecs import as_known, common_codecs, known
+from .rejections import SCTP_PROFILES
 from .section_text import join, mid_of, split
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """Of a peer that does not say (RFC 8841, section 6.1)."""
 
-SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
-"""RFC 8841, section 4.2, and the form of its drafts."""
-
+SETUPS = ("actpass", "active", "passive")
+"""RFC 8842, section 5.1."""
 
 MAX_SECTIONS = 128
 MAX_LINES = 1000
@@ -68,13 +71,18 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
     Raises:
         NegotiationError: ``bad_description``.
     """
+    _check_setup(description)
     try:
         parsed = ParsedDescription.parse(description.sdp)
+    except Exception as error:
+        # The parser's errors for text that is no SDP are of every kind.
+        line = _first_bad_line(description.sdp)
+        raise _bad(description, f"it does not parse at the line {line[:80]!r}") from error
+    try:
         # aiortc prints it again when it is asked for, and would only then find what is wrong.
         str(parsed)
     except Exception as error:
-        # The parser's errors for text that is no SDP are of every kind.
-        raise _bad(description, f"it does not parse ({type(error).__name__}: {error})") from error
+        raise _bad(description, f"it makes no sense ({error})") from error
     if not parsed.media:
         raise _bad(description, "it has no media sections")
     mids = [media.rtp.muxId for media in parsed.media]
@@ -88,6 +96,32 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
         if why := _fault_of(media):
             raise _bad(description, f"its section {index} {why}")
     return parsed
+
+
+def _check_setup(description: SessionDescription) -> None:
+    session, *sections = split(description.sdp)
+    for index, section in enumerate(sections):
+        told = [line.removeprefix("a=setup:") for line in section if line.startswith("a=setup:")]
+        told = told or [line.removeprefix("a=setup:") for line in session if "a=setup:" in line]
+        has_fingerprint = any(line.startswith("a=fingerprint:") for line in (*session, *section))
+        if not told and has_fingerprint:
+            raise _bad(description, f"its section {index} has no a=setup")
+        if told and told[-1] not in SETUPS:
+            raise _bad(description, f"its section {index} has the a=setup {told[-1][:20]!r}")
+
+
+def _first_bad_line(sdp: str) -> str:
+    lines = sdp.splitlines()
+
+    def fails(number: int) -> bool:
+        try:
+            ParsedDescription.parse("\r\n".join(lines[: number + 1]) + "\r\n")
+        except Exception:  # noqa: BLE001
+            return True
+        return False
+
+    found = bisect(range(len(lines)), x=False, key=fails)
+    return lines[min(found, len(lines) - 1)] if lines else ""
 
 
 def check_succession(
@@ -136,14 +170,14 @@ def _fault_of(media: MediaDescription) -> str | None:
 
 def to_be_applied(description: SessionDescription, parsed: ParsedDescription) -> str:
     """A remote description with what goes without saying, and which aiortc wants to hear."""
-    lines = []
-    sections = iter(parsed.media)
-    for line in description.sdp.splitlines():
-        lines.append(line)
-        if line.startswith("m=") and next(sections).direction is None:
+    session, *sections = split(description.sdp)
+    for section, media in zip(sections, parsed.media, strict=True):
+        if media.direction is None:
             # RFC 8866, section 6.7.
-            lines.append("a=sendrecv")
-    return "\r\n".join(lines) + "\r\n"
+            section.insert(1, "a=sendrecv")
+        if not known(media.kind, media.rtp.codecs):
+            as_known(section, common_codecs(media.kind, media.rtp.codecs))
+    return join([session, *sections])
 
 
 def _bad(description: SessionDescription, why: str) -> NegotiationError:
@@ -189,16 +223,30 @@ def check_bundle(parsed: ParsedDescription, rejected: Collection[str]) -> None:
         )
 
 
-def to_be_trickled(kind: str, sdp: str) -> str:
-    """The description as it is sent when candidates travel on their own (RFC 8840, section 4)."""
+@dataclass(frozen=True, slots=True)
+class FoundCandidates:
+    """The candidates of a section, and whether no more will come."""
+
+    candidates: list[RTCIceCandidate]
+    complete: bool
+
+
+def to_be_told(kind: str, sdp: str, found: Mapping[str, FoundCandidates]) -> str:
+    """Our description, with these candidates by the ids of their sections.
+
+    Others travel on their own (RFC 8840, section 4).
+    """
     parsed = ParsedDescription.parse(sdp)
     parsed.type = kind
     for media in parsed.media:
-        media.ice_candidates = []
-        media.ice_candidates_complete = False
+        there = found.get(media.rtp.muxId, FoundCandidates([], complete=False))
+        media.ice_candidates = there.candidates
+        media.ice_candidates_complete = there.complete
         media.ice_options = "trickle"
         # With no candidate known there is no address to name (RFC 9429, section 5.2.1).
         media.host, media.port = "0.0.0.0", 9
+        for candidate in there.candidates[:1]:
+            media.host, media.port = candidate.ip, candidate.port
     return str(parsed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -26,12 +26,13 @@ from ..channel_extension import ChannelExtension, ChannelLimits, find_extension,
 from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
+from .descriptions import FoundCandidates
 from .ice_paths import IcePaths
 from .numbering import Numbering
 from .ownership import Owner
 from .private import can
 from .recycling import make_room
-from .rejections import rejected, with_rejections, without_rejections
+from .rejections import first_lines, rejected, unknown, with_rejections, without_rejections
 from .rollback import Rollback
 from .sections import Sections
 
@@ -81,6 +82,8 @@ class Exchange:
         self._rejected: list[str] = []
         # Those that are never offered again, as they are.
         self._over: list[str] = []
+        self._lines: dict[str, str] = {}
+        self._local_rejections: tuple[tuple[str, ...], dict[str, str]] = (), {}
 
     @property
     def is_other_ours(self) -> bool:
@@ -111,12 +114,17 @@ class Exchange:
                 code="nothing_to_offer",
                 fault="local",
             )
-        return SessionDescription(type="offer", sdp=await self._numbering.create_offer(self._pc))
+        sdp = await self._numbering.create_offer(self._pc)
+        return SessionDescription(type="offer", sdp=self._with_rejections(sdp))
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
             self._sections.prepare_answer()
-            return _description(await self._pc.createAnswer())
+            answer = await self._pc.createAnswer()
+        return SessionDescription(type="answer", sdp=self._with_rejections(answer.sdp))
+
+    def _with_rejections(self, sdp: str) -> str:
+        return with_rejections(sdp, self._over, self._lines)
 
     async def set_local_description(
         self, description: SessionDescription | None
@@ -127,14 +135,13 @@ class Exchange:
                 description = await self.create_answer()
             else:
                 description = await self.create_offer()
+        sdp = without_rejections(description.sdp, self._over, one_transport=True)
         if description.type == "offer":
             self._rollback = Rollback(self._pc) if can("rollback") else None
             await self.paths.begin_restart()
         with self._owner.owning(), _state_errors():
             gathering = asyncio.create_task(
-                self._pc.setLocalDescription(
-                    RTCSessionDescription(sdp=description.sdp, type=description.type)
-                )
+                self._pc.setLocalDescription(RTCSessionDescription(sdp=sdp, type=description.type))
             )
             self._gathering.add(gathering)
             gathering.add_done_callback(self._gathering.discard)
@@ -143,21 +150,37 @@ class Exchange:
             except asyncio.CancelledError:
                 await self._stop_gathering()
                 raise
-        with self._owner.owning():
-            self._candidates.tell()
         if description.type == "answer":
             self._sections.answered()
+        self._local_rejections = tuple(self._over), dict(self._lines)
+        self._candidates.over = self._over
+        with self._owner.owning():
+            self._candidates.tell()
         self._on_descriptions()
-        sdp = descriptions.to_be_trickled(description.type, self._pc.localDescription.sdp)
-        # What is rejected in an offer, or of it, is so in its answer, and in all offers after it.
-        sdp = with_rejections(sdp, self._over)
-        return SessionDescription(type=description.type, sdp=self.extend(description.type, sdp))
+        return self._local_description({})
 
-    def extend(self, kind: str, sdp: str) -> str:
-        """A local description with what only a peer of ours understands."""
-        if kind == "offer" or self._remote_extension is not None:
-            return with_extension(sdp, dtls.longest_record())
-        return sdp
+    def local_description(self) -> SessionDescription | None:
+        """That of our side, with the candidates that have been found so far."""
+        if self._pc.localDescription is None:
+            return None
+        return self._local_description(self._candidates.found())
+
+    def remote_description(self) -> SessionDescription | None:
+        """That of the other side, with the candidates that it has told so far."""
+        remote = self._pc.remoteDescription
+        if remote is None:
+            return None
+        sdp = with_rejections(remote.sdp, self._rejected, self._lines)
+        return SessionDescription(type=cast(DescriptionType, remote.type), sdp=sdp)
+
+    def _local_description(self, candidates: Mapping[str, FoundCandidates]) -> SessionDescription:
+        local = self._pc.localDescription
+        sdp = descriptions.to_be_told(local.type, local.sdp, candidates)
+        sdp = with_rejections(sdp, *self._local_rejections)
+        if local.type == "offer" or self._remote_extension is not None:
+            # What only a peer of ours understands.
+            sdp = with_extension(sdp, dtls.longest_record())
+        return SessionDescription(type=cast(DescriptionType, local.type), sdp=sdp)
 
     async def roll_back(self) -> None:
         """Take back the offer that was applied."""
@@ -187,11 +210,12 @@ class Exchange:
     async def set_remote_description(self, description: SessionDescription) -> None:
         text, candidates = descriptions.separate_candidates(description)
         rejections = rejected(text)
+        is_offer = description.type == "offer"
+        if is_offer:
+            rejections += [mid for mid in unknown(text) if mid not in rejections]
         description, parsed = self._without(rejections, description.type, text)
-        if description.type == "offer" and (unusable := without_common(parsed)):
-            # The section whose transport all will share cannot be done without.
-            needed = None if self._agreed else descriptions.bundle_owner(parsed)
-            rejections += [mid for mid in unusable if mid != needed]
+        if is_offer and (unusable := without_common(parsed)):
+            rejections += unusable
             description, parsed = self._without(rejections, description.type, text)
         sdp = descriptions.to_be_applied(description, parsed)
         wanted = "stable" if description.type == "offer" else "have-local-offer"
@@ -200,7 +224,7 @@ class Exchange:
                 f"an {description.type} does not fit the state {self._pc.signalingState!r}",
                 code="wrong_state",
             )
-        if description.type == "offer":
+        if is_offer:
             descriptions.check_succession(description, parsed, self._agreed, self._rejected)
         elif self._sections.share_transport:
             descriptions.check_bundle(parsed, rejections)
@@ -213,8 +237,11 @@ class Exchange:
         )
         await self.paths.follow(description.type, parsed)
         self._sections.bundle(parsed)
-        if description.type == "offer":
+        if is_offer:
             make_room(self._pc, parsed, self._owner)
+        if not self._sections.ice_transports() and descriptions.bundled(parsed):
+            # aiortc would take the first section for the owner of the transport, whatever it says.
+            self._configuration.bundlePolicy = RTCBundlePolicy.MAX_COMPAT
         try:
             with self._owner.owning():
                 await self._pc.setRemoteDescription(
@@ -237,9 +264,9 @@ class Exchange:
         self._numbering.learn(parsed)
         self._agreed = parsed.media
         self._rejected = rejections
-        is_offer = description.type == "offer"
+        self._lines = first_lines(text)
         self._over = [mid for mid in rejections if is_offer or mid in self._over]
-        self._sections.agreed(description.type, self._over)
+        self._sections.agreed(description.type, parsed, self._over)
         self._sections.bundle(parsed)
         if len(self._sections.ice_transports()) == 1 and descriptions.bundled(parsed):
             # What comes later needs no other for the time being.
@@ -274,7 +301,7 @@ class Exchange:
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
-        for number, (section, transport) in enumerate(transports(self._pc, remote.sdp)):
+        for number, section, transport in transports(self._pc, remote.sdp, self._over):
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
             meant = not can("path") or self.paths.of(transport).is_meant(candidate.generation)
@@ -310,10 +337,6 @@ class Exchange:
             if candidate.is_end:
                 await self.add_ice_candidate(candidate)
         self._on_descriptions()
-
-
-def _description(description: RTCSessionDescription) -> SessionDescription:
-    return SessionDescription(type=cast(DescriptionType, description.type), sdp=description.sdp)
 
 
 @contextmanager

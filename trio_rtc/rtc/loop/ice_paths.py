@@ -100,7 +100,7 @@ class IcePaths:
         if not can("path"):
             return {}
         found: dict[IcePath, str] = {}
-        for mid, transport in transports(self._pc, str(parsed)):
+        for _, mid, transport in transports(self._pc, str(parsed)):
             # In a bundle the first section speaks for all.
             found.setdefault(self.of(transport), mid)
         return {mid: path for path, mid in found.items()}

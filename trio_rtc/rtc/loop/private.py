@@ -152,7 +152,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # A data channel that is open when it is announced.
     "early_open": {DATA_CHANNEL: ("_setId", "_setReadyState")},
     # Codecs of our choice in an answer.
-    "codecs": {RTP_TRANSCEIVER: ("_codecs",)},
+    "codecs": {RTP_TRANSCEIVER: ("_codecs", "_preferred_codecs")},
     # Later offers in the numbers of the first ones.
     "numbering": {
         RTP_TRANSCEIVER: (

@@ -1,6 +1,7 @@
 """Media sections that one side rejects: those with the port 0 (RFC 9429, section 5.3.1).
 
-We reject those of media for which the two sides have no codec in common.
+We reject those of media for which the two sides have no codec in common, and of kinds that we do
+not know, such as ``m=text``.
 
 aiortc 1.16 has no notion of these. It is given sections of the same bundle in which nothing flows,
 and what it says of these is sent as a rejection.
@@ -8,7 +9,7 @@ and what it says of these is sent as a rejection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from .section_text import join, mid_of, split
 
@@ -25,11 +26,36 @@ TRANSPORT = ("a=ice-ufrag:", "a=ice-pwd:", "a=ice-options:", "a=fingerprint:", "
 
 BUNDLE = "a=group:BUNDLE"
 
+SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
+"""RFC 8841, section 4.2, and the form of its drafts."""
+
+OF_FORMATS = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:", "a=extmap:", "a=ssrc", "a=msid:")
+
+DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
+
 
 def rejected(sdp: str) -> list[str]:
     """The ids of the sections that are rejected."""
     _, *sections = split(sdp)
     return [mid for section in sections if _is_rejected(section) and (mid := mid_of(section))]
+
+
+def unknown(sdp: str) -> list[str]:
+    """The ids of the sections that are nothing we have."""
+    _, *sections = split(sdp)
+    return [mid for section in sections if not _is_known(section) and (mid := mid_of(section))]
+
+
+def _is_known(section: list[str]) -> bool:
+    if _kind(section) == "application":
+        return section[0].split()[2:3] in [[profile] for profile in SCTP_PROFILES]
+    # Without it they would have two transports (RFC 9429, section 5.3.1).
+    return _kind(section) in PLACEHOLDERS and "a=rtcp-mux" in section
+
+
+def first_lines(sdp: str) -> dict[str, str]:
+    """The first line of each section, by its id."""
+    return {mid_of(section): section[0] for section in split(sdp)[1:]}
 
 
 def without_rejections(sdp: str, mids: Collection[str], *, one_transport: bool) -> str:
@@ -49,22 +75,27 @@ def without_rejections(sdp: str, mids: Collection[str], *, one_transport: bool) 
     live = [section for section in sections if section not in out]
     if not mids or not live:
         return sdp
-    if not any(line.startswith(BUNDLE) for line in session):
-        if not one_transport or len(live) > 1:
+    bundle = next((line for line in session if line.startswith(BUNDLE)), None)
+    if bundle is None:
+        if one_transport and len(live) > 1:
             return sdp
-        session.append(f"{BUNDLE} {mid_of(live[0])}")
+        bundle = f"{BUNDLE} {mid_of(live[0])}"
+        session.append(bundle)
+    # The first one has the transport for all (RFC 9143, section 7.3.1).
+    shared = [mid for mid in bundle.split()[1:] if mid not in mids]
+    session[session.index(bundle)] = " ".join([BUNDLE, *shared, *mids])
     transport = [line for line in live[0] if line.startswith(TRANSPORT)]
-    session = [
-        f"{line} {' '.join(mid for mid in mids if mid not in line.split())}".rstrip()
-        if line.startswith(BUNDLE)
-        else line
-        for line in session
-    ]
     return join([session, *(list(_inactive(s, transport)) if s in out else s for s in sections)])
 
 
-def with_rejections(sdp: str, mids: Collection[str]) -> str:
-    """A description of ours in which these sections are rejected."""
+def with_rejections(sdp: str, mids: Collection[str], lines: Mapping[str, str]) -> str:
+    """A description in which these sections are rejected.
+
+    In ``lines`` are their first lines in the other side's description, by their ids: the formats of
+    a rejection are those of what it rejects (RFC 3264, section 6).
+    """
+    if not mids:
+        return sdp
     session, *sections = split(sdp)
     session = [
         " ".join(part for part in line.split() if part not in mids)
@@ -76,19 +107,31 @@ def with_rejections(sdp: str, mids: Collection[str]) -> str:
         [
             session,
             *(
-                [_with_port_0(section[0]), *section[1:]] if mid_of(section) in mids else section
+                list(_rejection(section, lines.get(mid_of(section), section[0])))
+                if mid_of(section) in mids
+                else section
                 for section in sections
             ),
         ]
     )
 
 
+def _rejection(section: list[str], line: str) -> Iterator[str]:
+    yield _with_port_0(line)
+    for attribute in section[1:]:
+        if attribute in DIRECTIONS:
+            yield "a=inactive"
+        elif not attribute.startswith(OF_FORMATS):
+            yield attribute
+
+
 def _inactive(section: list[str], transport: list[str]) -> Iterator[str]:
-    placeholder = PLACEHOLDERS.get(_kind(section))
-    if placeholder is None or not mid_of(section):
+    if not mid_of(section):
         yield from section
         return
-    first, *rest = placeholder
+    # What is unknown is one of sound to aiortc.
+    known = _kind(section) if _is_known([section[0], "a=rtcp-mux"]) else "audio"
+    first, *rest = PLACEHOLDERS[known]
     yield first
     yield "c=IN IP4 0.0.0.0"
     yield f"a=mid:{mid_of(section)}"

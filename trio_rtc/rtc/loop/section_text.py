@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
+"""Codecs that need not be described (RFC 3551, section 6)."""
+
 
 def split(sdp: str) -> list[list[str]]:
     """The lines of the session, and those of each section."""
@@ -12,14 +15,32 @@ def split(sdp: str) -> list[list[str]]:
     for line in sdp.splitlines():
         if line.startswith("m="):
             parts.append([])
-        parts[-1].append(_tidy(line))
+        if tidy := _tidy(line):
+            parts[-1].append(tidy)
+    for section in parts[1:]:
+        _complete(section)
     return parts
+
+
+def _complete(section: list[str]) -> None:
+    """Say what goes without saying, but not for aiortc 1.16."""
+    if not section[0].startswith("m=audio "):
+        return
+    for number in section[0].split()[3:]:
+        described = any(line.startswith(f"a=rtpmap:{number} ") for line in section)
+        if number in STATIC and not described:
+            section.append(f"a=rtpmap:{number} {STATIC[number]}")
 
 
 def _tidy(line: str) -> str:
     """A line without what some write in it, and what aiortc 1.16 takes for something else."""
     line = line.rstrip()
+    if line.startswith("m=application ") and line.endswith(" DTLS/SCTP webrtc-datachannel"):
+        # The profile of the drafts with the format of RFC 8841.
+        return line.replace(" DTLS/SCTP ", " UDP/DTLS/SCTP ")
     if line.startswith("a=fmtp:"):
+        if len(line.split(None, 1)) < 2:
+            return ""
         return re.sub(r";\s+", ";", line)
     if line.startswith("a=extmap:"):
         # Attributes of the extension may follow (RFC 8285, section 8).

@@ -13,7 +13,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from . import descriptions, recycling
-from .codecs import capabilities, common
+from .codecs import adopt, capabilities, common, is_receive_only
 from .outgoing import Outgoing
 from .ownership import Owner
 from .private import can
@@ -151,6 +151,7 @@ class Sections:
                 and transceiver.mid not in self._over
                 and not recycling.is_forgotten(transceiver)
                 and not sends(transceiver.currentDirection)
+                and not is_receive_only(transceiver._codecs)
                 and (not answering or sends(transceiver._offerDirection))
             ):
                 if transceiver not in self._spent:
@@ -172,10 +173,13 @@ class Sections:
         self._on_ended(track)
         self._on_need()
 
-    def agreed(self, kind: str, over: Collection[str]) -> None:
-        """A description of the other side has been applied."""
+    def agreed(self, kind: str, description: ParsedDescription, over: Collection[str]) -> None:
+        """A description of the other side has been applied; those in ``over`` are rejected."""
         self._over = over
+        codecs = {media.rtp.muxId: media.rtp.codecs for media in description.media}
         for transceiver in self._pc.getTransceivers():
+            if transceiver.mid in codecs:
+                adopt(transceiver, codecs[transceiver.mid])
             is_offer = kind == "offer"
             direction = transceiver._offerDirection if is_offer else transceiver.currentDirection
             is_there = transceiver.mid is not None and transceiver.receiver.track is not None
