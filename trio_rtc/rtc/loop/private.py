@@ -239,6 +239,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "sctp": {
         PEER_CONNECTION: ("_RTCPeerConnection__createSctpTransport",),
         SCTP_TRANSPORT: (
+            "_abort",
             "_advertised_rwnd",
             "_association_state",
             "_cwnd",

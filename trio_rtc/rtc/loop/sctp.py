@@ -8,6 +8,7 @@ aiortc's own is used as it is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,14 +27,17 @@ from aiortc.rtcsctptransport import (
     ShutdownChunk,
     serialize_packet,
 )
-from aiortc.utils import uint32_gt
+from aiortc.utils import uint32_gt, uint32_gte
 
 from .eager import start_eagerly
 from .large_packets import Bundle
 from .path_mtu import BASE
 from .private import can
+from .receive_buffer import ReceiveBuffer
 from .retransmission import Retransmission
 from .timer import Timer
+
+logger = logging.getLogger("trio_rtc.rtc")
 
 SACK_SECONDS: Final = 0.02
 """How long a packet may wait for another, to be acknowledged with it."""
@@ -120,6 +124,7 @@ class SctpTransport(Retransmission):
     def _begin(self) -> None:
         super()._begin()
         self._left = False
+        self._receive_buffer = ReceiveBuffer()
         self._ended_in_order = False
         loop = asyncio.get_running_loop()
         self._sack_timer = Timer(loop, self._sack_due)
@@ -208,12 +213,20 @@ class SctpTransport(Retransmission):
         return stream
 
     def _mark_received(self, tsn: int) -> bool:
-        if not self._sack_misordered and not self._sack_duplicates:
-            assert self._last_received_tsn is not None
-            if tsn == (self._last_received_tsn + 1) & 0xFFFFFFFF:
-                self._last_received_tsn = tsn
-                return False
-        return super()._mark_received(tsn)
+        # aiortc sorts all that overtook something, at each of them.
+        last = self._last_received_tsn
+        assert last is not None
+        if uint32_gte(last, tsn) or tsn in self._sack_misordered:
+            self._sack_duplicates.append(tsn)
+            return True
+        self._sack_misordered.add(tsn)
+        while self._sack_misordered and (following := _next(last)) in self._sack_misordered:
+            self._sack_misordered.discard(following)
+            last = following
+        self._last_received_tsn = last
+        if self._sack_duplicates:
+            self._sack_duplicates = [old for old in self._sack_duplicates if uint32_gt(old, last)]
+        return False
 
     async def _receive_chunk(self, chunk: Chunk) -> None:
         # Which aiortc would write about first, for a log that nobody keeps.
@@ -237,7 +250,22 @@ class SctpTransport(Retransmission):
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
         if chunk.flags & _IMMEDIATE:
             self._sack_at_once = True
-        await super()._receive_data_chunk(chunk)
+        assert self._last_received_tsn is not None
+        verdict = self._receive_buffer.judge(
+            is_next=chunk.tsn == _next(self._last_received_tsn),
+            advertised=self._advertised_rwnd,
+            streams=self._inbound_streams.values(),
+        )
+        if verdict == "take":
+            await super()._receive_data_chunk(chunk)
+        elif verdict == "drop":
+            self._sack_needed = self._sack_at_once = True
+        elif not self._left:
+            logger.warning("the other side sends messages that never end: they are given up")
+            self._left = True
+            await self._abort()
+            self._set_state(self.State.CLOSED)
+            self._on_left()
 
     async def _receive_forward_tsn_chunk(self, chunk: ForwardTsnChunk) -> None:
         self._sack_at_once = True
@@ -294,6 +322,10 @@ class SctpTransport(Retransmission):
         await self.transport._send_data(
             serialize_packet(self._local_port, self._remote_port, tag, chunk)
         )
+
+
+def _next(tsn: int) -> int:
+    return (tsn + 1) & 0xFFFFFFFF
 
 
 class _InboundStream(InboundStream):
