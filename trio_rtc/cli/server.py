@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import trio
 
@@ -18,6 +19,7 @@ from ..server.limits import ServerLimits
 from ..server.metrics import metrics_route
 from ..server.origins import Origins
 from ..server.peerjs_admission import PeerJSSettings
+from ..server.proxies import TrustedProxies
 from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
@@ -27,6 +29,8 @@ from .run import run
 from .server_settings import SETTINGS, ServerSettings, describe, load_server_settings
 from .settings import SettingsError, unknown_variables
 from .tls import Certificate, reload_on_hangup
+
+T = TypeVar("T")
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -54,6 +58,8 @@ def run_server(flags: Mapping[str, str]) -> int:
     for variable in unknown_variables(SETTINGS, os.environ):
         logger.warning("%s is no setting, and is ignored", variable)
     logger.info("settings: %s", describe(settings))
+    if settings.proxy_protocol and not settings.trusted_proxies:
+        logger.warning("proxy_protocol is of no use without trusted_proxies")
     _look_at_files(settings.limits)
     return run(server.run, server.report_error, interrupted=lambda _: 0)
 
@@ -67,6 +73,7 @@ class _Server:
         self._peerjs = _peerjs(settings)
         _check("origins", Origins, settings.origins, settings)
         _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
+        _check("trusted_proxies", TrustedProxies, settings.trusted_proxies, settings)
 
     async def run(self) -> None:
         async with open_background_nursery() as nursery:
@@ -88,6 +95,8 @@ class _Server:
             authorize=self._authorize,
             origins=settings.origins,
             allowed_hosts=settings.allowed_hosts,
+            trusted_proxies=settings.trusted_proxies,
+            proxy_protocol=settings.proxy_protocol,
             turn=self._turn,
             bind_classic=settings.bind_classic,
             peerjs=self._peerjs,
@@ -171,8 +180,8 @@ def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
 
 def _check(
     name: str,
-    kind: Callable[[tuple[str, ...] | None], object],
-    value: tuple[str, ...] | None,
+    kind: Callable[[T], object],
+    value: T,
     settings: ServerSettings,
 ) -> None:
     try:

@@ -65,6 +65,13 @@ class ServerSettings:
         None, TEXTS, "The names that the server goes by in URLs, such as example.org or "
         "*.example.org.", unset="any",
     )  # fmt: skip
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), TEXTS, "The addresses or networks of proxies, whose X-Forwarded-For tells the client's "
+        "address; unix for Unix sockets.", unset="none",
+    )  # fmt: skip
+    proxy_protocol: bool = _setting(
+        False, SWITCH, "Whether connections of these begin with the PROXY protocol (1 or 2)."
+    )
     bind_classic: bool = _setting(
         True,
         SWITCH,

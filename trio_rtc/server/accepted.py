@@ -9,8 +9,6 @@ from typing import Final
 
 import trio
 
-from .addresses import party
-
 RECEIVE_BYTES: Final = 16 * 1024
 LINGER_SECONDS: Final = 2.0
 
@@ -28,9 +26,10 @@ class Accepted:
     Attributes:
         number: how many connections there have been, this one included.
         address: the IP address of the client; empty if the stream has none.
+        counted: whose connection it is; see `addresses.party`. That of a proxy is nobody's.
     """
 
-    __slots__ = ("_on_closed", "address", "number", "stream")
+    __slots__ = ("_on_closed", "address", "counted", "number", "stream")
 
     def __init__(
         self,
@@ -38,17 +37,14 @@ class Accepted:
         *,
         number: int = 0,
         address: str = "",
+        counted: str = "",
         on_closed: Callable[[Accepted], None] = _nothing,
     ):
         self.stream = stream
         self.number = number
         self.address = address
+        self.counted = counted
         self._on_closed = on_closed
-
-    @property
-    def party(self) -> str:
-        """Who is at that address; see `addresses.party`."""
-        return party(self.address)
 
     def detach(self) -> None:
         """Keep a socket open when the owner of the stream closes that, as Trio does it for us."""

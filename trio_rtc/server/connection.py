@@ -9,6 +9,7 @@ from typing import TypeAlias
 import trio
 
 from .accepted import RECEIVE_BYTES, Accepted
+from .addresses import party
 from .context import Context
 from .requests import Request, RequestError, RequestParser
 from .responses import CONTINUE, Response, error_response
@@ -23,6 +24,10 @@ class Exchange:
         self.request = request
         self._connection = connection
         self.answered = False
+        #: The IP address of the client; empty if there is none.
+        self.address = connection.context.proxies.client(
+            connection.accepted.address, request.all_headers
+        )
 
     @property
     def number(self) -> int:
@@ -30,14 +35,23 @@ class Exchange:
         return self._connection.accepted.number
 
     @property
-    def address(self) -> str:
-        """The IP address of the client; empty if the stream has none."""
-        return self._connection.accepted.address
-
-    @property
     def party(self) -> str:
         """Who is at that address; see `addresses.party`."""
-        return self._connection.accepted.party
+        return party(self.address)
+
+    def claim(self) -> bool:
+        """Count the connection as one of this client; False if it has as many as it may."""
+        accepted, context = self._connection.accepted, self._connection.context
+        connections = context.connections
+        if accepted.counted != self.party:
+            if connections.is_used_up(self.party):
+                context.statistics.over_limit["connections_per_address"] += 1
+                return False
+            connections.add(self.party)
+            connections.remove(accepted.counted)
+            accepted.counted = self.party
+        accepted.address = self.address
+        return True
 
     async def respond(self, response: Response) -> None:
         """Answer, once. An error means that the client may not have the answer.

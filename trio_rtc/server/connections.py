@@ -8,12 +8,13 @@ import ssl
 import trio
 
 from .accepted import Accepted
-from .addresses import Quota, party, peer_address
+from .addresses import party, peer_address
 from .connection import Connection
 from .context import Context
 from .draining import Drain
 from .listeners import keep_alive
-from .requests import RequestError
+from .proxy_protocol import NoProxyHeader, read_client_address
+from .requests import too_many_connections
 from .routes import Router
 
 logger = logging.getLogger("trio_rtc.server")
@@ -28,20 +29,30 @@ class Connections:
         drain: Drain,
         ssl_context: ssl.SSLContext | None,
         router: Router,
+        *,
+        proxy_protocol: bool = False,
     ):
         self._context = context
         self._drain = drain
         self._ssl_context = ssl_context
         self._router = router
-        self._per_address = Quota(context.limits.connections_per_address)
+        self._per_address = context.connections
+        self._proxy_protocol = proxy_protocol
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve a connection for as long as it needs a task."""
         address = peer_address(stream)
-        who = party(address)
         statistics = self._context.statistics
         statistics.connections += 1
         number = statistics.connections
+        if self._proxy_protocol and self._context.proxies.trust(address):
+            told = await self._read_client_address(stream, address)
+            if told is None:
+                await trio.aclose_forcefully(stream)
+                return
+            address = told
+        # What a proxy may have is for itself to limit: here it is many.
+        who = "" if self._context.proxies.trust(address) else party(address)
         refused = self._per_address.is_used_up(who)
         if refused:
             statistics.over_limit["connections_per_address"] += 1
@@ -57,7 +68,9 @@ class Connections:
             stream = trio.SSLStream(
                 stream, self._ssl_context, server_side=True, https_compatible=True
             )
-        accepted = Accepted(stream, number=number, address=address, on_closed=self._closed)
+        accepted = Accepted(
+            stream, number=number, address=address, counted=who, on_closed=self._closed
+        )
         with self._drain.shield():
             try:
                 await self._serve(accepted, refused=refused)
@@ -67,8 +80,21 @@ class Connections:
                 log = {"connection": number, "address": address}
                 logger.exception("a connection ended by an unexpected error", extra=log)
 
+    async def _read_client_address(self, stream: trio.abc.Stream, proxy: str) -> str | None:
+        """The address that a proxy tells; None if it keeps to no protocol."""
+        with trio.move_on_after(self._context.limits.handshake_seconds):
+            try:
+                return await read_client_address(stream) or proxy
+            except (NoProxyHeader, trio.BrokenResourceError) as error:
+                log = {"address": proxy, "why": str(error)}
+                logger.info("a proxy does not tell its client by the PROXY protocol", extra=log)
+                self._context.statistics.malformed += 1
+                return None
+        self._context.statistics.over_limit["handshake_seconds"] += 1
+        return None
+
     def _closed(self, accepted: Accepted) -> None:
-        self._per_address.remove(accepted.party)
+        self._per_address.remove(accepted.counted)
         self._context.statistics.connections_open -= 1
 
     async def _serve(self, accepted: Accepted, *, refused: bool) -> None:
@@ -77,13 +103,7 @@ class Connections:
             if not await self._shake_hands(accepted.stream):
                 return
             if refused:
-                await connection.refuse(
-                    RequestError(
-                        429,
-                        "Too Many Requests",
-                        "There are too many connections from your address.",
-                    )
-                )
+                await connection.refuse(too_many_connections())
             else:
                 await connection.run()
         finally:

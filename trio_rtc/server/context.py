@@ -13,6 +13,7 @@ from .hosts import Hosts
 from .hub import HubFull
 from .limits import ServerLimits
 from .origins import Origins
+from .proxies import TrustedProxies
 from .statistics import Statistics
 
 
@@ -28,6 +29,8 @@ class Context:
         closing: set when the server drains.
         start_soon: begins a task that ends with the server, as `trio.Nursery.start_soon`.
         flushes: what has come in one turn is answered in one.
+        proxies: who speaks for others.
+        connections: how many connections each party has.
         peers: how many peers each party has, whatever their protocol.
         joins: how fast peers of each party join.
     """
@@ -37,13 +40,16 @@ class Context:
     authorize: Authorize = everybody
     origins: Origins = field(default_factory=lambda: Origins(None))
     hosts: Hosts = field(default_factory=lambda: Hosts(None))
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     closing: Closing = field(default_factory=Closing)
     start_soon: Callable[..., None] = field(default=_no_task)
     flushes: Flushes = field(default_factory=Flushes)
+    connections: Quota = field(init=False)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)
 
     def __post_init__(self) -> None:
+        self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
         self.joins = Rates(self.limits.joins_per_second, self.limits.joins_burst)
 

@@ -25,6 +25,7 @@ from .origins import Origins
 from .page import page_routes
 from .peerjs import PeerJSDialect
 from .peerjs_admission import PeerJSSettings
+from .proxies import TrustedProxies
 from .routes import Route, Router
 from .statistics import Statistics
 from .turn import TurnCredentials
@@ -48,6 +49,8 @@ async def serve_signaling(
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
     allowed_hosts: Iterable[str] | None = None,
+    trusted_proxies: Iterable[str] = (),
+    proxy_protocol: bool = False,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
@@ -73,6 +76,9 @@ async def serve_signaling(
             by default all. Clients that are no browsers are not asked.
         allowed_hosts: the names that requests may be for, without a port, such as
             ``example.org`` or ``*.example.org``; by default any.
+        trusted_proxies: addresses or networks of proxies, ``unix`` for Unix sockets, whose
+            ``X-Forwarded-For`` is taken for the address of the client.
+        proxy_protocol: whether connections from these begin with the PROXY protocol.
         turn: what native clients are given credentials for TURN servers from.
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
@@ -86,7 +92,7 @@ async def serve_signaling(
 
     Raises:
         OSError: it cannot listen there.
-        ValueError: one of the origins or hosts is none.
+        ValueError: one of the origins, hosts or proxies is none.
     """
     listeners = await open_listeners(port, host)
     await serve_signaling_listeners(
@@ -95,6 +101,8 @@ async def serve_signaling(
         authorize=authorize,
         origins=origins,
         allowed_hosts=allowed_hosts,
+        trusted_proxies=trusted_proxies,
+        proxy_protocol=proxy_protocol,
         turn=turn,
         bind_classic=bind_classic,
         peerjs=peerjs,
@@ -114,6 +122,8 @@ async def serve_signaling_listeners(
     authorize: Authorize = everybody,
     origins: Iterable[str] | None = None,
     allowed_hosts: Iterable[str] | None = None,
+    trusted_proxies: Iterable[str] = (),
+    proxy_protocol: bool = False,
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
@@ -127,6 +137,7 @@ async def serve_signaling_listeners(
     """`serve_signaling` on listeners of your own, which it closes at its end."""
     try:
         allowed, hosts = Origins(origins), Hosts(allowed_hosts)
+        proxies = TrustedProxies(trusted_proxies)
     except ValueError:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
@@ -137,6 +148,7 @@ async def serve_signaling_listeners(
         authorize=authorize,
         origins=allowed,
         hosts=hosts,
+        proxies=proxies,
     )
     drain = Drain()
     hub = Hub(context.limits, context.statistics)
@@ -162,7 +174,9 @@ async def serve_signaling_listeners(
             posts={"/leave": native.leave},
             otherwise=classic.handle,
         )
-        connections = Connections(context, drain, ssl_context, router)
+        connections = Connections(
+            context, drain, ssl_context, router, proxy_protocol=proxy_protocol
+        )
 
         def begin_to_end() -> None:
             # The connections are shielded: from here on they have this long.

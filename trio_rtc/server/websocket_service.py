@@ -17,6 +17,7 @@ from .connection import Exchange, Handler
 from .context import Context
 from .draining import Drain
 from .heartbeat import Heartbeat
+from .requests import too_many_connections
 from .responses import Response
 from .sending import Task
 from .shared_reader import SharedReader
@@ -63,6 +64,9 @@ class WebSocketService:
             if isinstance(answer, Response):
                 self._context.statistics.malformed += 1
                 await exchange.respond(answer)
+                return
+            if not exchange.claim():
+                await exchange.refuse(too_many_connections())
                 return
             accepted, received = await exchange.take_over(answer)
             await self.serve(accepted, received, lambda websocket: opening(websocket, exchange))
