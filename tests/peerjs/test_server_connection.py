@@ -17,6 +17,7 @@ from trio_rtc.peerjs import (
     MediaConnection,
     PeerJSPeer,
     address,
+    exchange,
     open_peerjs,
     serve_peerjs,
     server_connection,
@@ -186,6 +187,89 @@ async def test_a_server_that_vanishes_is_noticed(monkeypatch: pytest.MonkeyPatch
         async with alice.connect("bob") as connection:
             await connection.send("here again")
             assert await connection.receive() == "here again"
+
+
+async def test_what_is_said_on_a_dead_path_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(server_connection, "PONG_SECONDS", 0.3)
+    async with behind_a_proxy() as (alice, _, proxy):
+        proxy.swallow()
+        async with alice.connect("bob") as connection:
+            await connection.send("here after all")
+            assert await connection.receive() == "here after all"
+        assert proxy.accepted > 1
+
+
+async def test_what_a_pong_has_proven_is_not_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_connection, "HEARTBEAT_SECONDS", 0.02)
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+        offers: list[str] = []
+        done = trio.Event()
+
+        async def talk() -> None:
+            guest = await server.guest()
+            await guest.say(type="OPEN")
+            offers.append((await guest.hear("HEARTBEAT", "CANDIDATE"))["dst"])
+            # Each comes after the pong of the one before.
+            for _ in range(3):
+                while (await guest.hear())["type"] != "HEARTBEAT":
+                    pass
+            guest.leave()
+            guest = await server.guest()
+            await guest.say(type="OPEN")
+            nursery.start_soon(connect, "carol")
+            offers.append((await guest.hear("HEARTBEAT", "CANDIDATE"))["dst"])
+            done.set()
+
+        async def connect(to: str) -> None:
+            async with alice.connect(to):
+                pass
+
+        nursery.start_soon(talk)
+        async with open_peerjs(server.url, "alice") as alice:
+            nursery.start_soon(connect, "bob")
+            await done.wait()
+            nursery.cancel_scope.cancel()
+    assert offers == ["bob", "carol"]
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_an_offer_that_has_been_heard_of_is_not_said_again(is_answered: bool) -> None:
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+        offers: list[str] = []
+        done = trio.Event()
+
+        async def talk() -> None:
+            guest = await server.guest()
+            await guest.say(type="OPEN")
+            offer = await guest.hear("HEARTBEAT", "CANDIDATE")
+            offers.append(offer["dst"])
+            guest.leave()
+            guest = await server.guest()
+            await guest.say(type="OPEN")
+            if is_answered:
+                connection = offer["payload"]["connectionId"]
+                candidate = {"candidate": {"candidate": ""}, "type": "data"}
+                await guest.say(
+                    type="CANDIDATE",
+                    src="bob",
+                    dst="alice",
+                    payload={**candidate, "connectionId": connection},
+                )
+            nursery.start_soon(connect, "carol")
+            offers.append((await guest.hear("HEARTBEAT", "CANDIDATE"))["dst"])
+            done.set()
+
+        async def connect(to: str) -> None:
+            async with alice.connect(to):
+                pass
+
+        nursery.start_soon(talk)
+        async with open_peerjs(server.url, "alice") as alice:
+            nursery.start_soon(connect, "bob")
+            await done.wait()
+            nursery.cancel_scope.cancel()
+    assert offers == (["bob", "carol"] if is_answered else ["bob", "bob"])
 
 
 async def test_a_server_that_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,4 +539,58 @@ async def test_what_makes_no_sense_is_passed_over() -> None:
         ):
             await guest.say(type="OFFER", src="bob", payload=bad)
             assert await guest.hear() == {"type": "EXPIRE", "dst": "bob"}
+        nursery.cancel_scope.cancel()
+
+
+UNUSABLE_OFFER = {
+    "sdp": {"type": "offer", "sdp": "nonsense"},
+    "type": "data",
+    "connectionId": "dc_1",
+    "serialization": "binary",
+}
+
+
+async def test_an_offer_that_comes_again_when_its_connection_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with scripted_peer() as (alice, guest), trio.open_nursery() as nursery:
+
+        async def never(connection: DataConnection | MediaConnection) -> None:
+            raise AssertionError
+
+        await nursery.start(serve_peerjs, never, alice)
+        for connection in ("dc_1", "dc_1", "dc_2"):
+            offer = {**UNUSABLE_OFFER, "connectionId": connection}
+            await guest.say(type="OFFER", src="bob", payload=offer)
+            while not failed(caplog, connection):  # noqa: ASYNC110 (a log wakes nobody)
+                await trio.sleep(0.01)
+        assert failed(caplog, "dc_1") == failed(caplog, "dc_2") == 1
+        nursery.cancel_scope.cancel()
+
+
+def failed(caplog: pytest.LogCaptureFixture, connection: str) -> int:
+    texts = [record.getMessage() for record in caplog.records]
+    return sum(f"{connection} with bob failed" in text for text in texts)
+
+
+async def test_more_is_said_about_a_connection_than_can_be_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_UNHEARD", 2)
+    async with scripted_peer() as (alice, guest), trio.open_nursery() as nursery:
+
+        async def never(connection: DataConnection | MediaConnection) -> None:
+            raise AssertionError
+
+        await guest.say(type="OFFER", src="bob", payload=UNUSABLE_OFFER)
+        candidate = {"candidate": {"candidate": ""}, "type": "data", "connectionId": "dc_1"}
+        for _ in range(4):
+            await guest.say(type="CANDIDATE", src="bob", payload=candidate)
+        # When this is declined, all before it has been heard.
+        await guest.say(type="OFFER", src="carol", payload={})
+        assert (await guest.hear("HEARTBEAT"))["type"] == "EXPIRE"
+        await nursery.start(serve_peerjs, never, alice)
+        while not failed(caplog, "dc_1"):  # noqa: ASYNC110 (a log wakes nobody)
+            await trio.sleep(0.01)
+        assert "too much is said" in caplog.text
         nursery.cancel_scope.cancel()

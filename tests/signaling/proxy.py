@@ -26,6 +26,11 @@ class Proxy:
         self.accepted = 0
         self._accepted = trio.lowlevel.ParkingLot()
         self.up = True
+        self._swallowed: set[trio.CancelScope] = set()
+
+    def swallow(self) -> None:
+        """Have what is said on the connections that there are now vanish, and tell nobody."""
+        self._swallowed |= self._connections
 
     def cut(self) -> None:
         """Break all connections."""
@@ -69,6 +74,8 @@ class Proxy:
         try:
             async for data in source:
                 await self._flowing.wait()
+                if scope in self._swallowed:
+                    continue
                 await sink.send_all(data)
             await sink.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):

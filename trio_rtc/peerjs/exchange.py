@@ -22,6 +22,7 @@ from ..messages import IceCandidate, SessionDescription
 from ..negotiator import Negotiator
 from ..peerjs_protocol import Envelope
 from ..rtc import PeerConnection
+from .outgoing import Kept
 from .server_connection import ServerConnection
 
 logger = logging.getLogger("trio_rtc.peerjs")
@@ -66,7 +67,7 @@ class Exchange:
         self._offering = offering
         self._negotiation = todo.Negotiation(polite=False)
         self._negotiator: Negotiator
-        self._is_overrun = False
+        self._is_too_much = False
         self._said, self._heard = trio.open_memory_channel[Envelope | SignalingLost](MAX_UNHEARD)
 
     def hear(self, said: Envelope | SignalingLost) -> None:
@@ -74,9 +75,7 @@ class Exchange:
         try:
             self._said.send_nowait(said)
         except trio.WouldBlock:
-            if not self._is_overrun:
-                self._is_overrun = True
-                logger.warning("too much is said about %s: some is dropped", self._subject)
+            self._is_too_much = True
 
     def found(self, candidate: IceCandidate) -> None:
         """A candidate of ours."""
@@ -94,8 +93,11 @@ class Exchange:
         if self._offering:
             await self._negotiator.offer()
         else:
+            self._check_whether_complete()
             await self._act(self._negotiation.receive(self._offer.sdp))
         async for said in self._heard:
+            with self.excusing_errors():
+                self._check_whether_complete()
             if isinstance(said, SignalingLost):
                 # A connection that stands needs no server.
                 if not self._subject.connected:
@@ -103,6 +105,11 @@ class Exchange:
                 return
             with self.excusing_errors():
                 await self._hear(said)
+
+    def _check_whether_complete(self) -> None:
+        if self._is_too_much:
+            self._is_too_much = False
+            raise NegotiationError(f"too much is said about {self._subject}")
 
     async def _hear(self, said: Envelope) -> None:
         match said.type:
@@ -151,7 +158,13 @@ class Exchange:
         else:
             kind = "ANSWER"
             payload = wire.Answer(sdp=message, type=offer.type, connection_id=offer.connection_id)
-        await self._server.send(wire.encode(kind, dst=self._peer, payload=payload))
+        await self._server.send(
+            Kept(
+                wire.encode(kind, dst=self._peer, payload=payload),
+                about=(self._peer, offer.connection_id),
+                is_offer=kind == "OFFER",
+            )
+        )
 
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from ..tasks import open_background_nursery
 from .connections import DataConnection, MediaConnection
 from .link import Link
 from .options import Options
+from .outgoing import About, Kept
 from .serialization import serialization as new_serialization
 from .server_connection import ServerConnection
 
@@ -34,6 +36,9 @@ MAX_OF_ONE_PEER = 16
 
 MAX_OFFER_BYTES = 256 * 1024
 """Bytes of the offer of a connection, with its metadata; our server passes on no larger one."""
+
+MAX_OVER = 1024
+"""Connections of which it is remembered that they are over."""
 
 _NOT_YET = SessionDescription(type="offer", sdp="")
 
@@ -51,7 +56,9 @@ class PeerJSPeer:
         self.id = id
         self._options = options
         self._warnings = TokenBucket(rate=1, burst=5, now=trio.current_time())
-        self._links: dict[tuple[str, str], Link] = {}
+        self._links: dict[About, Link] = {}
+        # An offer may come twice, the second time when its connection is over already.
+        self._over: deque[About] = deque(maxlen=MAX_OVER)
         self._arriving, self._waiting = trio.open_memory_channel[Link](MAX_WAITING)
         self._declined, self._to_decline = trio.open_memory_channel[str](MAX_WAITING)
 
@@ -141,9 +148,12 @@ class PeerJSPeer:
             if self._server.lost is not None:
                 raise self._server.lost
             async with link.run(tracks, receive):
+                self._server.stands(key)
                 yield link
         finally:
             self._links.pop(key, None)
+            self._over.append(key)
+            self._server.over(key)
 
     # What the server says.
 
@@ -170,6 +180,7 @@ class PeerJSPeer:
             except NegotiationError as error:
                 self._warn("%s says what cannot be used: %s", said.src, error)
                 return
+            self._server.answered((said.src, connection))
             if (known := self._links.get((said.src, connection))) is not None:
                 known.exchange.hear(said)
             else:
@@ -177,7 +188,7 @@ class PeerJSPeer:
 
     def _take_offer(self, src: str, offer: wire.Offer) -> None:
         key = (src, offer.connection_id)
-        if key in self._links:
+        if key in self._links or key in self._over:
             logger.debug("%s offers a connection for the second time", src)
             return
         if offer.sdp.type != "offer":
@@ -230,7 +241,7 @@ class PeerJSPeer:
     async def _tell_declined(self) -> None:
         async for src in self._to_decline:
             # PeerJS knows no other word for it: its page gets an error "peer-unavailable".
-            await self._server.send(wire.encode("EXPIRE", dst=src))
+            await self._server.send(Kept(wire.encode("EXPIRE", dst=src)))
 
 
 class _Addressed(

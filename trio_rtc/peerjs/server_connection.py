@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import ssl
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +17,7 @@ from ..signaling.address import shown
 from ..signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 from .acceptance import Acceptance, Over, Standing
 from .address import refused, unreachable
+from .outgoing import About, Kept, Outgoing
 
 logger = logging.getLogger("trio_rtc.peerjs")
 
@@ -39,8 +39,14 @@ SILENCE_SECONDS = 0.5
 REFUSAL_SECONDS = 2.0
 """How long a server that has refused may take to close: how it closes tells whether it is final."""
 
+HEARTBEAT = wire.encode("HEARTBEAT").decode()
+
 LARGEST_MESSAGE = 16 * 1024 * 1024
-MAX_UNSENT = 256
+MAX_KEPT = 256
+"""How many messages may not have arrived before more have to wait."""
+
+PROVE_OVER = 64
+"""With so many of them, a ping is sent before it is time for one."""
 
 
 class ServerConnection:
@@ -57,9 +63,9 @@ class ServerConnection:
         self._url = url
         self._ssl_context = ssl_context
         self._hear = hear
-        self._unsent: deque[bytes] = deque()
+        self._outgoing = Outgoing()
         self._changed = trio.Event()
-        self._writing = False
+        self._heartbeat = False
         self._opened = False
         self._acceptance: Acceptance | None = None
         self.lost: SignalingLost | None = None
@@ -68,23 +74,39 @@ class ServerConnection:
         self._changed.set()
         self._changed = trio.Event()
 
-    async def send(self, message: bytes) -> None:
+    async def send(self, message: Kept) -> None:
         """Send a message, as soon as there is a connection; wait while many wait for one.
+
+        What may not have arrived when a connection is lost is sent again on the next.
 
         Raises:
             SignalingLost: there will be none any more.
         """
         await trio.lowlevel.checkpoint()
-        while len(self._unsent) >= MAX_UNSENT and self.lost is None:
+        while len(self._outgoing) >= MAX_KEPT and self.lost is None:
             await self._changed.wait()
         if self.lost is not None:
             raise self.lost
-        self._unsent.append(message)
+        self._outgoing.put(message)
+        self._tell()
+
+    def answered(self, about: About) -> None:
+        """The other peer has said something about a connection."""
+        self._outgoing.answered(about)
+
+    def stands(self, about: About) -> None:
+        """A connection stands: what was said about it has done its work."""
+        self._outgoing.drop_sent(about)
+        self._tell()
+
+    def over(self, about: About) -> None:
+        """A connection is over: what was said about it matters to nobody."""
+        self._outgoing.drop(about)
         self._tell()
 
     async def flush(self) -> None:
         """Wait until all has been sent, or there is nobody to send it to."""
-        while (self._unsent or self._writing) and self._is_up:
+        while (self._outgoing.unsent or self._heartbeat) and self._is_up:
             await self._changed.wait()
 
     async def wait_lost(self) -> SignalingLost:
@@ -207,15 +229,22 @@ class ServerConnection:
     async def _write(self, websocket: ClientWebSocket) -> None:
         # The reader finds out too that the connection has been closed.
         with suppress(WebSocketLost):
+            while not self._is_up:
+                await self._changed.wait()
+            if self._outgoing.unproven:
+                # With this the server has told what it kept for us, which may be an answer.
+                await websocket.ping()
+                self._outgoing.repeat()
             while True:
-                while not (self._unsent and self._is_up):
+                while not (self._is_up and (self._outgoing.unsent or self._heartbeat)):
                     await self._changed.wait()
-                message = self._unsent.popleft()
-                self._writing = True
-                try:
-                    await websocket.send(message.decode())
-                finally:
-                    self._writing = False
+                if self._heartbeat:
+                    await websocket.send(HEARTBEAT)
+                    self._heartbeat = False
+                else:
+                    kept = self._outgoing.next()
+                    await websocket.send(kept.message.decode())
+                    self._outgoing.sent(kept)
                 self._tell()
 
     async def _beat(
@@ -227,18 +256,29 @@ class ServerConnection:
     ) -> None:
         with suppress(WebSocketLost):
             while True:
-                await trio.sleep(SILENCE_SECONDS if acceptance.awaits_pong else HEARTBEAT_SECONDS)
+                await self._wait_for_beat(
+                    SILENCE_SECONDS if acceptance.awaits_pong else HEARTBEAT_SECONDS
+                )
                 if acceptance.is_up:
-                    self._unsent.append(wire.encode("HEARTBEAT"))
+                    self._heartbeat = True
                     self._tell()
+                mark = self._outgoing.mark()
                 with trio.move_on_after(PONG_SECONDS) as answer:
                     await websocket.ping()
                 if answer.cancelled_caught:
                     connection.cancel()
-                elif acceptance.awaits_pong:
+                    return
+                if acceptance.is_up:
+                    self._outgoing.prove(mark)
+                if acceptance.awaits_pong:
                     acceptance.pong()
                     patience.deadline = float("inf")
-                    self._tell()
+                self._tell()
+
+    async def _wait_for_beat(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            while self._outgoing.unproven < PROVE_OVER:
+                await self._changed.wait()
 
 
 def _not_opened(url: str, over: Over) -> SignalingError:
