@@ -93,6 +93,11 @@ def test_the_end_of_candidates(data: bytes) -> None:
         (b'{"candidate": "x", "sdpMid": 0}', "bad_candidate"),
         (b'{"candidate": "x", "sdpMLineIndex": "0"}', "bad_candidate"),
         (b'{"type": "offer-loopback"}', "unknown_message"),
+        (b'{"candidate": "%b"}' % (b"x" * 2049), "bad_candidate"),
+        (b'{"candidate": "x", "sdpMid": "%b"}' % (b"x" * 257), "bad_candidate"),
+        (b'{"candidate": "x", "usernameFragment": "%b"}' % (b"x" * 257), "bad_candidate"),
+        (b'{"type": "offer", "sdp": "v=0", "call": "%b"}' % (b"x" * 257), "bad_description"),
+        (b'{"type": "bye", "call": "%b"}' % (b"x" * 257), "bad_message"),
     ],
 )
 def test_bad_messages_have_a_code(data: bytes, code: str) -> None:

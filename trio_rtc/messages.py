@@ -8,7 +8,7 @@ those of the one before it.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -19,6 +19,12 @@ DescriptionType = Literal["offer", "answer", "pranswer"]
 #: The classic hang-up: these bytes, bare, are the whole message.
 BYE: Final = b"BYE"
 
+#: What another peer gives names to; ours have 32 characters.
+Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
+
+#: With all its extensions one has some hundred characters (RFC 8839, section 5.1).
+CandidateLine: TypeAlias = Annotated[str, msgspec.Meta(max_length=2048)]
+
 _T = TypeVar("_T")
 
 
@@ -27,7 +33,7 @@ class SessionDescription(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
     type: DescriptionType
     sdp: str
-    call: str | None = None
+    call: Id | None = None
 
 
 class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -38,11 +44,11 @@ class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     generation that it belongs to, which the end of candidates cannot tell otherwise.
     """
 
-    candidate: str
-    sdp_mid: str | None = None
+    candidate: CandidateLine
+    sdp_mid: Id | None = None
     sdp_m_line_index: int | None = msgspec.field(default=None, name="sdpMLineIndex")
-    username_fragment: str | None = None
-    call: str | None = None
+    username_fragment: Id | None = None
+    call: Id | None = None
 
     @property
     def is_end(self) -> bool:
@@ -62,7 +68,7 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="by
     """The hang-up. Without ``call`` it travels in its classic form, which has no reason."""
 
     reason: str = ""
-    call: str | None = None
+    call: Id | None = None
 
 
 Message: TypeAlias = SessionDescription | IceCandidate | Bye

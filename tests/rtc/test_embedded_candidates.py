@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import trio
 from msgspec.structs import replace
@@ -10,11 +13,16 @@ from trio.testing import wait_all_tasks_blocked
 from trio_rtc.errors import NegotiationError
 from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
-from trio_rtc.rtc.loop.descriptions import MAX_LINES, MAX_SECTIONS, separate_candidates
+from trio_rtc.rtc.loop.descriptions import (
+    MAX_LINES,
+    MAX_SECTIONS,
+    MAX_TRANSPORTS,
+    separate_candidates,
+)
 from trio_rtc.rtc.loop.ice_path import MAX_REMOTE_CANDIDATES
 from trio_rtc.rtc.peer_connection import BundlePolicy
 
-from .pairs import Peer, open_pair
+from .pairs import Peer, open_channels, open_pair
 from .test_descriptions import CREDENTIALS, FINGERPRINT, LINE, OFFER
 
 END = "a=end-of-candidates\r\n"
@@ -109,6 +117,25 @@ async def test_there_is_a_limit(embedded: bool) -> None:
         assert remote_candidates(connection) == MAX_REMOTE_CANDIDATES
 
 
+async def test_checks_from_many_ports() -> None:
+    async with open_channels() as (ours, theirs, alice, _):
+        [path] = alice.connection._loop_connection.exchange.paths.all()
+        agent: Any = path._agent
+        # Nothing is sent to anybody.
+        agent.check_start_task = lambda pair: None
+        check = SimpleNamespace(attributes={"PRIORITY": 1})
+
+        async def receive_checks() -> None:
+            for port in range(1, 500):
+                agent.check_incoming(check, ("127.0.0.2", port), agent._protocols[0])
+
+        await alice.connection._bridge.run(receive_checks)
+        assert remote_candidates(alice.connection) == MAX_REMOTE_CANDIDATES
+        assert len(agent._check_list) <= 2 * MAX_REMOTE_CANDIDATES
+        await ours.send("still there?")
+        assert await theirs.receive() == "still there?"
+
+
 @pytest.mark.parametrize(
     "candidate", [LINE.replace("udp", "tcp") + " tcptype passive", LINE.replace("1 1", "1 2")]
 )
@@ -126,6 +153,7 @@ SECTION = "m=audio 9 A 0\r\na=rtcp-mux\r\na=rtpmap:0 PCMU/8000\r\n" + CREDENTIAL
     ("more", "why"),
     [
         ("".join(f"{SECTION}a=mid:{i + 1}\r\n" for i in range(MAX_SECTIONS)), "sections"),
+        ("".join(f"{SECTION}a=mid:{i + 1}\r\n" for i in range(MAX_TRANSPORTS + 1)), "transports"),
         ("a=ssrc:1 cname:x\r\n" * MAX_LINES, "lines"),
     ],
 )

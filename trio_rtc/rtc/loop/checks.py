@@ -17,6 +17,13 @@ from aioice.ice import ICE_COMPLETED, ICE_FAILED, CandidatePair
 PACE = 0.02
 """Seconds between two checks, so that many pairs do not flood the network."""
 
+MAX_REMOTE_CANDIDATES = 128
+"""Of the other side, for one agent, those included that its checks come from; RFC 8445, section
+6.1.2.5, has 100 pairs for a usual limit.
+
+The time that aioice needs grows with the square of their number.
+"""
+
 
 class Checks:
     """Runs the checks of an ICE agent, in place of its own ``connect``."""
@@ -89,12 +96,21 @@ class Checks:
         if "PRIORITY" not in message.attributes:
             # It must be there (RFC 8445, section 7.1.1), and aioice takes it for granted.
             return
+        if not self._takes_from(address):
+            return
         self._check_incoming(message, address, protocol)
         # RFC 8445, section 7.3.1.4: where a check of ours is under way, it is sent again now.
         # With the same transaction, so that an answer to the first one counts as well.
         for transaction in protocol.transactions.values():
             if transaction._Transaction__addr == address:
                 protocol.send_stun(transaction._Transaction__request, address)
+
+    def _takes_from(self, address: tuple[str, int]) -> bool:
+        """Whether a check comes from where one may; a peer has ports enough for 60 000 pairs."""
+        known = self._agent._remote_candidates
+        return len(known) < MAX_REMOTE_CANDIDATES or any(
+            (candidate._network_host, candidate.port) == address[:2] for candidate in known
+        )
 
     def _handle_complete(self, pair: Any) -> None:
         self._check_complete(pair)

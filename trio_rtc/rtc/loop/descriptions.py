@@ -30,6 +30,10 @@ The time that aiortc needs grows with the square of either.
 """
 
 
+MAX_TRANSPORTS = 16
+"""Sections that are in no bundle: each has sockets of its own, for each address that we have."""
+
+
 OF_CANDIDATES = ("a=candidate:", "a=end-of-candidates")
 
 
@@ -92,6 +96,9 @@ def parse_remote(description: SessionDescription) -> ParsedDescription:
         raise _bad(description, "it has two sections for data channels")
     if any(group.semantic == "BUNDLE" and set(group.items) - set(mids) for group in parsed.group):
         raise _bad(description, "its bundle has a section that it does not have")
+    apart = len(set(mids).difference(bundled(parsed)))
+    if apart > MAX_TRANSPORTS:
+        raise _bad(description, f"it wants {apart} transports, and not up to {MAX_TRANSPORTS}")
     for index, media in enumerate(parsed.media):
         if why := _fault_of(media):
             raise _bad(description, f"its section {index} {why}")

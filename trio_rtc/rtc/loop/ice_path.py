@@ -18,17 +18,12 @@ from aioice.stun import TransactionError
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
 
+from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks
 from .datagrams import quicken
 from .host_addresses import gather_from
 
 logger = logging.getLogger("trio_rtc.rtc")
-
-MAX_REMOTE_CANDIDATES = 128
-"""Of the other side, for one agent; RFC 8445, section 6.1.2.5, has 100 pairs for a usual limit.
-
-The time that aioice needs grows with the square of their number.
-"""
 
 OLD_AGENT_SECONDS = 1.0
 """How long packets may still arrive over an agent that has been replaced."""
