@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from itertools import count
 from pathlib import Path
 
 import trio
@@ -15,16 +14,13 @@ import trio_rtc
 
 
 async def serve(server: str, name: str, folder: Path, suffix: str) -> None:
-    numbers = count(1)
-
     async def answer(call: trio_rtc.Call) -> None:
-        path = folder / f"{next(numbers)}.{suffix}"
-        print(f"{call.peer} is recorded to {path}", flush=True)
         # The file is finished at the end of the block: at that of the call, or at ours.
-        async with trio_rtc.record_media(path) as recorder:
+        async with trio_rtc.record_media(folder / f"{{n}}.{suffix}") as recorder:
+            print(f"{call.peer} is recorded to {recorder.path}", flush=True)
             async for track in call.tracks:
                 await recorder.add_track(track)
-        print(f"{path} is finished: {call.end}", flush=True)
+        print(f"{recorder.path} is finished: {call.end}", flush=True)
 
     async with trio_rtc.open_signaling(server, name=name) as signaling:
         print(f"signed in as {name}", flush=True)

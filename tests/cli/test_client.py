@@ -62,6 +62,29 @@ async def test_media_is_counted_and_recorded(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(video=0)) > 10
 
 
+async def test_each_call_has_a_recording_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "call-2.wav").touch()
+    async with (
+        server() as url,
+        client(url, "bob", "--json", "--record", str(tmp_path / "call-{n}.wav")) as bob,
+    ):
+        await bob.event("signed_in")
+        for _ in range(2):
+            async with client(
+                url, "alice", "--call", "bob", "--hold", "1", "--audio", "tone"
+            ) as alice:
+                assert await alice.exit_status() == 0, alice.errors
+        while len([e for e in bob.events if e["event"] == "hung_up"]) < 2:
+            await bob.news()
+        bob.interrupt()
+        await bob.exit_status()
+        assert bob.errors == ""
+    for number in (1, 3):
+        with av.open(str(tmp_path / f"call-{number}.wav")) as container:
+            assert sum(frame.samples for frame in container.decode(audio=0)) > 20_000
+    assert not (tmp_path / "call-4.wav").exists()
+
+
 async def test_a_person_types() -> None:
     async with (
         server() as url,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from fractions import Fraction
 
 import numpy as np
@@ -39,7 +39,7 @@ async def grey(value: int, width: int = 160, height: int = 120) -> AsyncIterator
         await trio.sleep(1 / FPS)
 
 
-async def tone(samples: int = 960, rate: int = 48000) -> AsyncIterator[AudioFrame]:
+async def tone(samples: int = 960, rate: int = 48000) -> AsyncGenerator[AudioFrame, None]:
     """A tone of 440 Hz for ever."""
     position = 0
     while True:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import threading
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +13,7 @@ from aiortc import MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
-from trio_rtc.rtc import Kind, MediaTrack, open_media, open_track, record_media
+from trio_rtc.rtc import Kind, MediaTrack, Recorder, open_media, open_track, record_media
 from trio_rtc.rtc import media as media_module
 from trio_rtc.rtc.bridge import open_bridge
 from trio_rtc.rtc.loop.media import Data, Source
@@ -279,13 +278,9 @@ async def test_recording_a_remote_call(tmp_path: Path, name: str, kinds: set[str
     assert all(count > 0 for count in found.values())
 
 
-async def wait_started(recorder: media_module.Recorder) -> None:
-    async def wait() -> None:
-        start = recorder._recording._start
-        assert start is not None
-        await asyncio.wait([start])
-
-    await recorder._bridge.run(wait)
+async def wait_started(recorder: Recorder) -> None:
+    recording = recorder._recording
+    await recorder._bridge.run(recording._until, lambda: recording._has_begun)
 
 
 async def test_recording_a_local_track(tmp_path: Path) -> None:
@@ -295,10 +290,9 @@ async def test_recording_a_local_track(tmp_path: Path) -> None:
             await recorder.add_track(track)
             await wait_started(recorder)
             await take(track, 10)
-            # Its tracks are settled now.
             with pytest.raises(MediaError) as caught:
                 await recorder.add_track(track)
-            assert (caught.value.code, caught.value.fault) == ("recording_started", "local")
+            assert (caught.value.code, caught.value.fault) == ("recording_full", "local")
     assert streams(path)["audio"] > 0
 
 

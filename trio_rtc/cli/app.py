@@ -156,7 +156,10 @@ def client(
     ] = None,
     record: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Record what the other side sends (mp4, webm, wav)."),
+        typer.Option(
+            metavar="FILE",
+            help="Record what the other side sends (mp4, webm, wav); {n} numbers calls.",
+        ),
     ] = None,
     ca: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ from ..calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from ..messages import BYE, SessionDescription, decode
 from ..rtc import MediaTrack, Recorder, open_media, record_media
+from ..rtc.recorder import NUMBER
 from ..signaling import MessageReceived, PeerJoined, PeerLeft, Signaling, open_signaling
 from ..tasks import open_background_nursery
 from .conversation import Conversation
@@ -53,6 +54,11 @@ class ClientOptions:
     record: Path | None = None
     ca: Path | None = None
     json: bool = False
+
+    @property
+    def records_each_call(self) -> bool:
+        """Whether each call has a file of its own."""
+        return self.record is not None and NUMBER in self.record.name
 
 
 def run_client(options: ClientOptions) -> int:
@@ -107,7 +113,13 @@ class _Client:
                 open_media(video=options.video, audio=options.audio)
             )
             if options.record is not None:
-                self._recorder = await stack.enter_async_context(record_media(options.record))
+                recording = record_media(options.record)
+                if options.records_each_call:
+                    # Only to see that it can be done.
+                    async with recording:
+                        pass
+                else:
+                    self._recorder = await stack.enter_async_context(recording)
             signaling = await stack.enter_async_context(
                 open_signaling(
                     options.server,
@@ -165,22 +177,26 @@ class _Client:
 
     async def _converse(self, call: Call, *, calling: bool) -> None:
         options = self._options
-        conversation = Conversation(
-            call,
-            self._reporter,
-            echo=options.echo,
-            recorder=self._recorder,
-            on_channel=self._wake_input,
-        )
-        self._conversations.append(conversation)
-        try:
-            async with conversation.run(open_channel=calling):
-                if options.scripted:
-                    await conversation.follow_script(options.send, options.expect, options.hold)
-                else:
-                    await call.wait_ended()
-        finally:
-            self._conversations.remove(conversation)
+        async with AsyncExitStack() as stack:
+            recorder = self._recorder
+            if options.record is not None and options.records_each_call:
+                recorder = await stack.enter_async_context(record_media(options.record))
+            conversation = Conversation(
+                call,
+                self._reporter,
+                echo=options.echo,
+                recorder=recorder,
+                on_channel=self._wake_input,
+            )
+            self._conversations.append(conversation)
+            try:
+                async with conversation.run(open_channel=calling):
+                    if options.scripted:
+                        await conversation.follow_script(options.send, options.expect, options.hold)
+                    else:
+                        await call.wait_ended()
+            finally:
+                self._conversations.remove(conversation)
 
     def _wake_input(self) -> None:
         self._conversing.set()

@@ -146,9 +146,9 @@ class Conversation:
         try:
             await recorder.add_track(track)
         except MediaError as error:
-            if error.code != "recording_started":
+            if error.code != "recording_full":
                 raise
-            # One that comes in the middle of a call is no reason to end it.
+            # One that has no room in the file is no reason to end the call.
             logger.warning("%s", error, extra={"code": error.code})
 
     async def _count_frames(self, track: MediaTrack) -> None:

@@ -17,14 +17,14 @@ from .ice_server import as_ice_servers as as_ice_servers
 from .ice_server import ice_servers_from_environment as ice_servers_from_environment
 from .media import Kind as Kind
 from .media import MediaTrack as MediaTrack
-from .media import Recorder as Recorder
 from .media import open_media as open_media
-from .media import record_media as record_media
 from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
 from .peer_connection import BundlePolicy as BundlePolicy
 from .peer_connection import IceTransportPolicy as IceTransportPolicy
 from .peer_connection import PeerConnection as PeerConnection
 from .peer_connection import open_peer_connection as open_peer_connection
+from .recorder import Recorder as Recorder
+from .recorder import record_media as record_media
 from .statistics import CandidateStats as CandidateStats
 from .statistics import ChannelStats as ChannelStats
 from .statistics import ConnectionStats as ConnectionStats

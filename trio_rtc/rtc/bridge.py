@@ -75,9 +75,23 @@ class Bridge:
             RuntimeError: something other than this call has cancelled the asyncio task.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._run(True, async_fn, *args)
+
+    @trio.lowlevel.enable_ki_protection
+    async def run_to_the_end(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """As `run`, for what cleans up: nothing cancels it.
+
+        A shield does not keep off a KeyboardInterrupt, which comes to the main task wherever that
+        may be cancelled. Here it waits until this is done.
+        """
+        return await self._run(False, async_fn, *args)
+
+    async def _run(
+        self, is_cancellable: bool, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts
+    ) -> T:
         if self._closed:
             raise trio.ClosedResourceError("the bridge to asyncio is closed")
-        call = _Call(self, trio.lowlevel.current_task(), async_fn, args)
+        call = _Call(self, trio.lowlevel.current_task(), async_fn, args, is_cancellable)
         self._calls.add(call)
         self._send(call.start)
         result: outcome.Outcome[T] = await trio.lowlevel.wait_task_rescheduled(call.abort)
@@ -175,17 +189,20 @@ class _Call(Generic[T]):
         waiter: trio.lowlevel.Task,
         async_fn: Callable[..., Awaitable[T]],
         args: tuple[object, ...],
+        is_cancellable: bool,
     ) -> None:
         self._bridge = bridge
         self._waiter = waiter
         self._async_fn = async_fn
         self._args = args
+        self._is_cancellable = is_cancellable
         self._task: asyncio.Task[outcome.Outcome[T]]
         self.raise_cancel: Callable[[], NoReturn] | None = None
 
     def abort(self, raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
-        self.raise_cancel = raise_cancel
-        self._bridge._send(self.cancel)
+        if self._is_cancellable:
+            self.raise_cancel = raise_cancel
+            self._bridge._send(self.cancel)
         return trio.lowlevel.Abort.FAILED
 
     def start(self) -> None:

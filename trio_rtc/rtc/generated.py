@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from fractions import Fraction
 
-import trio
 from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
@@ -61,8 +60,7 @@ async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[
                 nursery.start_soon(feed.run)
                 yield MediaTrack(bridge, source)
         finally:
-            with trio.CancelScope(shield=True):
-                await bridge.run(source.stop)
+            await bridge.run_to_the_end(source.stop)
     if feed.error is not None:
         raise feed.error
 

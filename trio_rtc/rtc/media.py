@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias, cast
 
 import av
@@ -17,7 +16,6 @@ from ..errors import MediaError
 from .bridge import Bridge, open_bridge
 from .loop.media import Reader, Source
 from .loop.player import NoStream, Player
-from .loop.recording import Recording
 
 Frame: TypeAlias = VideoFrame | AudioFrame
 Kind = Literal["audio", "video"]
@@ -27,9 +25,6 @@ QUEUE_FRAMES = 30
 
 READ_SECONDS = 10
 """How long a file, a camera or a server may take for its next data before it counts as gone."""
-
-RECORD_FRAMES = 200
-"""Frames kept for a recording, until it starts and while the disk is slow."""
 
 TEST_SIGNALS: dict[tuple[Kind, str], str] = {
     ("video", "pattern"): "testsrc2=size=640x480:rate=30",
@@ -216,6 +211,7 @@ async def open_media(
                     abandon_on_cancel=True,
                 )
             source = Source(players[name].tracks[kind])
+            source.timeline = players[name]
             stack.push_async_callback(_stop, bridge, source)
             tracks.append(MediaTrack(bridge, source))
         yield tracks
@@ -258,74 +254,4 @@ def _reason(error: Exception) -> object:
 
 async def _stop(bridge: Bridge, source: Source) -> None:
     # A player that is not stopped dies in its thread, loudly, when the loop closes.
-    with trio.CancelScope(shield=True):
-        await bridge.run(source.stop)
-
-
-class Recorder:
-    """A file that tracks are recorded to, from `record_media`."""
-
-    def __init__(self, bridge: Bridge, recording: Recording, path: Path):
-        self._bridge = bridge
-        self._recording = recording
-        self._path = path
-
-    async def add_track(self, track: MediaTrack) -> None:
-        """Record a track. A container for sound only (such as wav) leaves video out.
-
-        Raises:
-            MediaError: ``recording_started``: the file's tracks are settled a second after the
-                first.
-            trio.ClosedResourceError: the file is finished.
-        """
-        if not await self._bridge.run(self._recording.add, track._source, RECORD_FRAMES):
-            raise MediaError(
-                f"the recording {str(self._path)!r} has started without this {track.kind} track",
-                code="recording_started",
-            )
-
-
-@asynccontextmanager
-async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
-    """Record tracks to a file, which is finished at the end of the block, also if cancelled.
-
-    The name tells the format: mp4, webm, wav and others that FFmpeg knows. If no frame came,
-    there is no file.
-
-    Raises:
-        MediaError: ``media_unwritable``: the file cannot be written, at once or at the end of the
-            block, or no format has its name.
-    """
-    path = Path(path)
-    async with open_bridge() as bridge:
-        recording = await trio.to_thread.run_sync(_open_recording, path)
-        try:
-            yield Recorder(bridge, recording, path)
-        finally:
-            with trio.CancelScope(shield=True):
-                await bridge.run(recording.stop)
-                await trio.to_thread.run_sync(_remove_if_empty, path)
-    if recording.error is not None:
-        raise _unwritable(path, recording.error) from recording.error
-
-
-def _open_recording(path: Path) -> Recording:
-    existed = path.exists()
-    try:
-        # FFmpeg would only try when the first frame is there.
-        with path.open("ab"):
-            pass
-        return Recording(path)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        if not existed:
-            path.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> MediaError:
-    return MediaError(f"{str(path)!r} cannot be written: {_reason(error)}", code="media_unwritable")
-
-
-def _remove_if_empty(path: Path) -> None:
-    if path.is_file() and path.stat().st_size == 0:
-        path.unlink()
+    await bridge.run_to_the_end(source.stop)

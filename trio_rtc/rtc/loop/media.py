@@ -103,6 +103,8 @@ class Source:
         self.id: str = track.id
         #: What ended the source, if it was not its end.
         self.error: Exception | None = None
+        #: What has made its times. Those of two sources with the same one can be compared.
+        self.timeline: object = self
         #: Whether its frames are what they are, and not black or silent.
         self.enabled = True
         # A reader that is dropped without being stopped is forgotten.

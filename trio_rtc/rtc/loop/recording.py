@@ -1,172 +1,284 @@
-"""Recording on the loop's side: of tracks that come late or change."""
+"""Recording on the loop's side: of tracks that come late, change or pause, by encoders that lag."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
-from fractions import Fraction
+import logging
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final, TypeVar, TypeVarTuple
+from weakref import WeakKeyDictionary
 
-from aiortc import MediaStreamError
 from av import AudioFrame, VideoFrame
 
-from .encodable import UniformSound, even_size
-from .media import Data, Reader, Source
-from .writing import FPS, Writer
+from ...errors import MediaError
+from .formats import Format
+from .intake import MICROSECONDS, Intake
+from .media import Source
+from .recorded import Pictures, Recorded, Sound
+from .timeline import LATE, Timeline
+from .writing import Writer, merge
 
-START_SECONDS = 1.0
-"""A recording begins this long after its first track: a container names all of them first."""
+logger = logging.getLogger("trio_rtc.rtc")
 
-VIDEO_SECONDS = 2.0
-"""How long sound waits for the first picture."""
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
-WRITE_SECONDS = 3.0
+START_SECONDS: Final = 1.0
+"""A file begins this long after the first frame: a container names all of its tracks first."""
+
+ANNOUNCED_SECONDS: Final = 2.0
+"""How much longer it waits for the first frames of tracks that were added by then."""
+
+FILL_SECONDS: Final = 1.0
+"""How often what does not come is made up for: by silence, or by the last picture."""
+
+END_SECONDS: Final = 10.0
 """How long it may take at the end to write what has come before."""
-
-DEFAULT_SIZE = (640, 480)
-"""The size of a video of which no picture came in time: FFmpeg's own default."""
-
-AUDIO_ONLY = {".wav", ".mp3", ".ogg", ".opus", ".flac", ".aac"}
-"""Files in which video is left out."""
 
 
 class Recording:
-    """A file that tracks are written to, from when they are added."""
+    """A file that tracks are written to, from when they are added.
 
-    def __init__(self, path: Path):
-        self._writer = Writer(path)
-        self._audio_only = path.suffix.lower() in AUDIO_ONLY
-        self._video: list[_Video] = []
-        self._audio: list[_Audio] = []
-        self._start: asyncio.Task[None] | None = None
-        self._writing: list[asyncio.Task[None]] = []
+    Tracks whose first frames come after the file has begun are written to files of their own
+    beside it, which are put together at the end.
+
+    Args:
+        file: the first one that is made, which is there already, and goes if it stays empty.
+
+    Attributes:
+        error: why it could not be written, or a part of it.
+    """
+
+    def __init__(self, path: Path, file: Path, format_: Format):
+        self.error: Exception | None = None
+        self._path = path
+        self._file = file
+        self._format = format_
+        self._intakes: list[Intake] = []
+        self._timelines: WeakKeyDictionary[object, Timeline] = WeakKeyDictionary()
+        self._origin: float | None = None
+        self._changed = asyncio.Event()
+        self._is_over = False
+        self._has_begun = False
+        self._over_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup
+        self._writers: list[Writer] = []
+        self._has_lagged = False
 
     @property
-    def error(self) -> Exception | None:
-        """Why the file could not be written."""
-        return self._writer.error
+    def frames_received(self) -> int:
+        return sum(intake.received for intake in self._intakes)
 
-    async def add(self, source: Source, limit: int) -> bool:
-        """Record a source; False if it comes too late."""
-        if self._audio_only and source.kind == "video":
-            return True
-        if self._start is not None and self._start.done():
-            return False
-        if source.kind == "video":
-            self._video.append(_Video(source, limit))
-            source.add(self._video[-1])
-        else:
-            self._audio.append(_Audio(source, limit, self._await_pictures))
-            source.add(self._audio[-1])
+    @property
+    def frames_dropped(self) -> int:
+        return sum(intake.dropped for intake in self._intakes)
+
+    async def add(self, source: Source) -> None:
+        """Record a source. What the format has no room for by its nature is left out.
+
+        Raises:
+            MediaError: ``recording_full``: no more tracks of this kind go into such a file.
+        """
+        kind = source.kind
+        if kind not in self._format.encodings:
+            return
+        kinds = [intake.kind for intake in self._intakes]
+        if not await _in_thread(self._format.holds, [*kinds, kind]):
+            raise MediaError(
+                f"there is no room in {str(self._path)!r} for another {kind} track",
+                code="recording_full",
+            )
+        timeline = self._timelines.setdefault(source.timeline, Timeline())
+        intake = Intake(source, timeline, on_news=self._on_news, on_drop=self._on_drop)
+        self._intakes.append(intake)
+        source.add(intake)
         source.start()
-        if self._start is None:
-            self._start = asyncio.get_running_loop().create_task(self._start_later())
-        return True
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        elif self._has_begun:
+            self._group.create_task(self._record_late(intake))
 
-    async def _start_later(self) -> None:
-        await asyncio.sleep(START_SECONDS)
-        self._begin()
+    def _on_news(self) -> None:
+        if self._origin is None:
+            # The time of the first frame is that at which all begins.
+            self._origin = next((i.began for i in self._intakes if i.began is not None), None)
+        self._changed.set()
 
-    def _begin(self) -> None:
-        for reader in (*self._video, *self._audio):
-            writing = self._write(reader, self._writer.add(reader.kind))
-            self._writing.append(asyncio.get_running_loop().create_task(writing))
+    def _on_drop(self) -> None:
+        if not self._has_lagged:
+            self._has_lagged = True
+            logger.warning(
+                "the recording %s does not keep up with what comes: frames are left out", self._path
+            )
 
-    async def _write(self, reader: Reader, stream: object) -> None:
-        while True:
-            try:
-                data = await reader.recv()
-            except MediaStreamError:
-                return
-            assert isinstance(data, VideoFrame | AudioFrame)
-            await self._writer.write(stream, data)
+    def _fail(self, error: Exception) -> None:
+        if self.error is None:
+            self.error = error
+            logger.warning("a part of the recording %s cannot be written: %s", self._path, error)
 
-    async def _await_pictures(self) -> None:
-        # The first data that is written settles the size of all video in a container.
-        waiting = [asyncio.ensure_future(video.settled.wait()) for video in self._video]
-        if waiting:
-            _, late = await asyncio.wait(waiting, timeout=VIDEO_SECONDS)
-            for task in late:
-                task.cancel()
-            for video in self._video:
-                video.settle(DEFAULT_SIZE)
+    # The tasks.
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as self._group:
+            await self._until(self._has_first)
+            await self._until(lambda: False, START_SECONDS)
+            await self._until(
+                lambda: all(intake.first for intake in self._intakes), ANNOUNCED_SECONDS
+            )
+            self._has_begun = True
+            ready = [intake for intake in self._intakes if intake.first is not None]
+            for intake in self._intakes:
+                if intake not in ready:
+                    self._group.create_task(self._record_late(intake))
+            await self._begin(self._path, ready)
+            self._changed.set()
+            await self._until(lambda: False)
+
+    def _has_first(self) -> bool:
+        return any(intake.first is not None for intake in self._intakes)
+
+    async def _until(self, is_true: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait until then, for this long at most, or until the recording is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not (self._is_over or is_true()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _begin(self, path: Path, intakes: list[Intake]) -> None:
+        """Begin a file, and write these to it."""
+        tracks: list[tuple[Intake, Recorded]] = []
+        streams = []
+        for intake in intakes:
+            encoding = self._format.encodings[intake.kind]
+            if isinstance(intake.first, VideoFrame):
+                pictures = Pictures(intake.first, encoding)
+                tracks.append((intake, pictures))
+                streams.append((encoding, pictures.size))
+            else:
+                tracks.append((intake, Sound()))
+                streams.append((encoding, (0, 0)))
+        if not tracks:
+            return
+        try:
+            writer = await _in_thread(Writer, path, self._format, streams)
+        except Exception as error:  # noqa: BLE001  # It is told at the end.
+            self._fail(error)
+            for intake in intakes:
+                intake.stop()
+            if path != self._path:
+                await _in_thread(path.unlink)
+            return
+        self._writers.append(writer)
+        for (intake, recorded), stream in zip(tracks, writer.streams, strict=True):
+            self._group.create_task(self._record(intake, recorded, writer, stream))
+
+    async def _record_late(self, intake: Intake) -> None:
+        await self._until(lambda: intake.first is not None or intake.is_over)
+        if intake.first is not None:
+            await self._begin(await _in_thread(self._name_beside), [intake])
+
+    def _name_beside(self) -> Path:
+        # Where there is room for the file itself, and under no name that anybody looks for.
+        folder = self._path.resolve().parent
+        with tempfile.NamedTemporaryFile(
+            prefix=f".{self._path.stem}-", suffix=self._path.suffix, dir=folder, delete=False
+        ) as file:
+            return Path(file.name)
+
+    async def _record(
+        self, intake: Intake, recorded: Recorded, writer: Writer, stream: Any
+    ) -> None:
+        assert self._origin is not None
+        origin, loop = self._origin, asyncio.get_running_loop()
+
+        def write(frames: list[VideoFrame | AudioFrame]) -> None:
+            for frame in frames:
+                assert frame.pts is not None
+                time = frame.pts / MICROSECONDS - origin
+                writer.write(stream, recorded.convert(frame, time))
+
+        def fill(until: float) -> None:
+            writer.write(stream, recorded.fill(until - origin))
+
+        try:
+            while True:
+                try:
+                    frames = await intake.take_all(FILL_SECONDS)
+                except EOFError:
+                    break
+                if frames:
+                    await _in_thread(write, frames)
+                else:
+                    await _in_thread(fill, loop.time() - LATE)
+            if not intake.has_ended:
+                await _in_thread(fill, self._over_at)
+            await _in_thread(writer.end, stream)
+        except Exception as error:  # noqa: BLE001  # It is told at the end; the others go on.
+            self._fail(error)
+            intake.stop()
 
     async def stop(self) -> None:
-        """Write what has come, and finish the file."""
-        readers = (*self._video, *self._audio)
-        if self._start is not None and not self._start.done():
-            self._start.cancel()
-            await asyncio.wait([self._start])
-            if any(reader.received for reader in readers):
-                self._begin()
-        for reader in readers:
+        """Write what has come, and finish the file. Not to be cancelled."""
+        self._is_over = True
+        self._over_at = asyncio.get_running_loop().time()
+        self._changed.set()
+        for intake in self._intakes:
             # Nothing more comes; what has come is still there.
-            reader.stop()
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=WRITE_SECONDS)
-            for reader in readers:
-                reader.clear()
-            # What is being written is let go on, in its thread.
-            await asyncio.gather(*self._writing)
-        await self._writer.finish()
+            intake.stop()
+        if self._task is not None:
+            done, _ = await asyncio.wait([self._task], timeout=END_SECONDS)
+            if not done:
+                for intake in self._intakes:
+                    intake.clear()
+                # What is being written is let go on, in its thread.
+                await asyncio.wait([self._task])
+            if (error := self._task.exception()) is not None:
+                raise error
+        try:
+            await _in_thread(self._finish)
+        except Exception as error:  # noqa: BLE001  # It is told by whoever has stopped it.
+            self._fail(error)
+        if self.frames_dropped:
+            logger.warning(
+                "the recording %s has left out %d of %d frames: its encoder was too slow",
+                self._path, self.frames_dropped, self.frames_received,
+            )  # fmt: skip
+
+    def _finish(self) -> None:
+        for writer in self._writers:
+            try:
+                writer.close()
+            except Exception as error:  # noqa: BLE001  # The others are to be closed as well.
+                self._fail(error)
+        files = [writer.path for writer in self._writers]
+        if late := [file for file in files if file != self._path]:
+            try:
+                self._put_together(files)
+            except Exception as error:  # noqa: BLE001  # What there is stays.
+                self._fail(error)
+                for number, file in enumerate(late, 1):
+                    file.rename(self._path.with_stem(f"{self._path.stem}-late-{number}"))
+            else:
+                for file in late:
+                    file.unlink()
+        if self._file.is_file() and self._file.stat().st_size == 0:
+            self._file.unlink()
+
+    def _put_together(self, files: list[Path]) -> None:
+        whole = self._name_beside()
+        try:
+            merge(files, whole)
+            whole.chmod(self._path.stat().st_mode)
+            whole.replace(self._path.resolve())
+        finally:
+            whole.unlink(missing_ok=True)
 
 
-class _Video(Reader):
-    """Pictures of one size, that of the first, and of times that an encoder tells apart."""
-
-    def __init__(self, source: Source, limit: int):
-        super().__init__(source, limit)
-        self.settled = asyncio.Event()
-        self._size: tuple[int, int] | None = None
-        self._last = -1
-        self._shift = 0
-
-    def settle(self, size: tuple[int, int]) -> None:
-        self._size = self._size or size
-
-    async def recv(self) -> Data:
-        if self._size is not None:
-            # Asked again: the first picture is written.
-            self.settled.set()
-        data = await self._next()
-        self.settle(even_size(data.width, data.height))
-        assert self._size is not None
-        if (data.width, data.height) != self._size:
-            data = data.reformat(width=self._size[0], height=self._size[1])
-        return data
-
-    async def _next(self) -> VideoFrame:
-        while True:
-            data = await super().recv()
-            assert isinstance(data, VideoFrame)
-            number = round((data.time or 0.0) * FPS) + self._shift
-            if number < self._last - FPS:
-                # The source has begun again.
-                self._shift += self._last + 1 - number
-                number = self._last + 1
-            # Two that come close are next to each other; of more the others are left out.
-            if number >= self._last:
-                self._last = max(number, self._last + 1)
-                data.pts, data.time_base = self._last, Fraction(1, FPS)
-                return data
-
-
-class _Audio(Reader):
-    """Sound of one form, which begins after the first picture."""
-
-    def __init__(self, source: Source, limit: int, await_pictures: Callable[[], Awaitable[None]]):
-        super().__init__(source, limit)
-        self._await_pictures: Callable[[], Awaitable[None]] | None = await_pictures
-        self._sound = UniformSound()
-        self._ready: deque[AudioFrame] = deque()
-
-    async def recv(self) -> Data:
-        if self._await_pictures is not None:
-            await self._await_pictures()
-            self._await_pictures = None
-        while not self._ready:
-            data = await super().recv()
-            assert isinstance(data, AudioFrame)
-            self._ready.extend(self._sound.convert(data))
-        return self._ready.popleft()
+async def _in_thread(fn: Callable[[*Ts], T], *args: *Ts) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, fn, *args)

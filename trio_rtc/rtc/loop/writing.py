@@ -1,85 +1,86 @@
-"""A file of media that is written by other threads, so that encoding holds up nobody.
+"""A file of media, written in threads: encoding holds up nobody.
 
 aiortc 1.16's recorder encodes on its loop, which is in the thread of Trio as a rule.
 """
 
 from __future__ import annotations
 
-import asyncio
+import heapq
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import av
 from av import AudioFrame, VideoFrame
+from av.packet import Packet
 
-FPS: Final = 30
-"""What encoders of a video are told. Of two pictures with one number they fail."""
-
-VIDEO_CODECS: Final = {"webm": ("libvpx", {"deadline": "realtime", "cpu-used": "8"})}
-"""By format, with options that keep up with a call."""
-
-USUAL_VIDEO: Final = ("libx264", {"preset": "veryfast"})
-
-AUDIO_CODECS: Final = {
-    "wav": "pcm_s16le",
-    "mp3": "mp3",
-    "ogg": "libopus",
-    "opus": "libopus",
-    "webm": "libopus",
-    "flac": "flac",
-}
-USUAL_AUDIO: Final = "aac"
+from .formats import Encoding, Format
 
 
 class Writer:
-    """One file. What fails is kept, and nothing is written after that.
+    """One file, whose streams are named before anything is written.
 
-    Attributes:
-        error: why it cannot be written any more.
+    Its methods take their time. Each stream may be written by a thread of its own.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: it cannot be written, or no format has its name.
+        av.FFmpegError, OSError, ValueError: it cannot be written.
     """
 
-    def __init__(self, path: Path):
-        self.error: Exception | None = None
-        self._container = av.open(str(path), mode="w")
-        # The container takes one thread at a time.
-        self._one = asyncio.Lock()
-        self._sized: set[int] = set()
-
-    def add(self, kind: str) -> Any:
-        """A stream for frames of one kind, before anything is written."""
-        name = self._container.format.name
-        if kind == "audio":
-            return self._container.add_stream(AUDIO_CODECS.get(name, USUAL_AUDIO))
-        codec, options = VIDEO_CODECS.get(name, USUAL_VIDEO)
-        stream: Any = self._container.add_stream(codec, rate=FPS, options=dict(options))
-        stream.pix_fmt = "yuv420p"
-        return stream
-
-    async def write(self, stream: Any, frame: VideoFrame | AudioFrame | None) -> None:
-        """Write a frame, or what the encoder has kept. Not to be cancelled."""
-        async with self._one:
-            if self.error is None:
-                await self._in_thread(self._write, stream, frame)
-
-    async def finish(self) -> None:
-        async with self._one:
-            if self.error is None:
-                for stream in self._container.streams:
-                    await self._in_thread(self._write, stream, None)
-            await self._in_thread(self._container.close)
-
-    async def _in_thread(self, fn: Any, *args: Any) -> None:
+    def __init__(
+        self, path: Path, format_: Format, streams: Iterable[tuple[Encoding, tuple[int, int]]]
+    ):
+        self.path = path
+        # The container takes one thread at a time; encoders do not wait for each other.
+        self._one = threading.Lock()
+        self._container = av.open(str(path), "w", options=dict(format_.options))
         try:
-            await asyncio.get_running_loop().run_in_executor(None, fn, *args)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            self.error = self.error or error
+            self.streams = [encoding.add_to(self._container, size) for encoding, size in streams]
+            self._container.start_encoding()
+        except BaseException:
+            self._container.close()
+            raise
 
-    def _write(self, stream: Any, frame: VideoFrame | AudioFrame | None) -> None:
-        if isinstance(frame, VideoFrame) and stream.index not in self._sized:
-            self._sized.add(stream.index)
-            stream.width, stream.height = frame.width, frame.height
-        for packet in stream.encode(frame):
-            self._container.mux(packet)
+    def write(self, stream: Any, frames: Iterable[VideoFrame | AudioFrame]) -> None:
+        """Encode frames, and write what comes of them."""
+        for frame in frames:
+            self._mux(stream.encode(frame))
+
+    def end(self, stream: Any) -> None:
+        """Write what the encoder has kept."""
+        self._mux(stream.encode(None))
+
+    def _mux(self, packets: Sequence[Packet[Any]]) -> None:
+        if packets:
+            with self._one:
+                self._container.mux(packets)
+
+    def close(self) -> None:
+        with self._one:
+            self._container.close()
+
+
+def merge(files: Sequence[Path], target: Path) -> None:
+    """Write the streams of several files, as they are, into one.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: it cannot be written.
+    """
+    with ExitStack() as stack:
+        sources = [stack.enter_context(av.open(str(file))) for file in files]
+        container = stack.enter_context(av.open(str(target), "w"))
+        copies: dict[Any, Any] = {
+            stream: container.add_stream_from_template(stream)
+            for source in sources
+            for stream in source.streams
+        }
+        for _, _, packet in heapq.merge(*map(_packets, range(len(sources)), sources)):
+            packet.stream = copies[packet.stream]
+            container.mux(packet)
+
+
+def _packets(number: int, source: Any) -> Iterator[tuple[float, tuple[int, int], Packet[Any]]]:
+    for count, packet in enumerate(source.demux()):
+        if packet.dts is not None:
+            yield float(packet.dts * packet.time_base), (number, count), packet

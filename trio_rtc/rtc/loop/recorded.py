@@ -1,0 +1,113 @@
+"""What is written of a track: pictures of one size and sound without a gap, at their times."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final, Protocol
+
+from av import AudioFrame, VideoFrame
+
+from .encodable import SOUND_RATE, UniformSound, even_size
+from .formats import FPS, Encoding
+from .media import blank
+from .shaping import Fitted
+
+SOUND_TOLERANCE: Final = 0.03
+"""Seconds by which sound may be off before it is put right."""
+
+LONGEST_SILENCE: Final = 1.0
+"""Seconds of silence that are made at a time."""
+
+
+class Recorded(Protocol):
+    """One track, in the thread that encodes it. All times are in seconds of the recording."""
+
+    def convert(self, frame: VideoFrame | AudioFrame, time: float) -> list[VideoFrame | AudioFrame]:
+        """What is to be written of a frame; nothing if it has no place."""
+
+    def fill(self, until: float) -> list[VideoFrame | AudioFrame]:
+        """What is to be written where nothing came until then."""
+
+
+class Pictures:
+    """Pictures of one size, that of the first, and of times that an encoder tells apart."""
+
+    def __init__(self, first: VideoFrame, encoding: Encoding):
+        self.size = even_size(first.width, first.height)
+        self._fitted = Fitted(self.size, encoding.form)
+        self._last = -1
+        self._shown: VideoFrame | None = None
+
+    def convert(self, frame: VideoFrame | AudioFrame, time: float) -> list[VideoFrame | AudioFrame]:
+        assert isinstance(frame, VideoFrame)
+        number = max(round(time * FPS), 0)
+        # Two that come close are next to each other; of more the others are left out.
+        if number < self._last:
+            return []
+        self._last = max(number, self._last + 1)
+        picture = self._shown = self._fitted.apply(frame)
+        picture.pts, picture.time_base = self._last, Fraction(1, FPS)
+        return [picture]
+
+    def fill(self, until: float) -> list[VideoFrame | AudioFrame]:
+        """The last picture once more: it is seen until then."""
+        number = round(until * FPS)
+        if self._shown is None or number <= self._last + FPS // 2:
+            return []
+        self._last = self._shown.pts = number
+        return [self._shown]
+
+
+class Sound:
+    """Sound of one form, with silence where nothing was said."""
+
+    def __init__(self) -> None:
+        self._uniform = UniformSound()
+        self._end: float | None = None
+        self._written = 0
+        self._last: AudioFrame | None = None
+
+    def convert(self, frame: VideoFrame | AudioFrame, time: float) -> list[VideoFrame | AudioFrame]:
+        assert isinstance(frame, AudioFrame)
+        pieces = self.fill(time - SOUND_TOLERANCE, exactly=time)
+        if self._end is None:
+            if time < -SOUND_TOLERANCE:
+                return []
+            self._end = max(time, 0.0)
+            self._written = round(self._end * SOUND_RATE)
+        elif time < self._end - SOUND_TOLERANCE:
+            # There is sound of this time already.
+            return pieces
+        self._last = frame
+        return [*pieces, *self._add(frame)]
+
+    def fill(self, until: float, *, exactly: float | None = None) -> list[VideoFrame | AudioFrame]:
+        """Silence, if what there is does not reach until then."""
+        pieces: list[VideoFrame | AudioFrame] = []
+        if self._last is None or self._end is None or until <= self._end:
+            return pieces
+        until = until if exactly is None else exactly
+        rate = self._last.sample_rate
+        while (missing := round(min(until - self._end, LONGEST_SILENCE) * rate)) > 0:
+            pieces += self._add(silence(self._last, missing))
+        return pieces
+
+    def _add(self, frame: AudioFrame) -> list[VideoFrame | AudioFrame]:
+        assert self._end is not None
+        self._end += frame.samples / frame.sample_rate
+        frame.pts = None
+        pieces: list[VideoFrame | AudioFrame] = []
+        for piece in self._uniform.convert(frame):
+            piece.pts, piece.time_base = self._written, Fraction(1, SOUND_RATE)
+            self._written += piece.samples
+            pieces.append(piece)
+        return pieces
+
+
+def silence(like: AudioFrame, samples: int) -> AudioFrame:
+    """Silence in the form of other sound."""
+    frame = AudioFrame(like.format.name, like.layout.name, samples)
+    frame.sample_rate = like.sample_rate
+    empty = blank(frame)
+    assert isinstance(empty, AudioFrame)
+    return empty
