@@ -7,13 +7,13 @@ a ``payload``, which servers pass on as it is. After PeerJS 1.5 and its server 1
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from .errors import NegotiationError
-from .messages import IceCandidate, SessionDescription
+from .messages import IceCandidate, Id, SessionDescription
 
 _T = TypeVar("_T")
 
@@ -27,6 +27,8 @@ RELAYED: Final = frozenset({"OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"})
 FLEETING: Final = frozenset({"LEAVE", "EXPIRE"})
 
 MAX_ID: Final = 256
+#: Whom a message is for may also be a peer of another protocol, whose name may be longer.
+MAX_ADDRESS: Final = 512
 
 #: As PeerJS checks it before it asks a server.
 _ID: Final = re.compile(r"[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*")
@@ -48,7 +50,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     type: str
     src: str | None = None
-    dst: str | None = None
+    dst: Annotated[str, msgspec.Meta(max_length=MAX_ADDRESS)] | None = None
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -57,7 +59,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
 
     sdp: SessionDescription
     type: Kind
-    connection_id: str
+    connection_id: Id
     metadata: Any = None
     label: str | None = None
     reliable: bool = False
@@ -69,7 +71,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
 
     sdp: SessionDescription
     type: Kind
-    connection_id: str
+    connection_id: Id
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
@@ -77,7 +79,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
 
     candidate: IceCandidate
     type: Kind
-    connection_id: str
+    connection_id: Id
 
 
 class Said(msgspec.Struct, frozen=True):
