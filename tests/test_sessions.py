@@ -22,9 +22,15 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.hub import Hub
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.unsent import UnsentMessages
 from trio_rtc.signaling.session import ClientSession
 
 LIMITS = ServerLimits(mailbox_messages=8, resume_seconds=60)
+
+
+def text_of(frame: bytes) -> bytes:
+    """The text in a frame of a server."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
 
 
 class Connection:
@@ -37,16 +43,27 @@ class Connection:
         self.to_client: deque[bytes | int] = deque()
         self.session: Session | None = None
         self.is_open = True
+        self.unsent: UnsentMessages | None = None
+        self.part = b""
 
     def send(self, message: bytes) -> None:
         if self.is_open:
             self.to_client.append(message)
 
+    def send_from(self, unsent: UnsentMessages) -> None:
+        self.unsent = unsent
+
     def flush(self) -> None:
-        pass
+        while self.unsent is not None and (frame := self.unsent.read(1)):
+            self.unsent.sent(len(frame))
+            self.part += frame
+            if not self.unsent.midway:
+                self.send(text_of(self.part))
+                self.part = b""
 
     def close(self, code: int, reason: str) -> None:
         if self.is_open:
+            self.flush()
             self.to_client.append(code)
         self.is_open = False
 

@@ -60,9 +60,17 @@ class Outbox:
             self.size -= len(self._kept.popleft())
             self.acknowledged += 1
 
+    def clear(self) -> None:
+        """Keep nothing of what was sent: nobody is there any more to take it."""
+        self.acknowledge(self.next - 1)
+
     def __iter__(self) -> Iterator[bytes]:
         """What has not been acknowledged, in the order of the numbers."""
         return iter(self._kept)
+
+    def __getitem__(self, number: int) -> bytes:
+        """The message with this number, which has not been acknowledged."""
+        return self._kept[number - self.acknowledged - 1]
 
 
 class Inbox:

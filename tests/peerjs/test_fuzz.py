@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from trio_rtc.rate import TokenBucket
 from trio_rtc.server.context import Context
-from trio_rtc.server.hub import Hub, MailboxFull, NoSuchMember, Presence, Relayed
+from trio_rtc.server.hub import Hub, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.limits import ServerLimits
 from trio_rtc.server.peerjs import PeerJSDialect
 from trio_rtc.server.peerjs_admission import Admitted, PeerJSSettings, Refused
 from trio_rtc.server.peerjs_peer import PeerJSPeer
+from trio_rtc.server.presence import Presence
 
 from .clients import OFFER
 

@@ -16,15 +16,20 @@ from trio_rtc.server.hub import (
     MailboxFull,
     Member,
     NoSuchMember,
-    Presence,
     Relayed,
 )
 from trio_rtc.server.mailbox import PollingMailbox
+from trio_rtc.server.memory import Account, Memory
+from trio_rtc.server.presence import Presence
 from trio_rtc.server.statistics import Statistics
 
 
 def nothing() -> None:
     pass
+
+
+def account() -> Account:
+    return Memory(10_000, Statistics()).open()
 
 
 class Hub(PlainHub):
@@ -37,7 +42,8 @@ class Hub(PlainHub):
         super().__init__(limits, self.statistics)
 
     def join(self, name: str, mailbox: Mailbox | None = None, room: str = "") -> Member:
-        box = PollingMailbox(self.limits, nothing, nothing)
+        account = Memory(self.limits.memory_bytes, self.statistics).open()
+        box = PollingMailbox(self.limits, account, nothing, nothing)
         member = super().join(name, mailbox or box, room)
         self.boxes[member.id] = box
         return member
@@ -141,7 +147,7 @@ def test_who_fetches_no_notices_is_removed_and_the_others_hear_of_it() -> None:
 
 
 def test_the_removal_of_many_at_once_ends() -> None:
-    hub = Hub(ServerLimits(mailbox_messages=1500))
+    hub = Hub(ServerLimits(mailbox_messages=1500, memory_bytes=2**30))
     for _ in range(1400):
         join(hub)
     for _ in range(200):
@@ -186,7 +192,7 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
     hub = Hub(ServerLimits())
     calls: list[str] = []
     box = PollingMailbox(
-        ServerLimits(), lambda: calls.append("mail"), lambda: calls.append("removed")
+        ServerLimits(), account(), lambda: calls.append("mail"), lambda: calls.append("removed")
     )
     alice = hub.join("alice", box)
     bob = join(hub)
@@ -202,7 +208,7 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
 
 def test_what_is_delivered_makes_room_for_as_much() -> None:
     hub = Hub(ServerLimits(mailbox_messages=2))
-    box = PollingMailbox(ServerLimits(mailbox_messages=2), nothing, nothing)
+    box = PollingMailbox(ServerLimits(mailbox_messages=2), account(), nothing, nothing)
     alice, bob = hub.join("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()
@@ -223,7 +229,7 @@ def test_what_is_delivered_makes_room_for_as_much() -> None:
 def test_what_is_left_is_told_of_after_a_delivery() -> None:
     hub = Hub(ServerLimits())
     calls: list[str] = []
-    box = PollingMailbox(ServerLimits(), lambda: calls.append("mail"), nothing)
+    box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"), nothing)
     alice, bob = hub.join("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()

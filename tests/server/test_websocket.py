@@ -51,7 +51,7 @@ async def test_what_is_read_late_comes_whole(
         return await echo(websocket)
 
     client, server = await stream_pair(kind, tls)
-    limits = ServerLimits(mailbox_bytes=16 * 1024 * 1024)
+    limits = ServerLimits(mailbox_bytes=16 * 1024 * 1024, memory_bytes=2**30)
     async with serving(client, server, pour, Context(limits=limits)) as speaker:
         await speaker.send_raw(frame(9, b"in between"))
         await sent.wait()
@@ -239,7 +239,7 @@ async def test_a_client_that_reads_nothing(
             websocket.flush()
         return Deaf(websocket)
 
-    limits = ServerLimits(mailbox_bytes=32 * 1024 * 1024)
+    limits = ServerLimits(mailbox_bytes=32 * 1024 * 1024, memory_bytes=2**30)
     context = Context(limits=limits)
     started = trio.current_time()
     async with serving(*await stream_pair(kind, tls), pour, context):

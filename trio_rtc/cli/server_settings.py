@@ -131,7 +131,9 @@ LIMITS: Final = {
     "header_count": "How many headers a request has.",
     "body_bytes": "The size of a message.",
     "mailbox_messages": "How many messages wait for one peer.",
-    "mailbox_bytes": "The same, in bytes of messages.",
+    "mailbox_bytes": "The same, in bytes.",
+    "memory_bytes": "The same for the whole server, with all that has not arrived or gone out as a "
+    "whole.",
     "peers": "How many peers there are.",
     "peers_per_address": "How many of them come from one IP address.",
     "joins_per_second": "How many peers join from one IP address, over time.",

@@ -17,10 +17,12 @@ from .connection import Exchange
 from .context import Context
 from .deadlines import Deadlines
 from .expiry import Expiry
-from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Presence, Relayed
+from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
 from .limits import ServerLimits
 from .mailbox import PollingMailbox
+from .memory import Account
 from .names import clean_name, clean_text, decode_name
+from .presence import Presence
 from .requests import Request, RequestError
 from .responses import Response
 
@@ -59,9 +61,15 @@ class _Peer:
 
     member: Member
 
-    def __init__(self, party: str, limits: ServerLimits, on_removed: Callable[[_Peer], None]):
+    def __init__(
+        self,
+        party: str,
+        limits: ServerLimits,
+        account: Account,
+        on_removed: Callable[[_Peer], None],
+    ):
         self.party = party
-        self.mailbox = PollingMailbox(limits, self._on_mail, lambda: on_removed(self))
+        self.mailbox = PollingMailbox(limits, account, self._on_mail, lambda: on_removed(self))
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
         )
@@ -164,7 +172,7 @@ class ClassicDialect:
             context.statistics.refused += 1
             status, reason = (403, "Forbidden") if error.forbidden else (401, "Unauthorized")
             raise RequestError(status, reason, str(error)) from None
-        peer = _Peer(exchange.party, context.limits, self._removed)
+        peer = _Peer(exchange.party, context.limits, context.memory.open(), self._removed)
         try:
             context.check_join(peer.party, trio.current_time())
             peer.member = self._hub.join(clean_text(admission.name), peer.mailbox, admission.room)

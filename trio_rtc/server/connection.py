@@ -61,13 +61,18 @@ class Exchange:
         """
         self.answered = True
         context = self._connection.context
-        await self._connection.send(
-            response.encode(
-                keep_alive=self.request.keep_alive and not context.closing.is_set(),
-                head_only=self.request.method == "HEAD",
-                cors=context.origins.cors(self.request.headers.get("origin")),
-            )
+        answer = response.encode(
+            keep_alive=self.request.keep_alive and not context.closing.is_set(),
+            head_only=self.request.method == "HEAD",
+            cors=context.origins.cors(self.request.headers.get("origin")),
         )
+        if not self._connection.account.take(len(answer)):
+            await self._connection.refuse(no_memory())
+            raise trio.BrokenResourceError("there is no place for an answer")
+        try:
+            await self._connection.send(answer)
+        finally:
+            self._connection.account.add(-len(answer))
 
     async def refuse(self, error: RequestError) -> None:
         """Answer with an error, and count it.
@@ -131,6 +136,15 @@ class Exchange:
         return is_gone
 
 
+def no_memory() -> RequestError:
+    return RequestError(
+        503,
+        "Service Unavailable",
+        "Too much waits here already: try again later.",
+        limit="memory_bytes",
+    )
+
+
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
@@ -144,6 +158,8 @@ class Connection:
         self._limits = context.limits
         self._parser = RequestParser(context.limits)
         self._taken_over = False
+        self.account = context.memory.open()
+        self._kept = 0
 
     async def run(self) -> None:
         """Serve the connection until either side has had enough of it."""
@@ -152,6 +168,8 @@ class Connection:
                 await self.accepted.linger()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("a client has gone")
+        finally:
+            self.account.close()
 
     async def refuse(self, error: RequestError) -> None:
         """Tell why there is no service, whatever the client asks for."""
@@ -198,6 +216,7 @@ class Connection:
             self.context.statistics.requests += 1
             exchange = Exchange(self, request)
             await self._handler(exchange)
+            self._release(self._parser.buffered)
             if not exchange.answered or self._taken_over:
                 return False
             if not request.keep_alive or self.context.closing.is_set():
@@ -210,6 +229,7 @@ class Connection:
             return None
         with trio.move_on_after(self._limits.request_seconds):
             while (request := self._parser.next_request()) is None:
+                self._count_kept(self._parser.kept)
                 if self._parser.wants_continue:
                     await self.send(CONTINUE)
                 if not await self._receive():
@@ -218,6 +238,20 @@ class Connection:
         raise RequestError(
             408, "Request Timeout", "The request took too long to arrive.", limit="request_seconds"
         )
+
+    def _count_kept(self, kept: int) -> None:
+        """Look whether there is place for what has come of a request.
+
+        Raises:
+            RequestError: there is not.
+        """
+        if not self.account.allows(kept - self._kept):
+            raise no_memory()
+        self._release(kept)
+
+    def _release(self, kept: int) -> None:
+        self.account.add(kept - self._kept)
+        self._kept = kept
 
     async def _receive(self) -> bool:
         data = await self.accepted.stream.receive_some(RECEIVE_BYTES)

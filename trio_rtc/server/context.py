@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import trio
+
 from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
+from .chores import Chores
 from .draining import Closing
 from .flushes import Flushes
 from .hosts import Hosts
 from .hub import HubFull
 from .limits import ServerLimits
+from .memory import Memory
 from .origins import Origins
 from .proxies import TrustedProxies
 from .statistics import Statistics
@@ -33,6 +37,10 @@ class Context:
         connections: how many connections each party has.
         peers: how many peers each party has, whatever their protocol.
         joins: how fast peers of each party join.
+        memory: what is kept for others.
+        chores: what takes longer than a turn.
+        entrance: held while somebody is let in or goes on with a session, so that of many who
+            do so at once each has a turn of its own.
     """
 
     limits: ServerLimits = field(default_factory=ServerLimits)
@@ -47,10 +55,15 @@ class Context:
     connections: Quota = field(init=False)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)
+    memory: Memory = field(init=False)
+    chores: Chores = field(init=False)
+    entrance: trio.Lock = field(default_factory=trio.Lock)
 
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
+        self.chores = Chores(self.flushes)
+        self.memory = Memory(self.limits.memory_bytes, self.statistics)
         self.joins = Rates(self.limits.joins_per_second, self.limits.joins_burst)
 
     def check_join(self, party: str, now: float) -> None:

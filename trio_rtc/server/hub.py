@@ -6,27 +6,22 @@ which the hub puts what is for it.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from .chores import Step, do_at_once
 from .limits import ServerLimits
+from .presence import Presence, Room
 from .statistics import Statistics
 
 DEFAULT_ROOM = ""
 """The room of peers whose protocol knows none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """A notice: another member of the room is there, or not any more."""
-
-    id: int
-    name: str
-    connected: bool
+#: How many notices are told at once: less than a millisecond's work.
+_STEP: Final = 64
 
 
 class Relayed(msgspec.Struct, frozen=True, gc=False):
@@ -86,25 +81,40 @@ class Member:
     Attributes:
         id: counted up from 1 in the whole server.
         present: whether it still is.
+        heard: how much it has heard of who came and went in its room.
     """
 
-    __slots__ = ("_mailbox", "id", "name", "present", "room")
+    __slots__ = ("_mailbox", "heard", "id", "name", "present", "room")
 
     def __init__(self, id: int, name: str, room: str, mailbox: Mailbox):  # noqa: A002
         self.id = id
         self.name = name
         self.room = room
         self.present = True
+        self.heard = 0
         self._mailbox = mailbox
 
 
 class Hub:
-    """All rooms of a server."""
+    """All rooms of a server.
 
-    def __init__(self, limits: ServerLimits, statistics: Statistics):
+    Args:
+        do: has something done in steps; it is called when a room is too large to be told of
+            somebody at once.
+    """
+
+    def __init__(
+        self,
+        limits: ServerLimits,
+        statistics: Statistics,
+        do: Callable[[Step], None] = do_at_once,
+    ):
         self._limits = limits
         self._statistics = statistics
-        self._rooms: dict[str, dict[int, Member]] = {}
+        self._do = do
+        self._rooms: dict[str, Room[Member]] = {}
+        self._behind: dict[str, None] = {}
+        self._watchers: list[Callable[[Member], None]] = []
         self._members: dict[int, Member] = {}
         self._named: dict[tuple[str, str], dict[int, Member]] = {}
         self._last_id = 0
@@ -131,11 +141,19 @@ class Hub:
         member = Member(self._last_id, name or f"peer_{self._last_id}", room, mailbox)
         self._notify(room, Presence(member.id, member.name, connected=True))
         # The last of the others may just have been removed, and the room with it.
-        self._rooms.setdefault(room, {})[member.id] = member
+        there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._tell))
+        there.members[member.id] = member
+        member.heard = there.end
         self._members[member.id] = member
         self._named.setdefault((room, member.name), {})[member.id] = member
         self._statistics.rooms = len(self._rooms)
+        for watcher in self._watchers:
+            watcher(member)
         return member
+
+    def watch(self, watcher: Callable[[Member], None]) -> None:
+        """Have this called with each member that has joined. It must not call the hub."""
+        self._watchers.append(watcher)
 
     def leave(self, member: Member) -> None:
         """Remove a member; those who stay in the room hear of it."""
@@ -145,7 +163,7 @@ class Hub:
 
     def _remove(self, member: Member) -> None:
         member.present = False
-        others = self._rooms[member.room]
+        others = self._rooms[member.room].members
         del others[member.id], self._members[member.id]
         namesakes = self._named[member.room, member.name]
         del namesakes[member.id]
@@ -153,22 +171,44 @@ class Hub:
             del self._named[member.room, member.name]
         if not others:
             del self._rooms[member.room]
+            self._behind.pop(member.room, None)
         self._statistics.rooms = len(self._rooms)
         member._mailbox.close()
 
     def _notify(self, room: str, notice: Presence) -> None:
-        """Tell a room. Whoever has no place for a notice is removed, which is a notice again."""
-        notices = deque([notice])
-        while notices:
-            notice = notices.popleft()
-            for member in list(self._rooms.get(room, {}).values()):
-                try:
-                    member._mailbox.put_notice(notice)
-                except MailboxFull as full:
-                    # A notice cannot be refused to anybody, and one that is lost would mislead.
-                    self._statistics.over_limit[full.limit] += 1
-                    self._remove(member)
-                    notices.append(Presence(member.id, member.name, connected=False))
+        """Tell a room: at once as far as it is small, and in steps that follow otherwise."""
+        there = self._rooms.get(room)
+        if there is None:
+            return
+        there.add(notice)
+        if room not in self._behind:
+            there.step(_STEP)
+            if there.is_behind and there.members:
+                self._behind[room] = None
+                self._do(self._tell_rooms)
+
+    def _tell_rooms(self) -> bool:
+        """Tell some of those who are still to hear of somebody; whether there are others."""
+        for room in list(self._behind)[:1]:
+            there = self._rooms[room]
+            there.step(_STEP)
+            # The other rooms come first now.
+            self._behind.pop(room, None)
+            if there.is_behind and there.members:
+                self._behind[room] = None
+        return bool(self._behind)
+
+    def _tell(self, member: Member, notices: list[Presence]) -> None:
+        """Tell a member. If it has no place for a notice it is removed, which is a notice again."""
+        try:
+            for notice in notices:
+                member._mailbox.put_notice(notice)
+        except MailboxFull as full:
+            # A notice cannot be refused to anybody, and one that is lost would mislead.
+            self._statistics.over_limit[full.limit] += 1
+            there = self._rooms[member.room]
+            self._remove(member)
+            there.add(Presence(member.id, member.name, connected=False))
 
     def member(self, id: int) -> Member | None:  # noqa: A002
         """The member with this id, if it is present."""
@@ -181,7 +221,8 @@ class Hub:
 
     def others(self, member: Member) -> Iterator[Member]:
         """Who else is in the room, in the order in which they came."""
-        return (other for other in self._rooms[member.room].values() if other is not member)
+        members = self._rooms[member.room].members
+        return (other for other in members.values() if other is not member)
 
     def send(self, sender: Member, message: Relayed, to: int) -> None:
         """Put a message into the mailbox of a member of the sender's room.
@@ -190,9 +231,15 @@ class Hub:
             NoSuchMember: the room has no such member.
             MailboxFull: too much waits there.
         """
-        receiver = self._rooms[sender.room].get(to) if sender.present else None
-        if receiver is None:
+        room = self._rooms[sender.room] if sender.present else None
+        receiver = None if room is None else room.members.get(to)
+        if room is None or receiver is None:
             raise NoSuchMember(to)
+        if receiver.heard < room.end:
+            # It is to know the sender by the time it hears from it.
+            room.catch_up(receiver)
+            if not receiver.present:
+                raise NoSuchMember(to)
         try:
             receiver._mailbox.put_message(message)
         except MailboxFull as full:

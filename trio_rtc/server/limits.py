@@ -17,7 +17,11 @@ class ServerLimits:
         mailbox_messages: how many messages wait for one peer; one over it: 503 to its sender,
             or ``mailbox_full``. Also how many notices wait: a peer that does not fetch even
             these is logged out.
-        mailbox_bytes: the same, in bytes of messages.
+        mailbox_bytes: the same, in bytes.
+        memory_bytes: the same for the whole server: all that waits for anybody, and all messages
+            that have not arrived as a whole. Each peer and each connection may have an eighth of
+            what is left of it. Over it also: 503, a close with 1013, or the end of a connection
+            that does not read.
         peers: how many peers there are. Over it: 503, or a close with 4503.
         peers_per_address: how many of them come from one IP address. Over it the same.
         joins_per_second: how many peers join from one IP address, over time. Over it the same:
@@ -49,6 +53,7 @@ class ServerLimits:
     body_bytes: int = 256 * 1024
     mailbox_messages: int = 4096
     mailbox_bytes: int = 4 * 1024 * 1024
+    memory_bytes: int = 64 * 1024 * 1024
     peers: int = 20_000
     peers_per_address: int = 4096
     joins_per_second: int = 20

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from .hub import Mail, MailboxFull, Presence, Relayed
+from .hub import Mail, MailboxFull, Relayed
 from .limits import ServerLimits
+from .memory import OVERHEAD, Account
+from .presence import Presence
 
 
 class PollingMailbox:
     """The mailbox of a member that fetches one thing at a time.
 
     Args:
+        account: counts what waits.
         on_mail: called when something new waits, and when the member has been removed. It must
             not call the hub.
         on_removed: called before that when the member has been removed. Nor must this.
     """
 
     def __init__(
-        self, limits: ServerLimits, on_mail: Callable[[], None], on_removed: Callable[[], None]
+        self,
+        limits: ServerLimits,
+        account: Account,
+        on_mail: Callable[[], None],
+        on_removed: Callable[[], None],
     ):
         self._limits = limits
+        self._account = account
         self._on_mail = on_mail
         self._on_removed = on_removed
         self._mail: deque[Mail] = deque()
         self._messages = 0
         self._bytes = 0
+        self._notice_bytes = 0
         self._taken = False
         self._open = True
 
@@ -40,6 +49,8 @@ class PollingMailbox:
             raise MailboxFull("mailbox_messages")
         if self._bytes + len(message.body) > self._limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
+        if not self._account.take(_size(message)):
+            raise MailboxFull("memory_bytes")
         self._messages += 1
         self._bytes += len(message.body)
         self._mail.append(message)
@@ -54,6 +65,12 @@ class PollingMailbox:
         # Messages do not count: nobody is to be removed for what others send to it.
         if len(self._mail) - self._messages >= self._limits.mailbox_messages:
             raise MailboxFull("mailbox_messages")
+        if self._notice_bytes + len(notice.name) > self._limits.mailbox_bytes:
+            raise MailboxFull("mailbox_bytes")
+        if not self._account.allows(_size(notice), parts=2):
+            raise MailboxFull("memory_bytes")
+        self._account.add(_size(notice))
+        self._notice_bytes += len(notice.name)
         self._mail.append(notice)
         self._on_mail()
 
@@ -61,6 +78,7 @@ class PollingMailbox:
         """The member has been removed: nothing waits for it any more."""
         self._open = False
         self._mail.clear()
+        self._account.close()
         self._on_removed()
         self._on_mail()
 
@@ -80,9 +98,12 @@ class PollingMailbox:
         self._taken = False
         if self._open:
             mail = self._mail.popleft()
+            self._account.add(-_size(mail))
             if isinstance(mail, Relayed):
                 self._messages -= 1
                 self._bytes -= len(mail.body)
+            else:
+                self._notice_bytes -= len(mail.name)
             self._tell_of_rest()
 
     def put_back(self) -> None:
@@ -93,3 +114,10 @@ class PollingMailbox:
     def _tell_of_rest(self) -> None:
         if self._mail:
             self._on_mail()
+
+
+def _size(mail: Mail) -> int:
+    """What a piece of mail costs."""
+    if isinstance(mail, Relayed):
+        return OVERHEAD + len(mail.body)
+    return OVERHEAD + len(mail.name)

@@ -57,6 +57,11 @@ METRICS: Final = (
     Metric("refused", "Joins without authorization, and requests from origins not allowed."),
     Metric("malformed", "Requests, frames and messages that broke a rule of their protocol."),
     Metric("failures", "Connections that ended by an error of the server."),
+    Metric(
+        "memory_bytes",
+        "Bytes kept for others: mail, unfinished messages, what is not sent yet.",
+        gauge=True,
+    ),
     Metric("over_limit", "How often somebody went over a limit.", label="limit"),
 )
 

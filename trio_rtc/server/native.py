@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -18,7 +19,7 @@ from .connection import Exchange
 from .context import Context
 from .expiry import Expiry
 from .hub import Hub, HubFull, MailboxFull, NoSuchMember, Relayed
-from .native_session import Link, Session, printable
+from .native_session import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left
 from .requests import RequestError
 from .responses import Response
@@ -107,7 +108,8 @@ class NativeDialect:
             if isinstance(message, protocol.Hello):
                 return await self._admit(message, websocket, exchange)
             if isinstance(message, protocol.Resume):
-                return self.resume(message, websocket)
+                async with self._context.entrance:
+                    return self.resume(message, websocket)
             raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
         raise _Refused(CloseCode.TIMEOUT, "no session was opened in time")
@@ -129,16 +131,20 @@ class NativeDialect:
             self._context.statistics.refused += 1
             code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
             raise _Refused(code, str(error)) from None
-        if self._context.closing.is_set():
-            raise _Refused(CloseCode.GOING_AWAY, "the server ends")
-        session = self.join(admission, websocket, exchange.party)
-        session.asked = asked
+        async with self._context.entrance:
+            if self._context.closing.is_set():
+                raise _Refused(CloseCode.GOING_AWAY, "the server ends")
+            session = self.join(admission, websocket, exchange.party)
+        # Whoever shows another token later shows that one: this one may be long.
+        session.asked = replace(asked, token=None)
         return session
 
-    def join(self, admission: Admission, link: Link, party: str) -> Session:
+    def join(self, admission: Admission, link: SessionLink, party: str) -> Session:
         """Open a session."""
         context = self._context
-        session = Session(party, context.limits, self._context.flushes, self._removed)
+        session = Session(
+            party, context.limits, context.flushes, context.memory.open(), self._removed
+        )
         try:
             context.check_join(party, trio.current_time())
             session.member = self._hub.join(clean_text(admission.name), session, admission.room)
@@ -192,7 +198,7 @@ class NativeDialect:
             servers = self._ice_servers(session)
             self._tell(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
 
-    def resume(self, message: protocol.Resume, link: Link) -> Session:
+    def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
         session = self._sessions.get(_digest(message.session))
         if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
@@ -245,10 +251,10 @@ class NativeDialect:
                 raise self._malformed("it is too much at once")
             self._take(session, text, protocol.decode_from_client(text))
 
-    def detach(self, session: Session, link: Link) -> None:
+    def detach(self, session: Session, link: SessionLink) -> None:
         """A connection has ended; the session waits for another."""
         if session.link is link:
-            session.link = None
+            session.detach()
             if session.member.present:
                 self._disconnected.begin(session, trio.current_time())
 
@@ -260,7 +266,7 @@ class NativeDialect:
         self._context.statistics.peers[PROTOCOL] -= 1
         logger.info("left", extra={"peer": session.member.id, "room": session.member.room})
 
-    def hear(self, session: Session, link: Link, messages: list[str]) -> None:
+    def hear(self, session: Session, link: SessionLink, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the session's."""
         for text in messages:
             if session.link is not link or not link.is_open:
@@ -352,7 +358,7 @@ class NativeDialect:
         self._context.statistics.malformed += 1
         return _Refused(CloseCode.BAD_MESSAGE, why, code)
 
-    def _fail(self, link: Link, refusal: _Refused) -> None:
+    def _fail(self, link: SessionLink, refusal: _Refused) -> None:
         link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
         link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
 

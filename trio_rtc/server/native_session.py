@@ -16,8 +16,11 @@ from ..rate import TokenBucket
 from ..session import Inbox, Outbox, SessionFault
 from .authorize import JoinRequest
 from .flushes import Flushable, Flushes
-from .hub import MailboxFull, Member, Presence, Relayed
+from .hub import MailboxFull, Member, Relayed
 from .limits import ServerLimits
+from .memory import OVERHEAD, Account
+from .presence import Presence
+from .unsent import UnsentMessages
 
 SECRET_BYTES = 32
 
@@ -32,6 +35,12 @@ class Link(Flushable, Protocol):
     def send(self, message: bytes) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
     def fail(self, code: int, reason: str) -> None: ...
+
+
+class SessionLink(Link, Protocol):
+    """One that takes by itself what there is to send of a session."""
+
+    def send_from(self, unsent: UnsentMessages) -> None: ...
 
 
 class Session:
@@ -58,11 +67,12 @@ class Session:
         party: str,
         limits: ServerLimits,
         flushes: Flushes,
+        account: Account,
         on_removed: Callable[[Session], None],
     ):
         self.party = party
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
-        self.link: Link | None = None
+        self.link: SessionLink | None = None
         self.inbox = Inbox()
         self.outbox = Outbox()
         self.bucket = TokenBucket(
@@ -77,6 +87,8 @@ class Session:
         self.subject: str | None = None
         self._limits = limits
         self._flushes = flushes
+        self._account = account
+        self._unsent: UnsentMessages | None = None
         self._on_removed = on_removed
 
     def put_message(self, message: Relayed) -> None:
@@ -89,6 +101,8 @@ class Session:
             raise MailboxFull("mailbox_messages")
         if self.outbox.size + len(message.body) > self._limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
+        if not self._account.allows(len(message.body) + OVERHEAD):
+            raise MailboxFull("memory_bytes")
         content = protocol.content(message.body)
         origin = (message.sender, message.number) if message.number else None
         self._put(protocol.Message(seq=self.outbox.next, from_=message.sender, **content), origin)
@@ -114,18 +128,22 @@ class Session:
         # Messages end at half of this: nobody is to be removed for what others send to it.
         if len(self.outbox) >= 2 * self._limits.mailbox_messages:
             raise MailboxFull("mailbox_messages")
+        if self.outbox.size >= 2 * self._limits.mailbox_bytes:
+            raise MailboxFull("mailbox_bytes")
+        if not self._account.allows(OVERHEAD, parts=2):
+            raise MailboxFull("memory_bytes")
         self._put(message)
 
     def _put(self, message: protocol.Numbered, origin: tuple[int, int] | None = None) -> None:
         data = protocol.encode(message)
         self.outbox.keep(data)
         self._origins.append(origin)
+        self._account.add(len(data) + OVERHEAD)
         if self.link is not None:
-            self.link.send(data)
             self._flushes.mark(self.link)
 
     def acknowledged(self, received: int) -> None:
-        """The client has everything up to this number.
+        """The client has everything up to this number: nothing of it is kept.
 
         Raises:
             SessionFault: so much was never sent.
@@ -134,6 +152,10 @@ class Session:
         self.outbox.acknowledge(received)
         for _ in range(self.outbox.acknowledged - before):
             self._origins.popleft()
+        kept = self.outbox.size + OVERHEAD * len(self.outbox)
+        if self._unsent is not None:
+            kept += self._unsent.held
+        self._account.add(kept - self._account.size)
 
     def refused(self, seq: int) -> tuple[int, int] | None:
         """The client has no place for a message: whose it is, and its number there.
@@ -164,30 +186,47 @@ class Session:
             self.link.send(protocol.encode(message))
             self._flushes.mark(self.link)
 
-    def open(self, link: Link, welcome: protocol.Welcome) -> None:
+    def open(self, link: SessionLink, welcome: protocol.Welcome) -> None:
         """Begin with a connection."""
         self._connect(link, welcome)
 
-    def resume(self, link: Link) -> None:
+    def resume(self, link: SessionLink) -> None:
         """Go on with another connection: all that may not have arrived is sent on it again."""
         if self.link is not None:
+            self._drop_unsent()
             self.link.close(CloseCode.SUPERSEDED, protocol.REASONS[CloseCode.SUPERSEDED])
         self._connect(link, protocol.Resumed(received=self.inbox.acknowledged()))
 
-    def _connect(self, link: Link, first: protocol.Welcome | protocol.Resumed) -> None:
+    def _connect(self, link: SessionLink, first: protocol.Welcome | protocol.Resumed) -> None:
         self.link = link
         # What a client sends is counted over all its connections.
         link.bucket = self.bucket
         link.send(protocol.encode(first))
-        for message in self.outbox:
-            link.send(message)
+        self._unsent = UnsentMessages(self.outbox)
+        link.send_from(self._unsent)
         self._flushes.mark(link)
+
+    def detach(self) -> None:
+        """Wait for another connection."""
+        self.link = None
+        self._drop_unsent()
+
+    def _drop_unsent(self) -> None:
+        """Send no more on the present connection than the rest of what is half sent."""
+        if self._unsent is not None:
+            self._unsent.stop()
+            self._unsent = None
 
     def close(self) -> None:
         """The member has been removed."""
         self._on_removed(self)
         if self.link is not None:
             self.link.close(self.farewell, protocol.REASONS[self.farewell])
+        # What the kernel did not take by now is kept for nobody.
+        self._drop_unsent()
+        self.outbox.clear()
+        self._origins.clear()
+        self._account.close()
 
 
 def printable(name: str) -> str:

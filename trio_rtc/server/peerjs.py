@@ -51,7 +51,10 @@ class PeerJSDialect:
         self._by_member: dict[int, PeerJSPeer] = {}
         # The end of a token is a moment on the wall clock.
         self._expiring: Deadlines[PeerJSPeer] = Deadlines()
-        self._waiting = WaitingRoom(context.limits, settings.expire_seconds)
+        self._waiting = WaitingRoom(context.limits, context.memory, settings.expire_seconds)
+        # Whom something waits for that has come.
+        self._arrived: dict[tuple[str, str], None] = {}
+        hub.watch(self._arrives)
 
     @property
     def routes(self) -> Mapping[str, Route]:
@@ -86,10 +89,6 @@ class PeerJSDialect:
                 peer.tell("ERROR", wire.Said("The token has expired."))
                 peer.farewell = CloseCode.NOT_AUTHORIZED
                 self._hub.leave(peer.member)
-            # Members of other dialects come without a word to this one.
-            for room, address in self._waiting.awaited:
-                if self._find(room, address) is not None:
-                    self._deliver_waiting(room, address)
             for sender, (_, address) in self._waiting.due(now):
                 self._by_member[sender].tell("EXPIRE", src=address)
 
@@ -98,7 +97,10 @@ class PeerJSDialect:
         log = websocket.log
         try:
             admitted = await admit(exchange, self._context, self._settings.key)
-            peer = self.join(admitted, websocket, exchange.party, trio.current_time())
+            async with self._context.entrance:
+                if self._context.closing.is_set():
+                    raise Refused("ERROR", CloseCode.GOING_AWAY, "The server ends.")
+                peer = self.join(admitted, websocket, exchange.party, trio.current_time())
         except Refused as refusal:
             logger.info("refused", extra=log | {"why": str(refusal)})
             websocket.send(wire.encode(refusal.type, payload=wire.Said(str(refusal))))
@@ -121,8 +123,15 @@ class PeerJSDialect:
         self._expiring.set(peer, admitted.until)
         with self._context.flushes:
             peer.connect(link)
-            self._deliver_waiting(admitted.room, admitted.id)
+            self._deliver_waiting()
         return peer
+
+    def _arrives(self, member: Member) -> None:
+        """Somebody has come, whatever its dialect."""
+        for address in ((member.room, member.name), (member.room, str(member.id))):
+            if self._waiting.awaits(address):
+                self._arrived[address] = None
+                self._context.chores.add(self._deliver_waiting)
 
     def _join(self, admitted: Admitted, party: str, now: float) -> PeerJSPeer:
         context, id_, room = self._context, admitted.id, admitted.room
@@ -132,6 +141,7 @@ class PeerJSDialect:
             party,
             context.limits,
             context.flushes,
+            context.memory,
             self._address_of,
             self._removed,
         )
@@ -190,9 +200,19 @@ class PeerJSDialect:
             if other is not None and not self._waiting.waits(peer.member.id, (room, envelope.dst)):
                 self._relay(peer, envelope, other)
             elif envelope.type not in wire.FLEETING:
-                self._waiting.add(peer.member.id, (room, envelope.dst), envelope, size, now)
+                self._keep(peer, envelope, size, now)
         except MailboxFull:
             peer.tell("EXPIRE", src=envelope.dst)
+
+    def _keep(self, peer: PeerJSPeer, envelope: Envelope, size: int, now: float) -> None:
+        """Let a message wait for somebody who is not there."""
+        assert envelope.dst is not None
+        try:
+            address = (peer.member.room, envelope.dst)
+            self._waiting.add(peer.member.id, address, envelope, size, now)
+        except MailboxFull as full:
+            self._context.statistics.over_limit[full.limit] += 1
+            raise
 
     def _find(self, room: str, address: str) -> Member | None:
         """Who is called so: a PeerJS client, whoever has that name, whoever has that number."""
@@ -214,26 +234,39 @@ class PeerJSDialect:
         unambiguous = self._find(member.room, member.name) is member
         return member.name if unambiguous else str(other)
 
-    def _deliver_waiting(self, room: str, address: str) -> None:
-        member = self._find(room, address)
-        assert member is not None
-        for sender, envelopes in self._waiting.take((room, address)):
-            peer = self._by_member[sender]
-            for envelope in envelopes:
-                try:
-                    self._relay(peer, envelope, member)
-                except NegotiationError as error:
-                    self._context.statistics.malformed += 1
-                    peer.tell("ERROR", wire.Said(str(error)))
-                except MailboxFull:
-                    peer.tell("EXPIRE", src=address)
+    def _deliver_waiting(self) -> bool:
+        """Deliver what a sender has waiting for somebody who has come; whether there is more."""
+        for room, address in list(self._arrived)[:1]:
+            member = self._find(room, address)
+            waiting = None if member is None else self._waiting.take((room, address))
+            if member is None or waiting is None:
+                del self._arrived[room, address]
+            else:
+                self._deliver(self._by_member[waiting[0]], waiting[1], member)
+        return bool(self._arrived)
+
+    def _deliver(self, peer: PeerJSPeer, envelopes: list[Envelope], member: Member) -> None:
+        for envelope in envelopes:
+            try:
+                self._relay(peer, envelope, member)
+            except NegotiationError as error:
+                self._context.statistics.malformed += 1
+                peer.tell("ERROR", wire.Said(str(error)))
+            except MailboxFull:
+                assert envelope.dst is not None
+                peer.tell("EXPIRE", src=envelope.dst)
 
     def _relay(self, peer: PeerJSPeer, envelope: Envelope, to: Member) -> None:
         assert envelope.dst is not None
         if to.id in self._by_member:
             message: Relayed = verbatim(peer, envelope)
         else:
-            body = peer.translator(to.id).to_classic(envelope)
+            try:
+                translator = peer.translator(to.id)
+            except MailboxFull as full:
+                self._context.statistics.over_limit[full.limit] += 1
+                raise
+            body = translator.to_classic(envelope)
             if body is None:
                 return
             peer.addresses[to.id] = envelope.dst

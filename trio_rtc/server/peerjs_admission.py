@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import math
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Admitted:
 
     Attributes:
         id: who it is.
-        token: what it shows for that when it connects again.
+        token: a digest of what it shows for that when it connects again.
         room: where it is.
         until: for how long it may stay, in seconds since 1970.
         subject: who it is, whatever its token; None if that is not known.
@@ -108,7 +109,9 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
         admission = await _authorize(
             JoinRequest(name=id_, room="", token=token, address=exchange.address), context
         )
-        return Admitted(id_, token, admission.room, admission.until, admission.subject)
+        # A token may be long, and is kept for as long as its client is there.
+        digest = hashlib.sha256(_bytes(token)).hexdigest()
+        return Admitted(id_, digest, admission.room, admission.until, admission.subject)
     context.statistics.over_limit["handshake_seconds"] += 1
     raise Refused("ERROR", CloseCode.TIMEOUT, "It could not be decided in time.")
 

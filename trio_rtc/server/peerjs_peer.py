@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -11,10 +11,15 @@ from .. import peerjs_protocol as wire
 from ..peerjs_protocol import Envelope
 from ..protocol import REASONS, CloseCode
 from .flushes import Flushes
-from .hub import MailboxFull, Member, Presence, Relayed
+from .hub import MailboxFull, Member, Relayed
 from .limits import ServerLimits
+from .memory import OVERHEAD, Memory
 from .native_session import Link
 from .peerjs_translation import Translator
+from .presence import Presence
+
+#: What it takes to remember another member: how the two speak, and what it is called.
+_REMEMBERED: Final = 16 * OVERHEAD
 
 
 class Verbatim(Relayed, frozen=True, gc=False):
@@ -55,6 +60,7 @@ class PeerJSPeer:
         party: str,
         limits: ServerLimits,
         flushes: Flushes,
+        memory: Memory,
         address_of: Callable[[PeerJSPeer, int], str],
         on_removed: Callable[[PeerJSPeer], None],
     ):
@@ -68,6 +74,8 @@ class PeerJSPeer:
         self.addresses: dict[int, str] = {}
         self._limits = limits
         self._flushes = flushes
+        self._memory = memory
+        self._account = memory.open()
         self._address_of = address_of
         self._on_removed = on_removed
 
@@ -97,8 +105,16 @@ class PeerJSPeer:
             self._flushes.mark(self.link)
 
     def translator(self, other: int) -> Translator:
-        """What it and this member of another dialect understand each other by."""
-        return self.translators.setdefault(other, Translator())
+        """What it and this member of another dialect understand each other by.
+
+        Raises:
+            MailboxFull: too much is remembered of others already.
+        """
+        if (translator := self.translators.get(other)) is None:
+            if not self._account.take(_REMEMBERED):
+                raise MailboxFull("memory_bytes")
+            translator = self.translators[other] = Translator()
+        return translator
 
     # The hub's mailbox.
 
@@ -112,6 +128,8 @@ class PeerJSPeer:
             self.link.unsent + len(message.body) > self._limits.mailbox_bytes
         ):
             raise MailboxFull("mailbox_bytes")
+        if self.link is not None and not self._memory.allows(self.link.unsent, len(message.body)):
+            raise MailboxFull("memory_bytes")
         if isinstance(message, Verbatim):
             self._send(message.body)
             return
@@ -122,11 +140,13 @@ class PeerJSPeer:
     def put_notice(self, notice: Presence) -> None:
         """PeerJS knows no presence; whoever has gone is not remembered."""
         if not notice.connected:
-            self.translators.pop(notice.id, None)
+            if self.translators.pop(notice.id, None) is not None:
+                self._account.add(-_REMEMBERED)
             self.addresses.pop(notice.id, None)
 
     def close(self) -> None:
         """The member has been removed."""
+        self._account.close()
         self._on_removed(self)
         if self.link is not None:
             self.link.close(self.farewell, REASONS[self.farewell])

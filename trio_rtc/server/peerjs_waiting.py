@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..peerjs_protocol import Envelope
 from .expiry import Expiry
 from .hub import MailboxFull
 from .limits import ServerLimits
+from .memory import OVERHEAD, Account, Memory
 
 Address: TypeAlias = tuple[str, str]
 """A room, and an id in it."""
+
+
+#: Each has an envelope, and mostly an address of its own.
+_OVERHEAD: Final = 10 * OVERHEAD
 
 
 @dataclass(slots=True)
 class _Sender:
     """What waits of one sender. It counts against that one, whoever it is for."""
 
+    account: Account
     messages: dict[Address, list[tuple[Envelope, int]]] = field(default_factory=dict)
     count: int = 0
     size: int = 0
@@ -32,8 +38,9 @@ class WaitingRoom:
             follow.
     """
 
-    def __init__(self, limits: ServerLimits, seconds: float):
+    def __init__(self, limits: ServerLimits, memory: Memory, seconds: float):
         self._limits = limits
+        self._memory = memory
         self._senders: dict[int, _Sender] = {}
         self._awaited: dict[Address, dict[int, None]] = {}
         self._expiry: Expiry[tuple[int, Address]] = Expiry(seconds)
@@ -42,10 +49,9 @@ class WaitingRoom:
         """How many messages wait."""
         return sum(sender.count for sender in self._senders.values())
 
-    @property
-    def awaited(self) -> list[Address]:
-        """Whom something waits for."""
-        return list(self._awaited)
+    def awaits(self, address: Address) -> bool:
+        """Whether something waits for this address."""
+        return address in self._awaited
 
     def waits(self, sender: int, address: Address) -> bool:
         """Whether something of this sender waits for this address."""
@@ -57,11 +63,13 @@ class WaitingRoom:
         Raises:
             MailboxFull: too much of this sender waits already.
         """
-        mine = self._senders.get(sender) or _Sender()
+        mine = self._senders.get(sender) or _Sender(self._memory.open())
         if mine.count >= self._limits.mailbox_messages:
             raise MailboxFull("mailbox_messages")
         if mine.size + size > self._limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
+        if not mine.account.take(size + _OVERHEAD):
+            raise MailboxFull("memory_bytes")
         self._senders[sender] = mine
         if address not in mine.messages:
             mine.messages[address] = []
@@ -71,10 +79,11 @@ class WaitingRoom:
         mine.count += 1
         mine.size += size
 
-    def take(self, address: Address) -> list[tuple[int, list[Envelope]]]:
-        """Take out what waits for an address, by sender."""
-        senders = list(self._awaited.get(address, ()))
-        return [(sender, self._remove(sender, address)) for sender in senders]
+    def take(self, address: Address) -> tuple[int, list[Envelope]] | None:
+        """Take out what one sender has waiting for an address."""
+        for sender in self._awaited.get(address, ()):
+            return sender, self._remove(sender, address)
+        return None
 
     def due(self, now: float) -> Iterator[tuple[int, Address]]:
         """Give up what has waited for too long: who was waiting, and for whom."""
@@ -92,7 +101,9 @@ class WaitingRoom:
         mine = self._senders[sender]
         kept = mine.messages.pop(address)
         mine.count -= len(kept)
-        mine.size -= sum(size for _, size in kept)
+        size = sum(size for _, size in kept)
+        mine.size -= size
+        mine.account.add(-size - _OVERHEAD * len(kept))
         if not mine.messages:
             del self._senders[sender]
         self._expiry.end((sender, address))

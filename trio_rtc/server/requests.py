@@ -94,6 +94,11 @@ class RequestParser:
         return len(self._buffer)
 
     @property
+    def kept(self) -> int:
+        """How many bytes are kept for a request, and for what comes after it."""
+        return len(self._buffer) + (0 if self._message is None else self._message.kept)
+
+    @property
     def in_request(self) -> bool:
         """Whether part of a request is there."""
         return self._message is not None or bool(self._buffer)
@@ -195,6 +200,11 @@ class _Message:
         self._method = ""
         self._version = ""
         self._keep_alive = False
+
+    @property
+    def kept(self) -> int:
+        """How many bytes it takes up; of headers it is about twice of what was sent."""
+        return 2 * self.head_bytes + len(self._body)
 
     def on_url(self, url: bytes) -> None:
         if not self.head_complete:

@@ -151,7 +151,7 @@ async def serve_signaling_listeners(
         proxies=proxies,
     )
     drain = Drain()
-    hub = Hub(context.limits, context.statistics)
+    hub = Hub(context.limits, context.statistics, context.chores.add)
     classic = ClassicDialect(hub, context, bound=bind_classic)
     native = NativeDialect(hub, context, turn)
     parts: list[_Part] = [classic, native]
@@ -187,6 +187,7 @@ async def serve_signaling_listeners(
 
         nursery.start_soon(_when_cancelled, begin_to_end)
         nursery.start_soon(_tick, parts)
+        nursery.start_soon(context.chores.run)
         await trio.serve_listeners(
             connections.serve,
             [accept_eagerly(listener) for listener in listeners],

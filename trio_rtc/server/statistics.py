@@ -29,6 +29,7 @@ class Statistics:
         refused: joins that were not authorized, and requests from an origin that is not allowed.
         malformed: requests, frames and messages so far that broke a rule of their protocol.
         failures: connections so far that ended by an error of the server.
+        memory_bytes: kept for others now: mail, unfinished messages, what is not sent yet.
         over_limit: how often somebody went over a limit so far, by its name in `ServerLimits`.
     """
 
@@ -46,6 +47,7 @@ class Statistics:
     refused: int = 0
     malformed: int = 0
     failures: int = 0
+    memory_bytes: int = 0
     over_limit: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys((limit.name for limit in fields(ServerLimits)), 0)
     )

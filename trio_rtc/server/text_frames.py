@@ -38,6 +38,15 @@ class TextFrames:
         self._rest = bytearray()
         self._simple = True
 
+    @property
+    def kept(self) -> int:
+        """How many bytes of a frame have come that is not whole."""
+        return len(self._rest)
+
+    def clear(self) -> None:
+        """Forget it; nothing can be made of what follows."""
+        self._rest.clear()
+
     def cut(self, data: bytes) -> list[tuple[bool, bytes]]:
         """Take in what has come; give what is whole, in order.
 
@@ -80,9 +89,13 @@ class TextFrames:
 
 def text_frame(text: bytes) -> bytes:
     """A text as a server sends it."""
-    size = len(text)
+    return text_header(len(text)) + text
+
+
+def text_header(size: int) -> bytes:
+    """What comes before a text of so many bytes."""
     if size < 126:
-        return bytes((_TEXT, size)) + text
+        return bytes((_TEXT, size))
     if size < 2**16:
-        return bytes((_TEXT, 126)) + size.to_bytes(2) + text
-    return bytes((_TEXT, 127)) + size.to_bytes(8) + text
+        return bytes((_TEXT, 126)) + size.to_bytes(2)
+    return bytes((_TEXT, 127)) + size.to_bytes(8)

@@ -21,6 +21,7 @@ from .accepted import RECEIVE_BYTES, Accepted
 from .context import Context
 from .sending import SendBuffer, StartTask
 from .text_frames import TextFrames, text_frame
+from .unsent import Unsent
 
 CLOSE_SECONDS: Final = 2.0
 """How long a client may take to close its side."""
@@ -36,6 +37,7 @@ REASONS: Final[dict[int, str]] = {
     CloseCode.INVALID_DATA: "not_utf8",
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",
     CloseCode.INTERNAL_ERROR: "internal_error",
+    CloseCode.TRY_AGAIN_LATER: "try_again_later",
 }
 TOO_FAST = 4429
 
@@ -73,11 +75,13 @@ class WebSocket:
     """
 
     __slots__ = (
+        "_account",
         "_awaits_pong",
         "_closing",
         "_flushes",
         "_fragments",
         "_frames",
+        "_kept",
         "_messages",
         "_on_closing",
         "_protocol",
@@ -114,8 +118,14 @@ class WebSocket:
         self._flushes = context.flushes
         self._statistics = context.statistics
         self._on_closing = on_closing
+        self._account = context.memory.open()
+        self._kept = 0
         self._sending = SendBuffer(
-            accepted.stream, start_task, piece_seconds=limits.send_seconds, on_stuck=self._stuck
+            accepted.stream,
+            start_task,
+            self._account,
+            piece_seconds=limits.send_seconds,
+            on_stuck=self._stuck,
         )
         # What a mailbox holds may all have to be sent again; JSON makes it longer.
         self._unsent_limit = 2 * limits.mailbox_bytes + 1024 * 1024
@@ -135,6 +145,10 @@ class WebSocket:
         """How many bytes wait for the client to take them."""
         return self._sending.size
 
+    def send_from(self, unsent: Unsent) -> None:
+        """Send what there is of this, and will be, with each `flush`."""
+        self._sending.more = unsent
+
     @property
     def awaits_pong(self) -> bool:
         """Whether a `ping` has not been answered yet."""
@@ -147,14 +161,21 @@ class WebSocket:
 
     def flush(self) -> None:
         """Have sent what there is to send."""
-        # No text follows a close; where it stands beside a ping or a pong is all the same.
-        chunks, self._texts = self._texts, []
-        chunks += self._protocol.data_to_send()
-        if chunks and self._sending.size > self._unsent_limit:
+        self._add()
+        sending = self._sending
+        sending.flush()
+        if sending.size > self._unsent_limit:
             self._stuck()
-        elif chunks:
+        elif sending.size and not self._account.allows(0):
+            self._stuck("memory_bytes")
+
+    def _add(self) -> None:
+        # No text follows a close; where it stands beside a ping or a pong is all the same.
+        texts, self._texts = self._texts, []
+        for chunk in (*texts, *self._protocol.data_to_send()):
             # One that is empty stands for the end, which `finish` sees to.
-            self._sending.send(chunks)
+            if chunk:
+                self._sending.add(chunk)
 
     def ping(self) -> None:
         """Ask the client for a sign of life."""
@@ -166,12 +187,18 @@ class WebSocket:
     def close(self, code: int, reason: str) -> None:
         """Begin to close in order: what the client still sends is dropped, until it closes too."""
         if self._protocol.state is State.OPEN:
+            self._add()
+            self._sending.begin_last()
             self._protocol.send_close(code, reason)
         self._begin_to_close()
 
     def fail(self, code: int, reason: str) -> None:
         """Close because of the client: nothing of what it still sends is even looked at."""
         if not self._protocol.eof_sent:
+            self._add()
+            self._sending.begin_last()
+            if (more := self._sending.more) is not None:
+                more.stop()
             self._protocol.fail(code, reason)
         self._begin_to_close()
 
@@ -182,9 +209,10 @@ class WebSocket:
             self._end_by(trio.current_time() + CLOSE_SECONDS)
         self.flush()
 
-    def _stuck(self) -> None:
+    def _stuck(self, limit: str = "send_seconds") -> None:
         """Nothing can be sent, not even a reason."""
-        self._statistics.over_limit["send_seconds"] += 1
+        self._statistics.over_limit[limit] += 1
+        self._sending.give_up()
         self._closing = True
         self._end_by(trio.current_time())
 
@@ -245,7 +273,23 @@ class WebSocket:
                 self._statistics.over_limit["body_bytes"] += 1
             elif not isinstance(fault, EOFError):
                 self._statistics.malformed += 1
+        self._count_kept()
         self._hear()
+
+    def _count_kept(self) -> None:
+        """Look whether there is place for what has come of a message that is not whole."""
+        kept = self._frames.kept + len(self._protocol.reader.buffer)
+        if self._fragments is not None:
+            kept += len(self._fragments)
+        if kept == self._kept:
+            return
+        if not self._closing and not self._account.allows(kept - self._kept):
+            self._statistics.over_limit["memory_bytes"] += 1
+            self._frames.clear()
+            self._fragments, kept = None, 0
+            self.fail(CloseCode.TRY_AGAIN_LATER, "")
+        self._account.add(kept - self._kept)
+        self._kept = kept
 
     def _parse(self, data: bytes, now: float) -> None:
         for start in range(0, len(data), _PARSE_BYTES):
@@ -292,6 +336,12 @@ class WebSocket:
         except UnicodeDecodeError:
             self._statistics.malformed += 1
             self.fail(CloseCode.INVALID_DATA, "")
+
+    def ended(self) -> None:
+        """The connection has been closed: nothing is kept for it any more."""
+        self._frames.clear()
+        self._sending.give_up()
+        self._account.close()
 
     async def finish(self) -> None:
         """Close, and wait until the client has done so too, or has had its time for it."""

@@ -178,7 +178,10 @@ class WebSocketService:
             self._heartbeat.remove(websocket)
             self._open.remove(websocket)
             self._context.statistics.websockets_open -= 1
-            await websocket.accepted.aclose()
+            try:
+                await websocket.accepted.aclose()
+            finally:
+                websocket.ended()
 
     def _close_for_shutdown(self, websocket: WebSocket) -> None:
         websocket.close(CloseCode.GOING_AWAY, REASONS[CloseCode.GOING_AWAY])

@@ -1,0 +1,46 @@
+"""Work that is too much for one turn: it is done in steps, and everybody else comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias
+
+import trio
+
+from .flushes import Flushes
+
+Step: TypeAlias = Callable[[], bool]
+"""Does a part of something, of a millisecond or so; tells whether there is more to do."""
+
+
+def do_at_once(step: Step) -> None:
+    """Do something to its end."""
+    while step():
+        pass
+
+
+class Chores:
+    """What is to be done in steps. Each of those that are there gets one in each turn."""
+
+    def __init__(self, flushes: Flushes) -> None:
+        self._flushes = flushes
+        self._steps: dict[Step, None] = {}
+        self._added = trio.Event()
+
+    def add(self, step: Step) -> None:
+        """Have something done; once, however often it is added before that."""
+        self._steps[step] = None
+        self._added.set()
+
+    async def run(self) -> NoReturn:
+        """Do what is added until cancelled."""
+        while True:
+            await self._added.wait()
+            while self._steps:
+                with self._flushes:
+                    for step in list(self._steps):
+                        del self._steps[step]
+                        if step():
+                            self._steps[step] = None
+                await trio.lowlevel.checkpoint()
+            self._added = trio.Event()
