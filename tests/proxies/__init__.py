@@ -1,0 +1,1 @@
+"""Real proxies between clients and a server, which answer in its place now and then."""
