@@ -32,10 +32,14 @@ def cut(*connections: PeerConnection) -> Iterator[None]:
 
 
 def change_media(connection: PeerConnection, change: Callable[[bytes], Iterable[bytes]]) -> None:
-    """Send something else instead of each RTP packet, or nothing; RTCP is left as it is."""
+    """Send something else instead of each RTP packet, or nothing; RTCP is left as it is.
+
+    Once both descriptions are there, and before the two are connected.
+    """
     transports: set[Any] = {
         sender.transport for sender in connection._loop_connection._pc.getSenders()
     }
+    assert transports
     for transport in transports:
         transport._send_rtp = partial(_send_changed, transport._send_rtp, change)
 

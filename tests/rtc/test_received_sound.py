@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from itertools import count, pairwise
@@ -21,9 +20,8 @@ from trio_rtc.rtc.loop import private
 
 from .cutting import change_media
 from .lacking import lacking
+from .media_changes import Change, changed, numbered, stepping, with_strange_packets, wrapping
 from .pairs import Peer, negotiate, open_pair
-
-Change = Callable[[bytes], Iterable[bytes]]
 
 PIECE = 0.02
 
@@ -53,21 +51,10 @@ async def sound(
     with trio.fail_after(30):
         async with open_track("audio", pieces(number)) as track, open_pair() as (alice, bob):
             await alice.connection.add_track(track)
+            await negotiate(alice, bob, strangers=strangers)
             if change is not None:
                 change_media(alice.connection, change)
-            await negotiate(alice, bob, strangers=strangers)
             yield await bob.tracks.receive(), alice, bob
-
-
-def numbered() -> Callable[[bytes], int]:
-    """The place of an RTP packet among those of its source."""
-    first: dict[bytes, int] = {}
-
-    def place(data: bytes) -> int:
-        number: int = struct.unpack_from("!H", data, 2)[0]
-        return (number - first.setdefault(data[8:12], number)) & 0xFFFF
-
-    return place
 
 
 async def take(track: MediaTrack, number: int) -> list[AudioFrame]:
@@ -114,31 +101,14 @@ async def test_doubles_and_order() -> None:
         assert_whole(await take(track, 80))
 
 
-def changed(data: bytes, *, timestamp: int = 0, ssrc: bytes | None = None) -> bytes:
-    """A packet whose timestamp is so much later, or of another source."""
-    [old] = struct.unpack_from("!I", data, 4)
-    now = struct.pack("!I", (old + timestamp) & 0xFFFF_FFFF)
-    return data[:4] + now + (ssrc or data[8:12]) + data[12:]
-
-
 @pytest.mark.parametrize("step", [-4800, 48_000 * 3600, -48_000 * 3600, 1 << 31])
 async def test_a_clock_that_leaps(step: int) -> None:
-    place = numbered()
-    async with sound(lambda data: [changed(data, timestamp=place(data) // 25 * step)]) as (
-        track, _, _,
-    ):  # fmt: skip
+    async with sound(stepping(step, 25)) as (track, _, _):
         assert_whole(await take(track, 80))
 
 
 async def test_a_clock_that_wraps() -> None:
-    base: list[int] = []
-
-    def change(data: bytes) -> Iterable[bytes]:
-        if not base:
-            base.append(struct.unpack_from("!I", data, 4)[0])
-        return [changed(data, timestamp=-base[0] - 40 * 960)]
-
-    async with sound(change) as (track, _, _):
+    async with sound(wrapping(40 * 960)) as (track, _, _):
         assert_whole(await take(track, 80))
 
 
@@ -157,23 +127,7 @@ async def test_another_source_without_a_word() -> None:
 
 
 async def test_packets_of_unknown_types_and_without_a_payload() -> None:
-    place = numbered()
-    late = 0
-
-    def change(data: bytes) -> Iterable[bytes]:
-        nonlocal late
-        [number] = struct.unpack_from("!H", data, 2)
-        ours = data[:2] + struct.pack("!H", (number + late) & 0xFFFF) + data[4:]
-        if place(data) % 10 != 9:
-            return [ours]
-        late += 1
-        behind = struct.pack("!H", (number + late) & 0xFFFF)
-        # Either has a number of its own, and no extensions.
-        unknown = bytes([0x80, 126]) + behind + data[4:12] + b"what is this?"
-        empty = bytes([0x80, data[1] & 0x7F]) + behind + data[4:12]
-        return [ours, unknown if place(data) % 20 == 9 else empty]
-
-    async with sound(change) as (track, _, _):
+    async with sound(with_strange_packets()) as (track, _, _):
         assert_whole(await take(track, 80))
 
 
@@ -187,6 +141,24 @@ async def test_what_cannot_be_decoded(payload: bytes) -> None:
 
     async with sound(change) as (track, _, _):
         assert len(await take(track, 80)) == 80
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        # Extensions that are shorter, longer or of no length at all; reports of no length.
+        b"\x90\x60\0\0" + bytes(8) + b"\xbe\xde\0\1\x21\1\2\0",
+        b"\x90\x60\0\0" + bytes(8) + b"\xbe\xde\0\2\x23\1\2\3\4\0\0\0",
+        b"\x90\x60\0\0" + bytes(8) + b"\x10\0\0\1\2\0\0\0",
+        b"\x8f\xce\0\4" + bytes(8) + b"REMB\xff\0\0\0",
+        b"\x81\xcb\0\0",
+        b"\x80\xc8\0\1" + bytes(4),
+    ],
+    ids=["short", "long", "empty", "REMB", "BYE", "report"],
+)
+async def test_a_packet_that_cannot_be_read_ends_nothing(strange: bytes) -> None:
+    async with sound(lambda data: [strange, data]) as (track, _, _):
+        assert_whole(await take(track, 30))
 
 
 async def test_all_up_to_the_end_is_played() -> None:

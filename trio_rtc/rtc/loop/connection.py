@@ -206,9 +206,10 @@ class LoopConnection:
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         for receiver in self._pc.getReceivers():
-            if receiver.track is track and track.kind == "audio":
-                media_receiver.install(receiver, self._timeline, self._is_other_ours)
-            elif receiver.track is track:
+            if receiver.track is track and can("receiving"):
+                gate = self._picture_limit.gate(receiver)
+                media_receiver.install(receiver, self._timeline, gate, self._is_other_ours)
+            elif receiver.track is track and track.kind == "video":
                 self._picture_limit.watch(receiver)
         self._statistics.count_bytes()
         source = Source(track)

@@ -2,13 +2,17 @@
 
 pyOpenSSL checks and copies more than that, and aiortc 1.16 reads what there is to send after each
 packet that comes, where nothing is an exception: together they took two thirds of the time of DTLS.
-And it fails without SRTP, which peers for data channels only have no reason to ask for. What this
-needs of them that is not public is listed in `private`.
+And it fails without SRTP, which peers for data channels only have no reason to ask for, and ends
+where a packet of media cannot be read. What this needs of them that is not public is listed in
+`private`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, cast
 
@@ -17,6 +21,8 @@ from OpenSSL import SSL, _util
 
 from .private import can
 from .sections import has_media
+
+logger = logging.getLogger("trio_rtc.rtc")
 
 LONGEST: Final = 16 * 1024
 """Bytes that a record carries at most (RFC 6347, section 4.1)."""
@@ -62,6 +68,25 @@ class _Transport(RTCDtlsTransport):
         # aiortc 1.16 fails without.
         if self._ssl.get_selected_srtp_profile() or self._has_media():
             super()._setup_srtp()
+
+    # What raises there would end the transport, and with it the call.
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
+        with _passing_over("RTP"):
+            await super()._handle_rtp_data(data, arrival_time_ms)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        with _passing_over("RTCP"):
+            await super()._handle_rtcp_data(data)
+
+
+@contextmanager
+def _passing_over(protocol: str) -> Iterator[None]:
+    """A block for a packet that aiortc 1.16 may fail to read, as one whose lengths are wrong."""
+    try:
+        yield
+    except (struct.error, ValueError, LookupError) as error:
+        logger.debug("a packet of %s cannot be read: %s", protocol, error)
 
 
 class _Connection:

@@ -39,17 +39,23 @@ class PictureLimit:
         self.max_frame_pixels = max_frame_pixels
         self._gates: dict[RTCRtpReceiver, PictureGate] = {}
 
-    def watch(self, receiver: RTCRtpReceiver) -> None:
-        """Let no larger picture pass to the decoder of a receiver of video. Before it receives.
+    def gate(self, receiver: RTCRtpReceiver) -> PictureGate:
+        """What is to be asked for each picture of a receiver before it is decoded."""
+        if receiver not in self._gates:
+            self._gates[receiver] = PictureGate(self)
+        return self._gates[receiver]
 
-        This is the one place where the limit is hooked in: whatever stands where aiortc has the
-        queue of pictures to a decoder asks `PictureGate.admits` for each.
+    def watch(self, receiver: RTCRtpReceiver) -> None:
+        """Let no larger picture pass to the decoder of one of aiortc's receivers of video.
+
+        Before it receives. It is hooked in where aiortc has the queue of pictures to a decoder.
         """
         if can("picture_limit"):
-            gate = self._gates[receiver] = PictureGate(self)
             private: Any = receiver
             private._RTCRtpReceiver__decoder_queue = _GatedQueue(
-                private._RTCRtpReceiver__decoder_queue, gate, private._RTCRtpReceiver__decoder_error
+                private._RTCRtpReceiver__decoder_queue,
+                self.gate(receiver),
+                private._RTCRtpReceiver__decoder_error,
             )
 
     def refused(self, receiver: RTCRtpReceiver) -> int:

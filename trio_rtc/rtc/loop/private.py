@@ -189,7 +189,6 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         RTP_RECEIVER: (
             "_RTCRtpReceiver__active_ssrc",
             "_RTCRtpReceiver__codecs",
-            "_RTCRtpReceiver__kind",
             "_RTCRtpReceiver__remote_bitrate_estimator",
             "_RTCRtpReceiver__remote_streams",
             "_RTCRtpReceiver__rtcp_ssrc",
@@ -202,6 +201,8 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_handle_rtp_packet",
             "_run_rtcp",
             "_send_rtcp",
+            "_send_rtcp_nack",
+            "_send_rtcp_pli",
             "_track",
         ),
         DTLS_TRANSPORT: ("_register_rtp_receiver", "_rtp_router"),
@@ -298,7 +299,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     # DTLS that is fast, and does without SRTP.
     "dtls": {
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
-        DTLS_TRANSPORT: ("_setup_srtp", "_ssl"),
+        DTLS_TRANSPORT: ("_handle_rtcp_data", "_handle_rtp_data", "_setup_srtp", "_ssl"),
         OPENSSL_CONNECTION: ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl"),
         OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),
     },

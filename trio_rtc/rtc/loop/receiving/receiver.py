@@ -1,56 +1,69 @@
 """An `RTCRtpReceiver` whose media are in time.
 
 aiortc 1.16 keeps what it receives until other packets push it out, and waits for all places of its
-buffer after one loss; it takes a step back of a clock for a wrap, and a BYE for the end of a
-track. What this needs of it that is not public is listed in `private`.
+buffer after one loss; it asks for lost packets once, takes a step back of a clock for a wrap, and a
+BYE for the end of a track. What this needs of it that is not public is listed in `private`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from aiortc import RTCRtpReceiver
+from aiortc.codecs import is_rtx
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
-from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpSrPacket, RtpPacket
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    AnyRtcpPacket,
+    RtcpByePacket,
+    RtcpPsfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    pack_remb_fci,
+    unwrap_rtx,
+)
 
-from ..private import can
+from ..eager import start_eagerly
+from ..picture_limit import PictureGate
 from . import router
+from .picture_input import PictureInput
 from .reception import Reception
 from .sound_input import SoundInput
 from .source import ActiveSource
 from .timeline import PeerTimeline
 
-logger = logging.getLogger("trio_rtc.rtc")
-
 
 def install(
-    receiver: RTCRtpReceiver, timeline: PeerTimeline, ends_by_bye: Callable[[], bool]
+    receiver: RTCRtpReceiver,
+    timeline: PeerTimeline,
+    gate: PictureGate,
+    ends_by_bye: Callable[[], bool],
 ) -> None:
-    """Have a receiver that has a track, and has not begun, become one of ours.
+    """Have a receiver that has not begun become one of ours.
 
     Args:
         receiver: one of aiortc's.
         timeline: that of the peer, for all its receivers.
+        gate: for its pictures, if it is of pictures.
         ends_by_bye: whether a BYE ends a track, as peers of ours mean it; by itself it
-            mutes (W3C webrtc, section 5.3), and sound may come again.
+            mutes (W3C webrtc, section 5.3), and media may come again.
     """
-    private: Any = receiver
-    if isinstance(receiver, _Receiver) or private._RTCRtpReceiver__kind != "audio":
-        return
-    if can("receiving"):
+    if not isinstance(receiver, _Receiver):
         receiver.__class__ = _Receiver
-        cast(_Receiver, receiver)._prepare(timeline, ends_by_bye)
+        cast(_Receiver, receiver)._prepare(timeline, gate, ends_by_bye)
 
 
 class _Receiver(RTCRtpReceiver):
-    def _prepare(self, timeline: PeerTimeline, ends_by_bye: Callable[[], bool]) -> None:
+    def _prepare(
+        self, timeline: PeerTimeline, gate: PictureGate, ends_by_bye: Callable[[], bool]
+    ) -> None:
         self._timeline = timeline
+        self._gate = gate
         self._ends_by_bye = ends_by_bye
         self._source = ActiveSource()
-        self._input: SoundInput | None = None
+        self._input: SoundInput | PictureInput | None = None
         #: The track that the input is of, and the last one that has ended: a section can be used
         #: for one after the other.
         self._fed: Any = None
@@ -85,13 +98,15 @@ class _Receiver(RTCRtpReceiver):
 
     def _end(self) -> None:
         """Hand out what there is, and the end."""
-        if self._input is not None:
-            self._input.close()
-            self._input = None
-        track = self._track
-        if track is not None and track is not self._ended:
-            self._ended = track
+        track = self._private._track
+        if track is None or track is self._ended:
+            return
+        self._ended = track
+        media, self._input = self._input, None
+        if media is None:
             track._queue.put_nowait(None)
+        else:
+            media.close(lambda: track._queue.put_nowait(None))
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpByePacket):
@@ -111,30 +126,98 @@ class _Receiver(RTCRtpReceiver):
             self._input.flush()
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
-        private = self._private
-        if not self._enabled or self._track is None or self._track is self._ended:
+        track = self._private._track
+        if not self._enabled or track is None or track is self._ended:
             return
-        codecs = private._RTCRtpReceiver__codecs
-        codec: RTCRtpCodecParameters | None = codecs.get(packet.payload_type)
-        now = asyncio.get_running_loop().time()
+        self._estimate_bitrate(packet, arrival_time_ms)
+        codecs: dict[int, RTCRtpCodecParameters] = self._private._RTCRtpReceiver__codecs
+        codec = codecs.get(packet.payload_type)
         if codec is None:
             if packet.ssrc == self._source.ssrc:
-                self._skip(self._source.accept(packet.ssrc, packet.sequence_number, now))
+                self._skip(packet)
             return
         self._reception.note(self, packet, codec.clockRate)
-        number = self._source.accept(packet.ssrc, packet.sequence_number, now)
+        if is_rtx(codec):
+            repeated = self._unwrap(packet, codec)
+            codec = None if repeated is None else codecs.get(repeated.payload_type)
+            if repeated is None or codec is None or repeated.ssrc != self._source.ssrc:
+                return
+            packet = repeated
+        number = self._accept(packet)
         if number is None:
             return
-        self._open_input().add(codec, packet.ssrc, number, packet.timestamp, packet.payload)
+        media = self._open_input()
+        if isinstance(media, PictureInput):
+            media.add(
+                codec,
+                packet.ssrc,
+                number,
+                packet.timestamp,
+                packet.payload,
+                marker=bool(packet.marker),
+            )
+        else:
+            media.add(codec, packet.ssrc, number, packet.timestamp, packet.payload)
 
-    def _skip(self, number: int | None) -> None:
+    def _accept(self, packet: RtpPacket) -> int | None:
+        now = asyncio.get_running_loop().time()
+        return self._source.accept(packet.ssrc, packet.sequence_number, now)
+
+    def _skip(self, packet: RtpPacket) -> None:
+        number = self._accept(packet)
         if number is not None and self._input is not None:
             self._input.skip(number)
 
-    def _open_input(self) -> SoundInput:
-        if self._input is None or self._fed is not self._track:
+    def _unwrap(self, packet: RtpPacket, codec: RTCRtpCodecParameters) -> RtpPacket | None:
+        """What a packet of the retransmission stream repeats (RFC 4588, section 4)."""
+        # Whose stream it is may not have been signaled: there is one source at a time.
+        ssrc = self._private._RTCRtpReceiver__rtx_ssrc.get(packet.ssrc, self._source.ssrc)
+        kind = codec.parameters.get("apt")
+        if len(packet.payload) < 2 or ssrc is None or not isinstance(kind, int):
+            return None
+        return unwrap_rtx(packet, payload_type=kind, ssrc=ssrc)
+
+    def _open_input(self) -> SoundInput | PictureInput:
+        track = self._private._track
+        if self._input is None or self._fed is not track:
             if self._input is not None:
-                self._input.close()
-            self._fed = track = self._private._track
-            self._input = SoundInput(self._timeline, track._queue.put_nowait)
+                self._input.close(_nothing)
+            self._fed, give = track, track._queue.put_nowait
+            if track.kind == "audio":
+                self._input = SoundInput(self._timeline, give)
+            else:
+                self._input = PictureInput(
+                    self._timeline, self._gate, give, self._ask_again, self._ask_key
+                )
         return self._input
+
+    def _ask_again(self, numbers: Sequence[int]) -> None:
+        if self._source.ssrc is not None:
+            lost = [number & 0xFFFF for number in numbers]
+            start_eagerly(self._private._send_rtcp_nack(self._source.ssrc, lost))
+
+    def _ask_key(self) -> None:
+        if self._source.ssrc is not None:
+            start_eagerly(self._private._send_rtcp_pli(self._source.ssrc))
+
+    def _estimate_bitrate(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        estimator = self._private._RTCRtpReceiver__remote_bitrate_estimator
+        sent = packet.extensions.abs_send_time
+        if estimator is None or sent is None:
+            return
+        estimate = estimator.add(
+            abs_send_time=sent,
+            arrival_time_ms=arrival_time_ms,
+            payload_size=len(packet.payload) + packet.padding_size,
+            ssrc=packet.ssrc,
+        )
+        own = self._private._RTCRtpReceiver__rtcp_ssrc
+        if estimate is not None and own is not None:
+            feedback = RtcpPsfbPacket(
+                fmt=RTCP_PSFB_APP, ssrc=own, media_ssrc=0, fci=pack_remb_fci(*estimate)
+            )
+            start_eagerly(self._private._send_rtcp(feedback))
+
+
+def _nothing() -> None:
+    pass

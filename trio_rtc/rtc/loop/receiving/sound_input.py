@@ -113,9 +113,10 @@ class SoundInput:
             self._out(self._buffer.flush())
         self._timer.cancel()
 
-    def close(self) -> None:
-        """Play what there is. Nothing comes any more."""
+    def close(self, on_end: Callable[[], None]) -> None:
+        """Play what there is, and tell that it is done. Nothing comes any more."""
         self.flush()
         self._timer.close()
+        on_end()
         if self._clock is not None:
             self._clock.leave()

@@ -47,7 +47,8 @@ class ActiveSource:
         if self.ssrc is not None:
             self._former = [*(old for old in self._former if old != ssrc), self.ssrc]
             del self._former[:-MOST_REMEMBERED]
-            self._base = self._highest + RESTART
+            # Of so many bits that they do not show in what is said of a number.
+            self._base = (self._highest + RESTART) & ~0xFFFF
         self.ssrc = ssrc
         self._numbers = SequenceNumbers()
 

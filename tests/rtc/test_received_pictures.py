@@ -1,0 +1,248 @@
+"""Pictures over a real connection of which packets are lost, changed or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from itertools import count, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import trio
+from aiortc import RTCRtpReceiver
+from aiortc.rtp import RtcpByePacket
+from av import VideoFrame
+
+from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
+from trio_rtc.rtc.loop import private
+
+from ..media.pictures import level, picture
+from .cutting import change_media
+from .lacking import lacking
+from .media_changes import Change, changed, losing, numbered, stepping, with_strange_packets
+from .pairs import Peer, negotiate, open_pair
+
+FPS = 20
+
+
+async def shades(number: int | None) -> AsyncIterator[VideoFrame]:
+    """Pictures in real time, each of which tells which it is."""
+    began = trio.current_time()
+    for n in count() if number is None else range(number):
+        yield picture(shade(n))
+        await trio.sleep_until(began + (n + 1) / FPS)
+
+
+def shade(number: int) -> int:
+    return 30 + 20 * (number % 10)
+
+
+def receiver(peer: Peer) -> Any:
+    [found] = peer.connection._loop_connection._pc.getReceivers()
+    return found
+
+
+@asynccontextmanager
+async def video(
+    change: Change | None = None,
+    frames: AsyncIterator[VideoFrame] | None = None,
+    *,
+    strangers: bool = False,
+    codec: str = "VP8",
+) -> AsyncIterator[tuple[MediaTrack, Peer, Peer]]:
+    """What Bob gets of what Alice sends."""
+    with trio.fail_after(30):
+        async with (
+            open_track("video", frames or shades(None)) as track,
+            open_pair() as (alice, bob),
+        ):
+            for peer in (alice, bob):
+                peer.connection._loop_connection.sections.prefer_codecs([codec])
+            await alice.connection.add_track(track)
+            await negotiate(alice, bob, strangers=strangers)
+            if change is not None:
+                change_media(alice.connection, change)
+            yield await bob.tracks.receive(), alice, bob
+
+
+async def take(track: MediaTrack, number: int) -> list[VideoFrame]:
+    found = []
+    async for frame in track.frames(100):
+        assert isinstance(frame, VideoFrame)
+        found.append(frame)
+        if len(found) == number:
+            break
+    return found
+
+
+def assert_in_time(frames: list[VideoFrame]) -> None:
+    """Their times go on as the clock on the wall does."""
+    times = [frame.time or 0.0 for frame in frames]
+    assert all(0 < b - a < 2 for a, b in pairwise(times)), times
+    assert times[-1] - times[0] == pytest.approx((len(times) - 1) / FPS, abs=1.5), times
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_each_is_there_before_the_next_is_sent(codec: str) -> None:
+    """The next one is made when the last one has been seen, and none is after the last."""
+    seen = trio.Event()
+
+    async def slides() -> AsyncIterator[VideoFrame]:
+        nonlocal seen
+        await connected.wait()
+        for n in range(8):
+            seen = trio.Event()
+            yield picture(shade(n))
+            await seen.wait()
+
+    connected = trio.Event()
+    async with video(frames=slides(), codec=codec) as (track, alice, bob):
+        frames = aiter(track)
+        await alice.connected.wait()
+        await bob.connected.wait()
+        connected.set()
+        for n in range(8):
+            assert level(await anext(frames)) == pytest.approx(shade(n), abs=8)
+            seen.set()
+        assert [frame async for frame in frames] == []
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_the_last_ones_are_seen(codec: str) -> None:
+    async with video(frames=shades(30), codec=codec) as (track, _, _):
+        frames = await take(track, 1000)
+        assert level(frames[-1]) == pytest.approx(shade(29), abs=8)
+        assert_in_time(frames)
+
+
+async def test_a_single_one_is_seen() -> None:
+    async with video(frames=shades(1)) as (track, _, _):
+        assert len([frame async for frame in track]) == 1
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_none_is_missing_where_a_fifth_of_the_packets_is_lost(codec: str) -> None:
+    async with video(losing(0.2), noise(), codec=codec) as (track, _, _):
+        frames = await take(track, 50)
+        assert_in_time(frames)
+        times = [frame.time or 0.0 for frame in frames]
+        assert max(b - a for a, b in pairwise(times)) < 1
+
+
+async def noise() -> AsyncIterator[VideoFrame]:
+    """Pictures that take several packets each."""
+    chance = np.random.default_rng(1)
+    began = trio.current_time()
+    for n in count():
+        pixels = chance.integers(0, 255, (240, 320, 3), np.uint8)
+        yield VideoFrame.from_ndarray(pixels, format="rgb24")
+        await trio.sleep_until(began + (n + 1) / FPS)
+
+
+async def test_a_key_that_never_comes_is_asked_for_again() -> None:
+    """The first second is lost, and so are the packets that are sent again of it."""
+    place = numbered()
+    lost: set[bytes] = set()
+
+    def change(data: bytes) -> Iterable[bytes]:
+        if place(data) < 20:
+            lost.add(data[4:8])
+        return [data] * (data[4:8] not in lost)
+
+    async with video(change) as (track, _, _):
+        frames = await take(track, 20)
+        assert_in_time(frames)
+        assert all(level(frame) > 20 for frame in frames)
+
+
+@pytest.mark.parametrize("step", [-9_000, -90_000 * 3600, 90_000 * 3600, 1 << 31])
+@pytest.mark.parametrize("every", [1000, 10])
+async def test_a_clock_that_leaps(step: int, every: int) -> None:
+    change = stepping(step, every) if every == 10 else once(step)
+    async with video(change) as (track, _, _):
+        assert_in_time(await take(track, 35))
+
+
+def once(step: int) -> Change:
+    place = numbered()
+    return lambda data: [changed(data, timestamp=step if place(data) >= 15 else 0)]
+
+
+async def test_another_source_without_a_word() -> None:
+    """As from an SFU that switches: with another base, and soon a picture that stands alone."""
+    place = numbered()
+
+    def change(data: bytes) -> Iterable[bytes]:
+        if place(data) < 20:
+            return [data]
+        if place(data) == 20:
+            [sender] = alice.connection._loop_connection._pc.getSenders()
+            sender._send_keyframe()
+        return [changed(data, timestamp=2_000_000_000, ssrc=b"late")]
+
+    async with video(change) as (track, alice, _):
+        assert_in_time(await take(track, 40))
+
+
+async def test_packets_of_unknown_types_and_without_a_payload() -> None:
+    async with video(with_strange_packets(), noise()) as (track, _, _):
+        frames = await take(track, 40)
+        assert_in_time(frames)
+        times = [frame.time or 0.0 for frame in frames]
+        assert max(b - a for a, b in pairwise(times)) < 0.5
+
+
+async def test_a_packet_that_cannot_be_read() -> None:
+    place = numbered()
+
+    def change(data: bytes) -> Iterable[bytes]:
+        broken = bytes([0x80, data[1]]) + data[2:12] + b"\x90"
+        return [broken if place(data) == 20 else data]
+
+    async with video(change) as (track, _, _):
+        assert_in_time(await take(track, 40))
+
+
+async def say_goodbye(connection: PeerConnection) -> None:
+    [sender] = connection._loop_connection._pc.getSenders()
+    await sender._send_rtcp([RtcpByePacket(sources=[sender._ssrc])])
+
+
+async def test_a_goodbye_of_another_stack_mutes() -> None:
+    async with video(strangers=True) as (track, alice, bob):
+        await alice.connected.wait()
+        await bob.connected.wait()
+        for _ in range(3):
+            await alice.connection._bridge.run(say_goodbye, alice.connection)
+            assert len(await take(track, 10)) == 10
+        assert receiver(bob).track.readyState == "live"
+
+
+@pytest.mark.parametrize("held", [0.6])
+async def test_a_burst_that_is_late_is_thinned(held: float) -> None:
+    """Nothing comes for a while, and then all of it: what is shown is not each of them."""
+    place, kept = numbered(), list[bytes]()
+
+    def change(data: bytes) -> Iterable[bytes]:
+        if 20 <= place(data) < 20 + held * FPS:
+            kept.append(data)
+            return []
+        out = [*kept, data]
+        kept.clear()
+        return out
+
+    async with video(change) as (track, _, _):
+        frames = await take(track, 60)
+        assert_in_time(frames)
+        times = [frame.time or 0.0 for frame in frames]
+        assert max(b - a for a, b in pairwise(times)) <= 0.16
+        # It takes more time than so many would.
+        assert times[-1] - times[0] > 59.5 / FPS
+
+
+async def test_without_what_is_private_it_is_aiortcs() -> None:
+    with lacking("receiving", private.RTP_RECEIVER):
+        async with video() as (track, _, bob):
+            assert type(receiver(bob)) is RTCRtpReceiver
+            assert await take(track, 5)
