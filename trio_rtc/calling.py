@@ -15,7 +15,7 @@ from .call import Call
 from .call_options import CallOptions, CallStep
 from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from .faults import BUSY, FaultLog, caught
+from .faults import BUSY, FaultLog, RareWarnings, caught
 from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode, is_of_call
 from .negotiation import EARLY_LIMIT
 from .rtc import (
@@ -225,7 +225,7 @@ def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -
     try:
         return decode(event.data)
     except NegotiationError as error:
-        logger.warning("%s: %s", event.peer, error, extra={"code": error.code})
+        declining.warnings.warn("%s: %s", event.peer, error, code=error.code)
         if error.code == "bad_description":
             declining.start(event.peer, Bye())
         return None
@@ -238,6 +238,7 @@ class _Declining:
         self._signaling = signaling
         self._nursery = nursery
         self._under_way = 0
+        self.warnings = RareWarnings(logger)
 
     def start(self, peer: Peer, goodbye: Bye) -> None:
         if self._under_way < MAX_DECLINING:

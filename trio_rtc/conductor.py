@@ -25,7 +25,7 @@ from .errors import (
     TrioRTCError,
     UnknownPeer,
 )
-from .faults import not_connected, reason_of
+from .faults import RareWarnings, not_connected, reason_of
 from .goodbye import Goodbye
 from .messages import IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
@@ -86,6 +86,7 @@ class Conductor:
         )
         self._call = Call(peer, self, options.connect_timeout)
         self._started = trio.current_time()
+        self._warnings = RareWarnings(logger)
         self._crossing_offer: SessionDescription | None = None
         self._connected = False
         self._peer_left = False
@@ -390,7 +391,7 @@ class Conductor:
         """Log what does not end the call. What comes after its end does not matter."""
         over = self._call.end is not None or self._closed.is_set()
         if not over and error.code != "connection_closed":
-            logger.warning("in the call with %s: %s", self._peer, error, extra={"code": error.code})
+            self._warnings.warn("in the call with %s: %s", self._peer, error, code=error.code)
 
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""

@@ -85,6 +85,27 @@ def caught(report: Callable[[Exception], object]) -> Iterator[None]:
             raise others from None
 
 
+class RareWarnings:
+    """Warnings about what others do, which they may do as often as they like.
+
+    Five are logged, and then one a second; the others are there for those who debug.
+
+    Args:
+        clock: tells the time, in seconds.
+    """
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = trio.current_time):
+        self._logger = logger
+        self._clock = clock
+        self._bucket = TokenBucket(rate=1, burst=5, now=clock())
+
+    def warn(self, message: str, *args: object, code: str = "") -> None:
+        """Log one, with the code of an error if there is any."""
+        due = self._bucket.take(1, self._clock())
+        level = logging.WARNING if due else logging.DEBUG
+        self._logger.log(level, message, *args, extra={"code": code} if code else None)
+
+
 class FaultLog:
     """Logs unexpected errors with their tracebacks, and of those that are repeated not each."""
 

@@ -296,3 +296,22 @@ async def test_errors_that_are_repeated_are_not_all_logged(
     await trio.sleep(1)
     faults.report("the call of carol", EMFILE)
     assert errors() == 7
+
+
+async def test_warnings_that_others_cause_are_not_all_logged(
+    autojump_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    hub = MemoryHub()
+    bob = hub.sign_in("bob")
+    mallory = hub.sign_in("mallory")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_calls, nobody, bob)
+        for _ in range(100):
+            await mallory.send("bob", b'{"candidate": 3}')
+        await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    said = [record for record in caplog.records if "malformed" in record.getMessage()]
+    assert len(said) == 100
+    assert sum(record.levelno == logging.WARNING for record in said) == 5
+    assert {getattr(record, "code", "") for record in said} == {"bad_candidate"}

@@ -124,10 +124,20 @@ async def test_channels_beyond_the_limit_are_closed_at_once(
             late = await alice.connection.create_data_channel("late")
             with pytest.raises(trio.EndOfChannel):
                 await late.receive()
-        assert caplog.text.count("what comes now is closed") == 1
+        assert caplog.text.count("a channel of the other side is closed: there are 3") == 1
         await ours.send("still there?")
         assert await theirs.receive() == "still there?"
         # There is room again.
         await more[0].aclose()
         await until(lambda: theirs_more[0].closed)
+        await goes_on(alice, bob)
+
+
+async def test_a_channel_with_a_name_that_is_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_channels("x" * 4096) as (_, _, alice, bob):
+        for label, protocol in (("é" * 2049, ""), ("x", "x" * 4096)):
+            late = await alice.connection.create_data_channel(label, protocol=protocol)
+            with pytest.raises(trio.EndOfChannel):
+                await late.receive()
+        assert "a name of 4098 bytes" in caplog.text
         await goes_on(alice, bob)

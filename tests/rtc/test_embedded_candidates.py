@@ -83,14 +83,14 @@ async def test_one_that_does_not_parse_is_passed_over(caplog: pytest.LogCaptureF
 
 
 def test_where_they_come_from() -> None:
-    sdp = f"{OFFER.replace('a=mid:0', 'a=mid:data')}a={LINE}  \r\n{END}m=audio 0 X 0\na={LINE}\n"
+    sdp = f"{OFFER.replace('a=mid:0', 'a=mid:data')}a={LINE}  \r\n{END}m=audio 0 X 96\na={LINE}\n"
     rest, candidates = separate_candidates(SessionDescription(type="offer", sdp=sdp))
     assert candidates == [
         IceCandidate(candidate=LINE, sdp_mid="data", sdp_m_line_index=0),
         IceCandidate(candidate="", sdp_mid="data", sdp_m_line_index=0),
         IceCandidate(candidate=LINE, sdp_m_line_index=1),
     ]
-    assert rest == OFFER.replace("a=mid:0", "a=mid:data") + "m=audio 0 X 0\r\n"
+    assert rest == OFFER.replace("a=mid:0", "a=mid:data") + "m=audio 0 X 96\r\n"
 
 
 def test_the_end_for_all_sections() -> None:

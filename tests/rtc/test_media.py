@@ -9,13 +9,14 @@ from typing import Any
 import av
 import pytest
 import trio
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import Kind, MediaTrack, Recorder, open_media, open_track, record_media
 from trio_rtc.rtc import media as media_module
 from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.loop import media as loop_media
 from trio_rtc.rtc.loop.media import Data, Source
 from trio_rtc.rtc.loop.player import Player
 
@@ -463,3 +464,25 @@ async def test_a_recording_cancelled_at_every_step(tmp_path: Path) -> None:
 
     async with open_bridge() as bridge:
         assert await cancelled_after_each_step(work, after) > 5
+
+
+async def test_few_pictures_wait_if_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_media, "MOST_PIXELS", 1000)
+
+    async def fill(*sizes: int) -> list[int]:
+        reader = Source(VideoStreamTrack()).subscribe(10)
+        for size in sizes:
+            reader.put(VideoFrame(size, size, "yuv420p"))
+        waiting = []
+        while (frame := reader.take()) is not None:
+            assert isinstance(frame, VideoFrame)
+            waiting.append(frame.width)
+        assert reader.dropped == len(sizes) - len(waiting)
+        return waiting
+
+    async with open_bridge() as bridge:
+        assert await bridge.run(fill, *[10] * 20) == [10] * 10
+        assert await bridge.run(fill, *[16] * 20) == [16] * 3
+        # Some in any case.
+        assert await bridge.run(fill, *[100] * 20) == [100] * 2
+        assert await bridge.run(fill, 100, 100, 100, *[10] * 5) == [100, 100, *[10] * 5]

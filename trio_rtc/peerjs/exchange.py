@@ -18,6 +18,7 @@ from .. import negotiation as todo
 from .. import peerjs_protocol as wire
 from ..call_options import StepName
 from ..errors import NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
+from ..faults import RareWarnings
 from ..messages import IceCandidate, SessionDescription
 from ..negotiator import Negotiator
 from ..peerjs_protocol import Envelope
@@ -68,6 +69,7 @@ class Exchange:
         self._negotiation = todo.Negotiation(polite=False)
         self._negotiator: Negotiator
         self._is_too_much = False
+        self._warnings = RareWarnings(logger)
         self._said, self._heard = trio.open_memory_channel[Envelope | SignalingLost](MAX_UNHEARD)
 
     def hear(self, said: Envelope | SignalingLost) -> None:
@@ -172,7 +174,7 @@ class Exchange:
 
     def complain(self, error: TrioRTCError) -> None:
         """Log what does not end the connection."""
-        logger.warning("about %s: %s", self._subject, error, extra={"code": error.code})
+        self._warnings.warn("about %s: %s", self._subject, error, code=error.code)
 
     @contextmanager
     def excusing_errors(self) -> Iterator[None]:

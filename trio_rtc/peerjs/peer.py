@@ -14,9 +14,9 @@ import trio
 
 from .. import peerjs_protocol as wire
 from ..errors import NegotiationError, SerializationError
+from ..faults import RareWarnings
 from ..messages import SessionDescription
 from ..peerjs_protocol import Envelope
-from ..rate import TokenBucket
 from ..rtc import Kind, MediaTrack
 from ..tasks import open_background_nursery
 from .connections import DataConnection, MediaConnection
@@ -55,7 +55,7 @@ class PeerJSPeer:
     def __init__(self, id: str, options: Options):  # noqa: A002
         self.id = id
         self._options = options
-        self._warnings = TokenBucket(rate=1, burst=5, now=trio.current_time())
+        self._warnings = RareWarnings(logger)
         self._links: dict[About, Link] = {}
         # An offer may come twice, the second time when its connection is over already.
         self._over: deque[About] = deque(maxlen=MAX_OVER)
@@ -178,7 +178,7 @@ class PeerJSPeer:
             try:
                 connection = wire.decode_payload(said, _Addressed).connection_id
             except NegotiationError as error:
-                self._warn("%s says what cannot be used: %s", said.src, error)
+                self._warnings.warn("%s says what cannot be used: %s", said.src, error)
                 return
             self._server.answered((said.src, connection))
             if (known := self._links.get((said.src, connection))) is not None:
@@ -210,7 +210,7 @@ class PeerJSPeer:
         self._links[key] = link
 
     def _decline(self, src: str, why: str) -> None:
-        self._warn("declined a connection of %s: %s", src, why)
+        self._warnings.warn("declined a connection of %s: %s", src, why)
         self._tell_that_declined(src)
 
     def _refuse(self, link: Link) -> None:
@@ -223,11 +223,6 @@ class PeerJSPeer:
             self._declined.send_nowait(src)
         except trio.WouldBlock:
             logger.debug("too many are declined")
-
-    def _warn(self, message: str, *args: object) -> None:
-        """Log what others do wrong, which they may do as often as they like."""
-        rarely = self._warnings.take(1, trio.current_time())
-        logger.log(logging.WARNING if rarely else logging.DEBUG, message, *args)
 
     async def _follow(self) -> None:
         """The task that declines, and at last tells that the server is lost."""

@@ -43,6 +43,9 @@ logger = logging.getLogger("trio_rtc.rtc")
 MAX_CHANNELS: Final = 1024
 """Data channels that may be open when the other side opens another: all that libwebrtc has."""
 
+MAX_NAME_BYTES: Final = 4096
+"""Of the label and the protocol of a channel that the other side opens."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -182,10 +185,16 @@ class LoopConnection:
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
         self._channels = [known for known in self._channels if not known.ended]
-        if len(self._channels) >= MAX_CHANNELS:
+        names = len(channel.label.encode()) + len(channel.protocol.encode())
+        if len(self._channels) >= MAX_CHANNELS or names > MAX_NAME_BYTES:
             if not self._refusing_channels:
                 self._refusing_channels = True
-                logger.warning("there are %d channels: what comes now is closed", MAX_CHANNELS)
+                logger.warning(
+                    "a channel of the other side is closed: there are %d, and it has a name of "
+                    "%d bytes",
+                    len(self._channels),
+                    names,
+                )
             with self._owner.owning():
                 channel.close()
             return

@@ -7,13 +7,19 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 from av.frame import Frame
 from av.packet import Packet
 from av.video.plane import VideoPlane
+
+MOST_PIXELS: Final = 128 * 1024 * 1024
+"""Of the pictures that wait for a reader, whatever their number: some 200 MB."""
+
+LEAST_PICTURES: Final = 2
+"""That wait in any case."""
 
 Data: TypeAlias = "Frame | Packet[Any]"
 
@@ -44,8 +50,10 @@ class Reader(MediaStreamTrack):
     def put(self, data: Data) -> None:
         self.received += 1
         self._queue.append(data)
-        if len(self._queue) > self._limit:
-            self._queue.popleft()
+        most = self._limit
+        if isinstance(data, VideoFrame):
+            most = min(most, max(LEAST_PICTURES, MOST_PIXELS // (data.width * data.height)))
+        while len(self._queue) > most and self.take() is not None:
             self.dropped += 1
         self._tell()
 

@@ -7,6 +7,7 @@ the announcement of the new channel overtakes it. aiortc 1.16 ends the connectio
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -19,6 +20,7 @@ from aiortc.rtcsctptransport import (
     StreamResetResponseParam,
 )
 
+from ...faults import RareWarnings
 from .private import can
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -32,12 +34,13 @@ def guard(sctp: RTCSctpTransport) -> None:
     if "_data_channel_receive" in vars(sctp) or not can("streams"):
         return
     receive = sctp._data_channel_receive
+    warnings = RareWarnings(logger, asyncio.get_running_loop().time)
 
     async def receive_guarded(stream_id: int, pp_id: int, data: bytes) -> None:
         if pp_id == WEBRTC_DCEP and data[:1] == _OPEN and stream_id in sctp._data_channels:
             await _finish_reset(sctp, stream_id)
             if stream_id in sctp._data_channels:
-                logger.warning("the other side opens a channel on stream %d, in use", stream_id)
+                warnings.warn("the other side opens a channel on stream %d, in use", stream_id)
                 return
         try:
             await receive(stream_id, pp_id, data)
@@ -46,9 +49,9 @@ def guard(sctp: RTCSctpTransport) -> None:
                 # As browsers do (WHATWG Encoding, "UTF-8 decode").
                 await receive(stream_id, pp_id, data.decode(errors="replace").encode())
             else:
-                logger.warning("a channel of the other side has no proper name: %s", error)
+                warnings.warn("a channel of the other side has no proper name: %s", error)
         except AssertionError:
-            logger.warning("the other side confirms a channel on stream %d, unknown", stream_id)
+            warnings.warn("the other side confirms a channel on stream %d, unknown", stream_id)
 
     sctp._data_channel_receive = receive_guarded  # type: ignore[method-assign]
 
