@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from av import AudioFrame, VideoFrame
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack
 from trio_rtc.rtc.generated import open_track
+from trio_rtc.rtc.loop.pace import Pace
 
 from ..calls.both_sides import next_track, open_both
 from .pictures import FPS, grey, level, picture, tone, until_level, until_loud
@@ -64,6 +66,87 @@ async def test_times_are_given_to_frames_that_have_none() -> None:
         times = [frame.time or 0.0 async for frame in track]
         assert times == sorted(times)
         assert times[0] == 0
+
+
+@pytest.mark.parametrize("samples", [480, 960, 48000])
+@pytest.mark.parametrize("has_times", [True, False])
+async def test_sound_that_is_made_quickly_is_held_up(samples: int, has_times: bool) -> None:
+    made = 0
+
+    async def speech() -> AsyncIterator[AudioFrame]:
+        nonlocal made
+        while True:
+            frame = AudioFrame(format="s16", layout="mono", samples=samples)
+            frame.sample_rate = 48000
+            if has_times:
+                frame.pts, frame.time_base = made * samples, Fraction(1, 48000)
+            made += 1
+            yield frame
+
+    async with open_track("audio", speech()) as track:
+        began = trio.current_time()
+        frames = aiter(track)
+        last = [await anext(frames) for _ in range(1 + 48000 // samples)][-1]
+        # The last one begins a second after the first.
+        assert last.time == 1
+        assert trio.current_time() - began > 0.99
+        assert made <= 4 + 48000 // samples
+
+
+async def test_pictures_that_are_made_quickly_all_arrive() -> None:
+    async def film() -> AsyncIterator[VideoFrame]:
+        for number in range(60):
+            frame = picture(4 * number)
+            frame.pts, frame.time_base = number, Fraction(1, 60)
+            yield frame
+
+    async with open_track("video", film()) as track, open_both(receive=("video",)) as ends:
+        await ends.alice.add_track(track)
+        remote = await next_track(ends.bob)
+        assert len([frame async for frame in remote]) > 45
+
+
+async def test_sound_without_times_is_in_step_after_a_pause() -> None:
+    goes_on = trio.Event()
+
+    async def sound() -> AsyncIterator[AudioFrame]:
+        for number in range(4):
+            if number == 2:
+                await goes_on.wait()
+            frame = AudioFrame(format="s16", layout="mono", samples=960)
+            frame.sample_rate = 48000
+            yield frame
+
+    async with open_track("audio", sound()) as track:
+        frames = aiter(track)
+        began = trio.current_time()
+        times = [(await anext(frames)).time for _ in range(2)]
+        await trio.sleep(0.5)
+        passed = trio.current_time() - began
+        goes_on.set()
+        times += [(await anext(frames)).time for _ in range(2)]
+    assert times[:2] == [0, 0.02]
+    assert passed - 0.02 < (times[2] or 0.0) < passed + 5
+    assert times[3] == pytest.approx((times[2] or 0.0) + 0.02)
+
+
+def test_a_pace() -> None:
+    pace = Pace()
+    assert pace.wait(7.0, 100.0) == 0
+    assert pace.wait(7.5, 100.0) == 0.5
+    # A little late: what follows makes up for it.
+    assert pace.wait(7.6, 100.7) == 0
+    assert pace.wait(7.7, 100.7) == 0
+    assert pace.wait(7.8, 100.7) == pytest.approx(0.1)
+    # After a pause the rest does not come all at once.
+    assert pace.wait(7.9, 103.0) == 0
+    assert pace.wait(8.0, 103.0) == pytest.approx(0.1)
+    # Clocks that are set.
+    assert pace.wait(3.0, 104.0) == 0
+    assert pace.wait(3.5, 104.0) == 0.5
+    assert pace.wait(3604.0, 104.5) == 0
+    assert pace.wait(3604.5, 104.5) == 0.5
+    assert pace.time(105.0) == pytest.approx(3604.5)
 
 
 async def test_the_same_picture_again_and_again() -> None:

@@ -11,6 +11,7 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import CallError, MediaError
 from trio_rtc.rtc import open_media, open_track
+from trio_rtc.rtc.loop.outgoing import SEND_FRAMES
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
 from .pictures import grey, picture, tone, until_level, until_loud
@@ -166,6 +167,25 @@ async def test_one_who_lags_loses_the_oldest_frames_and_nobody_else_does() -> No
     assert lagging.frames_dropped == 20 - len(late)
     assert len(early) == all_of_them.frames_received - all_of_them.frames_dropped
     assert not isinstance(early[0], AudioFrame)
+
+
+async def test_an_encoder_that_lags_tells_what_is_not_sent() -> None:
+    async with open_track("video", grey(90)) as track, open_both(receive=("video",)) as ends:
+        sender = await ends.alice.add_track(track)
+        await next_track(ends.bob)
+        assert sender.frames_dropped == 0
+
+        async def lag() -> None:
+            reader = sender._outgoing._reader
+            assert reader is not None
+            for _ in range(SEND_FRAMES + 3):
+                reader.put(picture(0))
+
+        await sender._bridge.run(lag)
+        assert sender.frames_dropped >= 3
+        dropped = sender.frames_dropped
+        await sender.replace_track(None)
+        assert sender.frames_dropped == dropped
 
 
 async def test_nothing_takes_the_place_of_what_has_ended() -> None:

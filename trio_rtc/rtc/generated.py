@@ -31,11 +31,11 @@ LATEST = 2**40
 async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[MediaTrack]:
     """A track of frames from an async iterable, such as an async generator, during the block.
 
-    The next frame is asked for when the last one has been taken; so the pace is that of
-    ``frames``, which has to wait for the time of each. They may be in any format, size or rate
+    The next frame is asked for when the last one has been taken, which is when it is due by its
+    ``pts``: ``frames`` need not wait, and may. They may be in any format, size or rate
     that FFmpeg can convert, also if these change; pictures of odd sizes are sent a line or a
     column smaller. A picture without a ``pts`` is of the time when it comes; sound without one
-    goes on where the last frame ended.
+    goes on where the last frame ended, or after a pause is of the time when it comes.
 
     When ``frames`` ends, so does the track. When it raises, the track ends with that as a
     `MediaError` for those who read it, and this is raised here at the end of the block: a call

@@ -36,6 +36,11 @@ class TrackSender:
         """Whether this is what it sends."""
         return self._outgoing is outgoing
 
+    @property
+    def frames_dropped(self) -> int:
+        """How many frames were not sent because the encoder was too slow."""
+        return self._outgoing.frames_dropped
+
     async def replace_track(self, track: MediaTrack | None) -> None:
         """Send another track from now on, or nothing, without asking the other side.
 

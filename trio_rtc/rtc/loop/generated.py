@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from fractions import Fraction
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
 from .media import copy_of
+from .pace import Pace
 
 TIME_BASE = Fraction(1, 90000)
 
+PAUSE = 0.2
+"""Seconds without sound, after which it has paused: a program that sleeps does so for too long."""
+
 
 class Generated(MediaStreamTrack):
-    """Takes one frame after the other, and no next one before somebody has read the last."""
+    """Takes one frame after the other, and no next one before the last was due, and read."""
 
     def __init__(self, kind: str):
         super().__init__()
@@ -24,7 +27,7 @@ class Generated(MediaStreamTrack):
         self._error: Exception | None = None
         self._over = False
         self._changed = asyncio.Event()
-        self._began: float | None = None
+        self._pace = Pace()
         self._sound_ends = Fraction(0)
 
     async def put(self, frame: VideoFrame | AudioFrame) -> bool:
@@ -37,6 +40,7 @@ class Generated(MediaStreamTrack):
         return not self._over
 
     async def recv(self) -> VideoFrame | AudioFrame:
+        has_waited = self._frame is not None
         while self._frame is None:
             if self._error is not None:
                 raise self._error
@@ -45,8 +49,11 @@ class Generated(MediaStreamTrack):
             await self._wait()
         frame, self._frame = self._frame, None
         self._tell()
-        if frame.pts is None:
-            self._stamp(frame)
+        now = asyncio.get_running_loop().time()
+        if frame.pts is None or not frame.time_base:
+            self._stamp(frame, now, goes_on=has_waited)
+        if wait := self._pace.wait(frame.time or 0.0, now):
+            await asyncio.sleep(wait)
         return frame
 
     async def end(self, error: Exception | None) -> None:
@@ -59,17 +66,17 @@ class Generated(MediaStreamTrack):
         self._over = True
         self._tell()
 
-    def _stamp(self, frame: VideoFrame | AudioFrame) -> None:
-        """Sound goes on where it ended; a picture is of now."""
+    def _stamp(self, frame: VideoFrame | AudioFrame, now: float, *, goes_on: bool) -> None:
+        """A picture is of now, and so is sound that has paused; other sound goes on."""
+        time = Fraction(self._pace.time(now))
         if isinstance(frame, AudioFrame):
-            frame.pts = round(self._sound_ends * frame.sample_rate)
+            if goes_on or time - self._sound_ends < PAUSE:
+                time = self._sound_ends
             frame.time_base = Fraction(1, frame.sample_rate)
-            self._sound_ends += Fraction(frame.samples, frame.sample_rate)
-            return
-        now = time.monotonic()
-        if self._began is None:
-            self._began = now
-        frame.pts, frame.time_base = round((now - self._began) / TIME_BASE), TIME_BASE
+            frame.pts = round(time / frame.time_base)
+            self._sound_ends = time + Fraction(frame.samples, frame.sample_rate)
+        else:
+            frame.pts, frame.time_base = round(time / TIME_BASE), TIME_BASE
 
     async def _wait(self) -> None:
         self._changed.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from av import AudioFrame, VideoFrame
 from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
 from .media import Data, Reader, Source
+
+logger = logging.getLogger("trio_rtc.rtc")
 
 SEND_FRAMES = 30
 """Frames kept for an encoder that lags."""
@@ -37,6 +40,7 @@ class Outgoing(MediaStreamTrack):
         self._source: Source | None = source
         self._reader: Reader | None = None
         self._begun = False
+        self._dropped = 0
         self._changed = asyncio.Event()
         self._over = False
         self._times = UniformTimes()
@@ -55,10 +59,16 @@ class Outgoing(MediaStreamTrack):
         if self._source is not None:
             self._reader = self._source.subscribe(SEND_FRAMES)
 
+    @property
+    def frames_dropped(self) -> int:
+        """How many frames were gone before they could be encoded."""
+        return self._dropped + (self._reader.dropped if self._reader is not None else 0)
+
     async def replace(self, source: Source | None) -> bool:
         """Send another source from now on, or nothing; False if the end has been told already."""
         if self._over:
             return False
+        self._dropped = self.frames_dropped
         old, self._source, self._reader = self._reader, source, None
         self._ready.clear()
         self._times.begin()
@@ -84,6 +94,11 @@ class Outgoing(MediaStreamTrack):
             self._changed.set()
             if self._reader is not None:
                 self._reader.stop()
+            if self.frames_dropped:
+                logger.info(
+                    "%d frames of a track of %s were not sent: its encoder was too slow",
+                    self.frames_dropped, self.kind,
+                )  # fmt: skip
             self.on_end()
 
     async def recv(self) -> Data:
