@@ -50,9 +50,10 @@ class Generated(MediaStreamTrack):
         frame, self._frame = self._frame, None
         self._tell()
         now = asyncio.get_running_loop().time()
-        if frame.pts is None or not frame.time_base:
+        if frame.pts is None:
             self._stamp(frame, now, goes_on=has_waited)
-        if wait := self._pace.wait(frame.time or 0.0, now):
+        # Without a unit it may be of any time.
+        if frame.time is not None and (wait := self._pace.wait(frame.time, now)):
             await asyncio.sleep(wait)
         return frame
 
