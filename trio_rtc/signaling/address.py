@@ -39,9 +39,9 @@ def parse_address(
     why = None
     try:
         parts = httpx.URL(url)
-        if parts.scheme not in schemes or parts.port == 0 or (parts.port or 0) > 65535:
+        if parts.scheme not in schemes or not _is_port(parts.port):
             why = f"is not the address of {what}"
-        elif not _is_host(parts.raw_host.decode("ascii")):
+        elif not (parts.host and _is_host(parts.raw_host.decode("ascii"))):
             why = "has no host that can be"
         elif parts.userinfo:
             why = "has a user or a password, which are not used"
@@ -54,6 +54,10 @@ def parse_address(
     raise SignalingError(
         f"{shown(url)!r} {why}; one looks like {example}", code="bad_url", fault="local"
     )
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port < 65536
 
 
 def _is_host(host: str) -> bool:
