@@ -229,6 +229,17 @@ async def test_a_peer_that_the_server_does_not_know(status: str) -> None:
             await alice.send(2, "hello")
 
 
+async def test_a_peer_for_which_too_much_waits() -> None:
+    full = http("503 Service Unavailable", b"Too much waits.", ours=True)
+    async with (
+        scripted_server(server(posts=[full])) as running,
+        open_signaling(running.url, name="alice") as alice,
+    ):
+        with pytest.raises(SignalingError, match=r"Too much waits\.") as raised:
+            await alice.send(2, "hello")
+        assert (raised.value.code, raised.value.fault) == ("mailbox_full", "remote")
+
+
 async def test_a_message_that_is_too_large_for_what_is_in_between() -> None:
     async with (
         scripted_server(server(posts=[http("413 Too Large", b"<html>")])) as running,

@@ -85,6 +85,7 @@ export class ClassicSignaling extends Signaling {
       const response = await this.#deliver(to, data);
       if (response.ok && (isOurs(response) || !this.#isOurs)) return;
       if ([404, 500].includes(response.status) && this.#isFinal(response)) code = "unknown_peer";
+      if (response.status === 503 && isOurs(response)) code = "mailbox_full";
       message = (await words(response)) || `The server answers ${response.status}`;
     } catch (error) {
       message = error.message;

@@ -159,9 +159,10 @@ class _ClassicClient:
         if answer.status in (404, 500) and self._is_final(answer):
             why = answer.words or answer.phrase
             raise UnknownPeer(f"peer {to} cannot be reached: {why}", fault="remote")
+        full = answer.is_ours and answer.status == 503
         raise SignalingError(
             f"the server did not take a message: {answer}",
-            code="send_failed",
+            code="mailbox_full" if full else "send_failed",
             fault="remote" if self._is_final(answer) else "network",
         )
 
