@@ -34,6 +34,7 @@ SERVERS = {
         (
             sys.executable, "-m", "trio_rtc", "server", "--host", "127.0.0.1", "--port", "{port}",
             "--messages-per-second", MANY, "--messages-burst", MANY, "--peers-per-address", MANY,
+            "--requests-per-second", MANY, "--requests-burst", MANY,
             "--joins-per-second", MANY, "--joins-burst", MANY,
             "--connections-per-address", MANY, "--peers", MANY, "--log-level", "warning",
         ),

@@ -207,6 +207,8 @@ async def serve() -> None:
         peers=10**6,
         peers_per_address=10**6,
         joins_burst=10**6,
+        requests_per_second=10**6,
+        requests_burst=10**6,
         # Where the load is more than the machine can do, its peers come late.
         absent_seconds=300,
         resume_seconds=300,

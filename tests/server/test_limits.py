@@ -12,7 +12,7 @@ from trio_rtc.server.responses import Response
 from trio_rtc.server.statistics import Statistics
 
 from .harness import Client, get, memory_server, post, tcp_server
-from .native_client import connect
+from .native_client import NativeClient, connect, join
 
 OVER: list[tuple[str, int, bytes, int]] = [
     ("head_bytes", 100, b"GET /" + b"x" * 200 + b" HTTP/1.0\r\n\r\n", 414),
@@ -195,3 +195,69 @@ async def test_health_and_more_routes() -> None:
         await client.send(b"HEAD /page HTTP/1.0\r\n\r\n")
         assert b"Content-Length: 3" in await client.informational()
         assert await client.ended()
+
+
+async def test_requests_per_second(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those over the limit are told so, whatever they ask for, and those far over it are not."""
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
+    limits = ServerLimits(requests_per_second=10, requests_burst=3)
+    async with memory_server(limits=limits) as server:
+        client = await server.connect()
+        for path, status in (("/healthz", 200), ("/nothing", 404), ("/", 200), ("/healthz", 429)):
+            await client.send(get(path, version="1.1"))
+            answer = await client.answer()
+            assert answer is not None
+            assert answer.status == status
+        assert answer is not None
+        assert answer.body == (
+            b"There are too many requests from your address: 10 may come in a second."
+        )
+        assert await client.ended()
+        assert server.statistics.over_limit["requests_per_second"] == 1
+        handshake = NativeClient(await server.listener.connect())
+        assert (await handshake.open()).status_code == 429
+        await handshake.aclose()
+        refused = 2
+        while True:
+            client = await server.connect()
+            try:
+                await client.send(get("/healthz"))
+            except trio.BrokenResourceError:
+                break
+            if (answer := await client.answer()) is None:
+                break
+            assert answer.status == 429
+            refused += 1
+            await client.stream.aclose()
+        assert refused == 100
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.2")
+        assert (await server.ask(get("/healthz"))).status == 200
+        monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
+        await trio.sleep(2)
+        assert (await server.ask(get("/healthz"))).status == 200
+
+
+async def test_resumes_per_second(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes too early is not the end of the session."""
+    monkeypatch.setattr(connections, "peer_address", lambda stream: "192.0.2.1")
+    limits = ServerLimits(joins_per_second=1, joins_burst=3)
+    async with memory_server(limits=limits) as server:
+        alice = await join(server, "alice")
+        for number in range(4):
+            await alice.aclose()
+            alice_again = await connect(server)
+            await alice_again.say(type="resume", session=alice.session, received=0)
+            if number < 3:
+                assert (await alice_again.hear())["type"] == "resumed"
+            else:
+                assert await alice_again.refusal() == ("joins_per_second", 4429, "too_fast")
+            await alice_again.aclose()
+        assert server.statistics.over_limit["joins_per_second"] == 1
+        await trio.sleep(2)
+        alice_again = await connect(server)
+        assert (await alice_again.resume(alice.session, 0))["type"] == "resumed"
+        await alice_again.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 
 import hypothesis
 import hypothesis.strategies as st
@@ -141,3 +142,22 @@ def test_the_process_is_measured_too() -> None:
     body = ask(Statistics()).body
     assert b"\nprocess_resident_memory_bytes " in body
     assert b"\nprocess_open_fds " in body
+
+
+def test_an_answer_is_good_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks again at once gets the same one: it costs nothing."""
+    statistics = Statistics()
+    route = metrics_route(statistics)
+    request = Request(
+        method="GET", path="/metrics", query=b"", headers={}, all_headers=[], body=b"",
+        version="1.1", keep_alive=True,
+    )  # fmt: skip
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    first = route(request)
+    statistics.messages = 5
+    assert route(request) is first
+    other = route(dataclasses.replace(request, headers={"accept": PROMETHEUS}))
+    assert other.content_type != first.content_type
+    now += 1.1
+    assert samples(route(request))["trio_rtc_messages_total"] == 5

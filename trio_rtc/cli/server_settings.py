@@ -140,6 +140,8 @@ LIMITS: Final = {
     "joins_burst": "By how many an address from which nobody has joined lately may go over that.",
     "rooms": "How many rooms there are.",
     "connections_per_address": "How many connections one IP address has.",
+    "requests_per_second": "How many HTTP requests come from one IP address, over time.",
+    "requests_burst": "By how many an address from which none have come lately may go over that.",
     "messages_per_second": "How many messages a peer sends, over time.",
     "messages_burst": "By how many messages a peer that was silent may go over that.",
     "request_seconds": "How long a client may take to send a request.",

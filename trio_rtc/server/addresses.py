@@ -92,6 +92,11 @@ class Rates:
     def __len__(self) -> int:
         return len(self._buckets)
 
+    def is_used_up(self, party: str, now: float) -> bool:
+        """Whether a party may not do it now."""
+        bucket = self._buckets.get(party)
+        return bucket is not None and bucket.delay(now) > 0
+
     def take(self, party: str, now: float) -> bool:
         """Whether a party may do it once more. If not, it does not count."""
         for full in self._used.due(now):

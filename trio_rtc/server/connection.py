@@ -215,6 +215,8 @@ class Connection:
                 return False
             self.context.statistics.requests += 1
             exchange = Exchange(self, request)
+            if not self.context.requests.take(exchange.party, trio.current_time()):
+                return await self._refuse_request(exchange)
             await self._handler(exchange)
             self._release(self._parser.buffered)
             if not exchange.answered or self._taken_over:
@@ -222,6 +224,21 @@ class Connection:
             if not request.keep_alive or self.context.closing.is_set():
                 return True
             limit = "idle_seconds"
+
+    async def _refuse_request(self, exchange: Exchange) -> bool:
+        """Tell a client that it asks too often, if it has not been told that too often."""
+        error = RequestError(
+            429,
+            "Too Many Requests",
+            "There are too many requests from your address: "
+            f"{self._limits.requests_per_second} may come in a second.",
+            limit="requests_per_second",
+        )
+        if self.context.refusals.take(exchange.party, trio.current_time()):
+            await self._refuse(error)
+            return True
+        self.count(error)
+        return False
 
     async def _read_request(self, until_first_byte: str) -> Request | None:
         """The next request; None if the client has none, or does not begin within this limit."""

@@ -57,7 +57,8 @@ class Connections:
         if refused:
             statistics.over_limit["connections_per_address"] += 1
         # An answer to those over the limit costs something too; there is a limit to that.
-        if self._drain.has_begun or self._per_address.is_used_up(who, times=2):
+        refused_too_often = self._context.refusals.is_used_up(who, trio.current_time())
+        if self._drain.has_begun or refused_too_often or self._per_address.is_used_up(who, times=2):
             await trio.aclose_forcefully(stream)
             return
         keep_alive(stream)

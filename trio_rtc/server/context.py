@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import trio
 
@@ -25,6 +26,11 @@ def _no_task(*_: object) -> None:
     raise RuntimeError("no server runs here")
 
 
+#: An answer to a request that is one too many costs what others do: so there are fewer of them.
+REFUSALS: Final = 0.1
+REFUSALS_AT_ONCE: Final = 100
+
+
 @dataclass(kw_only=True, slots=True)
 class Context:
     """The settings of a server and what it counts.
@@ -37,6 +43,9 @@ class Context:
         connections: how many connections each party has.
         peers: how many peers each party has, whatever their protocol.
         joins: how fast peers of each party join.
+        resumes: how fast they go on with sessions.
+        requests: how fast each party makes HTTP requests.
+        refusals: how fast it is told that this is too fast.
         memory: what is kept for others.
         chores: what takes longer than a turn.
         entrance: held while somebody is let in or goes on with a session, so that of many who
@@ -55,6 +64,9 @@ class Context:
     connections: Quota = field(init=False)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)
+    resumes: Rates = field(init=False)
+    requests: Rates = field(init=False)
+    refusals: Rates = field(init=False)
     memory: Memory = field(init=False)
     chores: Chores = field(init=False)
     entrance: trio.Lock = field(default_factory=trio.Lock)
@@ -64,7 +76,11 @@ class Context:
         self.peers = Quota(self.limits.peers_per_address)
         self.chores = Chores(self.flushes)
         self.memory = Memory(self.limits.memory_bytes, self.statistics)
-        self.joins = Rates(self.limits.joins_per_second, self.limits.joins_burst)
+        limits = self.limits
+        self.joins = Rates(limits.joins_per_second, limits.joins_burst)
+        self.resumes = Rates(limits.joins_per_second, limits.joins_burst)
+        self.requests = Rates(limits.requests_per_second, limits.requests_burst)
+        self.refusals = Rates(REFUSALS * limits.requests_per_second, REFUSALS_AT_ONCE)
 
     def check_join(self, party: str, now: float) -> None:
         """Look whether another peer of a party may join now.

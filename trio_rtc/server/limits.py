@@ -25,10 +25,14 @@ class ServerLimits:
         peers: how many peers there are. Over it: 503, or a close with 4503.
         peers_per_address: how many of them come from one IP address. Over it the same.
         joins_per_second: how many peers join from one IP address, over time. Over it the same:
-            whoever is in the room hears of each.
+            whoever is in the room hears of each. Also how many sessions are resumed from there,
+            beside these; over it: a close with 4429.
         joins_burst: by how many an address may go over that from which nobody has joined lately.
         rooms: how many rooms there are. Over it the same.
         connections_per_address: how many connections one IP address has. Over it: 429.
+        requests_per_second: how many HTTP requests come from one IP address, over time, whatever
+            they ask for. Over it: 429, or the end of the connection.
+        requests_burst: by how many an address may go over that from which none have come lately.
         messages_per_second: how many messages a peer sends, over time. Over it: 429, or a close
             with 4429. WebSocket frames of any kind count as messages.
         messages_burst: by how many messages a peer that was silent may go over that.
@@ -60,6 +64,8 @@ class ServerLimits:
     joins_burst: int = 2000
     rooms: int = 20_000
     connections_per_address: int = 4096
+    requests_per_second: int = 1000
+    requests_burst: int = 5000
     messages_per_second: int = 500
     messages_burst: int = 2000
     request_seconds: float = 20.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +19,12 @@ from .routes import Route
 from .statistics import Statistics
 
 PREFIX: Final = "trio_rtc_"
+
+SECONDS: Final = 1.0
+"""For how long an answer is good."""
+
+#: So many kinds of answers are kept: there are some versions of two formats.
+_KINDS: Final = 10
 
 _VERSIONS: Final = ("version=0.0.1", "version=0.0.4", "version=1.0.0")
 
@@ -89,17 +97,27 @@ class StatisticsCollector(Collector):
 def metrics_route(statistics: Statistics) -> Route:
     """What answers ``GET /metrics``: these statistics, and what the process uses.
 
-    It answers in the text format of Prometheus, or in OpenMetrics to those who accept that.
+    It answers in the text format of Prometheus, or in OpenMetrics to those who accept that. To
+    put an answer together takes a millisecond: so it is good for a second.
     """
     registry = CollectorRegistry()
     registry.register(StatisticsCollector(statistics))
     ProcessCollector(registry=registry)
 
+    answers: dict[str, tuple[float, Response]] = {}
+
     def metrics(request: Request) -> Response:
         # The encoder takes the version as it stands, compares it with numbers, and answers it.
         offers = filter(_has_known_version, request.headers.get("accept", "").split(","))
         encode, content_type = choose_encoder(",".join(offers))
-        return Response(200, "OK", encode(registry), content_type)
+        now = time.monotonic()
+        since, response = answers.get(content_type, (-math.inf, None))
+        if response is None or now - since > SECONDS:
+            if len(answers) >= _KINDS:
+                answers.clear()
+            response = Response(200, "OK", encode(registry), content_type)
+            answers[content_type] = (now, response)
+        return response
 
     return metrics
 

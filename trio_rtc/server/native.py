@@ -108,11 +108,18 @@ class NativeDialect:
             if isinstance(message, protocol.Hello):
                 return await self._admit(message, websocket, exchange)
             if isinstance(message, protocol.Resume):
+                self._check_resume(exchange)
                 async with self._context.entrance:
                     return self.resume(message, websocket)
             raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
         raise _Refused(CloseCode.TIMEOUT, "no session was opened in time")
+
+    def _check_resume(self, exchange: Exchange) -> None:
+        if not self._context.resumes.take(exchange.party, trio.current_time()):
+            self._context.statistics.over_limit["joins_per_second"] += 1
+            why = "too many sessions are resumed at once from this address"
+            raise _Refused(CloseCode.TOO_FAST, why, code="joins_per_second")
 
     async def _admit(
         self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
