@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from collections.abc import Callable
 from typing import Final
 
 from ..text import escaped
+
+#: How many messages are remembered that were logged.
+KEPT_MESSAGES: Final = 1000
 
 #: What every record has; all else came by ``extra=``.
 _STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
@@ -21,11 +26,43 @@ def set_up_logging(level: str, form: str) -> None:
         form: ``text``, or ``json`` for one JSON object per line.
     """
     handler = logging.StreamHandler()
+    handler.addFilter(OncePerSecond())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     number = logging.getLevelNamesMapping()[level.upper()]
     # Libraries below log every frame at lower levels, with what is in it.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING))
     logging.getLogger("trio_rtc").setLevel(number)
+
+
+class OncePerSecond(logging.Filter):
+    """Passes a warning or an error that is told again at most once in a second.
+
+    The next one that is passed tells in ``repeated`` how many there were in between. The same is
+    what has the same words, and the same kind of exception: a fault that has hold of the machine,
+    such as files running out, is not to fill its disk as well.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._told: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        kind = record.exc_info[0] if record.exc_info else None
+        key = (record.name, record.getMessage(), kind)
+        now = self._now()
+        when, repeated = self._told.get(key, (-math.inf, 0))
+        if now - when < 1:
+            self._told[key] = when, repeated + 1
+            return False
+        if len(self._told) > KEPT_MESSAGES:
+            self._told.clear()
+        self._told[key] = now, 0
+        if repeated:
+            record.repeated = repeated
+        return True
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import trio
 
-from ..server import serve_signaling
+from ..server import serve_signaling_listeners
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
 from ..server.hosts import Hosts
 from ..server.limits import ServerLimits
@@ -20,10 +20,19 @@ from ..server.metrics import metrics_route
 from ..server.origins import Origins
 from ..server.peerjs_admission import PeerJSSettings
 from ..server.proxies import TrustedProxies
+from ..server.routes import Route
+from ..server.serve import serve_routes
 from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
+from .listening import (
+    open_listeners_at,
+    open_server_listeners,
+    parse_address,
+    shown_address,
+)
 from .logs import set_up_logging
+from .notify import ServiceManager
 from .open_files import allow_as_many_as_possible
 from .run import run
 from .server_settings import SETTINGS, ServerSettings, describe, load_server_settings
@@ -37,7 +46,7 @@ logger = logging.getLogger("trio_rtc.server")
 BAD_SETTINGS = 2
 
 #: How many files are open that are no connections, generously.
-OTHER_FILES = 50
+OTHER_FILES = 40
 
 
 def run_server(flags: Mapping[str, str]) -> int:
@@ -74,23 +83,44 @@ class _Server:
         _check("origins", Origins, settings.origins, settings)
         _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
         _check("trusted_proxies", TrustedProxies, settings.trusted_proxies, settings)
+        if settings.metrics_listen is not None:
+            _check("metrics_listen", parse_address, settings.metrics_listen, settings)
+        self._manager = ServiceManager(os.environ)
+        self._statistics = Statistics()
 
     async def run(self) -> None:
         async with open_background_nursery() as nursery:
             if hasattr(signal, "SIGHUP"):
                 await nursery.start(reload_on_hangup, self._certificate)
-            listeners = await nursery.start(self._serve)
-            print(f"listening on {self._address(listeners)}", flush=True)
-            await trio.sleep_forever()
+            metrics = self._metrics_routes()
+            if self._settings.metrics_listen is not None and metrics:
+                listeners = await open_listeners_at(self._settings.metrics_listen)
+                await nursery.start(serve_routes, listeners, metrics)
+                metrics = {}
+            listeners = await nursery.start(self._serve, metrics)
+            scheme = "http" if self._certificate is None else "https"
+            where = f"listening on {shown_address(listeners[0], scheme)}"
+            print(where, flush=True)
+            self._manager.tell("READY=1", f"STATUS={where}")
+            nursery.start_soon(self._manager.keep_watchdog_quiet)
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._manager.tell("STOPPING=1")
+
+    def _metrics_routes(self) -> dict[str, Route]:
+        if not self._settings.metrics:
+            return {}
+        return {"/metrics": metrics_route(self._statistics)}
 
     async def _serve(
-        self, task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED
+        self,
+        local_routes: dict[str, Route],
+        task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         settings = self._settings
-        statistics = Statistics()
-        await serve_signaling(
-            settings.port,
-            host=settings.host,
+        await serve_signaling_listeners(
+            await open_server_listeners(settings, os.environ),
             limits=settings.limits,
             authorize=self._authorize,
             origins=settings.origins,
@@ -102,33 +132,27 @@ class _Server:
             peerjs=self._peerjs,
             page=settings.page,
             ssl_context=None if self._certificate is None else self._certificate.context,
-            routes={"/metrics": metrics_route(statistics)} if settings.metrics else {},
-            statistics=statistics,
+            local_routes=local_routes,
+            statistics=self._statistics,
             drain_seconds=settings.drain_seconds,
             task_status=task_status,
         )
 
     def report_error(self, code: str, message: str) -> None:
-        where = f"{self._settings.host or 'all interfaces'}, port {self._settings.port}"
-        print(f"trio-rtc server: cannot listen on {where}: {message}", file=sys.stderr)
-
-    def _address(self, listeners: list[trio.SocketListener]) -> str:
-        """Where it listens; at the end a URL that works from this machine at least."""
-        host, port = listeners[0].socket.getsockname()[:2]
-        scheme = "http" if self._certificate is None else "https"
-        if host in ("0.0.0.0", "::"):
-            return f"all interfaces: {scheme}://127.0.0.1:{port}"
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        print(f"trio-rtc server: {message}", file=sys.stderr)
 
 
 def _look_at_files(limits: ServerLimits) -> None:
     files = allow_as_many_as_possible()
-    if files is not None and files < limits.connections_per_address + OTHER_FILES:
+    # As many again are told that there are too many.
+    needed = 2 * limits.connections_per_address + OTHER_FILES
+    if files is not None and files < needed:
         logger.warning(
             "only %d files may be open: one address with connections_per_address=%d connections "
-            "can keep out all others",
+            "can keep out all others; %d are needed against that",
             files,
             limits.connections_per_address,
+            needed,
         )
 
 

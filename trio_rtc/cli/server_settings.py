@@ -47,6 +47,9 @@ class ServerSettings:
 
     host: str | None = _setting(None, TEXT, "The address to listen on.", unset="all interfaces")
     port: int = _setting(8888, integer(0, 65535), "The port to listen on; 0 takes a free one.")
+    unix_socket: str | None = _setting(
+        None, PATH, "A Unix socket to listen on instead, which the group may use too."
+    )
     tls_certificate: str | None = _setting(
         None,
         PATH,
@@ -112,6 +115,10 @@ class ServerSettings:
     )
     page: bool = _setting(True, SWITCH, "Serve the page for browsers at /.")
     metrics: bool = _setting(True, SWITCH, "Answer GET /metrics.")
+    metrics_listen: str | None = _setting(
+        None, TEXT, "An address of their own for the metrics, such as 127.0.0.1:9464.",
+        unset="that of all else, for this machine only",
+    )  # fmt: skip
     drain_seconds: float = _setting(
         DRAIN_SECONDS, seconds(zero=True), "How long the end may take after SIGTERM or SIGINT."
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from typing import Final
 
 import trio
 
 from ..rate import TokenBucket
 from .expiry import Expiry
+
+LOOPBACK: Final = "loopback"
+"""Whoever is on this machine, as a party."""
 
 
 def peer_address(stream: trio.abc.Stream) -> str:
@@ -37,7 +41,7 @@ def party(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = parsed.ipv4_mapped or parsed
     if parsed.is_loopback:
-        return "loopback"
+        return LOOPBACK
     if isinstance(parsed, ipaddress.IPv6Address):
         # A zone belongs to a link-local address: the same network may be on several links.
         network = ipaddress.IPv6Network((int(parsed), 64), strict=False)

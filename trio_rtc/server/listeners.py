@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+import math
 import socket
 from collections import deque
 from contextlib import suppress
@@ -10,7 +12,18 @@ from typing import Any, Final
 
 import trio
 
+logger = logging.getLogger("trio_rtc.server")
+
 _ATTEMPTS: Final = 20
+
+#: That an address, or all of its kind, is none of this machine.
+_NOT_HERE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+#: That there is no place for another connection now (accept(2)).
+_NO_PLACE: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+_NO_PLACE_PAUSE: Final = 0.1
+_LOG_PAUSE: Final = 1.0
 
 _AT_ONCE: Final = 64
 """How many connections are accepted before anybody else has a turn."""
@@ -25,44 +38,45 @@ _KEEPALIVE: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
 
 
 async def open_listeners(port: int, host: str | bytes | None) -> list[trio.SocketListener]:
-    """As `trio.open_tcp_listeners`, but port 0 is the same port on all addresses of ``host``.
+    """Listen on all addresses of ``host`` that this machine has; port 0 is the same one on all.
+
+    A name may stand for addresses of a kind that is switched off here, as ``localhost`` often
+    does.
 
     Raises:
-        OSError: the port is in use, or the host is not of this machine.
+        OSError: the port is in use on one of them, or none of them is of this machine.
     """
-    if port != 0:
-        return await trio.open_tcp_listeners(port, host=host)
-    found = await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = await trio.socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if len(addresses) == 1:
-        return await trio.open_tcp_listeners(0, host=host)
     attempt = 1
     while True:
         try:
-            return await _open_same_port(addresses)
+            return await _open_on(addresses, port)
         except OSError as error:
             # The port that is free on the first address may be taken on another one.
-            if error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS:
+            if port != 0 or error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS:
                 raise
         attempt += 1
 
 
-async def _open_same_port(addresses: list[str]) -> list[trio.SocketListener]:
-    port = 0
+async def _open_on(addresses: list[str], port: int) -> list[trio.SocketListener]:
     listeners: list[trio.SocketListener] = []
-    unsupported: OSError | None = None
+    missing: list[OSError] = []
     try:
         for address in addresses:
             try:
                 listeners += await trio.open_tcp_listeners(port, host=address)
             except OSError as error:
-                if error.errno != errno.EAFNOSUPPORT:
-                    raise
-                unsupported = error
+                named = OSError(error.errno, f"{error.strerror}: {address}")
+                if error.errno not in _NOT_HERE:
+                    raise named from error
+                missing.append(named)
             else:
                 port = listeners[0].socket.getsockname()[1]
-        if not listeners and unsupported is not None:
-            raise unsupported
+        if not listeners:
+            raise missing[0]
     except BaseException:
         for listener in listeners:
             listener.socket.close()
@@ -94,11 +108,12 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
         # Of Trio's own socket every `accept` is a turn.
         self._socket = socket.socket(fileno=listener.socket.dup().detach())
         self._socket.setblocking(False)
+        self._log_after = -math.inf
 
     async def accept(self) -> trio.SocketStream:
         if self._accepted:
             return self._accepted.popleft()
-        stream = await self._listener.accept()
+        stream = await self._accept()
         while len(self._accepted) < _AT_ONCE:
             try:
                 accepted, _ = self._socket.accept()
@@ -107,6 +122,19 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
                 break
             self._accepted.append(trio.SocketStream(trio.socket.from_stdlib_socket(accepted)))
         return stream
+
+    async def _accept(self) -> trio.SocketStream:
+        """Wait for the next one, also while there is no place: then it waits in the kernel."""
+        while True:
+            try:
+                return await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _NO_PLACE:
+                    raise
+                if trio.current_time() >= self._log_after:
+                    logger.error("no connection can be accepted now: %s", error.strerror)
+                    self._log_after = trio.current_time() + _LOG_PAUSE
+                await trio.sleep(_NO_PLACE_PAUSE)
 
     async def aclose(self) -> None:
         self._socket.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from .addresses import LOOPBACK
 from .connection import Exchange, Handler
 from .context import Context
 from .requests import Request, RequestError
@@ -25,6 +26,8 @@ class Router:
         websocket: the same for any other path.
         files: what answers a GET of these paths, whatever page it comes from: it is the same for
             everybody, and browsers tell an origin even for the scripts of its own page.
+        local_routes: what answers a GET of each of these paths, but only one that comes from this
+            machine, through no proxy that tells, and from no page.
         posts: what answers a POST of each of these paths.
         otherwise: what answers everything else.
     """
@@ -38,11 +41,18 @@ class Router:
         otherwise: Handler,
         websockets: Mapping[str, Handler] | None = None,
         files: Mapping[str, Route] | None = None,
+        local_routes: Mapping[str, Route] | None = None,
         posts: Mapping[str, Handler] | None = None,
     ):
         self._context = context
         self._files = dict(files or {})
-        self._routes: dict[str, Route] = {"/healthz": healthz, **self._files, **routes}
+        self._local = dict(local_routes or {})
+        self._routes: dict[str, Route] = {
+            "/healthz": healthz,
+            **self._files,
+            **self._local,
+            **routes,
+        }
         self._websocket = websocket
         self._websockets = websockets or {}
         self._posts = posts or {}
@@ -85,6 +95,10 @@ class Router:
                     extra={"Allow": "GET, HEAD"},
                 )
                 await exchange.respond(response)
+            elif request.path in self._local and not is_local(exchange):
+                await exchange.refuse(
+                    RequestError(403, "Forbidden", f"{request.path} is for this machine only.")
+                )
             else:
                 await exchange.respond(route(request))
         elif request.method == "POST" and (handler := self._posts.get(request.path)):
@@ -104,6 +118,18 @@ def asks_for_websocket(request: Request) -> bool:
         and UPGRADE in request.options("upgrade")
         and "upgrade" in request.options("connection")
     )
+
+
+#: By which a request shows that it comes from elsewhere: from a proxy, or from a page.
+_FROM_ELSEWHERE: Final = {"forwarded", "x-forwarded-for", "x-real-ip", "via", "origin"}
+
+
+def is_local(exchange: Exchange) -> bool:
+    """Whether a request comes from a program of this machine, as far as one can see."""
+    headers = exchange.request.headers
+    if exchange.party not in ("", LOOPBACK):
+        return False
+    return not _FROM_ELSEWHERE & headers.keys() and headers.get("sec-fetch-site", "none") == "none"
 
 
 def healthz(request: Request) -> Response:

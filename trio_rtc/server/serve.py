@@ -12,7 +12,7 @@ import trio
 from ..protocol import SUBPROTOCOL
 from .authorize import Authorize, everybody
 from .classic import ClassicDialect
-from .connection import Handler
+from .connection import Exchange, Handler
 from .connections import Connections
 from .context import Context
 from .draining import Drain
@@ -26,6 +26,7 @@ from .page import page_routes
 from .peerjs import PeerJSDialect
 from .peerjs_admission import PeerJSSettings
 from .proxies import TrustedProxies
+from .requests import RequestError
 from .routes import Route, Router
 from .statistics import Statistics
 from .turn import TurnCredentials
@@ -57,6 +58,7 @@ async def serve_signaling(
     page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
+    local_routes: Mapping[str, Route] | None = None,
     statistics: Statistics | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
@@ -85,7 +87,9 @@ async def serve_signaling(
         peerjs: how PeerJS's protocol is spoken; None if it is not.
         page: whether there is a page for browsers at ``/``, with its modules beside it.
         ssl_context: with it, the server speaks TLS only.
-        routes: what else answers a GET, by path.
+        routes: what else answers a GET, by path. An answer that is ``text/html`` is a page of
+            yours, whose policy is for you to set; any other is none to a browser.
+        local_routes: the same for requests of this machine only.
         statistics: what it counts in.
         drain_seconds: how long the end may take.
         task_status: reports the listeners when the server is ready (`trio.Nursery.start`).
@@ -109,6 +113,7 @@ async def serve_signaling(
         page=page,
         ssl_context=ssl_context,
         routes=routes,
+        local_routes=local_routes,
         statistics=statistics,
         drain_seconds=drain_seconds,
         task_status=task_status,
@@ -130,6 +135,7 @@ async def serve_signaling_listeners(
     page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
+    local_routes: Mapping[str, Route] | None = None,
     statistics: Statistics | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
@@ -171,6 +177,7 @@ async def serve_signaling_listeners(
             websockets=websockets,
             files=page_routes() if page else {},
             websocket=service.handler([SUBPROTOCOL], native.open),
+            local_routes=local_routes,
             posts={"/leave": native.leave},
             otherwise=classic.handle,
         )
@@ -195,6 +202,31 @@ async def serve_signaling_listeners(
             task_status=_Started(task_status, list(listeners)),
         )
     raise AssertionError("it only ends by an exception")
+
+
+async def serve_routes(
+    listeners: Sequence[ListenerT],
+    routes: Mapping[str, Route],
+    *,
+    task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """Answer these GETs, and nothing else, until it is cancelled."""
+    context, drain = Context(), Drain()
+    router = Router(context, routes=routes, websocket=None, otherwise=_not_found)
+    connections = Connections(context, drain, None, router)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_when_cancelled, lambda: drain.begin(trio.current_time()))
+        await trio.serve_listeners(
+            connections.serve,
+            [accept_eagerly(listener) for listener in listeners],
+            handler_nursery=nursery,
+            task_status=_Started(task_status, list(listeners)),
+        )
+    raise AssertionError("it only ends by an exception")
+
+
+async def _not_found(exchange: Exchange) -> None:
+    await exchange.refuse(RequestError(404, "Not Found", "There is nothing of this name."))
 
 
 class _Started(Generic[ListenerT]):
