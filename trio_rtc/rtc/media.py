@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias, cast
 
 import av
@@ -25,6 +26,9 @@ QUEUE_FRAMES = 30
 
 READ_SECONDS = 10
 """How long a file, a camera or a server may take for its next data before it counts as gone."""
+
+ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
+"""Where Debian, and most others, have the settings of ALSA."""
 
 TEST_SIGNALS: dict[tuple[Kind, str], str] = {
     ("video", "pattern"): "testsrc2=size=640x480:rate=30",
@@ -185,7 +189,7 @@ async def open_media(
             ``x11grab``, … That of ``/dev/video…`` is known.
         options: FFmpeg's options for it, such as ``{"rtsp_transport": "tcp"}`` or
             ``{"video_size": "640x480"}``.
-        loop: begin again at the end of a file.
+        loop: begin again at the end of a file; have a still picture stay.
 
     Raises:
         MediaError: ``media_not_found``; ``media_unreadable``: it is not media;
@@ -234,6 +238,9 @@ def _open_player(
         return Player(signal, kinds, format="lavfi")
     if format is None and name.startswith("/dev/video"):
         format = "v4l2"  # noqa: A001
+    if format == "alsa" and ALSA_CONFIG.exists():
+        # PyAV's wheel looks for it where it was built.
+        os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
     try:
         return Player(
             name, kinds, format=format, options=options, timeout=READ_SECONDS, repeat=loop

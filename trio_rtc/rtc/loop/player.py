@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeVarTuple
 
 import av
 from aiortc import MediaStreamError, MediaStreamTrack
@@ -22,6 +23,9 @@ from av import AudioFrame, VideoFrame
 from av.packet import Packet
 
 from .encodable import UniformSound, UniformTimes
+from .formats import has_number
+from .media import copy_of
+from .shaping import Upright
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -42,6 +46,12 @@ LATE_SECONDS: Final = 0.5
 
 RETRY_SECONDS: Final = 0.01
 """Until a device is asked again that has nothing now."""
+
+
+STILL_SECONDS: Final = Fraction(1, 5)
+"""Between one time that a still picture is shown and the next."""
+
+Ts = TypeVarTuple("Ts")
 
 
 class NoStream(LookupError):
@@ -89,6 +99,7 @@ class Player:
         formats = set(self._container.format.name.split(","))
         self._is_live = not formats.isdisjoint(REAL_TIME_FORMATS)
         self._repeat = repeat
+        self._is_still = is_still(self._container.format.name, name)
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -97,7 +108,8 @@ class Player:
         self._offset = Fraction(0)
         self._pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]] = []
         try:
-            if repeat and (self._is_live or self._container.duration is None):
+            is_endless = self._is_live or (self._container.duration is None and not self._is_still)
+            if repeat and is_endless:
                 raise ValueError("it cannot begin again")
             self._streams = [self._stream(kind) for kind in kinds]
         except Exception:
@@ -148,15 +160,29 @@ class Player:
 
     def _read(self) -> None:
         try:
-            while self._play() and self._repeat and not self._quit.is_set():
-                self._container.seek(0)
+            if self._is_still and self._repeat:
+                self._show_still()
+            else:
+                while self._play() and self._repeat and not self._quit.is_set():
+                    self._container.seek(0)
         except av.ExitError:
             self.error = self._nothing_comes()
         except Exception as error:  # noqa: BLE001  # Readers raise it.
             self.error = error
         self._hand_over()
         for track in self.tracks.values():
-            self._loop.call_soon_threadsafe(track._end)
+            self._call_on_loop(track._end)
+
+    def _show_still(self) -> None:
+        """A picture again and again: who comes later is to see it as well."""
+        still = next(frame for packet in self._packets() for frame in _decode(packet))
+        (track,) = self.tracks.values()
+        number = 0
+        while not self._quit.is_set():
+            frame = copy_of(still)
+            frame.pts, frame.time_base = number, STILL_SECONDS
+            self._give(track, frame)
+            number += 1
 
     def _play(self) -> bool:
         """Play it once; tell whether there was anything."""
@@ -190,8 +216,14 @@ class Player:
             if self._first is None:
                 self._first = frame.pts * frame.time_base
             frame.pts += round((self._offset - self._first) / frame.time_base)
-        track.times.stamp(frame)
-        pieces = track.sound.convert(frame) if isinstance(frame, AudioFrame) else [frame]
+        pieces: Iterable[VideoFrame | AudioFrame]
+        if isinstance(frame, AudioFrame):
+            track.times.stamp(frame)
+            pieces = track.sound.convert(frame)
+        else:
+            frame = track.upright.apply(frame)
+            track.times.stamp(frame)
+            pieces = [frame]
         for piece in pieces:
             if self._began is None:
                 self._began = time.monotonic() - (piece.time or 0.0)
@@ -206,7 +238,19 @@ class Player:
     def _hand_over(self) -> None:
         pieces, self._pieces = self._pieces, []
         if pieces and not self._quit.is_set():
-            self._loop.call_soon_threadsafe(_put_all, pieces)
+            self._call_on_loop(_put_all, pieces)
+
+    def _call_on_loop(self, fn: Callable[[*Ts], object], *args: *Ts) -> None:
+        try:
+            self._loop.call_soon_threadsafe(fn, *args)
+        except RuntimeError:
+            # The loop is closed: whoever has stopped it was not to wait for anything.
+            self._quit.set()
+
+
+def is_still(format_: str, name: str) -> bool:
+    """Whether a source is one picture; FFmpeg knows no end of some."""
+    return format_.endswith("_pipe") or (format_ == "image2" and not has_number(Path(name)))
 
 
 def _decode(packet: Packet[Any]) -> Iterable[VideoFrame | AudioFrame]:
@@ -231,6 +275,7 @@ class PlayerTrack(MediaStreamTrack):
         self.kind = kind
         self.times = UniformTimes()
         self.sound = UniformSound()
+        self.upright = Upright()
         self._player = player
         self._queue: deque[VideoFrame | AudioFrame] = deque()
         self._changed = asyncio.Event()
