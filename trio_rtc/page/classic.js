@@ -22,6 +22,7 @@ class Late extends Error {}
 export class ClassicSignaling extends Signaling {
   #url;
   #sending = Promise.resolve();
+  #number = 0;
   #ended = new AbortController();
   #pause = new Pause();
   /** Whether the server is one of this project: that one says so in every answer. */
@@ -55,11 +56,13 @@ export class ClassicSignaling extends Signaling {
     this.#poll();
   }
 
-  /** Send a text to a peer. Texts leave one at a time, in the order of the calls. */
+  /** Send a text to a peer; its number. Texts leave one at a time, in the order of the calls. */
   send(peer, data) {
     if (this.state === "lost") throw this.error;
     const to = peer.id ?? peer;
-    this.#sending = this.#sending.then(() => this.#post(to, data));
+    const number = (this.#number += 1);
+    this.#sending = this.#sending.then(() => this.#post(to, data, number));
+    return number;
   }
 
   /** Sign out, even if the page is about to go. */
@@ -78,7 +81,7 @@ export class ClassicSignaling extends Signaling {
     if (status === 403) throw await diagnose(this.#url);
   }
 
-  async #post(to, data) {
+  async #post(to, data, number) {
     let code = "send_failed";
     let message;
     try {
@@ -90,7 +93,7 @@ export class ClassicSignaling extends Signaling {
     } catch (error) {
       message = error.message;
     }
-    this.emit("failed", { peer: this.peer(to), code, message });
+    this.emit("failed", { peer: this.peer(to), number, code, message });
   }
 
   /** Send a message, again if a gateway says that it has not arrived. */

@@ -49,14 +49,15 @@ export class NativeSignaling extends Signaling {
     await opened;
   }
 
-  /** Send a text to a peer. Texts to one peer arrive in the order of the calls. */
+  /** Send a text to a peer; its number. Texts to one peer arrive in the order of the calls. */
   send(peer, data) {
     if (this.state === "lost") throw this.error;
     const to = peer.id ?? peer;
     if (!this.peers.has(to) && to !== this.peerId)
       throw new SignalingError(`No peer ${to} is signed in`, "unknown_peer");
-    this.#session.send(to, data);
+    const number = this.#session.send(to, data);
     this.#flush();
+    return number;
   }
 
   /** End the session. Without waiting: the page may be about to go. */
@@ -217,7 +218,8 @@ export class NativeSignaling extends Signaling {
         break;
       case "failed":
         this.emit("failed", {
-          peer: this.peer(message.to), code: message.code, message: message.message });
+          peer: this.peer(message.to), number: message.of,
+          code: message.code, message: message.message });
         break;
       case "ice_servers":
         this.iceServers = message.ice_servers;

@@ -78,6 +78,7 @@ export class ClientSession {
   #hello;
   #outbox = new Outbox();
   #inbox = new Inbox();
+  #attempts = 0;
   welcome = null;
   ready = false;
   toSend = [];
@@ -89,10 +90,14 @@ export class ClientSession {
   /** A connection has been opened. */
   connected() {
     this.ready = false;
-    const first = this.welcome
-      ? { type: "resume", session: this.welcome.session, received: this.#inbox.acknowledged() }
-      : this.#hello;
-    this.toSend = [JSON.stringify(first)];
+    this.toSend = [JSON.stringify(this.welcome ? this.#resume() : this.#hello)];
+  }
+
+  /** What goes on with the session; the attempt tells a server which of two is the later one. */
+  #resume() {
+    const received = this.#inbox.acknowledged();
+    this.#attempts += 1;
+    return { type: "resume", session: this.welcome.session, received, attempt: this.#attempts };
   }
 
   /** It has ended. */
@@ -105,22 +110,23 @@ export class ClientSession {
     return this.ready && this.#inbox.ackPending;
   }
 
-  /** Send a text to a peer, now or when there is a connection. */
+  /** Send a text to a peer, now or when there is a connection. Returns its number. */
   send(to, data) {
-    const message = JSON.stringify({ type: "send", seq: this.#outbox.next, to, data });
+    const seq = this.#outbox.next;
+    const message = JSON.stringify({ type: "send", seq, to, data });
     const limit = this.welcome?.max_message_bytes;
     if (limit !== undefined && new TextEncoder().encode(message).length > limit)
       throw new RangeError(`the server takes no message of more than ${limit} bytes`);
     this.#outbox.keep(message);
     if (this.ready) this.toSend.push(message);
+    return seq;
   }
 
   /** All that the server may not have, and the end, for a POST: one message on a line. */
   goodbye() {
     if (!this.welcome) return "";
-    const resume = { type: "resume", session: this.welcome.session, received: this.#inbox.received };
     const leave = { type: "leave" };
-    return [JSON.stringify(resume), ...this.#outbox, JSON.stringify(leave)].join("\n");
+    return [JSON.stringify(this.#resume()), ...this.#outbox, JSON.stringify(leave)].join("\n");
   }
 
   acknowledge() {

@@ -13,9 +13,9 @@ export class SignalingError extends Error {
  * A session with a signaling server.
  *
  * Events, each a CustomEvent: `peerjoined` and `peerleft` (detail: the peer, `{id, name}`),
- * `message` (`{peer, data}`, a string), `failed` (`{peer, code, message}`: something sent to a peer
- * has reached nobody), `reconnecting` (`{why}`), `reconnected`, and `lost` (a SignalingError), after
- * which nothing comes any more.
+ * `message` (`{peer, data}`, a string), `failed` (`{peer, number, code, message}`: something sent to
+ * a peer has reached nobody; `number` is what `send` has returned for it), `reconnecting` (`{why}`),
+ * `reconnected`, and `lost` (a SignalingError), after which nothing comes any more.
  */
 export class Signaling extends EventTarget {
   peerId = 0;
