@@ -119,10 +119,10 @@ async def _continue_and_terminate(process: trio.Process) -> None:
     process.send_signal(signal.SIGCONT)
 
 
-async def serve() -> None:
+async def serve(mailbox_messages: int) -> None:
     limits = ServerLimits(
-        mailbox_messages=600,
-        mailbox_bytes=256 * 1024,
+        mailbox_messages=mailbox_messages,
+        mailbox_bytes=mailbox_messages * 512,
         messages_per_second=400,
         messages_burst=400,
         joins_per_second=1000,
@@ -211,7 +211,7 @@ class Run:
                     partial(
                         run_python,
                         CLIENTS, f"ws://127.0.0.1:{port}", json.dumps(part), "--seed", number,
-                        "--messages", each, "--rate", options.rate,
+                        "--messages", each, "--rate", options.rate, "--places", options.places,
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     )
                 )  # fmt: skip
@@ -274,7 +274,14 @@ class Run:
 async def measure(options: argparse.Namespace) -> Figures:
     async with trio.open_nursery() as nursery:
         server = await nursery.start(
-            partial(run_python, __file__, "--serve", stdout=subprocess.PIPE)
+            partial(
+                run_python,
+                __file__,
+                "--serve",
+                "--mailbox",
+                options.mailbox,
+                stdout=subprocess.PIPE,
+            )
         )
         port = int(await server.stdout.receive_some())
         figures = await Run(options, server, port).run()
@@ -289,13 +296,15 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--rate", type=float, default=200, help="messages per second and client")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between two faults")
+    parser.add_argument("--mailbox", type=int, default=2000, help="messages that wait in a server")
+    parser.add_argument("--places", type=int, default=256, help="messages that wait in a client")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        trio.run(serve)
+        trio.run(serve, options.mailbox)
     random.seed(options.seed)
     figures = trio.run(measure, options)
     text = json.dumps(asdict(figures), indent=2)

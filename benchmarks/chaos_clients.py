@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 
 import trio
 
-from trio_rtc.errors import SignalingError, SignalingLost
+from trio_rtc.errors import SignalingError, SignalingLost, UnknownPeer
 from trio_rtc.signaling import (
     EventsDropped,
     MessageFailed,
     MessageReceived,
     Signaling,
+    event_queue,
     native_connection,
     open_signaling,
 )
@@ -145,7 +146,14 @@ class Client:
             size = 5000 if random.random() < 0.01 else random.randrange(100)
             self.account.sent[peer.name] += 1
             text = f"{self.account.sent[peer.name]} {'x' * size}"
-            self.account.put(await signaling.send(peer, text), peer.name)
+            try:
+                number = await signaling.send(peer, text)
+            except UnknownPeer:
+                # Its session has ended, which it tells in its own account.
+                self.account.sent[peer.name] -= 1
+                await trio.sleep(1)
+                continue
+            self.account.put(number, peer.name)
             if random.random() < 0.05:
                 await trio.sleep(random.expovariate(self._rate / 20))
 
@@ -227,7 +235,9 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--messages", type=int, required=True, help="how many each sends")
     parser.add_argument("--rate", type=float, required=True, help="how many in a second")
+    parser.add_argument("--places", type=int, required=True, help="how many wait to be taken")
     arguments = parser.parse_args()
     # Half-open connections are noticed within four seconds instead of ten.
     native_connection.PING_SECONDS = native_connection.PONG_SECONDS = 2.0
+    event_queue.PLACES = arguments.places
     trio.run(main, arguments)
