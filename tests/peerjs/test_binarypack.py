@@ -79,13 +79,11 @@ VALUES = st.recursive(
 @example("x" * 70_000)
 @example(b"x" * 70_000)
 @example(math.inf)
-@settings(deadline=None)
 def test_what_is_packed_comes_out_again(value: Any) -> None:
     assert same(unpack(pack(value), 2**24), value)
 
 
 @given(VALUES)
-@settings(deadline=None)
 def test_every_truncation_is_noticed(value: Any) -> None:
     packed = pack(value)
     for end in {0, 1, len(packed) // 2, len(packed) - 1} - {len(packed)}:
@@ -95,7 +93,7 @@ def test_every_truncation_is_noticed(value: Any) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     with suppress(SerializationError):
         value = unpack(data)
@@ -105,7 +103,7 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
 
 @pytest.mark.fuzz
 @given(st.binary(max_size=4000))
-@settings(max_examples=100_000, deadline=None)
+@settings(max_examples=100_000)
 def test_any_bytes_are_a_value_or_an_error_100_000_times(data: bytes) -> None:
     with suppress(SerializationError):
         unpack(data)

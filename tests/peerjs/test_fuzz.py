@@ -145,14 +145,14 @@ class World:
 
 
 @given(STEPS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_anything_in_any_order(steps: list[tuple[str, Any, Any]]) -> None:
     run(steps)
 
 
 @pytest.mark.fuzz
 @given(STEPS)
-@settings(max_examples=100_000, deadline=None)
+@settings(max_examples=100_000)
 def test_anything_in_any_order_100_000_times(steps: list[tuple[str, Any, Any]]) -> None:
     run(steps)
 

@@ -58,7 +58,7 @@ def test_a_serialization_that_nobody_knows() -> None:
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=5), st.randoms())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_pieces_come_in_any_order(sizes: list[int], order: random.Random) -> None:
     sender, receiver = binary(), binary()
     values = [bytes([number]) * size for number, size in enumerate(sizes)]
@@ -216,7 +216,6 @@ def test_a_value_in_too_many_pieces() -> None:
         )
     )
 )
-@settings(deadline=None)
 def test_anything_is_a_value_or_an_error(messages: list[bytes]) -> None:
     form = Binary(1000)
     for message in messages:

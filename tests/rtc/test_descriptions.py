@@ -362,7 +362,6 @@ async def test_a_candidate_of_no_section() -> None:
 
 fuzzing = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

@@ -290,7 +290,7 @@ _HEADERS = st.dictionaries(st.sampled_from(["kid", "typ", "crit", "b64", "cty", 
 
 
 @hypothesis.given(claims=_CLAIMS, headers=_HEADERS, cut=st.none() | st.integers(0, 200))
-@hypothesis.settings(deadline=None, max_examples=200)
+@hypothesis.settings(max_examples=200)
 def test_whatever_comes_is_admitted_or_refused(
     claims: dict[str, Any], headers: dict[str, Any], cut: int | None
 ) -> None:

@@ -66,7 +66,7 @@ class ExpiryMachine(RuleBasedStateMachine):
         assert len(self.expiry) == len(self.since)
 
 
-ExpiryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+ExpiryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestExpiryMachine = ExpiryMachine.TestCase
 
 

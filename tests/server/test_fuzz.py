@@ -42,7 +42,6 @@ def examples(few: int, many: int) -> Callable[[Callable[..., None]], Callable[..
     def run(count: int, **strategies: st.SearchStrategy[Any]) -> Any:
         return lambda check: settings(
             max_examples=count,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         )(given(**strategies)(check))()

@@ -376,5 +376,5 @@ class HubMachine(RuleBasedStateMachine):
                 assert bodies == self.expected[member.id]
 
 
-HubMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+HubMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestHubMachine = HubMachine.TestCase

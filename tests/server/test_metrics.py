@@ -120,7 +120,6 @@ def test_a_version_that_is_none_is_not_answered(accept: str) -> None:
         )
     )
 )  # fmt: skip
-@hypothesis.settings(deadline=None)
 def test_whatever_is_accepted_gets_an_answer(parts: list[str]) -> None:
     answer = ask(Statistics(), "".join(parts))
     assert answer.content_type is not None

@@ -181,4 +181,4 @@ class Presences(RuleBasedStateMachine):
 
 
 TestPresences = Presences.TestCase
-TestPresences.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestPresences.settings = settings(max_examples=25, stateful_step_count=15)

@@ -173,7 +173,7 @@ PIECES = st.sampled_from(
 STREAMS = st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 600), max_size=6))
 @example(data=b"\x16" + b"A" * 300, cuts=[1])
 @example(data=POST + b"Content-Length: 5\r\n\r\n12345" + POST, cuts=[70])
@@ -185,7 +185,7 @@ def test_the_cut_of_the_bytes_does_not_matter(data: bytes, cuts: list[int]) -> N
     assert parse(*(data[i : i + 1] for i in range(len(data)))) == whole
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     parse(data)

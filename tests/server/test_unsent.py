@@ -29,7 +29,7 @@ TAKES = st.lists(st.integers(1, 200_000), max_size=30)
 
 
 @given(sizes=st.lists(SIZES, max_size=12), takes=TAKES, limit=st.integers(500, 100_000))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_messages_come_whole_however_much_is_taken(
     sizes: list[int], takes: list[int], limit: int
 ) -> None:
