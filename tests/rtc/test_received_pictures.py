@@ -12,12 +12,12 @@ import pytest
 import trio
 from aiortc import RTCRtpReceiver
 from aiortc.rtp import RtcpByePacket
-from av import VideoFrame
+from av import AudioFrame, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
 from trio_rtc.rtc.loop import private
 
-from ..media.pictures import level, picture
+from ..media.pictures import level, picture, tone
 from .cutting import change_media
 from .lacking import lacking
 from .media_changes import Change, changed, losing, numbered, stepping, with_strange_packets
@@ -239,6 +239,45 @@ async def test_a_burst_that_is_late_is_thinned(held: float) -> None:
         assert max(b - a for a, b in pairwise(times)) <= 0.16
         # It takes more time than so many would.
         assert times[-1] - times[0] > 59.5 / FPS
+
+
+async def test_sound_that_begins_later_has_later_times() -> None:
+    """A second of pictures has been seen before the first sound is sent."""
+    seen = trio.Event()
+
+    async def late() -> AsyncIterator[AudioFrame]:
+        await seen.wait()
+        async for frame in tone():
+            yield frame
+
+    with trio.fail_after(30):
+        async with (
+            open_track("video", shades(None)) as pictures,
+            open_track("audio", late()) as sounds,
+            open_pair() as (alice, bob),
+        ):
+            for track in (pictures, sounds):
+                await alice.connection.add_track(track)
+            await negotiate(alice, bob)
+            received = {}
+            for _ in range(2):
+                track = await bob.tracks.receive()
+                received[track.kind] = track
+            before = (await take(received["video"], 20))[-1].time or 0.0
+            seen.set()
+            heard = (await anext(aiter(received["audio"]))).time or 0.0
+            after = (await take(received["video"], 5))[-1].time or 0.0
+            # Some pictures were made before there was a connection, and came at once.
+            assert 0.3 < before < heard + 0.5
+            assert heard < after + 0.5
+
+
+async def test_what_is_passed_on_keeps_its_times() -> None:
+    """To a third peer, though the first one's clock leaps by an hour."""
+    async with video(stepping(90_000 * 3600, 10)) as (track, _, _), open_pair() as (carol, dave):
+        await carol.connection.add_track(track)
+        await negotiate(carol, dave)
+        assert_in_time(await take(await dave.tracks.receive(), 40))
 
 
 async def test_without_what_is_private_it_is_aiortcs() -> None:

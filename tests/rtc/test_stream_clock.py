@@ -166,6 +166,18 @@ def test_reports_put_tracks_on_one_clock(skew: float, sound_first: bool) -> None
     assert shown[-1] == pytest.approx(heard[398], abs=0.011)
 
 
+@pytest.mark.parametrize("burst", [1.5, 0.3])
+def test_a_burst_at_the_beginning_is_older(burst: float) -> None:
+    """Pictures that were kept until there was a connection; sound begins with it."""
+    sound, video = sound_and_pictures()
+    for n in range(1000):
+        made = n * 0.02
+        shown = video.map(2, n, n * 1800, max(made, burst)) / VIDEO
+        if made >= burst:
+            heard = sound.map(1, n, n * LENGTH, made, length=LENGTH) / SOUND
+    assert shown == pytest.approx(heard, abs=0.001)
+
+
 def test_a_report_that_came_before_the_media() -> None:
     sound, video = sound_and_pictures()
     for n in range(50):

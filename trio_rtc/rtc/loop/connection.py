@@ -222,7 +222,8 @@ class LoopConnection:
                 self._picture_limit.watch(receiver)
         self._statistics.count_bytes()
         source = Source(track)
-        source.timeline = self
+        if can("receiving"):
+            source.timeline = self._timeline
         source.start()
         self._sources = [*(old for old in self._sources if not old.is_over), source]
         self._post(self._sink._on_track, source)

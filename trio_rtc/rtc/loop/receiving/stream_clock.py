@@ -38,6 +38,7 @@ SHORTEST_SECONDS: Final = 0.001
 """Between a picture and the next one where the clock has leapt."""
 
 WINDOW_SECONDS: Final = 2.0
+COMPARE_SECONDS: Final = 0.5
 REPORTS_KEPT: Final = 8
 SEGMENTS: Final = 16
 CORRECTION_SECONDS: Final = {True: 0.030, False: 0.010}
@@ -80,6 +81,7 @@ class StreamClock:
         self._end: int | None = None
         self._length = 0
         self._lateness = RecentMinimum(WINDOW_SECONDS)
+        self._compared = -math.inf
         self._reports: dict[int, tuple[int, int]] = {}
         #: Ticks that the track is still to be laid earlier, little by little.
         self._excess = 0
@@ -126,7 +128,17 @@ class StreamClock:
             # From the next one on.
             self._move(self._lateness.value, now)
             self._timeline.forget(self)
+        if now >= self._compared + COMPARE_SECONDS:
+            self._compare(now)
         return ticks
+
+    def _compare(self, now: float) -> None:
+        """Lay the track beside the one that leads, by the fastest arrivals of both."""
+        is_first, self._compared = math.isinf(self._compared), now
+        if not is_first:
+            lateness = self._lateness.value + self._excess / self._rate
+            correction = self._timeline.arrive(self, lateness, is_sound=self._is_sound)
+            self._lay_later(correction, now)
 
     def _map_late(self, number: int, timestamp: int) -> int:
         segment = self._segments[-1]
@@ -236,6 +248,12 @@ class StreamClock:
             ticks = ticks if self._end is None else max(ticks, self._end)
             self._timeline.shift(self, (ticks - segment.ticks) / self._rate)
             segment.ticks = ticks
+            return
+        self._lay_later(correction, now)
+
+    def _lay_later(self, correction: float, now: float) -> None:
+        """Lay what comes from now on later by this; or earlier, little by little."""
+        if not correction:
             return
         self._timeline.shift(self, correction)
         later = correction - self._excess / self._rate

@@ -29,6 +29,7 @@ class PeerTimeline:
     def __init__(self) -> None:
         self._began: float | None = None
         self._reports: dict[object, deque[float]] = {}
+        self._arrivals: dict[object, float] = {}
         self._leader: object | None = None
         self._leader_is_sound = False
 
@@ -53,8 +54,7 @@ class PeerTimeline:
         if reports and abs(offset - min(reports)) > STEP_SECONDS:
             reports.clear()
         reports.append(offset)
-        if self._leader is None or (is_sound and not self._leader_is_sound):
-            self._leader, self._leader_is_sound = track, is_sound
+        self._may_lead(track, is_sound=is_sound)
         leading = self._reports.get(self._leader)
         if track is self._leader or not leading:
             return 0.0
@@ -62,6 +62,28 @@ class PeerTimeline:
         if abs(correction) > (SURE_SECONDS if len(reports) < 2 else IMPLAUSIBLE_SECONDS):
             return 0.0
         return correction
+
+    def _may_lead(self, track: object, *, is_sound: bool) -> None:
+        if self._leader is None or (is_sound and not self._leader_is_sound):
+            self._leader, self._leader_is_sound = track, is_sound
+
+    def arrive(self, track: object, lateness: float, *, is_sound: bool) -> float:
+        """Without reports: how late the fastest of a track's media come by its place.
+
+        What begins with a burst of older media has been laid too late by that.
+
+        Returns:
+            seconds that the track has to be laid later.
+        """
+        self._may_lead(track, is_sound=is_sound)
+        self._arrivals[track] = lateness
+        leading = self._arrivals.get(self._leader)
+        if track is self._leader or leading is None:
+            return 0.0
+        if self._reports.get(track) and self._reports.get(self._leader):
+            return 0.0
+        correction = lateness - leading
+        return correction if abs(correction) > SURE_SECONDS else 0.0
 
     def shift(self, track: object, seconds: float) -> None:
         """A track has been laid later by this, as its reports were understood to say."""
@@ -77,5 +99,6 @@ class PeerTimeline:
     def leave(self, track: object) -> None:
         """A track is over."""
         self.forget(track)
+        self._arrivals.pop(track, None)
         if self._leader is track:
             self._leader, self._leader_is_sound = None, False
