@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import trio
 from aiortc import RTCRtpReceiver
-from aiortc.rtp import RtcpByePacket
+from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpRtpfbPacket
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
@@ -285,3 +285,23 @@ async def test_without_what_is_private_it_is_aiortcs() -> None:
         async with video() as (track, _, bob):
             assert type(receiver(bob)) is RTCRtpReceiver
             assert await take(track, 5)
+
+
+async def test_packets_are_asked_for_where_their_numbers_wrap() -> None:
+    asked: list[bytes] = []
+
+    async def send(packet: RtcpRtpfbPacket) -> None:
+        asked.append(bytes(packet))
+
+    async with video() as (track, _, bob):
+        receiving = receiver(bob)
+        await take(track, 1)
+        receiving._send_rtcp = send
+
+        async def ask() -> None:
+            receiving._ask_again([65_534, 65_535, 65_536, 65_538])
+
+        await bob.connection._bridge.run(ask)
+    [packet] = RtcpPacket.parse(asked[0])
+    assert isinstance(packet, RtcpRtpfbPacket)
+    assert set(packet.lost) == {65_534, 65_535, 0, 2}

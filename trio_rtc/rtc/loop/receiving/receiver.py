@@ -193,7 +193,8 @@ class _Receiver(RTCRtpReceiver):
 
     def _ask_again(self, numbers: Sequence[int]) -> None:
         if self._source.ssrc is not None:
-            lost = [number & 0xFFFF for number in numbers]
+            # In the order that aiortc packs them in, also where the numbers wrap.
+            lost = sorted(number & 0xFFFF for number in numbers)
             start_eagerly(self._private._send_rtcp_nack(self._source.ssrc, lost))
 
     def _ask_key(self) -> None:
