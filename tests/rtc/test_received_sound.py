@@ -189,3 +189,13 @@ async def test_without_what_is_private_it_is_aiortcs() -> None:
         async with sound() as (track, _, bob):
             assert type(receiver(bob)) is RTCRtpReceiver
             assert await take(track, 5)
+
+
+async def test_senders_are_told_that_copies_are_of_use() -> None:
+    """Browsers add forward error correction only for whom it serves (RFC 7587, section 6.1)."""
+    async with sound() as (_, alice, bob):
+        for peer in (alice, bob):
+            described = peer.connection.local_description
+            assert described is not None
+            [line] = [line for line in described.sdp.splitlines() if "useinbandfec=1" in line]
+            assert line.startswith("a=fmtp:")

@@ -23,6 +23,12 @@ KINDS = ("audio", "video")
 RETRANSMISSION = "rtx"
 """No codec of its own, but how lost packets are sent again (RFC 4588)."""
 
+# Our decoder makes use of copies of what is lost (RFC 7587, section 6.1), which senders add only
+# for those that say so, as aiortc's does not.
+for _codec in CODECS["audio"]:
+    if _codec.name.lower() == "opus":
+        _codec.parameters.setdefault("useinbandfec", 1)
+
 KNOWN_H264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 
 
