@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -205,6 +206,33 @@ async def test_an_answer_without_an_end(client: str) -> None:
     async with answering(said("403 Forbidden", b"x" * 200_000)) as port:
         error = await opening(client, f"127.0.0.1:{port}/")
     assert "403" in str(error)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_an_answer_that_goes_on_for_ever(
+    client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("classic", "native_connection"):
+        monkeypatch.setattr(f"trio_rtc.signaling.{name}.ANSWER_SECONDS", 1)
+    for name in ("address", "server_connection"):
+        monkeypatch.setattr(f"trio_rtc.peerjs.{name}.ANSWER_SECONDS", 1)
+
+    async def talk(size: int, pause: float, stream: trio.SocketStream) -> None:
+        try:
+            await stream.send_all(said("404 Not Found"))
+            while True:
+                await stream.send_all(b"x" * size)
+                await trio.sleep(pause)
+        except trio.BrokenResourceError:
+            pass
+
+    for size, pause in ((100_000, 0.0), (1, 0.2)):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(trio.serve_tcp, partial(talk, size, pause), 0)
+            port = listeners[0].socket.getsockname()[1]
+            error = await opening(client, f"127.0.0.1:{port}/")
+            assert "xxx" not in str(error)
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -11,7 +11,7 @@ from .. import peerjs_protocol as wire
 from ..errors import SignalingError
 from ..signaling.address import parse_address, shown
 from ..signaling.answer import Answer
-from ..signaling.http import open_http_client
+from ..signaling.http import get, open_http_client
 from ..signaling.reason import reason
 
 ANSWER_SECONDS = 10.0
@@ -41,7 +41,8 @@ async def fetch_id(url: str, key: str, ssl_context: ssl.SSLContext | None) -> st
     http = await open_http_client(httpx.URL(base), timeout=ANSWER_SECONDS, ssl_context=ssl_context)
     async with http:
         try:
-            response = await http.get(f"{base}{quote(key, safe='')}/id")
+            url = f"{base}{quote(key, safe='')}/id"
+            response = await get(http, url, 2 * ANSWER_SECONDS)
         except httpx.RemoteProtocolError as error:
             raise _no_server(base, reason(error)) from error
         except httpx.RequestError as error:

@@ -23,7 +23,7 @@ from .address import shown
 from .answer import Answer
 from .event_queue import Delivery
 from .events import Peer
-from .http import open_http_client
+from .http import get, open_http_client
 from .reason import reason
 from .signaling import Signaling
 
@@ -102,7 +102,8 @@ class _ClassicClient:
 
     async def sign_in(self, name: str) -> Signaling:
         try:
-            response = await self._http.get(f"{self._url}/sign_in?{quote(name, safe='')}")
+            url = f"{self._url}/sign_in?{quote(name, safe='')}"
+            response = await get(self._http, url, 2 * ANSWER_SECONDS)
         except httpx.RemoteProtocolError as error:
             raise self._not_signaling_server(reason(error)) from error
         except httpx.RequestError as error:

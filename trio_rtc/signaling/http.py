@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 
 import httpx
 import trio
+
+LARGEST_ANSWER = 16 * 1024 * 1024
 
 SocketOption = tuple[int, int, int]
 
@@ -39,6 +42,17 @@ async def open_http_client(
     )
 
 
+async def get(http: httpx.AsyncClient, url: str, seconds: float) -> httpx.Response:
+    """The whole answer to a GET.
+
+    Raises:
+        httpx.RequestError: there is none, or it has no end within this time.
+    """
+    with trio.move_on_after(seconds):
+        return await http.get(url)
+    raise httpx.ReadTimeout("")
+
+
 async def default_context() -> ssl.SSLContext:
     """How a server is verified: by the authorities of the system."""
     # Reading them takes some ten milliseconds.
@@ -52,7 +66,38 @@ class _Transport(httpx.AsyncHTTPTransport):
         # httpx iterates over a body with an async generator; one that is left in the middle is
         # a warning when it is collected.
         request.stream = _Body(request.content)
-        return await super().handle_async_request(request)
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Bounded(response.stream)
+        return response
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """The body of an answer, which may have no end."""
+
+    def __init__(self, stream: httpx.AsyncByteStream):
+        self._stream = stream
+        self._parts = stream.__aiter__()
+        self._size = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = await self._parts.__anext__()
+        self._size += len(part)
+        if self._size > LARGEST_ANSWER:
+            # What httpx iterates over below are generators that nobody closes: they end by
+            # themselves only where they wait.
+            with trio.CancelScope() as scope, suppress(StopAsyncIteration):
+                scope.cancel()
+                while True:
+                    await self._parts.__anext__()
+            raise httpx.RemoteProtocolError("the answer is too large")
+        return part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -19,6 +19,7 @@ from .. import protocol
 from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..protocol import REASONS, SUBPROTOCOL, CloseCode
 from ..tasks import last_words, open_background_nursery
+from ..text import one_line
 from .address import shown
 from .event_queue import Delivery
 from .events import Peer
@@ -236,7 +237,9 @@ def _tell(signaling: Signaling, message: protocol.FromServer) -> None:
         case protocol.IceServers():
             signaling.ice_servers = message.ice_servers
         case protocol.Failed(code="unknown_peer"):
-            signaling.failed(message.to, UnknownPeer(message.message, fault="remote"), message.of)
+            signaling.failed(
+                message.to, UnknownPeer(one_line(message.message), fault="remote"), message.of
+            )
         case protocol.Failed():
-            error = SignalingError(message.message, code=message.code)
+            error = SignalingError(one_line(message.message), code=message.code)
             signaling.failed(message.to, error, message.of)

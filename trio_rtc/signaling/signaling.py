@@ -12,6 +12,7 @@ import trio
 from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..names import clean_text
 from ..protocol import IceServerEntry
+from ..text import one_line
 from .event_queue import Delivery, EventQueue
 from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
 
@@ -122,7 +123,7 @@ class Signaling:
         """
         found = self._find(peer)
         if found is None:
-            names = ", ".join(str(other) for other in self._peers.values()) or "nobody else"
+            names = one_line(", ".join(map(str, self._peers.values())), 400) or "nobody else"
             raise UnknownPeer(f"no peer {str(peer)!r} is signed in; there is: {names}")
         return found
 
