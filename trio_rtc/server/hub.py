@@ -82,9 +82,10 @@ class Member:
         id: counted up from 1 in the whole server.
         present: whether it still is.
         heard: how much it has heard of who came and went in its room.
+        entry: what lists of members say of it, once somebody has put that into bytes.
     """
 
-    __slots__ = ("_mailbox", "heard", "id", "name", "present", "room")
+    __slots__ = ("_mailbox", "entry", "heard", "id", "name", "present", "room")
 
     def __init__(self, id: int, name: str, room: str, mailbox: Mailbox):  # noqa: A002
         self.id = id
@@ -92,6 +93,7 @@ class Member:
         self.room = room
         self.present = True
         self.heard = 0
+        self.entry = b""
         self._mailbox = mailbox
 
 
