@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,13 @@ def at_root(commands: str, root: Path) -> str:
     return re.sub(r"(^|(?<= ))/(?=etc/|opt/|source)", f"{root}/", commands, flags=re.M)
 
 
-def run_section(title: str, folder: Path, prelude: str = "", root: Path | None = None) -> str:
+def run_section(
+    title: str,
+    folder: Path,
+    prelude: str = "",
+    root: Path | None = None,
+    sections: Mapping[str, str] = SECTIONS,
+) -> str:
     """Run all blocks of a section as one script, and compare what it prints.
 
     TOML is put into ``server.toml``; Python is run; lines of a console that do not begin with
@@ -101,7 +108,7 @@ def run_section(title: str, folder: Path, prelude: str = "", root: Path | None =
     script finds /etc and /opt there.
     """
     script, expected = [PRELUDE, prelude], []
-    for language, text in BLOCK.findall(SECTIONS[title]):
+    for language, text in BLOCK.findall(sections[title]):
         if language == "toml":
             (folder / "server.toml").write_text(text)
         elif language == "python":
