@@ -341,3 +341,36 @@ async def test_a_page_that_is_closed_in_a_call_of_python(chromium: str, state: s
             nursery.start_soon(bob.click, "#answer")
             async with trio_rtc.open_call(python, await python.wait_for_peer("bob")):
                 await bob.until("callState() === 'connected'")
+
+
+ADDRESSES = {
+    "ws://jane:s3cret@localhost/": "bad_url",
+    "http://jane@localhost/": "bad_url",
+    "ws://localhost/#x": "bad_url",
+    "http://localhost/?x": "bad_url",
+    "ftp://localhost/": "bad_url",
+    "jane:s3cret@localhost": "bad_url",
+    "localhost": "bad_url",
+    "ws://127.0.0.1:1/": "server_unreachable",
+    "http://127.0.0.1:1/": "server_unreachable",
+}
+
+
+async def test_addresses_that_are_none(chromium: str) -> None:
+    with trio.fail_after(60):
+        async with open_house(chromium) as house:
+            alice = await house.visitor()
+            for url, code in ADDRESSES.items():
+                got = await alice.run(
+                    """
+                    const {openSignaling} = await import("/trio-rtc.js");
+                    try {
+                      await openSignaling(url, {name: "alice"});
+                    } catch (error) {
+                      return [error.name, error.code, error.message];
+                    }
+                    """,
+                    url=url,
+                )
+                assert got[:2] == ["SignalingError", code], url
+                assert "s3cret" not in got[2]

@@ -21,6 +21,7 @@ class Proxy:
     def __init__(self, target: int):
         self.target = target
         self._connections: set[trio.CancelScope] = set()
+        self._clients: set[trio.SocketStream] = set()
         self._flowing = trio.Event()
         self._flowing.set()
         self.accepted = 0
@@ -36,6 +37,12 @@ class Proxy:
         """Break all connections."""
         for scope in self._connections:
             scope.cancel()
+
+    async def say(self, data: bytes) -> None:
+        """Say this to all clients, as if it came from the server, and break their connections."""
+        for client in self._clients:
+            await client.send_all(data)
+        self.cut()
 
     def stall(self) -> None:
         """Let nothing through, and tell nobody."""
@@ -64,9 +71,11 @@ class Proxy:
         async with client, server, trio.open_nursery() as nursery:
             scope = nursery.cancel_scope
             self._connections.add(scope)
+            self._clients.add(client)
             nursery.start_soon(self._pump, client, server, scope)
             nursery.start_soon(self._pump, server, client, scope)
         self._connections.discard(scope)
+        self._clients.discard(client)
 
     async def _pump(
         self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope

@@ -249,6 +249,31 @@ async def test_a_message_that_is_too_large_for_what_is_in_between() -> None:
             await alice.send(2, "hello")
 
 
+@pytest.mark.parametrize("alive", [True, False])
+async def test_a_gateway_that_cuts_off_what_hangs_at_another_server(
+    alive: bool, autojump_clock: MockClock
+) -> None:
+    """That one has no end to what hangs: a 504 tells nothing, until it is asked something else."""
+    inner = server(ours=False)
+
+    async def answer(target: str, body: bytes) -> bytes:
+        if not target.startswith("/wait"):
+            return await inner(target, body)
+        if running.requests[-1].startswith(b"OPTIONS"):
+            return http("200 OK" if alive else "504 Gateway Timeout")
+        await trio.sleep(60)
+        return http("504 Gateway Timeout")
+
+    async with (
+        scripted_server(answer) as running,
+        open_signaling(running.url, name="alice") as alice,
+    ):
+        with trio.move_on_after(1000) as patience, pytest.raises(SignalingLost):
+            async for _ in alice:
+                pass
+        assert patience.cancelled_caught == alive
+
+
 async def test_other_servers_are_not_asked_for_what_they_cannot_do() -> None:
     polls = [http("200 OK", b"hello", pragma=2)]
     async with (

@@ -361,3 +361,13 @@ async def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> No
                 pass
         nursery.cancel_scope.cancel()
     assert raised.value.code == "server_unreachable"
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 1012])
+async def test_a_close_by_something_on_the_way_ends_nothing(code: int) -> None:
+    async with open_pair() as pair:
+        accepted = pair.proxy.accepted
+        await pair.proxy.say(b"\x88\x02" + code.to_bytes(2, "big"))
+        await pair.proxy.wait_accepted(accepted + 1)
+        await pair.alice.send("bob", "still here")
+        assert await next_message(pair.bob) == b"still here"

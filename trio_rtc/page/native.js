@@ -14,7 +14,6 @@ const LONGEST_PAUSE_MS = 5000;
 
 /** Closes after which another connection would fare no better, and what they mean. */
 const FINAL = {
-  1000: "left",
   4400: "bad_message",
   4401: "not_authorized",
   4403: "forbidden",

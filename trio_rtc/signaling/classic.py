@@ -20,7 +20,7 @@ import trio
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
 from .address import shown
-from .answer import Answer
+from .answer import GATEWAY_STATUSES, Answer
 from .event_queue import Delivery
 from .events import Peer
 from .http import get, open_http_client
@@ -231,7 +231,7 @@ class _ClassicClient:
                 if self.is_ours:
                     # What is in between lets nothing hang for so long.
                     longest = max(QUICK_SECONDS, longest / 2)
-                else:
+                elif await self._is_there():
                     # It is how the other server has a client ask again.
                     pause, deadline = FIRST_PAUSE, None
             if deadline is None:
@@ -252,6 +252,14 @@ class _ClassicClient:
             url, read = f"{url}&seconds={hang:g}", hang + LATE_SECONDS
         timeout = httpx.Timeout(ANSWER_SECONDS, read=read, pool=None)
         return await self._http.get(url, timeout=timeout)
+
+    async def _is_there(self) -> bool:
+        """Whether the other server answers: that a GET is cut off does not tell."""
+        try:
+            response = await self._http.options(f"{self._url}/wait")
+        except httpx.RequestError:
+            return False
+        return response.status_code not in GATEWAY_STATUSES
 
     async def sign_out(self) -> None:
         try:

@@ -33,9 +33,9 @@ A call that is lost needs signaling to look for another way, and has 15 s for bo
 #: What the server sends may be longer in JSON than it was on its way there.
 LARGEST_MESSAGE = 16 * 1024 * 1024
 
-#: Closes after which another connection would fare no better.
+#: Closes after which another connection would fare no better. 1000 is the end for one who leaves;
+#: otherwise something on the way has closed in order.
 FINAL = {
-    CloseCode.LEFT,
     CloseCode.BAD_MESSAGE,
     CloseCode.NOT_AUTHORIZED,
     CloseCode.FORBIDDEN,
@@ -144,7 +144,8 @@ class Connector:
                     self._changes.notify()
             except WebSocketLost as lost:
                 reason = REASONS.get(lost.code, "server_unreachable")
-                return Over(said or str(lost), reason, final=lost.code in FINAL)
+                left = lost.code == CloseCode.LEFT and self._session.leaving
+                return Over(said or str(lost), reason, final=left or lost.code in FINAL)
             except (protocol.BadMessage, SessionFault) as fault:
                 why = f"the server does not keep to the protocol: {fault}"
                 return Over(why, REASONS[CloseCode.BAD_MESSAGE], final=True)

@@ -73,6 +73,11 @@ class ClientSession:
         self.to_send.clear()
 
     @property
+    def leaving(self) -> bool:
+        """Whether the session is to end."""
+        return self._leaving
+
+    @property
     def has_place(self) -> bool:
         """Whether another message may be sent now."""
         return len(self._outbox) < OUTBOX_MESSAGES and self._outbox.size < OUTBOX_BYTES
