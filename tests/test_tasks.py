@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
 import pytest
 import trio
 from trio.testing import MockClock
 
+import trio_rtc.rtc
 from trio_rtc.errors import CallError, SignalingError
-from trio_rtc.tasks import CANCELLED_GRACE, last_words, open_background_nursery
+from trio_rtc.peerjs import open_peerjs
+from trio_rtc.tasks import CANCELLED_GRACE, last_words, open_background_nursery, to_the_end
+from trio_rtc.testing import MemoryHub
 
 
 async def test_background_tasks_end_with_the_block() -> None:
@@ -94,3 +102,67 @@ async def test_last_words_within_the_grace_are_said(autojump_clock: MockClock) -
             await trio.sleep(CANCELLED_GRACE / 2)
             said = True
     assert said
+
+
+async def test_what_cleans_up_is_not_cancelled() -> None:
+    done = []
+
+    async def clean_up(what: str) -> None:
+        await trio.sleep(0.01)
+        done.append(what)
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await to_the_end(clean_up, "cancelled")
+    assert done == ["cancelled"]
+    with pytest.raises(KeyError, match="own"):
+        await to_the_end(_fail)
+
+
+async def _fail() -> None:
+    raise KeyError("own")
+
+
+def test_ctrl_c_does_not_end_what_cleans_up() -> None:
+    done = []
+
+    async def clean_up() -> None:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+            await trio.sleep(0.01)
+        done.append(True)
+
+    async def main() -> None:
+        await to_the_end(clean_up)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert done
+
+
+def entries() -> dict[str, Callable[[], AbstractAsyncContextManager[object] | Awaitable[object]]]:
+    alice = MemoryHub().sign_in("alice")
+    return {
+        "open_media": lambda: trio_rtc.open_media(video="pattern"),
+        "open_track": lambda: trio_rtc.open_track("video", None),  # type: ignore[arg-type]
+        "record_media": lambda: trio_rtc.record_media("never.mp4"),
+        "open_peer_connection": trio_rtc.rtc.open_peer_connection,
+        "open_signaling": lambda: trio_rtc.open_signaling("ws://localhost:1", name="alice"),
+        "open_peerjs": lambda: open_peerjs("http://localhost:1/"),
+        "serve_signaling": lambda: trio_rtc.serve_signaling(0),
+        "serve_calls": lambda: trio_rtc.serve_calls(None, alice),  # type: ignore[arg-type]
+    }
+
+
+@pytest.mark.parametrize("name", entries())
+def test_under_asyncio_one_sentence_tells_what_is_wrong(name: str) -> None:
+    async def enter() -> None:
+        entry = entries()[name]()
+        if isinstance(entry, AbstractAsyncContextManager):
+            async with entry:
+                pass
+        else:
+            await entry
+
+    with pytest.raises(RuntimeError, match="in a task of Trio only"):
+        asyncio.run(enter())

@@ -29,6 +29,7 @@ from .rtc import (
     as_ice_servers,
 )
 from .signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
+from .tasks import require_trio
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -174,6 +175,7 @@ async def serve_calls(
         max_unread_bytes=max_unread_bytes,
         trace=trace,
     )
+    require_trio()
     admission = Admission(max_calls, logger.warning)
     faults = FaultLog(logger)
     early: dict[Peer, list[IceCandidate]] = {}

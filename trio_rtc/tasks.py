@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import TypeVarTuple
 
 import trio
 
 from .errors import TrioRTCError
 
+Ts = TypeVarTuple("Ts")
+
 #: Seconds for a last message to another party when we are being cancelled. Two of them, a
 #: hang-up and a sign-out, have to fit into the patience of somebody who pressed Ctrl-C.
 CANCELLED_GRACE = 0.6
+
+
+def require_trio() -> None:
+    """See whether this is called from a task of Trio, as all of this package has to be.
+
+    Raises:
+        RuntimeError: it is not.
+    """
+    if not trio.lowlevel.in_trio_task():
+        raise RuntimeError(
+            "trio_rtc works in a task of Trio only: under trio.run, or anyio.run with "
+            "backend='trio', and not under asyncio"
+        )
 
 
 @asynccontextmanager
@@ -23,6 +39,7 @@ async def open_background_nursery() -> AsyncIterator[trio.Nursery]:
     of this package's errors come out as the first, with the others as notes: one fault is
     often seen by several tasks at once.
     """
+    require_trio()
     try:
         async with trio.open_nursery() as nursery:
             yield nursery
@@ -75,3 +92,19 @@ async def last_words(seconds: float) -> AsyncIterator[None]:
         nursery.start_soon(hurry_when_cancelled)
         with shield:
             yield
+
+
+async def to_the_end(async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
+    """Run what cleans up, which neither cancelling nor Ctrl-C ends.
+
+    No shield keeps off a KeyboardInterrupt, which comes to the main task wherever that may be
+    cancelled: this runs in another one.
+    """
+    async with open_background_nursery() as nursery:
+        nursery.start_soon(_shield, async_fn, *args)
+
+
+@trio.lowlevel.enable_ki_protection
+async def _shield(async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
+    with trio.CancelScope(shield=True):
+        await async_fn(*args)

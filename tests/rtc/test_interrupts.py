@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import av
 import pytest
 import trio
 
@@ -74,3 +78,48 @@ def test_nothing_hangs_or_is_left(engine: str, monkeypatch: pytest.MonkeyPatch) 
     assert line > 100
     # What an interrupt has left unclosed would warn now.
     gc.collect()
+
+
+#: Three times Ctrl-C, at odd moments, while media are read and recorded.
+PROGRAM = """
+import os, signal, sys, threading, time, trio, trio_rtc
+
+async def interrupt():
+    def kill():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(float(sys.argv[1]))
+    threading.Thread(target=kill, daemon=True).start()
+
+async def main():
+    async with (
+        trio_rtc.open_media(video="pattern", audio="tone") as tracks,
+        trio_rtc.record_media(sys.argv[2]) as recorder,
+    ):
+        for track in tracks:
+            await recorder.add_track(track)
+        frames = tracks[0].frames()
+        for _ in range(10):
+            await anext(frames)
+        await interrupt()
+        await trio.sleep_forever()
+
+try:
+    trio.run(main)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("engine", ["stepped", "portal"])
+@pytest.mark.parametrize("pause", ["0", "0.002", "0.05"])
+def test_three_times_ctrl_c_leave_no_traceback(engine: str, pause: str, tmp_path: Path) -> None:
+    path = tmp_path / "call.mp4"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, pause, path],
+        env={**os.environ, "TRIO_RTC_ENGINE": engine},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 2

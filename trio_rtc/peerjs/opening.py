@@ -20,7 +20,7 @@ from ..rtc import (
     as_ice_servers,
     ice_servers_from_environment,
 )
-from ..tasks import open_background_nursery
+from ..tasks import open_background_nursery, require_trio
 from .address import fetch_id, socket_url
 from .options import Options
 from .peer import PeerJSPeer
@@ -80,6 +80,7 @@ async def open_peerjs(
             ``refused``: the server says why.
         BadIceServer: one of ``ice_servers`` is none.
     """
+    require_trio()
     servers = ice_servers_from_environment() if ice_servers is None else ice_servers
     options = Options(
         ice_servers=as_ice_servers(servers),

@@ -11,7 +11,7 @@ from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple
 import outcome
 import trio
 
-from ..tasks import open_background_nursery
+from ..tasks import open_background_nursery, require_trio, to_the_end
 from .engines import Engine, choose_engine
 
 T = TypeVar("T")
@@ -30,6 +30,7 @@ async def open_bridge() -> AsyncIterator[Bridge]:
     An exception of a function that was handed over with `Bridge.post` or `Bridge.call_soon`
     has nobody waiting for it: it cancels the block and is raised from it.
     """
+    require_trio()
     engine = choose_engine()
     await engine.enter()
     try:
@@ -38,11 +39,9 @@ async def open_bridge() -> AsyncIterator[Bridge]:
             try:
                 yield bridge
             finally:
-                with trio.CancelScope(shield=True):
-                    await bridge._close()
+                await to_the_end(bridge._close)
     finally:
-        with trio.CancelScope(shield=True):
-            await engine.leave()
+        await to_the_end(engine.leave)
 
 
 class Bridge:

@@ -16,7 +16,6 @@ from typing import Final, Protocol
 import trio
 from anyio.from_thread import BlockingPortalProvider
 
-from ..tasks import open_background_nursery
 from .loop.setup import set_up
 from .stepper import Stepper
 
@@ -28,7 +27,7 @@ class Engine(Protocol):
         """Have the loop run. Cancelled, it has not been entered."""
 
     async def leave(self) -> None:
-        """Need it no more; the last one waits until it has ended."""
+        """Need it no more; the last one waits until it has ended. Not to be cancelled."""
 
     def call_on_loop(self, fn: Callable[[], object]) -> None:
         """From Trio's thread: have something called on the loop, soon and in order."""
@@ -77,15 +76,8 @@ class Portal:
             raise
 
     async def leave(self) -> None:
-        # No shield keeps off a KeyboardInterrupt, which comes to the main task: this is another.
-        async with open_background_nursery() as nursery:
-            nursery.start_soon(self._leave)
-
-    @trio.lowlevel.enable_ki_protection
-    async def _leave(self) -> None:
-        with trio.CancelScope(shield=True):
-            # That blocks until the loop has ended, which must not hold up all of Trio.
-            await trio.to_thread.run_sync(self._end, limiter=self._limiter)
+        # That blocks until the loop has ended, which must not hold up all of Trio.
+        await trio.to_thread.run_sync(self._end, limiter=self._limiter)
 
     def _end(self) -> None:
         self._provider.__exit__(None, None, None)

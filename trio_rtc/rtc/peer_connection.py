@@ -366,8 +366,7 @@ class PeerConnection(trio.abc.AsyncResource):
         if self._view.closed.is_set():
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        with trio.CancelScope(shield=True):
-            await self._bridge.run(self._loop_connection.close, self._close_timeout)
+        await self._bridge.run_to_the_end(self._loop_connection.close, self._close_timeout)
 
     async def _run(self, async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         if self._view.closed.is_set():

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 import trio
 
 from ..protocol import SUBPROTOCOL
+from ..tasks import require_trio
 from .authorize import Authorize, everybody
 from .classic import ClassicDialect
 from .connection import Exchange, Handler
@@ -98,6 +99,7 @@ async def serve_signaling(
         OSError: it cannot listen there.
         ValueError: one of the origins, hosts or proxies is none.
     """
+    require_trio()
     listeners = await open_listeners(port, host)
     await serve_signaling_listeners(
         listeners,
