@@ -35,7 +35,7 @@ logger = logging.getLogger("trio_rtc.call")
 
 Handler = Callable[[Call], Awaitable[object]]
 
-MAX_EARLY_PEERS: Final = 256
+MAX_EARLY_PEERS: Final = 64
 """Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
 
 MAX_DECLINING: Final = 64
