@@ -67,7 +67,8 @@ async def stream_pair(
 async def _tick(service: WebSocketService) -> None:
     while True:
         await trio.sleep(1)
-        service.tick(trio.current_time())
+        while service.tick(trio.current_time()):
+            pass
 
 
 @asynccontextmanager

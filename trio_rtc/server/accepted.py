@@ -12,6 +12,10 @@ import trio
 RECEIVE_BYTES: Final = 16 * 1024
 LINGER_SECONDS: Final = 2.0
 
+#: So much of what comes after the last answer is read at once, and the rest slowly.
+LINGER_BYTES: Final = 1024 * 1024
+LINGER_PAUSE: Final = 0.01
+
 
 def _nothing(accepted: Accepted) -> None:
     pass
@@ -57,8 +61,12 @@ class Accepted:
         with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
             if isinstance(self.stream, trio.abc.HalfCloseableStream):
                 await self.stream.send_eof()
-            while await self.stream.receive_some(RECEIVE_BYTES):
-                pass
+            received = 0
+            while data := await self.stream.receive_some(RECEIVE_BYTES):
+                received += len(data)
+                if received > LINGER_BYTES:
+                    # Nobody is waiting for it: reading all that somebody can send would be work.
+                    await trio.sleep(LINGER_PAUSE)
 
     async def aclose(self) -> None:
         """Close it."""

@@ -13,6 +13,7 @@ import trio
 
 from ..rate import TokenBucket
 from .authorize import JoinRequest, NotAuthorized
+from .chores import Turn
 from .connection import Exchange
 from .context import Context
 from .deadlines import Deadlines
@@ -108,13 +109,18 @@ class ClassicDialect:
             if peer.hanging is not None:
                 peer.hanging.until_news.cancel()
 
-    def tick(self, now: float) -> None:
-        """Log out the peers that have been absent for too long, or may stay no longer."""
-        for id_ in self._absent.due(now):
+    def tick(self, now: float) -> bool:
+        """Log out some of the peers that have been absent for too long, or may stay no longer.
+
+        It tells whether there may be more.
+        """
+        turn = Turn()
+        for id_ in turn.some(self._absent.due(now)):
             self._context.statistics.over_limit["absent_seconds"] += 1
             self._hub.leave(self._peers[id_].member)
-        for id_ in self._expiring.due(time.time()):
+        for id_ in turn.some(self._expiring.due(time.time())):
             self._hub.leave(self._peers[id_].member)
+        return turn.is_over
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a request, or leave it without an answer: then its connection is closed."""

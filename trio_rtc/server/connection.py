@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import trio
 
@@ -145,6 +145,9 @@ def no_memory() -> RequestError:
     )
 
 
+HELD_SECONDS: Final = 2.0
+"""For how long those are kept waiting who are not answered any more."""
+
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
@@ -238,6 +241,9 @@ class Connection:
             await self._refuse(error)
             return True
         self.count(error)
+        # Whoever is closed at once comes back at once.
+        with trio.move_on_after(HELD_SECONDS):
+            await self.wait_gone()
         return False
 
     async def _read_request(self, until_first_byte: str) -> Request | None:

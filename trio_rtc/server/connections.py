@@ -9,7 +9,7 @@ import trio
 
 from .accepted import Accepted
 from .addresses import party, peer_address
-from .connection import Connection
+from .connection import HELD_SECONDS, Connection
 from .context import Context
 from .draining import Drain
 from .listeners import keep_alive
@@ -57,9 +57,12 @@ class Connections:
         if refused:
             statistics.over_limit["connections_per_address"] += 1
         # An answer to those over the limit costs something too; there is a limit to that.
-        refused_too_often = self._context.refusals.is_used_up(who, trio.current_time())
-        if self._drain.has_begun or refused_too_often or self._per_address.is_used_up(who, times=2):
+        if self._drain.has_begun or self._per_address.is_used_up(who, times=2):
             await trio.aclose_forcefully(stream)
+            return
+        if self._context.refusals.is_used_up(who, trio.current_time()):
+            statistics.over_limit["requests_per_second"] += 1
+            await self._hold(stream, who)
             return
         keep_alive(stream)
         self._per_address.add(who)
@@ -80,6 +83,15 @@ class Connections:
                 statistics.failures += 1
                 log = {"connection": number, "address": address}
                 logger.exception("a connection ended by an unexpected error", extra=log)
+
+    async def _hold(self, stream: trio.abc.Stream, who: str) -> None:
+        """Close a connection after a time: whoever is closed at once comes back at once."""
+        self._per_address.add(who)
+        try:
+            await trio.sleep(HELD_SECONDS)
+        finally:
+            self._per_address.remove(who)
+            await trio.aclose_forcefully(stream)
 
     async def _read_client_address(self, stream: trio.abc.Stream, proxy: str) -> str | None:
         """The address that a proxy tells; None if it keeps to no protocol."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .chores import Turn
 from .context import Context
 from .expiry import Expiry
 from .websocket import WebSocket
@@ -28,14 +29,16 @@ class Heartbeat:
         self._until_ping.end(websocket)
         self._until_pong.end(websocket)
 
-    def tick(self, now: float) -> None:
-        """Do what is due. To be called about once in a second."""
-        for websocket in self._until_ping.due(now):
+    def tick(self, now: float) -> bool:
+        """Do some of what is due; whether there may be more. To be called once in a second."""
+        turn = Turn()
+        for websocket in turn.some(self._until_ping.due(now)):
             websocket.ping()
             self._until_pong.begin(websocket, now)
-        for websocket in self._until_pong.due(now):
+        for websocket in turn.some(self._until_pong.due(now)):
             if websocket.awaits_pong:
                 self._statistics.over_limit["pong_seconds"] += 1
                 websocket.fail(UNRESPONSIVE, "no_pong")
             else:
                 self._until_ping.begin(websocket, now)
+        return turn.is_over

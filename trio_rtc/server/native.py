@@ -16,6 +16,7 @@ from ..names import clean_text, composed, problem_of
 from ..protocol import CloseCode
 from ..session import ACK_SECONDS, SessionFault
 from .authorize import Admission, JoinRequest, NotAuthorized
+from .chores import Turn
 from .connection import Exchange
 from .context import Context
 from .expiry import Expiry
@@ -62,18 +63,20 @@ class NativeDialect:
         self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
         self._tokens = Tokens(context, self._tell_ice_servers)
 
-    def tick(self, now: float) -> None:
-        """Do what is due. To be called about once in a second."""
+    def tick(self, now: float) -> bool:
+        """Do some of what is due; whether there may be more. To be called once in a second."""
+        turn = Turn()
         with self._context.flushes:
-            for session in self._disconnected.due(now):
+            for session in turn.some(self._disconnected.due(now)):
                 self._context.statistics.over_limit["resume_seconds"] += 1
                 self._hub.leave(session.member)
-            for session in self._unacknowledged.due(now):
+            for session in turn.some(self._unacknowledged.due(now)):
                 session.acknowledge()
-            for session in self._tokens.expired():
+            for session in turn.some(self._tokens.expired()):
                 self._expire(session)
-            for session in self._credentials.due(now):
+            for session in turn.some(self._credentials.due(now)):
                 self._tell_ice_servers(session)
+        return turn.is_over
 
     def _expire(self, session: Session) -> None:
         """The token of a session has ended, and with it the session."""

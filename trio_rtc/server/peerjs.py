@@ -15,6 +15,7 @@ from .. import peerjs_protocol as wire
 from ..errors import NegotiationError
 from ..peerjs_protocol import Envelope
 from ..protocol import REASONS, CloseCode
+from .chores import Turn
 from .connection import Exchange
 from .context import Context
 from .deadlines import Deadlines
@@ -82,15 +83,17 @@ class PeerJSDialect:
             return Response(401, "Unauthorized", b"Peers are not listed here.")
         return _json([id_ for room, id_ in self._peers if room == ""])
 
-    def tick(self, now: float) -> None:
-        """Do what is due. To be called about once in a second."""
+    def tick(self, now: float) -> bool:
+        """Do some of what is due; whether there may be more. To be called once in a second."""
+        turn = Turn()
         with self._context.flushes:
-            for peer in self._expiring.due(time.time()):
+            for peer in turn.some(self._expiring.due(time.time())):
                 peer.tell("ERROR", wire.Said("The token has expired."))
                 peer.farewell = CloseCode.NOT_AUTHORIZED
                 self._hub.leave(peer.member)
-            for sender, (_, address) in self._waiting.due(now):
+            for sender, (_, address) in turn.some(self._waiting.due(now)):
                 self._by_member[sender].tell("EXPIRE", src=address)
+        return turn.is_over
 
     async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
         """Begin with a connection by the request for it."""

@@ -245,8 +245,8 @@ class _Started(Generic[ListenerT]):
 class _Part(Protocol):
     """What has something to do from time to time."""
 
-    def tick(self, now: float) -> None:
-        """Do what is due. Called about once in a second."""
+    def tick(self, now: float) -> bool:
+        """Do some of what is due; whether there may be more. Called about once in a second."""
 
 
 async def _when_cancelled(fn: Callable[[], None]) -> NoReturn:
@@ -261,4 +261,5 @@ async def _tick(parts: Sequence[_Part]) -> NoReturn:
     while True:
         await trio.sleep(TICK_SECONDS)
         for part in parts:
-            part.tick(trio.current_time())
+            while part.tick(trio.current_time()):
+                await trio.lowlevel.checkpoint()

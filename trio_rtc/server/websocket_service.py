@@ -47,9 +47,9 @@ class WebSocketService:
         self._heartbeat = Heartbeat(context)
         self._open: set[WebSocket] = set()
 
-    def tick(self, now: float) -> None:
-        """Do what is due. To be called about once in a second."""
-        self._heartbeat.tick(now)
+    def tick(self, now: float) -> bool:
+        """Do some of what is due; whether there may be more. To be called once in a second."""
+        return self._heartbeat.tick(now)
 
     def close_all(self) -> None:
         """Tell every client that the server ends."""
