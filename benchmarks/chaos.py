@@ -91,9 +91,9 @@ class Worker:
                 else:
                     self.account = said
 
-    async def tell_to_end(self) -> None:
+    async def tell(self, command: bytes) -> None:
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(b"end\n")
+        await self.process.stdin.send_all(command)
 
     async def finish(self) -> None:
         assert self.process.stdin is not None
@@ -226,10 +226,14 @@ class Run:
                     chaos.start_soon(
                         stop_now_and_then, "client", worker.process, 6, 4, self._faults
                     )
+                with trio.move_on_after(options.seconds):
+                    await self._until(lambda: self._all("done"))
+                for worker in self._workers:
+                    await worker.tell(b"stop\n")
                 await self._until(lambda: self._all("done"))
                 chaos.cancel_scope.cancel()
             for worker in self._workers:
-                await worker.tell_to_end()
+                await worker.tell(b"end\n")
             await self._until(
                 lambda: self._sum("received") + self._sum("told") >= self._sum("sent")
             )
@@ -292,6 +296,7 @@ async def measure(options: argparse.Namespace) -> Figures:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no more after these")
     parser.add_argument("--clients", type=int, default=48)
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--rate", type=float, default=200, help="messages per second and client")

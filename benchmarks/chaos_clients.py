@@ -119,6 +119,7 @@ class Client:
         self._rate = rate
         self.ready = trio.Event()
         self.done = trio.Event()
+        self.stopping = False
         self.ending = trio.Event()
 
     async def run(self, others: list[str]) -> None:
@@ -142,6 +143,8 @@ class Client:
     async def _send(self, signaling: Signaling, others: list[str]) -> None:
         peers = [await signaling.wait_for_peer(name) for name in others]
         for _ in range(self._messages):
+            if self.stopping:
+                break
             peer = random.choice(peers)
             size = 5000 if random.random() < 0.01 else random.randrange(100)
             self.account.sent[peer.name] += 1
@@ -220,10 +223,12 @@ async def main(options: argparse.Namespace) -> None:
             nursery.start_soon(visit, options.url, f"visitor {options.seed}.{number}", room)
         nursery.start_soon(report, clients)
         async with trio.lowlevel.FdStream(os.dup(0)) as commands:
-            async for _ in commands:
-                # The faults are over: what waits is taken.
+            async for command in commands:
                 for client in clients:
-                    client.ending.set()
+                    client.stopping = True
+                    # With the second the faults are over, and what waits is taken.
+                    if b"end" in command:
+                        client.ending.set()
         nursery.cancel_scope.cancel()
     print(json.dumps({client.name: client.account.as_json() for client in clients}), flush=True)
 
