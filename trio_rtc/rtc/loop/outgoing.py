@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from aiortc import MediaStreamError, MediaStreamTrack
+from aiortc.clock import current_ntp_time
 from av import AudioFrame, VideoFrame
 
 from .bitrate import BitrateLimit
@@ -28,6 +29,7 @@ class Outgoing(MediaStreamTrack):
 
     Attributes:
         bitrate: a limit to it.
+        taken: when the last frame was taken, in NTP's 1/2^32 of a second; 0 before the first.
         on_end: called when the source has ended, or `end` was called.
     """
 
@@ -39,6 +41,7 @@ class Outgoing(MediaStreamTrack):
         self.on_end: Callable[[], None] = _nothing
         self._source: Source | None = source
         self._reader: Reader | None = None
+        self.taken = 0
         self._begun = False
         self._dropped = 0
         self._changed = asyncio.Event()
@@ -107,6 +110,7 @@ class Outgoing(MediaStreamTrack):
                 await self._until_due()
                 if self._ready:
                     self.bitrate.apply()
+                    self.taken = current_ntp_time()
                     return self._ready.popleft()
                 continue
             reader = self._reader

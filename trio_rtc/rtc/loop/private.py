@@ -45,6 +45,7 @@ Purpose = Literal[
     "numbering",
     "recycling",
     "bitrate",
+    "sender_reports",
     "sound",
     "picture_limit",
     "receiving",
@@ -176,6 +177,8 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     # A limit to the bitrate of video.
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
+    # Sender reports that tell when media were made.
+    "sender_reports": {RTP_SENDER: ("_RTCRtpSender__ntp_timestamp",)},
     # Sound that is encoded on the loop.
     "sound": {
         RTP_SENDER: (
@@ -323,6 +326,7 @@ WITHOUT: Final[dict[Purpose, str]] = {
     "numbering": "peers on other stacks refuse what is added to their calls",
     "recycling": "each track that is added to a call has a media section of its own, for good",
     "bitrate": "the bitrate of video has no limit but that of the receiver",
+    "sender_reports": "pictures are seen late by what it takes to encode them",
     "sound": "sound takes more time",
     "picture_limit": "pictures of any size are decoded",
     "receiving": "received media come late, and later after a loss, with times that leap",

@@ -18,6 +18,7 @@ from .outgoing import Outgoing
 from .ownership import Owner
 from .private import can
 from .recycling import receives, sends
+from .sender_reports import report_origin
 from .sound import encode_here
 
 PLACEHOLDER_ID = 65534
@@ -138,6 +139,7 @@ class Sections:
             self._tracks[track] = transceiver
             track.on_end = partial(self._ended, track)
             track.bitrate.follow(transceiver.sender)
+            report_origin(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
             track.begin()

@@ -19,6 +19,7 @@ from av import AudioFrame
 
 from .private import can
 from .receiving.sound_decoding import is_opus
+from .sender_reports import TimedSender
 
 FULL_SCALE: Final = 32_767
 SILENCE: Final = -127
@@ -30,7 +31,7 @@ def encode_here(sender: RTCRtpSender) -> None:
         sender.__class__ = _Sender
 
 
-class _Sender(RTCRtpSender):
+class _Sender(TimedSender):
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         private: Any = self
         if not is_opus(codec):
