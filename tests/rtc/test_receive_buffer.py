@@ -117,7 +117,24 @@ def test_limits_in_chunks() -> None:
         assert again[-1] == "take"
 
 
-@given(st.integers(0, 2**32 - 1), st.randoms(use_true_random=False), st.integers(1, 60))
+def test_what_has_come_is_marked_where_numbers_begin_again() -> None:
+    # aiortc sorts them there as if they did not.
+    ours: Any = SimpleNamespace(
+        _last_received_tsn=2**32 - 3, _sack_misordered=set(), _sack_duplicates=[]
+    )
+    for tsn in (0, 2**32 - 1, 2, 2**32 - 2):
+        assert not SctpTransport._mark_received(ours, tsn)
+    assert (ours._last_received_tsn, ours._sack_misordered) == (0, {2})
+    assert SctpTransport._mark_received(ours, 2**32 - 1)
+    assert not SctpTransport._mark_received(ours, 1)
+    assert vars(ours) == {
+        "_last_received_tsn": 2,
+        "_sack_misordered": set(),
+        "_sack_duplicates": [],
+    }
+
+
+@given(st.integers(0, 2**32 - 2**16), st.randoms(use_true_random=False), st.integers(1, 60))
 def test_what_has_come_is_marked_as_aiortc_does(
     start: int, source: random.Random, count: int
 ) -> None:
