@@ -93,11 +93,10 @@ class _Server:
             if hasattr(signal, "SIGHUP"):
                 await nursery.start(reload_on_hangup, self._certificate)
             metrics = self._metrics_routes()
-            if self._settings.metrics_listen is not None and metrics:
-                listeners = await open_listeners_at(self._settings.metrics_listen)
-                await nursery.start(serve_routes, listeners, metrics)
-                metrics = {}
-            listeners = await nursery.start(self._serve, metrics)
+            apart = self._settings.metrics_listen if metrics else None
+            listeners = await nursery.start(self._serve, {} if apart else metrics)
+            if apart is not None:
+                await nursery.start(serve_routes, await open_listeners_at(apart), metrics)
             scheme = "http" if self._certificate is None else "https"
             where = f"listening on {shown_address(listeners[0], scheme)}"
             print(where, flush=True)
