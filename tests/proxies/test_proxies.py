@@ -20,7 +20,7 @@ from trio_rtc.signaling import classic, open_signaling
 from ..ports import free_port
 from ..server.harness import tcp_server
 from ..signaling import proxy as network
-from .proxies import Proxy, haproxy, nginx
+from .proxies import Proxy, haproxy, nginx, nginx_servers
 from .sessions import PROTOCOLS, open_session
 
 Way: TypeAlias = Callable[..., AbstractAsyncContextManager[Proxy]]
@@ -214,19 +214,37 @@ async def test_a_proxy_that_is_started_again(through: Way, protocol: str, tmp_pa
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("path", ["/rtc/", "/rtc"])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+# To a WebSocket, with and without the slash are two resources, of which the proxy knows one.
+@pytest.mark.parametrize(
+    ("protocol", "path"),
+    [*((protocol, "/rtc/") for protocol in PROTOCOLS), ("classic", "/rtc"), ("peerjs", "/rtc")],
+)
 async def test_a_server_under_a_path(
     through: Way, protocol: str, path: str, tmp_path: Path
 ) -> None:
-    if path == "/rtc" and protocol == "native":
-        pytest.skip("to a WebSocket these are two resources, of which the proxy knows one")
     async with (
         tcp_server() as port,
         through(tmp_path, port) as proxy,
         open_session(protocol, proxy.port, path) as alice,
     ):
         await alice.exchange(port)
+
+
+async def test_the_least_that_anybody_configures(tmp_path: Path) -> None:
+    """HTTP/1.0 to the server, and nothing of WebSocket."""
+    front = free_port()
+    async with tcp_server() as port:
+        servers = (
+            f"server {{ listen 127.0.0.1:{front}; "
+            f"location / {{ proxy_pass http://127.0.0.1:{port}; }} }}"
+        )
+        async with nginx_servers(tmp_path, servers, front):
+            async with open_session("classic", front) as alice:
+                await alice.exchange(port)
+            for protocol in ("native", "peerjs"):
+                with pytest.raises(SignalingError, match="does not pass WebSocket on"):
+                    async with open_session(protocol, front):
+                        pass
 
 
 async def test_a_redirect_is_named(tmp_path: Path) -> None:

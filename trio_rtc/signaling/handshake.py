@@ -121,6 +121,8 @@ def refused(refusal: Answer) -> WebSocketLost:
     location = refusal.headers.get("location", "")
     if location.startswith(("http://", "https://")):
         why += f" (give {shown(location.replace('http', 'ws', 1))} if that is the one)"
+    if refusal.is_ours and refusal.status in (200, 404):
+        why += " (what is in between does not pass WebSocket on)"
     return WebSocketLost(why, answer=refusal)
 
 
