@@ -250,6 +250,31 @@ def test_credit_that_comes_late() -> None:
     assert credit.used == 20
 
 
+def test_credit_is_told_by_the_quarter_of_a_window() -> None:
+    debt = Debt(400)
+    debt.arrived(400)
+    assert debt.due() is None
+    debt.read(99)
+    assert debt.due() is None
+    debt.read(1)
+    assert debt.due() == pack("!BQ", CREDIT, 100)
+    assert debt.due() is None
+    debt.arrived(100)
+    with pytest.raises(FramingError, match="more was sent"):
+        debt.arrived(1)
+
+
+def test_credit_is_for_what_was_sent() -> None:
+    credit = Credit(400)
+    assert (credit.room, credit.used) == (400, 0)
+    credit.take(150)
+    assert (credit.room, credit.used) == (250, 150)
+    credit.hear(pack("!BQ", CREDIT, 150))
+    assert (credit.room, credit.used) == (400, 0)
+    with pytest.raises(FramingError, match="what was not sent"):
+        credit.hear(pack("!BQ", CREDIT, 151))
+
+
 def test_a_message_over_the_limit_is_an_error_in_its_place() -> None:
     link = Link()
     joined = link.joiner.take(PART.pack(3, 1, MAX_MESSAGE_SIZE + 1, 0) + b"x")
