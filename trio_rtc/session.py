@@ -122,11 +122,6 @@ class Inbox:
         """How many messages are held."""
         return len(self._held)
 
-    @property
-    def acceptable(self) -> int:
-        """The number up to which nothing is held."""
-        return next(iter(self._held)) - 1 if self._held else self.received
-
     def since(self, seq: int) -> tuple[int, int]:
         """How many messages and bytes have come since one that is held, itself included."""
         return self.received - seq + 1, self._bytes - self._held[seq][0]
@@ -134,22 +129,27 @@ class Inbox:
     @property
     def ack_pending(self) -> bool:
         """Whether there is something to acknowledge."""
-        return self._repetitions > 0 or self.acceptable > self._told
+        return self._repetitions > 0 or self._acceptable()[0] > self._told
 
     @property
     def ack_due(self) -> bool:
         """Whether that is so much that it is to be acknowledged at once."""
+        # Looked at with each message, and a server holds none.
+        received, size = self._acceptable() if self._held else (self.received, self._bytes)
         return (
-            self.acceptable - self._told + self._repetitions >= ACK_MESSAGES
-            or self._acceptable_bytes - self._told_bytes >= ACK_BYTES
+            received - self._told + self._repetitions >= ACK_MESSAGES
+            or size - self._told_bytes >= ACK_BYTES
         )
 
-    @property
-    def _acceptable_bytes(self) -> int:
-        return next(iter(self._held.values()))[0] if self._held else self._bytes
+    def _acceptable(self) -> tuple[int, int]:
+        """Up to which number, and how many bytes, nothing is held."""
+        if not self._held:
+            return self.received, self._bytes
+        seq, (before, _) = next(iter(self._held.items()))
+        return seq - 1, before
 
     def acknowledged(self) -> int:
         """What to acknowledge; it has been, from now on."""
-        self._told, self._told_bytes = self.acceptable, self._acceptable_bytes
+        self._told, self._told_bytes = self._acceptable()
         self._repetitions = 0
         return self._told

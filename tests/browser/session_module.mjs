@@ -1,4 +1,5 @@
-// The page's session, without a network: plays the steps of standard input, prints what is seen.
+// The page's session, without a network: plays the conversations of standard input, and prints what
+// is seen of them.
 
 import { readFileSync } from "node:fs";
 
@@ -6,9 +7,7 @@ import { readFileSync } from "node:fs";
 const source = readFileSync(new URL("../../trio_rtc/page/session.js", import.meta.url), "utf8");
 const { ClientSession } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
-const session = new ClientSession({ type: "hello", name: "alice" });
-
-function happens(step) {
+function happens(session, step) {
   switch (step.do) {
     case "connected":
     case "disconnected":
@@ -25,15 +24,20 @@ function happens(step) {
   throw new Error(`what is ${step.do}?`);
 }
 
-const played = [];
-for (const step of JSON.parse(readFileSync(0, "utf8"))) {
-  let seen;
-  try {
-    seen = happens(step);
-  } catch {
-    seen = { fault: true };
-  }
-  const sends = session.toSend.splice(0).map((message) => JSON.parse(message));
-  played.push({ ...seen, sends });
+function play(steps) {
+  const session = new ClientSession({ type: "hello", name: "alice" });
+  return steps.map((step) => {
+    let seen;
+    try {
+      seen = happens(session, step);
+    } catch {
+      seen = { fault: true };
+    }
+    const sends = session.toSend.splice(0).map((message) => JSON.parse(message));
+    return { ...seen, sends };
+  });
 }
-console.log(JSON.stringify(played));
+
+const conversations = Object.entries(JSON.parse(readFileSync(0, "utf8")));
+const played = conversations.map(([name, steps]) => [name, play(steps)]);
+console.log(JSON.stringify(Object.fromEntries(played)));
