@@ -175,6 +175,7 @@ async def test_metrics_are_for_this_machine(tmp_path: Path) -> None:
                 "Origin: https://evil.example\r\n",
                 "Sec-Fetch-Site: cross-site\r\n",
                 "Sec-Fetch-Site: same-origin\r\n",
+                "Host: evil.example\r\n",
             ]:
                 assert await ask_for(extra) == 403
 

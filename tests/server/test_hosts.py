@@ -37,6 +37,28 @@ def test_any_other_is_not(sent: str) -> None:
     assert not Hosts(["example.org", "*.example.org", "[::2]"]).allow(sent)
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        (None, True),
+        ("localhost:8888", True),
+        ("rtc.localhost", True),
+        ("127.0.0.1:8888", True),
+        ("[::1]:8888", True),
+        ("192.0.2.1", True),
+        ("evil.example", False),
+        ("evil.example:8888", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("", False),
+    ],
+)
+def test_names_that_no_page_can_have_rebound(host: str | None, expected: bool) -> None:
+    assert Hosts(None).is_no_foreign_name(host) is expected
+    assert Hosts(["rtc.example.org"]).is_no_foreign_name("rtc.example.org:80")
+    assert not Hosts(["rtc.example.org"]).is_no_foreign_name("localhost")
+
+
 def test_without_a_list_or_a_host_all_are_allowed() -> None:
     assert Hosts(None).allow("evil.example")
     assert Hosts([]).allow(None)

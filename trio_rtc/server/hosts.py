@@ -39,10 +39,31 @@ class Hosts:
         """
         if self._allowed is None or host is None:
             return True
-        name = _normal(re.sub(r":[0-9]*\Z", "", host.strip()))
+        name = _name(host)
         parents = name.split(".")[1:] if not name.startswith("[") else []
         wildcards = {f"*.{'.'.join(parents[i:])}" for i in range(len(parents))}
         return name in self._allowed or not self._allowed.isdisjoint(wildcards)
+
+    def is_no_foreign_name(self, host: str | None) -> bool:
+        """Whether no page can have come by this ``Host`` by rebinding a name of its own.
+
+        So it is with those that are allowed, with addresses, and with what is local for every
+        browser (RFC 6761, section 6.3).
+        """
+        if self._allowed is not None or host is None:
+            return self.allow(host)
+        name = _name(host)
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        try:
+            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            return False
+        return True
+
+
+def _name(host: str) -> str:
+    return _normal(re.sub(r":[0-9]*\Z", "", host.strip()))
 
 
 def _normal(host: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from .addresses import LOOPBACK
 from .connection import Exchange, Handler
 from .context import Context
+from .hosts import Hosts
 from .requests import Request, RequestError
 from .responses import Response
 
@@ -95,7 +96,7 @@ class Router:
                     extra={"Allow": "GET, HEAD"},
                 )
                 await exchange.respond(response)
-            elif request.path in self._local and not is_local(exchange):
+            elif request.path in self._local and not is_local(exchange, self._context.hosts):
                 await exchange.refuse(
                     RequestError(403, "Forbidden", f"{request.path} is for this machine only.")
                 )
@@ -124,10 +125,13 @@ def asks_for_websocket(request: Request) -> bool:
 _FROM_ELSEWHERE: Final = {"forwarded", "x-forwarded-for", "x-real-ip", "via", "origin"}
 
 
-def is_local(exchange: Exchange) -> bool:
+def is_local(exchange: Exchange, hosts: Hosts) -> bool:
     """Whether a request comes from a program of this machine, as far as one can see."""
     headers = exchange.request.headers
     if exchange.party not in ("", LOOPBACK):
+        return False
+    # A browser of this machine may show a page whose name leads here.
+    if not hosts.is_no_foreign_name(headers.get("host")):
         return False
     return not _FROM_ELSEWHERE & headers.keys() and headers.get("sec-fetch-site", "none") == "none"
 
