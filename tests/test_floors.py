@@ -18,7 +18,7 @@ FLOORS = [
     {"testing", "calling"},
     {"conductor", "peerjs"},
     {"restoring"},
-    {"negotiator", "call"},
+    {"negotiator", "call", "crossing"},
     {"call_options", "goodbye", "negotiation"},
     {"server", "signaling", "rtc"},
     {"session", "peerjs_protocol"},

@@ -147,31 +147,43 @@ def test_of_two_crossing_offers_the_impolite_one_stands() -> None:
 
 
 @pytest.mark.parametrize("polite", [False, True])
-def test_an_offer_that_knows_of_no_calls_stands(polite: bool) -> None:
+def test_one_who_does_not_answer_our_offer_has_its_own_answered(polite: bool) -> None:
     first = caller(polite)
     assert first.receive(candidate()) == todo.Keep()
-    assert first.receive(CLASSIC_OFFER) == todo.Yield(CLASSIC_OFFER)
+    assert first.receive(CLASSIC_OFFER) == todo.Wait()
+    assert first.give_way() == todo.Yield(CLASSIC_OFFER)
     assert first.applied(CLASSIC_OFFER) == [candidate()]
     standing = connected_caller(CLASSIC_ANSWER, polite=polite)
-    for _ in range(2):
-        standing.wish()
-        standing.offered()
-        assert standing.receive(CLASSIC_OFFER) == todo.TakeBack(CLASSIC_OFFER)
-        standing.completed(needs_offer=True)
-        assert standing.may_offer
+    standing.wish()
+    standing.offered()
+    assert standing.receive(CLASSIC_OFFER) == todo.Wait()
+    assert standing.give_way() == todo.TakeBack(CLASSIC_OFFER)
+    standing.completed(needs_offer=True)
+    # From now on it is known.
+    standing.offered()
+    assert standing.receive(CLASSIC_OFFER) == todo.TakeBack(CLASSIC_OFFER)
+    standing.completed(needs_offer=True)
+    assert standing.may_offer
 
 
-def test_who_takes_back_an_offer_once_is_the_polite_one() -> None:
+@pytest.mark.parametrize("polite", [False, True])
+def test_one_who_takes_back_its_offer_is_the_polite_one(polite: bool) -> None:
+    negotiation = connected_caller(CLASSIC_ANSWER, polite=polite)
+    for action in (todo.Wait(), todo.Drop("an offer that crosses ours, which stands")):
+        negotiation.wish()
+        negotiation.offered()
+        assert negotiation.receive(CLASSIC_OFFER) == action
+        assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
+        negotiation.completed()
+        assert negotiation.give_way() is None
+
+
+def test_an_offer_that_is_given_up_gives_way_to_nothing() -> None:
     negotiation = connected_caller(CLASSIC_ANSWER)
-    negotiation.wish()
     negotiation.offered()
-    assert negotiation.receive(CLASSIC_OFFER) == todo.TakeBack(CLASSIC_OFFER)
-    negotiation.completed(needs_offer=True)
-    # Both have given way.
-    assert isinstance(negotiation.receive(CLASSIC_ANSWER), todo.Drop)
-    negotiation.offered()
-    assert isinstance(negotiation.receive(CLASSIC_OFFER), todo.Drop)
-    assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
+    assert negotiation.receive(CLASSIC_OFFER) == todo.Wait()
+    negotiation.abandoned()
+    assert negotiation.give_way() is None
 
 
 def test_an_answer_that_nobody_asked_for_is_dropped() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -18,6 +17,7 @@ import trio
 from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
+from .crossing import take_waiting_offer
 from .errors import (
     CallError,
     NegotiationError,
@@ -97,6 +97,7 @@ class Conductor:
         """Fresh state for a connection: the first, or the one after a crossing offer."""
         self._settled = trio.Event()
         self._closed = trio.Event()
+        self._crossed = trio.Event()
         self._has_address = False
 
     @asynccontextmanager
@@ -166,6 +167,7 @@ class Conductor:
                 nursery.start_soon(self._negotiator.trickle_local)
                 nursery.start_soon(self._negotiator.trickle_remote)
                 nursery.start_soon(self._negotiate)
+                nursery.start_soon(self._give_way)
                 await self._settled.wait()
             if not self._settled.is_set():
                 raise CallError(
@@ -185,7 +187,9 @@ class Conductor:
             if self._crossing_offer is not None:
                 await self._negotiator.perform(todo.Answer(self._crossing_offer))
             elif self._offering:
-                if self._is_called_already():
+                self._crossing_offer = take_waiting_offer(self._subscription, self._negotiation)
+                if self._crossing_offer is not None:
+                    self._goodbye.owed = True
                     self._settled.set()
                     return
                 await self._negotiator.offer()
@@ -203,25 +207,15 @@ class Conductor:
                 raise
         self._restorer.give_up()
 
-    def _is_called_already(self) -> bool:
-        """Whether the peer's own offer waits here: then ours is not needed."""
-        waiting = deque(self._subscription.waiting())
-        while waiting and self._crossing_offer is None:
-            event = waiting.popleft()
-            if not isinstance(event, MessageReceived):
-                waiting.appendleft(event)
-                break
-            try:
-                action = self._negotiation.receive(decode(event.data))
-            except NegotiationError:
-                # Of a call before this one, or of none.
-                continue
-            if isinstance(action, todo.Answer):
-                self._crossing_offer = action.offer
-                self._goodbye.owed = True
-        while waiting:
-            self._subscription.put_back(waiting.pop())
-        return self._crossing_offer is not None
+    async def _give_way(self) -> None:
+        """Answer an offer that crosses ours, if the other side does not answer that."""
+        while True:
+            await self._crossed.wait()
+            self._crossed = trio.Event()
+            await trio.sleep(todo.GRACE_SECONDS)
+            if (action := self._negotiation.give_way()) is not None:
+                with self.excusing_errors():
+                    await self._act(action)
 
     async def _hear(self, event: SignalingEvent) -> bool:
         """Do what an event asks for; tell whether there may be more for this connection."""
@@ -276,6 +270,8 @@ class Conductor:
                 self._goodbye.owed = False
                 self._over("superseded")
                 return False
+            case todo.Wait():
+                self._crossed.set()
             case todo.Drop(why):
                 logger.debug("dropped a message of %s: %s", self._peer, why)
         return True

@@ -17,6 +17,9 @@ from .messages import Bye, IceCandidate, Message, SessionDescription
 EARLY_LIMIT = 256
 """Candidates kept until the description that they belong to is there."""
 
+GRACE_SECONDS = 2.0
+"""How long the other side may take to answer our offer, rather than wait for an answer to its."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -59,6 +62,11 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Both sides have offered at once: call `Negotiation.give_way` after `GRACE_SECONDS`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Nothing to do: the message is late, or of another call."""
 
@@ -80,7 +88,7 @@ class Supersede:
 
 
 Description: TypeAlias = Answer | Accept | TakeBack
-Action: TypeAlias = Description | Yield | AddCandidate | Keep | Drop | End | Supersede
+Action: TypeAlias = Description | Yield | AddCandidate | Keep | Wait | Drop | End | Supersede
 
 
 class _State(Enum):
@@ -96,9 +104,10 @@ class Negotiation:
 
     Args:
         polite: whether our offer gives way when both sides offer at once, as exactly one of two
-            peers of ours does. To an offer without the id of a call, which no peer of ours makes,
-            ours gives way: many other stacks know no rollback. It stands once the other side has
-            shown that it takes back its own.
+            peers of ours does. Of an offer without the id of a call, which no peer of ours makes,
+            nobody knows: browsers take theirs back when they get ours, and answer that; many other
+            stacks cannot. So it is kept for `GRACE_SECONDS`, and then ours gives way. What the
+            other side has shown once is known from then on.
         call: the id for a call of ours, which tells it from those before it. A call that we
             answer has the id of its offer.
     """
@@ -109,8 +118,8 @@ class Negotiation:
         self._state = _State.NEW
         self._established = False
         self._remote_has_ids = False
-        self._has_taken_back = False
-        self._remote_takes_back = False
+        self._crossing: SessionDescription | None = None
+        self._remote_takes_back: bool | None = None
         self._generations: frozenset[str] = frozenset()
         self._early: list[IceCandidate] = []
         # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
@@ -164,6 +173,7 @@ class Negotiation:
 
     def abandoned(self) -> None:
         """The exchange has come to nothing: things are as they were before it."""
+        self._crossing = None
         if self._state is _State.OFFERED:
             self._failed = self._offered
         self._state = _State.STABLE
@@ -250,17 +260,30 @@ class Negotiation:
         if self._state is not _State.OFFERED:
             self._take_up(offer)
             return Answer(offer)
+        if offer.call is None and self._remote_takes_back is None:
+            self._crossing = offer
+            return Wait()
         if not self._gives_way_to(offer.call):
             return Drop("an offer that crosses ours, which stands")
-        self._take_up(offer)
-        if not self._established:
-            return Yield(offer)
-        self._has_taken_back = True
-        self._offered = self._met
-        return TakeBack(offer)
+        return self._give_way_to(offer)
 
     def _gives_way_to(self, call: str | None) -> bool:
         return self._polite if call is not None else not self._remote_takes_back
+
+    def _give_way_to(self, offer: SessionDescription) -> Action:
+        self._take_up(offer)
+        if not self._established:
+            return Yield(offer)
+        self._offered = self._met
+        return TakeBack(offer)
+
+    def give_way(self) -> Action | None:
+        """An offer that crosses ours has been kept for so long; what to do, if still anything."""
+        offer, self._crossing = self._crossing, None
+        if offer is None or self._state is not _State.OFFERED:
+            return None
+        self._remote_takes_back = False
+        return self._give_way_to(offer)
 
     def _take_up(self, offer: SessionDescription) -> None:
         self._set_remote_call(offer.call)
@@ -268,12 +291,13 @@ class Negotiation:
 
     def _receive_answer(self, answer: SessionDescription) -> Action:
         if self._state is not _State.OFFERED:
-            # To one that we have taken back, instead of its own: of the two it is to be the polite.
-            self._remote_takes_back |= self._has_taken_back and answer.call is None
             return Drop("an answer that nobody asked for")
         if self._is_stale(answer.call):
             return Drop("the answer to another call")
         self._set_remote_call(answer.call)
+        if self._crossing is not None:
+            self._crossing = None
+            self._remote_takes_back = True
         return Accept(answer)
 
     def _set_remote_call(self, call: str | None) -> None:

@@ -3,6 +3,13 @@
 import { readFileSync } from "node:fs";
 
 // As text: Node takes a .js file for a module only in its newer versions.
+const timers = [];
+globalThis.setTimeout = new Proxy(setTimeout, {
+  apply(target, self, [work, milliseconds, ...rest]) {
+    if (milliseconds === 2000) return timers.push(work);
+    return Reflect.apply(target, self, [work, milliseconds, ...rest]);
+  },
+});
 const source = readFileSync(new URL("../../trio_rtc/page/negotiation.js", import.meta.url), "utf8");
 const { Negotiation } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
@@ -39,6 +46,7 @@ const negotiation = new Negotiation(pc, { polite, call: polite ? null : "ours", 
 pc.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate: null }));
 for (const message of JSON.parse(process.argv[2])) {
   if (message === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
+  else if (message === "grace") for (const work of timers.splice(0)) work();
   else negotiation.receive(message);
   await new Promise((resolve) => setTimeout(resolve));
 }

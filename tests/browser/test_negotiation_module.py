@@ -90,11 +90,20 @@ def test_one_that_is_written_as_in_a_description() -> None:
     ]
 
 
-def test_an_offer_that_knows_of_no_calls_stands() -> None:
+def test_one_who_does_not_answer_our_offer_has_its_own_answered() -> None:
     assert told("offer", offer("one", "theirs"), polite=False) == []
-    assert told("offer", offer("one"), polite=False) == ["offer"]
+    assert told("offer", offer("one"), polite=False) == []
+    assert told("offer", offer("one"), "grace", polite=False) == ["offer"]
 
 
-def test_who_takes_back_an_offer_once_is_the_polite_one() -> None:
-    crossing = "offer", offer("one"), answer("two"), "offer", offer("three"), answer("four")
-    assert told(*crossing, polite=False) == ["offer", "answer"]
+def test_one_who_takes_back_its_offer_is_the_polite_one() -> None:
+    crossing = (
+        "offer",
+        offer("one"),
+        answer("two"),
+        "grace",
+        "offer",
+        offer("three"),
+        answer("four"),
+    )
+    assert told(*crossing, "grace", polite=False) == ["answer", "answer"]

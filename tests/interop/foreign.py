@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,13 +19,17 @@ from trio_rtc import Call, MessageReceived, Signaling, serve_calls
 from trio_rtc.messages import BYE
 from trio_rtc.testing import MemoryHub
 
+from ..browser.firefox import FirefoxPage
 from ..node import NODE, PACKAGES
+from ..peerjs.chromium import Page
 from ..processes import Command, program
 from ..system_python import SYSTEM_PYTHON, lacks
+from .page_peer import PagePeer
 
 HERE = Path(__file__).parent
 
 STACKS = {
+    "libwebrtc": (sys.executable, str(HERE / "wrtc_peer.py"), "webrtc"),
     "libdatachannel": ("node", str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
     "werift": ("node", str(HERE / "node_peer.mjs"), "werift"),
     "webrtcbin": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "MAX_BUNDLE"),
@@ -47,6 +53,9 @@ def _missing(stack: str) -> str:
             if lacks(NEEDS)
             else ""
         )
+    if stack == "libwebrtc":
+        found = importlib.util.find_spec("webrtc")
+        return "" if found else "libwebrtc (the package wrtc) is not installed"
     package = STACKS[stack][-1].partition("/")[0]
     if NODE is None or not (PACKAGES / package).is_dir():
         return f"npm's {package} is not installed (npm install --prefix tests)"
@@ -54,9 +63,14 @@ def _missing(stack: str) -> str:
 
 
 class Foreign:
-    """The peer. Its name is that of its stack."""
+    """The peer. Its name is that of its stack.
 
-    def __init__(self, command: Command, signaling: Signaling):
+    Attributes:
+        may_complain: whether what it cannot do is no failure.
+    """
+
+    def __init__(self, command: Command | PagePeer, signaling: Signaling):
+        self.may_complain = False
         self.event = command.event
         self._command = command
         self._signaling = signaling
@@ -84,7 +98,7 @@ class Foreign:
             while seen < len(self._command.events):
                 event = self._command.events[seen]
                 seen += 1
-                assert event["event"] != "error", event
+                assert event["event"] != "error" or self.may_complain, event
                 if event["event"] == "signal":
                     await self._signaling.send(to, json.dumps(event["message"]))
             await self._command.news()
@@ -97,23 +111,49 @@ async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[
     if missing and "CI" not in os.environ:
         pytest.skip(missing)
     with trio.fail_after(60):
-        async with (
-            program(*STACKS[stack], stdin=subprocess.PIPE) as command,
-            trio.open_nursery() as nursery,
-        ):
-            foreign = Foreign(command, hub.sign_in(stack))
+        async with program(*STACKS[stack], stdin=subprocess.PIPE) as command:
             await command.event("ready")
-            nursery.start_soon(foreign.hear)
-            nursery.start_soon(foreign.speak, other)
-            yield foreign
+            async with relaying(hub, stack, other, command) as foreign:
+                yield foreign
+
+
+@asynccontextmanager
+async def open_page_peer(
+    hub: MemoryHub, name: str, other: str, page: Page | FirefoxPage
+) -> AsyncIterator[Foreign]:
+    """Have a page of a browser be such a peer, with nothing of ours in it."""
+    with trio.fail_after(60):
+        peer = PagePeer(page)
+        await peer.start()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.read)
+            async with relaying(hub, name, other, peer) as foreign:
+                yield foreign
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
+async def relaying(
+    hub: MemoryHub, name: str, other: str, peer: Command | PagePeer
+) -> AsyncIterator[Foreign]:
+    async with trio.open_nursery() as nursery:
+        foreign = Foreign(peer, hub.sign_in(name))
+        nursery.start_soon(foreign.hear)
+        nursery.start_soon(foreign.speak, other)
+        yield foreign
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def called_by(
-    foreign: Foreign, alice: Signaling, *, media: Sequence[str] = (), **options: Any
+    foreign: Foreign,
+    alice: Signaling,
+    *,
+    media: Sequence[str] = (),
+    channel: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Call]:
-    """A call that it makes, with a channel and these media."""
+    """A call that it makes, with these media, and mostly a channel."""
     give, take = trio.open_memory_channel[Call](1)
 
     async def handle(call: Call) -> None:
@@ -125,6 +165,6 @@ async def called_by(
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
-        await foreign.do("call", media=media)
+        await foreign.do("call", media=media, channel=channel)
         yield await take.receive()
         nursery.cancel_scope.cancel()

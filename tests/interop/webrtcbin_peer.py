@@ -159,9 +159,13 @@ class Peer:
     def take(self, line: dict[str, Any]) -> None:
         match line:
             case {"do": "call", "media": media}:
-                self.use(self.rtc.emit("create-data-channel", "echo", None))
+                if line.get("channel", True):
+                    self.use(self.rtc.emit("create-data-channel", "echo", None))
                 for payload_type, kind in enumerate(media, 96):
                     self.show(kind, payload_type)
+                self.describe("offer")
+            case {"do": "add track", "kind": kind}:
+                self.show(kind, 120)
                 self.describe("offer")
             case {"do": "open", "label": label}:
                 self.use(self.rtc.emit("create-data-channel", label, None))

@@ -4,6 +4,8 @@ const ANSWER_MS = 30_000;
 const EARLY_LIMIT = 256;
 /** How long an offer that crosses ours waits for our first candidate. */
 const FIRST_CANDIDATE_MS = 2000;
+/** How long the other side may take to answer our offer instead of waiting for an answer to its own. */
+const GRACE_MS = 2000;
 
 /**
  * Makes and answers offers, and exchanges candidates.
@@ -21,8 +23,10 @@ export class Negotiation {
   #work = Promise.resolve();
   #answerTimer = 0;
   #toldEnd = "";
-  #hasTakenBack = false;
-  #remoteTakesBack = false;
+  /** An offer without an id that crosses ours; and whether such a peer takes its own back. */
+  #crossing = null;
+  #graceTimer = 0;
+  #remoteTakesBack = null;
   /** The id of the call that messages carry; null if the other side knows of none. */
   call;
   remoteHasIds = false;
@@ -83,9 +87,14 @@ export class Negotiation {
 
   async #answer(offer) {
     const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
+    if (collision && offer.call == null && this.#remoteTakesBack === null) {
+      // Browsers answer ours instead, and many other stacks cannot. Nobody knows which this is.
+      this.#crossing = offer;
+      this.#graceTimer = setTimeout(() => this.#giveWay(), GRACE_MS);
+      return;
+    }
     // Theirs crosses ours, which stands.
     if (collision && !this.#givesWayTo(offer)) return;
-    this.#hasTakenBack ||= collision;
     // Chromium 156 never finds a candidate if our offer is undone before it has found the first.
     if (collision) await Promise.race([this.#gathers, sleep(FIRST_CANDIDATE_MS)]);
     if (this.#pc.signalingState === "closed") return;
@@ -101,18 +110,24 @@ export class Negotiation {
     this.established = true;
   }
 
-  /** Many other stacks know no rollback, nor ids of calls. Some do, and then show it. */
   #givesWayTo(offer) {
     return offer.call == null ? !this.#remoteTakesBack : this.#polite;
   }
 
+  #giveWay() {
+    if (!this.#crossing) return;
+    this.#remoteTakesBack = false;
+    this.receive(this.#crossing);
+    this.#crossing = null;
+  }
+
   async #accept(answer) {
-    if (this.#pc.signalingState !== "have-local-offer") {
-      // To an offer that we have taken back, instead of its own.
-      if (answer.call == null) this.#remoteTakesBack ||= this.#hasTakenBack;
-      return;
-    }
+    if (this.#pc.signalingState !== "have-local-offer") return;
     if (answer.call != null && answer.call !== this.call) return;
+    if (this.#crossing) {
+      this.#crossing = null;
+      this.#remoteTakesBack = true;
+    }
     this.#setRemoteCall(answer.call);
     clearTimeout(this.#answerTimer);
     await this.#apply(answer);
@@ -204,6 +219,7 @@ export class Negotiation {
 
   stop() {
     clearTimeout(this.#answerTimer);
+    clearTimeout(this.#graceTimer);
   }
 }
 

@@ -250,6 +250,9 @@ def to_be_told(kind: str, sdp: str, found: Mapping[str, FoundCandidates]) -> str
         media.ice_candidates = there.candidates
         media.ice_candidates_complete = there.complete
         media.ice_options = "trickle"
+        if media.direction not in ("sendrecv", "sendonly"):
+            # Names of what is sent, and was perhaps (RFC 9429, section 5.2.1).
+            media.msid, media.ssrc, media.ssrc_group = None, [], []
         # With no candidate known there is no address to name (RFC 9429, section 5.2.1).
         media.host, media.port = "0.0.0.0", 9
         for candidate in there.candidates[:1]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from uuid import uuid4
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from aiortc.clock import current_ntp_time
@@ -55,6 +56,10 @@ class Outgoing(MediaStreamTrack):
     def is_over(self) -> bool:
         """Whether it sends nothing ever again."""
         return self._over
+
+    def rename(self) -> None:
+        """Have an id that no other track has."""
+        self._id = str(uuid4())
 
     def begin(self) -> None:
         """Keep frames from now on."""

@@ -124,6 +124,9 @@ class Sections:
         for track in waiting:
             if track.is_over:
                 continue
+            if any(track.id == other.id for other in self._tracks):
+                # Two that are sent have two names (RFC 8830, section 2), also if they are one here.
+                track.rename()
             transceiver = self._find_place(track.kind, answering=answering)
             if transceiver is not None:
                 transceiver.sender.replaceTrack(track)

@@ -1,0 +1,292 @@
+"""Every feature of a call with every stack, in both roles: the table in `matrix`.
+
+The peers are bare: of our own they have nothing, and their descriptions have no ids of calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from trio_rtc import Call, DataChannel, MediaTrack, open_call, open_media
+from trio_rtc.rtc import PeerConnection
+from trio_rtc.signaling import Peer, Signaling
+from trio_rtc.testing import MemoryHub, describe
+
+from ..browser.firefox import open_firefox_page
+from ..peerjs.chromium import open_browser
+from . import matrix
+from .foreign import Foreign, called_by, open_foreign, open_page_peer
+from .matrix import IT_CALLS, ROLES, STACKS, TIMES, WE_CALL
+
+OPTIONS: dict[str, Any] = {"silence_timeout": 1.5, "restart_timeout": 20.0}
+
+#: The names of the stacks for `open_foreign`.
+PROGRAMS = {"GStreamer": "webrtcbin"}
+
+each = pytest.mark.parametrize(
+    ("stack", "role"),
+    [(stack, role) for stack in STACKS for role in ROLES],
+    ids=[f"{stack}, {role}" for stack in STACKS for role in ROLES],
+)
+
+
+@dataclass
+class Scene:
+    """A call with a peer.
+
+    Attributes:
+        video: what we send.
+        channel: one that it echoes, once there is one.
+    """
+
+    stack: str
+    hub: MemoryHub
+    foreign: Foreign
+    call: Call
+    video: MediaTrack
+    audio: MediaTrack
+    channel: DataChannel | None = None
+
+    async def works(self) -> None:
+        """A message goes there and back."""
+        assert self.channel is not None
+        await self.channel.send("still there?")
+        assert await self.channel.receive() == "still there?"
+
+    async def agreed(self) -> None:
+        """Nothing is being negotiated any more."""
+        connection = self.call._connection
+        while connection.negotiation_needed or connection.signaling_state != "stable":  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+    async def next_track(self) -> MediaTrack:
+        """The next track of the other side, which has a frame."""
+        track = await anext(aiter(self.call.tracks))
+        await anext(aiter(track))
+        return track
+
+    def sections(self) -> int:
+        """How many media sections there are."""
+        description = self.call._connection.local_description
+        assert description is not None
+        return len(re.findall(r"^m=(?:audio|video)", description.sdp, re.M))
+
+
+@asynccontextmanager
+async def open_peer(
+    stack: str, hub: MemoryHub, request: pytest.FixtureRequest
+) -> AsyncIterator[Foreign]:
+    if stack == "Chromium":
+        async with open_browser(request.getfixturevalue("chromium")) as browser:
+            page = await browser.open_page("about:blank")
+            async with open_page_peer(hub, stack, "alice", page) as foreign:
+                yield foreign
+    elif stack == "Firefox":
+        address = request.getfixturevalue("firefox")
+        async with (
+            open_firefox_page(address, "about:blank") as tab,
+            open_page_peer(hub, stack, "alice", tab) as foreign,
+        ):
+            yield foreign
+    else:
+        name = PROGRAMS.get(stack, stack)
+        async with open_foreign(hub, name, "alice") as foreign:
+            yield foreign
+
+
+@asynccontextmanager
+async def open_scene(stack: str, role: str, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    hub = MemoryHub()
+    alice = hub.sign_in("alice")
+    async with (
+        open_media(video="pattern", audio="tone") as [video, audio],
+        open_peer(stack, hub, request) as foreign,
+    ):
+        if stack not in PROGRAMS:
+            await foreign.do("send nothing")
+        async with connected(stack, role, foreign, alice) as call:
+            yield Scene(stack, hub, foreign, call, video, audio)
+
+
+@asynccontextmanager
+async def connected(
+    stack: str, role: str, foreign: Foreign, alice: Signaling
+) -> AsyncIterator[Call]:
+    if role == WE_CALL:
+        async with open_call(alice, PROGRAMS.get(stack, stack), **OPTIONS) as call:
+            yield call
+    elif stack == "libdatachannel":
+        async with called_by(foreign, alice, **OPTIONS) as call:
+            yield call
+    else:
+        media = ("audio", "video")
+        async with called_by(foreign, alice, media=media, channel=False, **OPTIONS) as call:
+            yield call
+
+
+# The features, in the order in which they are tried in one call.
+
+
+async def connect(scene: Scene) -> None:
+    assert scene.call.setup_seconds > 0
+
+
+async def channel_later(scene: Scene) -> None:
+    scene.channel = await scene.call.open_channel("echo more")
+    await scene.works()
+    await scene.foreign.do("open", label="theirs")
+    while (await anext(aiter(scene.call.channels))).label != "theirs":
+        pass
+
+
+async def our_track(scene: Scene) -> None:
+    await scene.call.add_track(scene.video)
+    await scene.foreign.event("track", kind="video")
+
+
+async def its_track(scene: Scene) -> None:
+    await scene.foreign.do("add track", kind="video")
+    await scene.next_track()
+
+
+async def second_track(scene: Scene) -> None:
+    async with open_media(video="pattern") as [another]:
+        sender = await scene.call.add_track(another)
+        await scene.works()
+        await sender.stop()
+        await scene.agreed()
+
+
+async def many_tracks(scene: Scene) -> None:
+    before = scene.sections()
+    for _ in range(TIMES[scene.stack]):
+        sender = await scene.call.add_track(scene.video)
+        await sender.stop()
+    await scene.agreed()
+    assert scene.sections() <= before + 2
+    assert len(scene.call.senders) <= 2
+    await scene.works()
+
+
+async def screen(scene: Scene) -> None:
+    for _ in range(3):
+        await scene.foreign.do("add track", kind="video")
+        shared = await scene.next_track()
+        await scene.foreign.do("remove track")
+        async for _frame in shared:
+            pass
+
+
+async def both_at_once(scene: Scene) -> None:
+    # Both offers are under way before either arrives.
+    met = {name: trio.Event() for name in ("alice", PROGRAMS.get(scene.stack, scene.stack))}
+
+    async def meet(sender: Peer, data: bytes) -> None:
+        if describe(data) == "offer" and not met[sender.name].is_set():
+            met[sender.name].set()
+            for event in met.values():
+                await event.wait()
+
+    # One that knows no rollback complains of our offer.
+    scene.foreign.may_complain = True
+    scene.hub.delay = meet
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.call.add_track, scene.audio)
+        await scene.foreign.do("add track", kind="video")
+    scene.hub.delay = None
+    await scene.next_track()
+    await scene.foreign.event("track", kind="audio")
+    await scene.works()
+
+
+async def restart(scene: Scene) -> None:
+    for _ in range(2):
+        await scene.call.restart()
+        await scene.works()
+
+
+async def move(scene: Scene) -> None:
+    await lose_sockets(scene.call._connection)
+    await scene.works()
+
+
+async def lose_sockets(connection: PeerConnection) -> None:
+    """As if their addresses were no longer there: nothing comes or goes."""
+
+    async def lose() -> None:
+        for path in connection._loop_connection.exchange.paths.all():
+            for protocol in path._agent._protocols:
+                transport: Any = protocol.transport
+                transport.sendto = lambda *_: None
+                transport._loop._remove_reader(transport._sock_fd)
+
+    await connection._bridge.run(lose)
+
+
+async def we_close(scene: Scene) -> None:
+    await scene.call.hang_up()
+    await scene.foreign.event("bye")
+
+
+IN_ONE_CALL: dict[str, Callable[[Scene], Awaitable[None]]] = {
+    matrix.CONNECT: connect,
+    matrix.CHANNEL_LATER: channel_later,
+    matrix.OUR_TRACK: our_track,
+    matrix.ITS_TRACK: its_track,
+    matrix.SECOND_TRACK: second_track,
+    matrix.MANY_TRACKS: many_tracks,
+    matrix.SCREEN: screen,
+    matrix.BOTH_AT_ONCE: both_at_once,
+    matrix.RESTART: restart,
+    matrix.MOVE: move,
+    matrix.WE_CLOSE: we_close,
+}
+
+
+@each
+async def test_features(stack: str, role: str, request: pytest.FixtureRequest) -> None:
+    done: list[str] = []
+    async with open_scene(stack, role, request) as scene:
+        for feature, attempt in IN_ONE_CALL.items():
+            if matrix.cell(feature, stack, role).startswith(matrix.YES):
+                try:
+                    with trio.fail_after(30):
+                        await attempt(scene)
+                except Exception as error:
+                    raise AssertionError(f"{feature!r} failed, after {done}") from error
+                done.append(feature)
+
+
+@each
+async def test_it_closes(stack: str, role: str, request: pytest.FixtureRequest) -> None:
+    assert matrix.cell(matrix.IT_CLOSES, stack, role) == matrix.YES
+    async with open_scene(stack, role, request) as scene:
+        await channel_later(scene)
+        await scene.foreign.do("close")
+        assert (await scene.call.wait_ended()).reason in ("connection_closed", "connection_lost")
+
+
+def test_no_cell_is_empty() -> None:
+    assert set(matrix.FEATURES) == {*IN_ONE_CALL, matrix.IT_CLOSES}
+    for feature in matrix.FEATURES:
+        for stack in STACKS:
+            for role in ROLES:
+                assert matrix.cell(feature, stack, role)
+    for (feature, stack), limit in matrix.LIMITS.items():
+        assert feature in matrix.FEATURES
+        assert stack in STACKS
+        if isinstance(limit, dict):
+            assert set(limit) <= {WE_CALL, IT_CALLS}
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "calls.md"
+    assert "\n".join(matrix.markdown()) in documentation.read_text()
