@@ -110,7 +110,7 @@ async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[
     missing = _missing(stack)
     if missing and "CI" not in os.environ:
         pytest.skip(missing)
-    with trio.fail_after(60):
+    with trio.fail_after(100):
         async with program(*STACKS[stack], stdin=subprocess.PIPE) as command:
             await command.event("ready")
             async with relaying(hub, stack, other, command) as foreign:
@@ -122,7 +122,7 @@ async def open_page_peer(
     hub: MemoryHub, name: str, other: str, page: Page | FirefoxPage
 ) -> AsyncIterator[Foreign]:
     """Have a page of a browser be such a peer, with nothing of ours in it."""
-    with trio.fail_after(60):
+    with trio.fail_after(100):
         peer = PagePeer(page)
         await peer.start()
         async with trio.open_nursery() as nursery:

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from trio_rtc import Call, DataChannel, MediaTrack, open_call, open_media
-from trio_rtc.rtc import PeerConnection
+from trio_rtc.rtc import Kind, PeerConnection
 from trio_rtc.signaling import Peer, Signaling
 from trio_rtc.testing import MemoryHub, describe
 
@@ -55,6 +55,11 @@ class Scene:
     audio: MediaTrack
     channel: DataChannel | None = None
 
+    async def it_receives(self, kind: str) -> None:
+        """It has a track of ours, of this kind."""
+        event = "frames" if self.stack in PROGRAMS else "track"
+        await self.foreign.event(event, kind=kind)
+
     async def works(self) -> None:
         """A message goes there and back."""
         assert self.channel is not None
@@ -70,7 +75,9 @@ class Scene:
     async def next_track(self) -> MediaTrack:
         """The next track of the other side, which has a frame."""
         track = await anext(aiter(self.call.tracks))
-        await anext(aiter(track))
+        # What werift sends on begins with a picture that needs those before it.
+        if self.stack != "werift":
+            await anext(aiter(track))
         return track
 
     def sections(self) -> int:
@@ -121,14 +128,17 @@ async def connected(
     stack: str, role: str, foreign: Foreign, alice: Signaling
 ) -> AsyncIterator[Call]:
     if role == WE_CALL:
-        async with open_call(alice, PROGRAMS.get(stack, stack), **OPTIONS) as call:
-            yield call
-    elif stack == "libdatachannel":
-        async with called_by(foreign, alice, **OPTIONS) as call:
+        receive: tuple[Kind, ...] = ("audio", "video")
+        if stack in matrix.NO_OTHER_DIRECTION:
+            receive = ()
+        name = PROGRAMS.get(stack, stack)
+        async with open_call(alice, name, receive=receive, **OPTIONS) as call:
             yield call
     else:
-        media = ("audio", "video")
-        async with called_by(foreign, alice, media=media, channel=False, **OPTIONS) as call:
+        no_media = stack == "libdatachannel" or stack in matrix.NO_OTHER_DIRECTION
+        media = () if no_media else ("audio", "video")
+        channel = stack in matrix.NEED_A_CHANNEL
+        async with called_by(foreign, alice, media=media, channel=channel, **OPTIONS) as call:
             yield call
 
 
@@ -149,11 +159,13 @@ async def channel_later(scene: Scene) -> None:
 
 async def our_track(scene: Scene) -> None:
     await scene.call.add_track(scene.video)
-    await scene.foreign.event("track", kind="video")
+    await scene.it_receives("video")
 
 
 async def its_track(scene: Scene) -> None:
-    await scene.foreign.do("add track", kind="video")
+    if scene.stack not in matrix.NO_OTHER_DIRECTION:
+        await scene.foreign.do("add track", kind="video")
+    # Otherwise it has put one beside ours.
     await scene.next_track()
 
 
@@ -203,7 +215,7 @@ async def both_at_once(scene: Scene) -> None:
         await scene.foreign.do("add track", kind="video")
     scene.hub.delay = None
     await scene.next_track()
-    await scene.foreign.event("track", kind="audio")
+    await scene.it_receives("audio")
     await scene.works()
 
 
@@ -239,14 +251,14 @@ async def we_close(scene: Scene) -> None:
 IN_ONE_CALL: dict[str, Callable[[Scene], Awaitable[None]]] = {
     matrix.CONNECT: connect,
     matrix.CHANNEL_LATER: channel_later,
+    matrix.RESTART: restart,
+    matrix.MOVE: move,
     matrix.OUR_TRACK: our_track,
     matrix.ITS_TRACK: its_track,
     matrix.SECOND_TRACK: second_track,
     matrix.MANY_TRACKS: many_tracks,
     matrix.SCREEN: screen,
     matrix.BOTH_AT_ONCE: both_at_once,
-    matrix.RESTART: restart,
-    matrix.MOVE: move,
     matrix.WE_CLOSE: we_close,
 }
 
@@ -258,7 +270,7 @@ async def test_features(stack: str, role: str, request: pytest.FixtureRequest) -
         for feature, attempt in IN_ONE_CALL.items():
             if matrix.cell(feature, stack, role).startswith(matrix.YES):
                 try:
-                    with trio.fail_after(30):
+                    with trio.fail_after(50):
                         await attempt(scene)
                 except Exception as error:
                     raise AssertionError(f"{feature!r} failed, after {done}") from error
@@ -270,6 +282,8 @@ async def test_it_closes(stack: str, role: str, request: pytest.FixtureRequest) 
     assert matrix.cell(matrix.IT_CLOSES, stack, role) == matrix.YES
     async with open_scene(stack, role, request) as scene:
         await channel_later(scene)
+        # GStreamer tells nobody, so that we look for another way to it.
+        scene.foreign.may_complain = True
         await scene.foreign.do("close")
         assert (await scene.call.wait_ended()).reason in ("connection_closed", "connection_lost")
 

@@ -84,6 +84,15 @@ export function startPeer(RTCPeerConnection, say) {
     sayDescription();
   }
 
+  function addTrack(track) {
+    try {
+      return connection.addTrack(track);
+    } catch {
+      // It is sent already.
+      return connection.addTrack(track.clone());
+    }
+  }
+
   async function perform(order) {
     const channel = channels.get(order.label);
     switch (order.do) {
@@ -96,7 +105,7 @@ export function startPeer(RTCPeerConnection, say) {
         echoesTracks = false;
         return undefined;
       case "add track":
-        senders.push(connection.addTrack(received.get(order.kind).clone()));
+        senders.push(addTrack(received.get(order.kind)));
         return offerAgain();
       case "remove track":
         connection.removeTrack(senders.pop());
