@@ -27,6 +27,7 @@ class Generated(MediaStreamTrack):
         self._error: Exception | None = None
         self._over = False
         self._changed = asyncio.Event()
+        self._given = 0.0
         self._pace = Pace()
         self._sound_ends = Fraction(0)
 
@@ -36,6 +37,7 @@ class Generated(MediaStreamTrack):
             await self._wait()
         # The program may go on with its own, or give the same one again.
         self._frame = copy_of(frame)
+        self._given = asyncio.get_running_loop().time()
         self._tell()
         return not self._over
 
@@ -48,13 +50,14 @@ class Generated(MediaStreamTrack):
                 raise MediaStreamError
             await self._wait()
         frame, self._frame = self._frame, None
+        # Not when it is taken, which may be long after that: nobody may read the track as yet.
+        given = self._given
         self._tell()
-        now = asyncio.get_running_loop().time()
         if frame.pts is None:
-            self._stamp(frame, now, goes_on=has_waited)
+            self._stamp(frame, given, goes_on=has_waited)
         # Without a unit it may be of any time.
-        if frame.time is not None and (wait := self._pace.wait(frame.time, now)):
-            await asyncio.sleep(wait)
+        if frame.time is not None and (wait := self._pace.wait(frame.time, given)):
+            await asyncio.sleep(wait - (asyncio.get_running_loop().time() - given))
         return frame
 
     async def end(self, error: Exception | None) -> None:
@@ -67,9 +70,9 @@ class Generated(MediaStreamTrack):
         self._over = True
         self._tell()
 
-    def _stamp(self, frame: VideoFrame | AudioFrame, now: float, *, goes_on: bool) -> None:
+    def _stamp(self, frame: VideoFrame | AudioFrame, given: float, *, goes_on: bool) -> None:
         """A picture is of now, and so is sound that has paused; other sound goes on."""
-        time = Fraction(self._pace.time(now))
+        time = Fraction(self._pace.time(given))
         if isinstance(frame, AudioFrame):
             if goes_on or time - self._sound_ends < PAUSE:
                 time = self._sound_ends

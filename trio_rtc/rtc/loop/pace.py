@@ -12,10 +12,6 @@ from typing import Final
 LAG: Final = 0.2
 """Seconds that frames may be late, and are still to catch up."""
 
-AHEAD: Final = 0.1
-"""Seconds that frames may be early: a program has a clock of its own, and one of its frames may
-have been late, after which all others would wait for ever."""
-
 LONGEST: Final = 60.0
 """Seconds between frames; a longer wait is a clock that has leapt."""
 
@@ -25,7 +21,6 @@ class Pace:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._earliest = 0.0
         self._last = 0.0
 
     def time(self, now: float) -> float:
@@ -34,11 +29,7 @@ class Pace:
 
     def wait(self, time: float, now: float) -> float:
         """How long a frame of this time is still to wait; 0 if it is due, or late."""
-        early = time - self.time(now)
-        if self._began is None or not -LAG <= early <= LONGEST or time < self._last:
+        if self._began is None or not -LAG <= time - self.time(now) <= LONGEST or time < self._last:
             self._began = now - time
-            self._earliest = self._began - AHEAD
-        elif early > 0:
-            self._began = max(now - time, self._earliest)
         self._last = time
         return max(time - self.time(now), 0.0)
