@@ -86,6 +86,20 @@ def test_media(tmp_path: Path) -> None:
     assert json.loads(figures.read_text())["ratio"] > 0
 
 
+@needs_networks
+@pytest.mark.skipif(
+    "CI" not in os.environ and not os.access("/dev/net/tun", os.W_OK),
+    reason="this user may not open /dev/net/tun",
+)
+def test_media_quality(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("media_quality.py", "--quick", "--json", figures)
+    rows = json.loads(figures.read_text())["rows"]
+    assert len(rows) == 10
+    for sides in rows.values():
+        assert set(sides) == {"ours", "plain aiortc"}
+
+
 def test_filtered_video(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("filtered_video.py", "--quick", "--json", figures)
