@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NoReturn, TypeAlias, TypeVar
@@ -45,6 +46,7 @@ class Chores:
 
     def __init__(self, flushes: Flushes) -> None:
         self._flushes = flushes
+        self.is_running = False
         self._steps: dict[Step, None] = {}
         self._added = trio.Event()
 
@@ -55,13 +57,47 @@ class Chores:
 
     async def run(self) -> NoReturn:
         """Do what is added until cancelled."""
-        while True:
-            await self._added.wait()
-            while self._steps:
-                with self._flushes:
-                    for step in list(self._steps):
-                        del self._steps[step]
-                        if step():
-                            self._steps[step] = None
-                await trio.lowlevel.checkpoint()
-            self._added = trio.Event()
+        self.is_running = True
+        try:
+            while True:
+                await self._added.wait()
+                while self._steps:
+                    self._take_steps()
+                    await trio.lowlevel.checkpoint()
+                self._added = trio.Event()
+        finally:
+            self.is_running = False
+
+    def _take_steps(self) -> None:
+        with self._flushes:
+            for step in list(self._steps):
+                del self._steps[step]
+                if step():
+                    self._steps[step] = None
+
+
+class Pace:
+    """Lets so many go on in each turn, in the order in which they came, and the others wait."""
+
+    def __init__(self, chores: Chores, most: int = 32) -> None:
+        self._chores = chores
+        self._most = most
+        self._left: float = most
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def wait(self) -> None:
+        """Go on at once, or in one of the next turns."""
+        if self._left > 0 or not self._chores.is_running:
+            self._left -= 1
+        else:
+            self._chores.add(self._go_on)
+            await self._waiting.park()
+
+    def _go_on(self) -> bool:
+        self._left = self._most - len(self._waiting.unpark(count=self._most))
+        return bool(self._waiting)
+
+    def stop(self) -> None:
+        """Let everybody go on from now on."""
+        self._left = math.inf
+        self._waiting.unpark_all()

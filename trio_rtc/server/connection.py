@@ -220,6 +220,7 @@ class Connection:
             exchange = Exchange(self, request)
             if not self.context.requests.take(exchange.party, trio.current_time()):
                 return await self._refuse_request(exchange)
+            await self.context.pace.wait()
             await self._handler(exchange)
             self._release(self._parser.buffered)
             if not exchange.answered or self._taken_over:

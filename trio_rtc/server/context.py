@@ -10,7 +10,7 @@ import trio
 
 from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
-from .chores import Chores
+from .chores import Chores, Pace
 from .draining import Closing
 from .flushes import Flushes
 from .hosts import Hosts
@@ -48,6 +48,7 @@ class Context:
         refusals: how fast it is told that this is too fast.
         memory: what is kept for others.
         chores: what takes longer than a turn.
+        pace: has the requests of many who make them at once answered in several turns.
         entrance: held while somebody is let in or goes on with a session, so that of many who
             do so at once each has a turn of its own.
     """
@@ -69,12 +70,14 @@ class Context:
     refusals: Rates = field(init=False)
     memory: Memory = field(init=False)
     chores: Chores = field(init=False)
+    pace: Pace = field(init=False)
     entrance: trio.Lock = field(default_factory=trio.Lock)
 
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
         self.chores = Chores(self.flushes)
+        self.pace = Pace(self.chores)
         self.memory = Memory(self.limits.memory_bytes, self.statistics)
         limits = self.limits
         self.joins = Rates(limits.joins_per_second, limits.joins_burst)

@@ -191,6 +191,7 @@ async def serve_signaling_listeners(
             # The connections are shielded: from here on they have this long.
             drain.begin(trio.current_time() + drain_seconds)
             context.closing.set()
+            context.pace.stop()
             classic.wake_all()
             service.close_all()
 
