@@ -92,8 +92,7 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
         Refused: it may not come in.
     """
     asked = _parameters(exchange.request.query)
-    # No id has a plus sign: there it is a space of somebody who writes queries as forms are.
-    id_, token = asked.get("id", "").replace("+", " "), asked.get("token", "")
+    id_, token = asked.get("id", ""), asked.get("token", "")
     if not (id_ and token and asked.get("key")):
         context.statistics.malformed += 1
         why = "No id, token, or key supplied to websocket server"
@@ -136,7 +135,12 @@ async def _authorize(asked: JoinRequest, context: Context) -> Admission:
 def _parameters(query: bytes) -> dict[str, str]:
     """The parameters of a query: PeerJS writes them as they are, a ``+`` too (RFC 3986, 2.2)."""
     pairs = (pair.partition(b"=") for pair in query.split(b"&"))
-    return {_decoded(name): _decoded(value) for name, _, value in pairs if value}
+    # No id has a plus sign: there it is a space of somebody who writes queries as forms are.
+    return {
+        _decoded(name): _decoded(value.replace(b"+", b" ") if name == b"id" else value)
+        for name, _, value in pairs
+        if value
+    }
 
 
 def _decoded(text: bytes) -> str:
