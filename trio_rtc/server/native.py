@@ -21,6 +21,7 @@ from .connection import Exchange
 from .context import Context
 from .expiry import Expiry
 from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from .native_ice_servers import IceServers
 from .native_session import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left
 from .requests import RequestError
@@ -54,14 +55,13 @@ class NativeDialect:
     def __init__(self, hub: Hub, context: Context, turn: TurnCredentials | None = None):
         self._hub = hub
         self._context = context
-        self._turn = turn
         # Looked up by a digest: how long that takes tells nothing about a secret.
         self._sessions: dict[bytes, Session] = {}
         self._by_id: dict[int, Session] = {}
         self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
-        self._credentials: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
-        self._tokens = Tokens(context, self._tell_ice_servers)
+        self._ice_servers = IceServers(turn, self._tell)
+        self._tokens = Tokens(context, self._ice_servers.renew)
 
     def tick(self, now: float) -> bool:
         """Do some of what is due; whether there may be more. To be called once in a second."""
@@ -74,8 +74,8 @@ class NativeDialect:
                 session.acknowledge()
             for session in turn.some(self._tokens.expired()):
                 self._expire(session)
-            for session in turn.some(self._credentials.due(now)):
-                self._tell_ice_servers(session)
+            for session in turn.some(self._ice_servers.due(now)):
+                self._ice_servers.renew(session)
         return turn.is_over
 
     def _expire(self, session: Session) -> None:
@@ -170,8 +170,6 @@ class NativeDialect:
         context.peers.add(party)
         context.statistics.joined[PROTOCOL] += 1
         context.statistics.peers[PROTOCOL] += 1
-        if self._turn is not None:
-            self._credentials.begin(session, trio.current_time())
         session.open(link, self._welcome(session))
         return session
 
@@ -186,7 +184,7 @@ class NativeDialect:
                 "list[protocol.PeerEntry]",
                 [msgspec.Raw(other.entry or _entry(other)) for other in self._hub.others(member)],
             ),
-            ice_servers=self._ice_servers(session),
+            ice_servers=self._ice_servers.issue(session),
             resume_seconds=limits.resume_seconds,
             max_message_bytes=limits.body_bytes,
             messages_per_second=limits.messages_per_second,
@@ -195,19 +193,6 @@ class NativeDialect:
             mailbox_bytes=limits.mailbox_bytes,
             token_seconds=seconds_left(session),
         )
-
-    def _ice_servers(self, session: Session) -> list[protocol.IceServerEntry]:
-        if self._turn is None:
-            return []
-        issued = self._turn.issue(time.time(), str(session.member.id), session.until)
-        return [protocol.IceServerEntry(**server) for server in issued]
-
-    def _tell_ice_servers(self, session: Session) -> None:
-        """Credentials for as long as they may be good by now."""
-        if self._turn is not None:
-            self._credentials.begin(session, trio.current_time())
-            servers = self._ice_servers(session)
-            self._tell(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
 
     def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
@@ -271,7 +256,7 @@ class NativeDialect:
 
     def _removed(self, session: Session) -> None:
         del self._sessions[_digest(session.secret)], self._by_id[session.member.id]
-        for expiry in (self._disconnected, self._unacknowledged, self._credentials, self._tokens):
+        for expiry in (self._disconnected, self._unacknowledged, self._ice_servers, self._tokens):
             expiry.end(session)
         self._context.peers.remove(session.party)
         self._context.statistics.peers[PROTOCOL] -= 1

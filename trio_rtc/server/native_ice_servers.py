@@ -1,0 +1,50 @@
+"""STUN and TURN servers that native clients are told of, with credentials that are good for now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import trio
+
+from .. import protocol
+from .expiry import Expiry
+from .native_session import Session
+from .turn import TurnCredentials
+
+
+class IceServers:
+    """Issues credentials for sessions, and new ones before they expire.
+
+    Args:
+        turn: what they come from, if there are any.
+        tell: has a session told of them.
+    """
+
+    def __init__(
+        self, turn: TurnCredentials | None, tell: Callable[[Session, protocol.IceServers], None]
+    ):
+        self._turn = turn
+        self._tell = tell
+        self._issued: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
+
+    def issue(self, session: Session) -> list[protocol.IceServerEntry]:
+        """Servers with credentials, which are not good for longer than the session may go on."""
+        if self._turn is None:
+            return []
+        self._issued.begin(session, trio.current_time())
+        issued = self._turn.issue(time.time(), str(session.member.id), session.until)
+        return [protocol.IceServerEntry(**server) for server in issued]
+
+    def renew(self, session: Session) -> None:
+        """Tell a session of credentials for as long as they may be good by now."""
+        if self._turn is not None:
+            servers = self.issue(session)
+            self._tell(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
+
+    def due(self, now: float) -> Iterator[Session]:
+        """Sessions whose credentials are to be renewed, each of them once."""
+        return self._issued.due(now)
+
+    def end(self, session: Session) -> None:
+        self._issued.end(session)
