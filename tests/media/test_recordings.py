@@ -193,6 +193,21 @@ async def test_an_encoder_that_is_slow(
     assert f"has left out {recorder.frames_dropped} of " in at_the_end
 
 
+async def test_large_pictures_do_not_wait_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "PICTURES", 8)
+    monkeypatch.setattr(recording, "START_SECONDS", 1e9)
+    with trio.fail_after(30):
+        async with (
+            open_track("video", grey(90)) as track,
+            record_media(tmp_path / "call.mkv") as recorder,
+        ):
+            await recorder.add_track(track)
+            await wait_started(recorder)
+    assert recorder.frames_dropped == 0
+
+
 async def test_an_encoder_that_stands_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

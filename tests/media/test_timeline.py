@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
+from aiortc import VideoStreamTrack
+from av import VideoFrame
 
-from trio_rtc.rtc.loop.intake import Thinning
+from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.loop.intake import Intake, Thinning
+from trio_rtc.rtc.loop.media import Source
 from trio_rtc.rtc.loop.timeline import Placement, Timeline
 
 
@@ -63,3 +68,29 @@ def test_pictures_are_left_out_evenly() -> None:
     for _ in range(3):
         thinning.speed_up()
     assert all(thinning.takes(time) for time in beat)
+
+
+@pytest.mark.parametrize(
+    ("size", "limit"), [((640, 480), 120), ((1920, 1080), 64), ((7680, 4320), 4)]
+)
+async def test_how_many_pictures_wait(size: tuple[int, int], limit: int) -> None:
+    async with open_bridge() as bridge:
+        full = await bridge.run(fill, size, limit)
+        assert (full.received, full.dropped) == (limit, 0)
+        over = await bridge.run(fill, size, limit + 1)
+    assert over.received == limit + 1
+    assert len(over._queue) + over.dropped == limit + 1
+    assert over.dropped == pytest.approx(limit / 2, abs=2)
+
+
+async def fill(size: tuple[int, int], count: int) -> Intake:
+    intake = Intake(Source(VideoStreamTrack()), Timeline(), on_news=nothing, on_drop=nothing)
+    frame = VideoFrame(*size, "yuv420p")
+    for number in range(count):
+        frame.pts, frame.time_base = number, Fraction(1, 300)
+        intake.put(frame)
+    return intake
+
+
+def nothing() -> None:
+    pass

@@ -11,13 +11,13 @@ from typing import Final
 from av import AudioFrame, VideoFrame
 
 from .formats import FPS
-from .media import Data, Reader, Source
+from .media import LEAST_PICTURES, MOST_PIXELS, Data, Reader, Source
 from .timeline import Placement, Timeline
 
 MICROSECONDS: Final = 1_000_000
 
-PICTURES: Final = 60
-"""Pictures that may wait for their encoder: two seconds."""
+PICTURES: Final = 120
+"""Pictures that may wait for their encoder, or for a file to begin: some seconds."""
 
 SOUNDS: Final = 3000
 """Frames of sound that may wait: a minute, and not much memory."""
@@ -51,7 +51,7 @@ class Intake(Reader):
     """The frames of a source that a recording has not written yet.
 
     Args:
-        on_news: is called at the first frame and at the end.
+        on_news: is called at the first frame, at the end, and when there is hardly any room.
         on_drop: is called when some are left out.
 
     Attributes:
@@ -82,6 +82,10 @@ class Intake(Reader):
         data.pts, data.time_base = round(time * MICROSECONDS), Fraction(1, MICROSECONDS)
         if self.first is None:
             self.first, self.began = data, time
+            if isinstance(data, VideoFrame):
+                # Above that they would go by their age, and not evenly.
+                most = MOST_PIXELS // (data.width * data.height)
+                self._limit = min(PICTURES, max(LEAST_PICTURES, most))
             self._on_news()
         if isinstance(data, VideoFrame):
             if len(self._queue) >= self._limit:
@@ -95,8 +99,15 @@ class Intake(Reader):
                 return
         dropped = self.dropped
         super().put(data)
+        if self.is_filling:
+            self._on_news()
         if self.dropped > dropped:
             self._on_drop()
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether there is hardly any room left."""
+        return 4 * len(self._queue) >= 3 * self._limit
 
     def end(self) -> None:
         # What is stopped is at its end as well, but not by itself.

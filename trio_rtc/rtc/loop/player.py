@@ -280,6 +280,7 @@ class PlayerTrack(MediaStreamTrack):
         self._queue: deque[VideoFrame | AudioFrame] = deque()
         self._changed = asyncio.Event()
         self._is_read = False
+        self._dropped = 0
         self._over = False
 
     async def recv(self) -> VideoFrame | AudioFrame:
@@ -303,6 +304,7 @@ class PlayerTrack(MediaStreamTrack):
         self._skip_late()
         while queue and (frame.time or 0.0) - (queue[0].time or 0.0) > KEPT_SECONDS:
             queue.popleft()
+            self._dropped += 1
         self._changed.set()
 
     def _skip_late(self) -> None:
@@ -318,3 +320,5 @@ class PlayerTrack(MediaStreamTrack):
         """Not on the loop: this may wait for the source's thread."""
         super().stop()
         self._player.stop(self)
+        if self._dropped and self._is_read:
+            logger.info("%d frames of %s were not taken in time", self._dropped, self._player.name)

@@ -28,7 +28,7 @@ Ts = TypeVarTuple("Ts")
 START_SECONDS: Final = 1.0
 """A file begins this long after the first frame: a container names all of its tracks first."""
 
-ANNOUNCED_SECONDS: Final = 2.0
+ANNOUNCED_SECONDS: Final = 0.8
 """How much longer it waits for the first frames of tracks that were added by then."""
 
 FILL_SECONDS: Final = 1.0
@@ -124,10 +124,8 @@ class Recording:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as self._group:
             await self._until(self._has_first)
-            await self._until(lambda: False, START_SECONDS)
-            await self._until(
-                lambda: all(intake.first for intake in self._intakes), ANNOUNCED_SECONDS
-            )
+            await self._until(self._is_filling, START_SECONDS)
+            await self._until(self._have_all, ANNOUNCED_SECONDS)
             self._has_begun = True
             ready = [intake for intake in self._intakes if intake.first is not None]
             for intake in self._intakes:
@@ -139,6 +137,13 @@ class Recording:
 
     def _has_first(self) -> bool:
         return any(intake.first is not None for intake in self._intakes)
+
+    def _is_filling(self) -> bool:
+        # Of very large pictures only a few may wait.
+        return any(intake.is_filling for intake in self._intakes)
+
+    def _have_all(self) -> bool:
+        return self._is_filling() or all(intake.first for intake in self._intakes)
 
     async def _until(self, is_true: Callable[[], bool], seconds: float | None = None) -> None:
         """Wait until then, for this long at most, or until the recording is over."""
