@@ -142,13 +142,32 @@ def test_a_pace() -> None:
     assert pace.wait(7.8, 100.7) == pytest.approx(0.1)
     # After a pause the rest does not come all at once.
     assert pace.wait(7.9, 103.0) == 0
-    assert pace.wait(8.0, 103.0) == pytest.approx(0.1)
+    assert pace.wait(8.0, 103.0) == pytest.approx(0.05)
     # Clocks that are set.
     assert pace.wait(3.0, 104.0) == 0
     assert pace.wait(3.5, 104.0) == 0.5
     assert pace.wait(3604.0, 104.5) == 0
     assert pace.wait(3604.5, 104.5) == 0.5
     assert pace.time(105.0) == pytest.approx(3604.5)
+
+
+@pytest.mark.parametrize("late", [0.05, 0.3, 0.6])
+def test_a_program_with_a_clock_catches_up(late: float) -> None:
+    """One frame is late, and those behind it are there in time."""
+    pace, now = Pace(), 0.0
+    for number in range(120):
+        now = max(now, number / 30 + late * (number == 10))
+        now += pace.wait(number / 30, now)
+    assert now - 119 / 30 == pytest.approx(max(late - 0.5, 0))
+
+
+def test_a_program_without_one_is_held_up() -> None:
+    pace, now = Pace(), 0.0
+    for number in range(500):
+        now += 7 if number == 250 else 0
+        now += pace.wait(number / 50, now)
+    # But for half a second after its pause.
+    assert now == pytest.approx(7 + 499 / 50 - 0.5, abs=0.03)
 
 
 def test_a_frame_is_of_when_it_was_given_and_not_of_when_it_is_taken(

@@ -12,6 +12,13 @@ from typing import Final
 LAG: Final = 0.2
 """Seconds that frames may be late, and are still to catch up."""
 
+RECOVERED: Final = 0.5
+"""Seconds that frames catch up which were later than that: those of a program with a clock of its
+own come in time again, and would wait for ever."""
+
+CATCH_UP: Final = 0.5
+"""By what part of real time they are quicker meanwhile."""
+
 LONGEST: Final = 60.0
 """Seconds between frames; a longer wait is a clock that has leapt."""
 
@@ -21,6 +28,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._began: float | None = None
+        self._earliest = 0.0
         self._last = 0.0
 
     def time(self, now: float) -> float:
@@ -29,7 +37,14 @@ class Pace:
 
     def wait(self, time: float, now: float) -> float:
         """How long a frame of this time is still to wait; 0 if it is due, or late."""
-        if self._began is None or not -LAG <= time - self.time(now) <= LONGEST or time < self._last:
+        early = time - self.time(now)
+        if self._began is None or early > LONGEST or time < self._last:
+            self._began = self._earliest = now - time
+        elif early < -LAG:
             self._began = now - time
+            self._earliest = max(self._earliest, self._began - RECOVERED)
+        elif early > 0:
+            sooner = self._began - CATCH_UP * (time - self._last)
+            self._began = max(sooner, now - time, self._earliest)
         self._last = time
         return max(time - self.time(now), 0.0)
