@@ -248,3 +248,37 @@ async def test_wrong_credentials_are_a_warning_that_names_the_server(
     assert warnings
     assert f"turn:{server.address}:{server.port}" in warnings[0].getMessage()
     assert "401" in warnings[0].getMessage()
+
+
+@needs_coturn
+async def test_a_relay_is_left_when_there_is_a_direct_way(tmp_path: Path) -> None:
+    """As when the packets of the direct way were lost for a moment."""
+
+    async def uses_relay(peer: Peer) -> bool:
+        stats = await peer.connection.get_stats()
+        assert stats.local_candidate is not None
+        assert stats.remote_candidate is not None
+        return "relay" in (stats.local_candidate.type, stats.remote_candidate.type)
+
+    with trio.fail_after(60):
+        async with (
+            turn_server(tmp_path) as server,
+            open_pair(ice_servers=[server.turn()]) as (alice, bob),
+        ):
+            alice.forwards = bob.forwards = False
+            channel = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await until(lambda: is_ended(alice) and is_ended(bob))
+            for relays in (True, False):
+                for peer, other in ((alice, bob), (bob, alice)):
+                    for candidate in peer.candidates:
+                        if not candidate.is_end and relays == (" typ relay" in candidate.candidate):
+                            await other.connection.add_ice_candidate(candidate)
+                await channel.wait_open()
+                for peer in (alice, bob):
+                    while await uses_relay(peer) != relays:  # noqa: ASYNC110
+                        await trio.sleep(0.01)
+                await channel.send("still there?")
+            theirs = await bob.channels.receive()
+            for _ in range(2):
+                assert await theirs.receive() == "still there?"

@@ -3,7 +3,9 @@
 aioice 0.13 looks at its check list every 20 ms: a new pair waits for that, and so does the end
 of all checks. A check that was lost, because the other side was not ready for it, is sent again
 after half a second, even if the other side has shown in the meantime that it is there now. And
-of several pairs that work each side takes the last one, which need not be the same.
+of several pairs that work each side takes the last one, which need not be the same. It looks for
+nothing better than the first pair that works, which may be that of a relay because a packet was
+lost on the direct way; here checks go on until there is none (RFC 8445, section 8.1.1).
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ class Checks:
         self._agent: Any = agent
         self._check_incoming = agent.check_incoming
         self._check_complete = agent.check_complete
+        self._close = agent.close
+        self._improving: asyncio.Future[None] | None = None
         self._install()
 
     def _install(self) -> None:
         self._agent.connect = self.connect
         self._agent.check_incoming = self._handle_incoming
         self._agent.check_complete = self._handle_complete
+        self._agent.close = self._close_all
 
     async def connect(self) -> None:
         """Find a pair that works.
@@ -64,6 +69,7 @@ class Checks:
         self._stop_checking()
         if result != ICE_COMPLETED:
             raise ConnectionError("no pair of candidates works")
+        self._improve()
         agent._query_consent_task = asyncio.ensure_future(agent.query_consent())
 
     async def _pace(self) -> None:
@@ -73,6 +79,12 @@ class Checks:
         if not agent._check_list and not agent._check_list_done:
             agent._check_list_state.put_nowait(ICE_FAILED)
             agent._check_list_done = True
+
+    async def _close_all(self) -> None:
+        if self._improving is not None:
+            self._improving.cancel()
+            await asyncio.wait([self._improving])
+        await self._close()
 
     def _stop_checking(self) -> None:
         """Cancel what is under way, unless it may find a better pair than the one in use."""
@@ -89,8 +101,34 @@ class Checks:
         One check for one candidate, which each takes a message to arrive, stays within what the
         pacing is for (RFC 8445, section 14).
         """
-        if self._agent._early_checks_done:
+        if not self._agent._early_checks_done:
+            return
+        if self._agent._check_list_done:
+            self._improve()
+        else:
             self._agent._check_periodic()
+
+    def _better(self) -> list[Any]:
+        """The pairs not checked yet that would do without the relay of the one in use."""
+        selected = self._agent._nominated.get(1)
+        if selected is None or not _is_relayed(selected) or self._agent._closing:
+            return []
+        unchecked = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
+        return [
+            pair
+            for pair in self._agent._check_list
+            if pair.state in unchecked and pair.task is None and not _is_relayed(pair)
+        ]
+
+    def _improve(self) -> None:
+        """Check them, at the pace of all checks."""
+        if self._improving is None or self._improving.done():
+            self._improving = asyncio.ensure_future(self._check_better())
+
+    async def _check_better(self) -> None:
+        while better := self._better():
+            self._agent.check_start_task(better[0])
+            await asyncio.sleep(PACE)
 
     def _handle_incoming(self, message: Any, address: tuple[str, int], protocol: Any) -> None:
         if "PRIORITY" not in message.attributes:
@@ -113,9 +151,21 @@ class Checks:
         )
 
     def _handle_complete(self, pair: Any) -> None:
+        agent = self._agent
+        before = list(agent._check_list)
         self._check_complete(pair)
+        if _is_relayed(pair):
+            # Those that were removed with the others, but are better.
+            kept = [p for p in before if p in agent._check_list or not _is_relayed(p)]
+            for removed in set(kept).difference(agent._check_list):
+                removed.task = None
+            agent._check_list[:] = kept
         # The list is in the order of priority, which both sides compute alike.
         for candidate in self._agent._check_list:
             if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
                 self._agent._nominated[candidate.component] = candidate
                 return
+
+
+def _is_relayed(pair: Any) -> bool:
+    return "relay" in (pair.local_candidate.type, pair.remote_candidate.type)
