@@ -13,7 +13,7 @@ from ..processes import Event
 
 SOURCE = Path(__file__).with_name("w3c_peer.mjs")
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.005
 
 
 class PagePeer:

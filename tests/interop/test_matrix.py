@@ -110,7 +110,9 @@ async def open_peer(
 
 
 @asynccontextmanager
-async def open_scene(stack: str, role: str, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+async def open_scene(
+    stack: str, role: str, request: pytest.FixtureRequest, **options: Any
+) -> AsyncIterator[Scene]:
     hub = MemoryHub()
     alice = hub.sign_in("alice")
     async with (
@@ -119,26 +121,26 @@ async def open_scene(stack: str, role: str, request: pytest.FixtureRequest) -> A
     ):
         if stack not in PROGRAMS:
             await foreign.do("send nothing")
-        async with connected(stack, role, foreign, alice) as call:
+        async with connected(stack, role, foreign, alice, {**OPTIONS, **options}) as call:
             yield Scene(stack, hub, foreign, call, video, audio)
 
 
 @asynccontextmanager
 async def connected(
-    stack: str, role: str, foreign: Foreign, alice: Signaling
+    stack: str, role: str, foreign: Foreign, alice: Signaling, options: dict[str, Any]
 ) -> AsyncIterator[Call]:
     if role == WE_CALL:
         receive: tuple[Kind, ...] = ("audio", "video")
         if stack in matrix.NO_OTHER_DIRECTION:
             receive = ()
         name = PROGRAMS.get(stack, stack)
-        async with open_call(alice, name, receive=receive, **OPTIONS) as call:
+        async with open_call(alice, name, receive=receive, **options) as call:
             yield call
     else:
         no_media = stack == "libdatachannel" or stack in matrix.NO_OTHER_DIRECTION
         media = () if no_media else ("audio", "video")
         channel = stack in matrix.NEED_A_CHANNEL
-        async with called_by(foreign, alice, media=media, channel=channel, **OPTIONS) as call:
+        async with called_by(foreign, alice, media=media, channel=channel, **options) as call:
             yield call
 
 
@@ -280,7 +282,7 @@ async def test_features(stack: str, role: str, request: pytest.FixtureRequest) -
 @each
 async def test_it_closes(stack: str, role: str, request: pytest.FixtureRequest) -> None:
     assert matrix.cell(matrix.IT_CLOSES, stack, role) == matrix.YES
-    async with open_scene(stack, role, request) as scene:
+    async with open_scene(stack, role, request, restart_timeout=1) as scene:
         await channel_later(scene)
         # GStreamer tells nobody, so that we look for another way to it.
         scene.foreign.may_complain = True
