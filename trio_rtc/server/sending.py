@@ -150,6 +150,8 @@ class SendBuffer:
             total += sent
             if sent < len(data):
                 return total
+            if own == 0 and self.more is not None and self.more.is_last and not self.size:
+                return 0
 
     async def _write(self) -> None:
         try:

@@ -18,7 +18,10 @@ class Unsent(Protocol):
 
     Attributes:
         midway: whether a frame has been sent in part, so that the rest of it comes next.
+        is_last: whether nothing comes after what was read last.
     """
+
+    is_last: bool
 
     @property
     def midway(self) -> bool: ...
@@ -90,7 +93,16 @@ class UnsentMessages:
     It is read from the outbox itself, where it stays until it is acknowledged.
     """
 
-    __slots__ = ("_end", "_next", "_offset", "_outbox", "_partial", "_read", "_read_next")
+    __slots__ = (
+        "_end",
+        "_next",
+        "_offset",
+        "_outbox",
+        "_partial",
+        "_read",
+        "_read_next",
+        "is_last",
+    )
 
     def __init__(self, outbox: Outbox):
         self._outbox = outbox
@@ -102,6 +114,7 @@ class UnsentMessages:
         # How long the whole frames were that were read last, and what comes behind them.
         self._read = 0
         self._read_next = 0
+        self.is_last = False
 
     @property
     def midway(self) -> bool:
@@ -135,10 +148,12 @@ class UnsentMessages:
             frames.append(text_frame(message))
         data = b"".join(frames)
         self._read, self._read_next = len(data), self._next + len(frames)
+        self.is_last = self._read_next == outbox.next
         return data
 
     def _part(self, message: bytes, limit: int) -> bytes:
         self._read = 0
+        self.is_last = False
         header = text_header(len(message))
         start = self._offset - len(header)
         if start >= 0:

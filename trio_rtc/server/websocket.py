@@ -171,8 +171,11 @@ class WebSocket:
 
     def _add(self) -> None:
         # No text follows a close; where it stands beside a ping or a pong is all the same.
-        texts, self._texts = self._texts, []
-        for chunk in (*texts, *self._protocol.data_to_send()):
+        if self._texts:
+            texts, self._texts = self._texts, []
+            for text in texts:
+                self._sending.add(text)
+        for chunk in self._protocol.data_to_send():
             # One that is empty stands for the end, which `finish` sees to.
             if chunk:
                 self._sending.add(chunk)
