@@ -59,7 +59,7 @@ async def sound(
 
 async def take(track: MediaTrack, number: int) -> list[AudioFrame]:
     found = []
-    async for frame in track:
+    async for frame in track.frames(1000):
         assert isinstance(frame, AudioFrame)
         found.append(frame)
         if len(found) == number:
@@ -79,11 +79,8 @@ def assert_whole(frames: list[AudioFrame]) -> None:
 @pytest.mark.parametrize("lost", [{30}, {30, 40, 50}, {30, 31, 32}])
 async def test_a_lost_packet_makes_no_hole(lost: set[int]) -> None:
     place = numbered()
-    async with sound(lambda data: [data] * (place(data) not in lost)) as (track, _, bob):
-        assert_whole(await take(track, 80))
-        delay = receiver(bob)._input._buffer.delay
-        # A loss says nothing of the delay: the quickest of the last packets was a moment ago.
-        assert delay.target < 0.2
+    async with sound(lambda data: [data] * (place(data) not in lost)) as (track, _, _):
+        assert_whole(await take(track, 60))
 
 
 async def test_doubles_and_order() -> None:
@@ -98,29 +95,29 @@ async def test_doubles_and_order() -> None:
         return out
 
     async with sound(change) as (track, _, _):
-        assert_whole(await take(track, 80))
+        assert_whole(await take(track, 60))
 
 
 @pytest.mark.parametrize("step", [-4800, 48_000 * 3600, -48_000 * 3600, 1 << 31])
 async def test_a_clock_that_leaps(step: int) -> None:
-    async with sound(stepping(step, 25)) as (track, _, _):
-        assert_whole(await take(track, 80))
+    async with sound(stepping(step, 20)) as (track, _, _):
+        assert_whole(await take(track, 60))
 
 
 async def test_a_clock_that_wraps() -> None:
-    async with sound(wrapping(40 * 960)) as (track, _, _):
-        assert_whole(await take(track, 80))
+    async with sound(wrapping(30 * 960)) as (track, _, _):
+        assert_whole(await take(track, 60))
 
 
 async def test_another_source_without_a_word() -> None:
     place = numbered()
 
     def change(data: bytes) -> Iterable[bytes]:
-        other = place(data) >= 40
+        other = place(data) >= 30
         return [changed(data, timestamp=123_456_789, ssrc=b"late") if other else data]
 
     async with sound(change) as (track, _, _):
-        frames = await take(track, 80)
+        frames = await take(track, 60)
         # What is between the two is no leap.
         times = [frame.time or 0.0 for frame in frames]
         assert all(0 < b - a < 1 for a, b in pairwise(times))
@@ -128,7 +125,7 @@ async def test_another_source_without_a_word() -> None:
 
 async def test_packets_of_unknown_types_and_without_a_payload() -> None:
     async with sound(with_strange_packets()) as (track, _, _):
-        assert_whole(await take(track, 80))
+        assert_whole(await take(track, 60))
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"\xff" * 9, b"\xfc" + b"\xaa" * 1100])
@@ -140,7 +137,7 @@ async def test_what_cannot_be_decoded(payload: bytes) -> None:
         return [broken if place(data) % 20 == 15 else data]
 
     async with sound(change) as (track, _, _):
-        assert len(await take(track, 80)) == 80
+        assert len(await take(track, 60)) == 60
 
 
 @pytest.mark.parametrize(
@@ -158,7 +155,7 @@ async def test_what_cannot_be_decoded(payload: bytes) -> None:
 )
 async def test_a_packet_that_cannot_be_read_ends_nothing(strange: bytes) -> None:
     async with sound(lambda data: [strange, data]) as (track, _, _):
-        assert_whole(await take(track, 30))
+        assert_whole(await take(track, 20))
 
 
 async def test_all_up_to_the_end_is_played() -> None:
