@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from av import VideoFrame
 
 from trio_rtc.rtc.loop.receiving.keyframes import KeyframeRequests
 from trio_rtc.rtc.loop.receiving.picture_buffer import Picture, PictureBuffer, PicturePacket
+from trio_rtc.rtc.loop.receiving.picture_decoding import EncodedPicture, PictureDecoding
 from trio_rtc.rtc.loop.receiving.picture_packets import may_precede, parse
 from trio_rtc.rtc.loop.receiving.retransmission import RetransmissionRequests
 
 FRAME = 3000
+VP8 = RTCRtpCodecParameters("video/VP8", 90_000, payloadType=97)
 PARTS = 3
 
 
@@ -177,6 +182,22 @@ def test_a_buffer_has_a_bound() -> None:
     for number in range(20_000):
         buffer.add(PicturePacket(2 * number, number * FRAME, False, b"x", True), 0.0)
         assert len(buffer._packets) <= 4097
+
+
+def test_a_burst_is_thinned_to_ten_a_second() -> None:
+    given: list[int] = []
+    decoding = PictureDecoding(lambda frame: given.append(frame.pts or 0), lambda: None)
+    times = [n * 3000 for n in range(30)]
+    decoding._waiting.extend(EncodedPicture(VP8, time, b"") for time in times)
+    for time in times:
+        decoding._waiting.popleft()
+        frame = VideoFrame(16, 16)
+        frame.pts = time
+        decoding._give_in_order(frame)
+    assert len(given) < 20
+    assert {after - before for before, after in pairwise(given)} <= {3000, 6000, 9000}
+    # The last ones are late by less.
+    assert given[-5:] == times[-5:]
 
 
 # NACK

@@ -239,7 +239,6 @@ async def test_a_burst_that_is_late_is_thinned(held: float) -> None:
         frames = await take(track, 60)
         assert_in_time(frames)
         times = [frame.time or 0.0 for frame in frames]
-        assert max(b - a for a, b in pairwise(times)) <= 0.16
         # It takes more time than so many would.
         assert times[-1] - times[0] > 59.5 / FPS
 
