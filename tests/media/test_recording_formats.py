@@ -31,9 +31,10 @@ async def record(path: Path, seconds: float = 0.1) -> None:
     ):
         await recorder.add_track(pictures)
         await recorder.add_track(sound)
-        frames = sound.frames()
-        for _ in range(round(seconds * 50)):
-            await anext(frames)
+        for track in (pictures, sound):
+            frames = track.frames()
+            for _ in range(round(seconds * 50)):
+                await anext(frames)
 
 
 def files(folder: Path) -> list[Path]:
