@@ -10,6 +10,7 @@ import io
 import mimetypes
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -230,13 +231,17 @@ def _can_write(name: str, encoding: Encoding) -> bool:
 @cache
 def _can_begin(name: str, encodings: tuple[Encoding, ...]) -> bool:
     """Try to begin a file in memory with these streams."""
+    container = av.open(io.BytesIO(), "w", format=name)
     try:
-        with av.open(io.BytesIO(), "w", format=name) as container:
-            for encoding in encodings:
-                encoding.add_to(container)
-            container.start_encoding()
+        for encoding in encodings:
+            encoding.add_to(container)
+        container.start_encoding()
     except (av.FFmpegError, OSError, ValueError):
         return False
+    finally:
+        # Some formats cannot end without a frame.
+        with suppress(av.FFmpegError, OSError, ValueError):
+            container.close()
     return True
 
 
