@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from trio_rtc import DataChannel, MessageTooLarge, open_call
-from trio_rtc.testing import MemoryHub
+from trio_rtc.signaling import Peer
+from trio_rtc.testing import MemoryHub, describe
 
 from .foreign import called_by, open_foreign
 
@@ -103,6 +104,31 @@ async def test_it_closes_without_a_word(stack: str) -> None:
             await channel.receive()
         end = await call.wait_ended()
         assert end.reason == ("connection_lost" if silent else "connection_closed")
+
+
+@pytest.mark.parametrize("stack", ["libwebrtc", "webrtcbin"])
+async def test_both_call_at_once(stack: str) -> None:
+    """One takes its offer back when it gets ours, and the other cannot."""
+    hub = MemoryHub()
+    alice = hub.sign_in("alice")
+    offered = {name: trio.Event() for name in ("alice", stack)}
+
+    async def meet(sender: Peer, data: bytes) -> None:
+        if describe(data) == "offer" and not offered[sender.name].is_set():
+            offered[sender.name].set()
+            for event in offered.values():
+                await event.wait()
+
+    hub.delay = meet
+    async with open_foreign(hub, stack, "alice") as foreign:
+        foreign.may_complain = True
+        await foreign.do("call", media=[])
+        async with (
+            open_call(alice, stack, receive=()) as call,
+            await call.open_channel("echo too") as ours,
+        ):
+            await echoes(ours)
+        await foreign.event("bye")
 
 
 async def test_we_restart() -> None:
