@@ -231,8 +231,8 @@ async def test_codecs_that_only_one_side_has(chromium: str) -> None:
             await alice.choose("picture")
             await alice.run(NO_COMMON_CODEC.replace("CODECS", f"{VIDEO_CODECS}|{AUDIO_CODECS}"))
             await alice.call("python")
-            # Python rejects both media and would go on with the channels. A page that bundles all has
-            # its transport in the first section, and Chromium 156 moves it to no other.
+            # Python rejects both media and would go on with the channels. A page that bundles all
+            # has its transport in the first section, and Chromium 156 moves it to no other.
             await told(alice, "the browser cannot use what python offers")
             await alice.screenshot("no-common-codec")
             await alice.until("callState() === ''")
