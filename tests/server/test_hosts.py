@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from trio_rtc.server.hosts import Hosts
@@ -35,6 +37,18 @@ def test_a_host_is_allowed_however_it_is_written(configured: str, sent: str) -> 
 )  # fmt: skip
 def test_any_other_is_not(sent: str) -> None:
     assert not Hosts(["example.org", "*.example.org", "[::2]"]).allow(sent)
+
+
+def test_a_name_of_many_parts_costs_no_more_than_its_length() -> None:
+    hosts = Hosts(["example.org", "*.example.org"])
+    name = "a." * 8000
+    tracemalloc.start()
+    try:
+        assert hosts.allow(f"{name}example.org")
+        assert not hosts.allow(f"{name}example.com")
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(name)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ class Hosts:
         if isinstance(allowed, str):
             raise ValueError(f"no list of hosts: {allowed!r}")
         self._allowed = None if allowed is None else frozenset(map(_checked, allowed))
+        # With their dots.
+        self._parents = tuple(one[1:] for one in self._allowed or () if one.startswith("*."))
 
     def allow(self, host: str | None) -> bool:
         """Whether a request with this ``Host`` may be answered.
@@ -40,9 +42,7 @@ class Hosts:
         if self._allowed is None or host is None:
             return True
         name = _name(host)
-        parents = name.split(".")[1:] if not name.startswith("[") else []
-        wildcards = {f"*.{'.'.join(parents[i:])}" for i in range(len(parents))}
-        return name in self._allowed or not self._allowed.isdisjoint(wildcards)
+        return name in self._allowed or name.endswith(self._parents)
 
     def is_no_foreign_name(self, host: str | None) -> bool:
         """Whether no page can have come by this ``Host`` by rebinding a name of its own.
