@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -172,6 +174,11 @@ ANSWERS = [
     (said("301 Moved\r\nLocation: https://jane:s3cret@elsewhere/x?s3cret"), "not", "elsewhere/x"),
     (said("302 Found\r\nLocation: /elsewhere/"), "not", "/elsewhere/"),
     (said("200 \x1b[2J", b"\xff" * 100), "not", ""),
+    (said("200 OK\r\nContent-Type: text/plain; charset=idna", b"x"), "not", ""),
+    (said("200 OK\r\nContent-Type: text/plain; charset=zlib_codec", b"x"), "not", ""),
+    (said("404 N\r\nContent-Type: text/plain; charset=undefined", b"x"), "not", ": x"),
+    (said(f"200 OK\r\nPragma: {'9' * 5000}", b"x,1,1\n"), "not", ""),
+    (said("200 OK\r\nPragma: 1", f"x,{'9' * 5000},1\n".encode()), "not", ""),
     (b"SSH-2.0-OpenSSH_9.2 s3cret\r\n\r\n", "not", "is not"),
     (b"\x00\xff s3cret \x1b[2J\r\n\r\n", "not", ""),
     (b"", None, "without an answer"),
@@ -206,6 +213,20 @@ async def test_an_answer_without_an_end(client: str) -> None:
     async with answering(said("403 Forbidden", b"x" * 200_000)) as port:
         error = await opening(client, f"127.0.0.1:{port}/")
     assert "403" in str(error)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_an_answer_that_is_larger_than_on_its_way(client: str) -> None:
+    """Nobody has asked for it to be compressed: of what claims to be, nothing is expanded."""
+    bomb = gzip.compress(bytes(50_000_000))
+    tracemalloc.start()
+    try:
+        async with answering(said("404 N\r\nContent-Encoding: gzip", bomb)) as port:
+            error = await opening(client, f"127.0.0.1:{port}/")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    assert "404" in str(error)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,34 @@ async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
             async with open_signaling(server.url, name="a"):
                 raise KeyError("mine")
         assert server.lines("GET /sign_out")
+
+
+async def test_an_answer_that_never_ends_holds_up_no_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However steadily it goes on."""
+    monkeypatch.setattr("trio_rtc.signaling.classic.WHOLE_SECONDS", 1)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        request = bytes(await stream.receive_some())
+        if request.startswith(b"GET /sign_in"):
+            await stream.send_all(recorded("01_sign_in_A"))
+        elif request.startswith(b"POST"):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            with suppress(trio.BrokenResourceError):
+                while True:
+                    await stream.send_all(b"x")
+                    await trio.sleep(0.1)
+        else:
+            await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = f"http://localhost:{listeners[0].socket.getsockname()[1]}"
+        with trio.fail_after(20):
+            async with open_signaling(url, name="alice@host") as signaling:
+                for _ in range(2):
+                    with pytest.raises(SignalingError) as raised:
+                        await signaling.send(2, b"hello")
+                    assert raised.value.code == "send_failed"
+        nursery.cancel_scope.cancel()

@@ -11,7 +11,7 @@ from .. import peerjs_protocol as wire
 from ..errors import SignalingError
 from ..signaling.address import parse_address, shown
 from ..signaling.answer import Answer
-from ..signaling.http import get, open_http_client
+from ..signaling.http import ask, open_http_client
 from ..signaling.reason import reason
 
 ANSWER_SECONDS = 10.0
@@ -42,15 +42,15 @@ async def fetch_id(url: str, key: str, ssl_context: ssl.SSLContext | None) -> st
     async with http:
         try:
             url = f"{base}{quote(key, safe='')}/id"
-            response = await get(http, url, 2 * ANSWER_SECONDS)
+            response = await ask(http, "GET", url, 2 * ANSWER_SECONDS)
         except httpx.RemoteProtocolError as error:
             raise _no_server(base, reason(error)) from error
         except httpx.RequestError as error:
             raise unreachable(base, reason(error)) from error
-    id_ = response.text.strip()
-    if response.status_code == 200 and wire.is_valid_id(id_):
-        return id_
     answer = Answer.of(response)
+    id_ = answer.text.strip()
+    if answer.status == 200 and wire.is_valid_id(id_):
+        return id_
     code = answer.refusal
     if code == "server_unreachable":
         raise unreachable(base, str(answer))

@@ -6,6 +6,7 @@ the way to the server, and nothing that a session could end by.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ ORIGINAL_GOODBYE = b"Server shutting down"
 
 GATEWAY_STATUSES = {502, 503, 504}
 LONGEST_WORDS = 160
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ class Answer:
         return None
 
     @property
+    def text(self) -> str:
+        """Its body as UTF-8, whatever it claims to be: there are charsets that decode nothing."""
+        return self.body.decode(errors="replace")
+
+    @property
+    def speaks_of(self) -> int | None:
+        """The number in the first ``Pragma``, by which a server tells who it speaks of."""
+        return number(self.headers.get("pragma", ""))
+
+    @property
     def words(self) -> str:
         """What its body says, if that is plain text; otherwise nothing."""
         if self.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/plain":
@@ -88,6 +101,12 @@ class Answer:
         if location := self.headers.get("location"):
             text += f", which leads to {shown(location)}"
         return f"{text}: {self.words}" if self.words else text
+
+
+def number(text: str) -> int | None:
+    """An id as servers write it; None if it is none."""
+    bare = text.strip()
+    return int(bare) if _NUMBER.fullmatch(bare) else None
 
 
 def answer(

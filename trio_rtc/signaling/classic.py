@@ -8,6 +8,7 @@ its place, and let nothing hang for long.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -20,10 +21,10 @@ import trio
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
 from .address import shown
-from .answer import GATEWAY_STATUSES, Answer
+from .answer import GATEWAY_STATUSES, Answer, number
 from .event_queue import Delivery
 from .events import Peer
-from .http import get, open_http_client
+from .http import ask, open_http_client
 from .reason import reason
 from .signaling import Signaling
 
@@ -31,6 +32,9 @@ logger = logging.getLogger("trio_rtc.signaling")
 
 ANSWER_SECONDS = 10.0
 """How long a server may take to answer anything but a hanging GET."""
+
+WHOLE_SECONDS = 30.0
+"""How long all of a request and its answer may take, however steadily both go on."""
 
 HANG_SECONDS = 10.0
 """How long a GET is to hang at a server that can end it when there is nothing to tell."""
@@ -103,7 +107,7 @@ class _ClassicClient:
     async def sign_in(self, name: str) -> Signaling:
         try:
             url = f"{self._url}/sign_in?{quote(name, safe='')}"
-            response = await get(self._http, url, 2 * ANSWER_SECONDS)
+            response = await ask(self._http, "GET", url, 2 * ANSWER_SECONDS)
         except httpx.RemoteProtocolError as error:
             raise self._not_signaling_server(reason(error)) from error
         except httpx.RequestError as error:
@@ -111,8 +115,8 @@ class _ClassicClient:
         answer = Answer.of(response)
         if response.status_code != 200:
             raise self._refused(answer)
-        lines = list(_peer_lines(response.text))
-        pragma = _pragma(response)
+        lines = list(_peer_lines(answer.text))
+        pragma = answer.speaks_of
         if pragma is None or not any(peer.id == pragma for peer, _ in lines):
             raise self._not_signaling_server("its answer to a sign-in names no peer")
         self._peer_id = pragma
@@ -177,9 +181,7 @@ class _ClassicClient:
         pause = FIRST_PAUSE
         while True:
             try:
-                response = await self._http.post(
-                    url, content=data, headers={"Content-Type": "text/plain"}
-                )
+                response = await ask(self._http, "POST", url, WHOLE_SECONDS, content=data)
             except httpx.RequestError as error:
                 unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if not unsent or trio.current_time() + pause >= deadline:
@@ -211,8 +213,8 @@ class _ClassicClient:
                 cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
             else:
                 answer = Answer.of(response)
-                if response.status_code == 200 and _pragma(response) is not None:
-                    delivery = _hear(signaling, self._peer_id, response)
+                if answer.status == 200 and answer.speaks_of is not None:
+                    delivery = _hear(signaling, self._peer_id, answer)
                     if deadline is not None:
                         logger.info("the signaling server answers again")
                     pause, deadline = FIRST_PAUSE, None
@@ -247,16 +249,17 @@ class _ClassicClient:
         """One hanging GET."""
         url = f"{self._url}/wait?peer_id={self._peer_id}"
         # The other server has no end to it: an empty answer is nothing that it may send.
-        read = None
+        read, whole = None, math.inf
         if self.is_ours:
             url, read = f"{url}&seconds={hang:g}", hang + LATE_SECONDS
+            whole = read + WHOLE_SECONDS
         timeout = httpx.Timeout(ANSWER_SECONDS, read=read, pool=None)
-        return await self._http.get(url, timeout=timeout)
+        return await ask(self._http, "GET", url, whole, timeout=timeout)
 
     async def _is_there(self) -> bool:
         """Whether the other server answers: that a GET is cut off does not tell."""
         try:
-            response = await self._http.options(f"{self._url}/wait")
+            response = await ask(self._http, "OPTIONS", f"{self._url}/wait", WHOLE_SECONDS)
         except httpx.RequestError:
             return False
         return response.status_code not in GATEWAY_STATUSES
@@ -269,13 +272,13 @@ class _ClassicClient:
             logger.debug("could not sign out: %s", reason(error))
 
 
-def _hear(signaling: Signaling, peer_id: int, response: httpx.Response) -> Delivery | None:
+def _hear(signaling: Signaling, peer_id: int, answer: Answer) -> Delivery | None:
     """Take in what a hanging GET has been answered; it may be that it has no place yet."""
-    sender = _pragma(response)
+    sender = answer.speaks_of
     assert sender is not None
     if sender != peer_id:
-        return signaling.received(sender, response.content)
-    for peer, connected in _peer_lines(response.text):
+        return signaling.received(sender, answer.body)
+    for peer, connected in _peer_lines(answer.text):
         if connected:
             signaling.joined(peer)
         else:
@@ -298,16 +301,10 @@ def _end(answer: Answer) -> SignalingLost | None:
     return None
 
 
-def _pragma(response: httpx.Response) -> int | None:
-    """The number in the first ``Pragma``, by which a server tells who it speaks of."""
-    value = next(iter(response.headers.get_list("Pragma")), "").strip()
-    return int(value) if value.isdecimal() else None
-
-
 def _peer_lines(text: str) -> Iterator[tuple[Peer, bool]]:
     """``NAME,ID,CONNECTED`` per line; what does not look so is passed over."""
     for line in text.split("\n"):
         name, comma, rest = line.strip("\r").rpartition(",")[0].rpartition(",")
         connected = line.strip("\r ")[-1:]
-        if comma and rest.strip().isdecimal() and connected in ("0", "1"):
-            yield Peer(int(rest), name), connected == "1"
+        if comma and (id_ := number(rest)) is not None and connected in ("0", "1"):
+            yield Peer(id_, name), connected == "1"

@@ -37,19 +37,42 @@ async def open_http_client(
     return httpx.AsyncClient(
         transport=_Transport(verify=context, socket_options=list(socket_options), trust_env=False),
         timeout=httpx.Timeout(timeout, pool=None),
-        headers={"User-Agent": "trio-rtc"},
+        headers={"User-Agent": "trio-rtc", "Accept-Encoding": "identity"},
         trust_env=False,
     )
 
 
-async def get(http: httpx.AsyncClient, url: str, seconds: float) -> httpx.Response:
-    """The whole answer to a GET.
+async def ask(
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    seconds: float,
+    *,
+    content: bytes | None = None,
+    timeout: httpx.Timeout | None = None,
+) -> httpx.Response:
+    """The whole answer to a request; its content is text.
+
+    Args:
+        http: asks.
+        method: of the request.
+        url: of it.
+        seconds: how long all of it may take.
+        content: its body, if it has one.
+        timeout: how long each step may take, instead of the client's.
 
     Raises:
         httpx.RequestError: there is none, or it has no end within this time.
     """
+    headers = None if content is None else {"Content-Type": "text/plain"}
     with trio.move_on_after(seconds):
-        return await http.get(url)
+        return await http.request(
+            method,
+            url,
+            content=content,
+            headers=headers,
+            timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+        )
     raise httpx.ReadTimeout("")
 
 
@@ -69,6 +92,8 @@ class _Transport(httpx.AsyncHTTPTransport):
         response = await super().handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Bounded(response.stream)
+        # Nobody was asked to compress it. What is small on the way may have any size behind it.
+        response.headers.pop("Content-Encoding", None)
         return response
 
 

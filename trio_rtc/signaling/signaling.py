@@ -132,7 +132,8 @@ class Signaling:
             peer = peer.id
         if isinstance(peer, int):
             return self._peers.get(peer)
-        if peer.isdecimal() and (by_id := self._peers.get(int(peer))):
+        # More digits no id has, nor may there be many more in a number of Python.
+        if peer.isdecimal() and len(peer) <= 18 and (by_id := self._peers.get(int(peer))):
             return by_id
         # Servers may write a name otherwise than whoever looks for it.
         names = (peer, clean_text(peer))
