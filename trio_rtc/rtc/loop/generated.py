@@ -56,7 +56,9 @@ class Generated(MediaStreamTrack):
         if frame.pts is None:
             self._stamp(frame, given, goes_on=has_waited)
         # Without a unit it may be of any time.
-        if frame.time is not None and (wait := self._pace.wait(frame.time, given)):
+        if frame.time is not None and (
+            wait := self._pace.wait(frame.time, given, was_awaited=not has_waited)
+        ):
             await asyncio.sleep(wait - (asyncio.get_running_loop().time() - given))
         return frame
 

@@ -12,12 +12,8 @@ from typing import Final
 LAG: Final = 0.2
 """Seconds that frames may be late, and are still to catch up."""
 
-RECOVERED: Final = 0.5
-"""Seconds that frames catch up which were later than that: those of a program with a clock of its
-own come in time again, and would wait for ever."""
-
-CATCH_UP: Final = 0.5
-"""By what part of real time they are quicker meanwhile."""
+ROUNDING: Final = 0.005
+"""Seconds that clocks and times may be off."""
 
 LONGEST: Final = 60.0
 """Seconds between frames; a longer wait is a clock that has leapt."""
@@ -28,23 +24,31 @@ class Pace:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._earliest = 0.0
         self._last = 0.0
+        #: Between the last two frames; 0 if there were none.
+        self._step = 0.0
+        self._has_last = False
 
     def time(self, now: float) -> float:
         """The time that a frame of now has."""
         return 0.0 if self._began is None else now - self._began
 
-    def wait(self, time: float, now: float) -> float:
-        """How long a frame of this time is still to wait; 0 if it is due, or late."""
+    def wait(self, time: float, now: float, *, was_awaited: bool = False) -> float:
+        """How long a frame of this time is still to wait; 0 if it is due, or late.
+
+        Args:
+            time: that of the frame.
+            now: when it was given.
+            was_awaited: whether it was asked for before, and not there.
+        """
         early = time - self.time(now)
-        if self._began is None or early > LONGEST or time < self._last:
-            self._began = self._earliest = now - time
-        elif early < -LAG:
+        # A program that is quick has the next frame ready, or is early by less than a frame. One
+        # with a clock of its own, as a camera, would be late for ever after one late frame.
+        step = time - self._last
+        is_live = was_awaited and early > (self._step or step) + ROUNDING
+        if self._began is None or is_live or not -LAG <= early <= LONGEST or time < self._last:
             self._began = now - time
-            self._earliest = max(self._earliest, self._began - RECOVERED)
-        elif early > 0:
-            sooner = self._began - CATCH_UP * (time - self._last)
-            self._began = max(sooner, now - time, self._earliest)
+        self._step = step if self._has_last else 0.0
+        self._has_last = True
         self._last = time
         return max(time - self.time(now), 0.0)
