@@ -15,26 +15,15 @@ from ..protocol import CloseCode
 from ..rate import TokenBucket
 from ..session import Inbox, Outbox, SessionFault
 from .authorize import JoinRequest
-from .flushes import Flushable, Flushes
+from .flushes import Flushes
 from .hub import MailboxFull, Member, Relayed
 from .limits import ServerLimits
+from .link import Link
 from .memory import OVERHEAD, Account
 from .presence import Presence
 from .unsent import UnsentMessages
 
 SECRET_BYTES = 32
-
-
-class Link(Flushable, Protocol):
-    """A connection that is open, or was."""
-
-    bucket: TokenBucket
-
-    @property
-    def is_open(self) -> bool: ...
-    def send(self, message: bytes) -> None: ...
-    def close(self, code: int, reason: str) -> None: ...
-    def fail(self, code: int, reason: str) -> None: ...
 
 
 class SessionLink(Link, Protocol):

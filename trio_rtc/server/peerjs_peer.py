@@ -13,8 +13,8 @@ from ..protocol import REASONS, CloseCode
 from .flushes import Flushes
 from .hub import MailboxFull, Member, Relayed
 from .limits import ServerLimits
+from .link import Link
 from .memory import OVERHEAD, Memory
-from .native_session import Link
 from .peerjs_translation import Translator
 from .presence import Presence
 

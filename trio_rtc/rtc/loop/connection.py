@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 from aiortc import (
@@ -94,7 +95,7 @@ class LoopConnection:
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
         take_rsa(self._pc)
-        dtls.install(self._pc)
+        dtls.install(self._pc, partial(has_media, self._pc))
         host_addresses.install(self._pc)
         sctp.install(self._pc, on_left=self._tell_states)
         self.sections = Sections(

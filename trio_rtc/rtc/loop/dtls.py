@@ -13,14 +13,12 @@ import logging
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final, cast
 
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 from OpenSSL import SSL, _util
 
 from .private import can
-from .sections import has_media
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -31,8 +29,13 @@ EXPANSION: Final = 13 + 1024
 """Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
 
 
-def install(connection: RTCPeerConnection) -> None:
-    """Have the transports that a connection makes become some of ours."""
+def install(connection: RTCPeerConnection, has_media: Callable[[], bool]) -> None:
+    """Have the transports that a connection makes become some of ours.
+
+    Args:
+        connection: that of aiortc.
+        has_media: whether media have been negotiated, which need SRTP.
+    """
     if not can("dtls"):
         return
     private: Any = connection
@@ -41,7 +44,7 @@ def install(connection: RTCPeerConnection) -> None:
     def create_ours() -> RTCDtlsTransport:
         transport: Any = create()
         transport.__class__ = _Transport
-        transport._has_media = partial(has_media, connection)
+        transport._has_media = has_media
         return cast(RTCDtlsTransport, transport)
 
     private._RTCPeerConnection__createDtlsTransport = create_ours

@@ -1,0 +1,20 @@
+"""A connection over which a member is reached, whatever is spoken on it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..rate import TokenBucket
+from .flushes import Flushable
+
+
+class Link(Flushable, Protocol):
+    """A connection that is open, or was."""
+
+    bucket: TokenBucket
+
+    @property
+    def is_open(self) -> bool: ...
+    def send(self, message: bytes) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+    def fail(self, code: int, reason: str) -> None: ...
