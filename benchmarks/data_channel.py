@@ -25,8 +25,8 @@ import aiortc
 import trio
 from measuring import HERE, Table, arguments, has_npm, run_json
 
-from trio_rtc.messages import SessionDescription
 from trio_rtc.rtc import DataChannel, DataChannelEvent, PeerConnection, open_peer_connection
+from trio_rtc.wire.messages import SessionDescription
 
 SIZES = (16, 64)
 PING = bytes(100)

@@ -109,7 +109,6 @@ async def paced(step: float, make: Callable[[int], Any], late: float) -> AsyncIt
 async def run_ours(role: str, seconds: float, late: float, notes: Notes) -> None:
     import trio
 
-    from trio_rtc.messages import IceCandidate, SessionDescription
     from trio_rtc.rtc import (
         IceCandidateEvent,
         MediaTrack,
@@ -118,6 +117,7 @@ async def run_ours(role: str, seconds: float, late: float, notes: Notes) -> None
         open_peer_connection,
         open_track,
     )
+    from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
     read_line = partial(trio.to_thread.run_sync, sys.stdin.readline, abandon_on_cancel=True)
 

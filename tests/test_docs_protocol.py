@@ -14,11 +14,12 @@ import msgspec
 import pytest
 import trio
 
-from trio_rtc import messages, protocol, session
 from trio_rtc.server import ServerLimits, websocket
 from trio_rtc.server.authorize import shared_secret
 from trio_rtc.server.turn import TurnCredentials
 from trio_rtc.signaling import MessageReceived, open_signaling
+from trio_rtc.wire import messages, session
+from trio_rtc.wire import native as protocol
 
 from . import independent_client
 from .independent_client import Ended, IndependentClient

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.messages import BYE, Bye, IceCandidate, Message, SessionDescription, decode, encode
+from trio_rtc.wire.messages import (
+    BYE,
+    Bye,
+    IceCandidate,
+    Message,
+    SessionDescription,
+    decode,
+    encode,
+)
 
 CANDIDATE = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host"
 

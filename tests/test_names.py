@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 
 from trio_rtc import SignalingError, open_signaling
-from trio_rtc.names import LONGEST_NAME, clean_text, is_room, problem_of
 from trio_rtc.server.authorize import Admission
+from trio_rtc.wire.names import LONGEST_NAME, clean_text, is_room, problem_of
 
 from .server.harness import memory_server, tcp_server
 from .server.native_client import join

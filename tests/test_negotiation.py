@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from trio_rtc import negotiation as todo
 from trio_rtc.errors import NegotiationError
-from trio_rtc.messages import Bye, IceCandidate, SessionDescription
 from trio_rtc.negotiation import EARLY_LIMIT, Negotiation
+from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription
 
 SDP = "v=0\r\na=ice-ufrag:abcd\r\n"
 OFFER = SessionDescription(type="offer", sdp=SDP, call="theirs")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.rate import TokenBucket
+from trio_rtc.wire.rate import TokenBucket
 
 
 def test_the_wait_for_the_next() -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from tests.node import NODE
-from trio_rtc import protocol
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.session import SessionFault
 from trio_rtc.signaling.session import ClientSession
+from trio_rtc.wire import native as protocol
+from trio_rtc.wire.session import SessionFault
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parent / "data" / "sessions" / "client.json").read_text()

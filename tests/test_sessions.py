@@ -13,9 +13,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from trio_rtc import protocol
-from trio_rtc.protocol import CloseCode
-from trio_rtc.rate import TokenBucket
 from trio_rtc.server import ServerLimits, native
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
@@ -24,6 +21,9 @@ from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
 from trio_rtc.server.unsent import UnsentMessages
 from trio_rtc.signaling.session import ClientSession
+from trio_rtc.wire import native as protocol
+from trio_rtc.wire.native import CloseCode
+from trio_rtc.wire.rate import TokenBucket
 
 LIMITS = ServerLimits(mailbox_messages=8, resume_seconds=60)
 

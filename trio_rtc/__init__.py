@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .errors import SignalingLost as SignalingLost
     from .errors import TrioRTCError as TrioRTCError
     from .errors import UnknownPeer as UnknownPeer
-    from .messages import IceCandidate as IceCandidate
-    from .messages import SessionDescription as SessionDescription
     from .rtc import ChannelStream as ChannelStream
     from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from .signaling import PeerLeft as PeerLeft
     from .signaling import Signaling as Signaling
     from .signaling import open_signaling as open_signaling
+    from .wire.messages import IceCandidate as IceCandidate
+    from .wire.messages import SessionDescription as SessionDescription
 
 _HOMES: Final = {
     "call": ("Call", "CallEnd"),
@@ -66,7 +66,7 @@ _HOMES: Final = {
         "TrioRTCError",
         "UnknownPeer",
     ),
-    "messages": ("IceCandidate", "SessionDescription"),
+    "wire.messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
         "ChannelStream",
         "ChannelTransport",

@@ -16,7 +16,6 @@ from .call_options import CallOptions, CallStep
 from .conductor import Conductor
 from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from .faults import BUSY, FaultLog, RareWarnings, caught
-from .messages import Bye, IceCandidate, Message, SessionDescription, decode, encode, is_of_call
 from .negotiation import EARLY_LIMIT
 from .rtc import (
     MAX_FRAME_PIXELS,
@@ -30,6 +29,15 @@ from .rtc import (
 )
 from .signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
 from .tasks import require_trio
+from .wire.messages import (
+    Bye,
+    IceCandidate,
+    Message,
+    SessionDescription,
+    decode,
+    encode,
+    is_of_call,
+)
 
 logger = logging.getLogger("trio_rtc.call")
 

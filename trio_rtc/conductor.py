@@ -18,16 +18,9 @@ from . import negotiation as todo
 from .call import Call, CallEnd, EndReason
 from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
 from .crossing import take_waiting_offer
-from .errors import (
-    CallError,
-    NegotiationError,
-    SignalingLost,
-    TrioRTCError,
-    UnknownPeer,
-)
+from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from .faults import RareWarnings, not_connected, reason_of
 from .goodbye import Goodbye
-from .messages import IceCandidate, Message, SessionDescription, decode, encode
 from .negotiator import Negotiator
 from .restoring import Restorer
 from .rtc import (
@@ -51,6 +44,7 @@ from .signaling import (
     Subscription,
 )
 from .tasks import last_words, open_background_nursery
+from .wire.messages import IceCandidate, Message, SessionDescription, decode, encode
 
 logger = logging.getLogger("trio_rtc.call")
 

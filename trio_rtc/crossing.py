@@ -6,8 +6,8 @@ from collections import deque
 
 from . import negotiation as todo
 from .errors import NegotiationError
-from .messages import SessionDescription, decode
 from .signaling import MessageReceived, Subscription
+from .wire.messages import SessionDescription, decode
 
 
 def take_waiting_offer(

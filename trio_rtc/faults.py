@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from .errors import CallError, TrioRTCError
-from .rate import TokenBucket
+from .wire.rate import TokenBucket
 
 BUSY: Final = "busy"
 """What a caller is told for whom there is no place now."""

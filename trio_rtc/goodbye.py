@@ -7,8 +7,8 @@ import logging
 import trio
 
 from .errors import MessageTooLarge, TrioRTCError
-from .messages import Bye, encode
 from .signaling import Peer, Signaling
+from .wire.messages import Bye, encode
 
 logger = logging.getLogger("trio_rtc.call")
 

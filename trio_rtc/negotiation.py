@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from .errors import NegotiationError
-from .messages import Bye, IceCandidate, Message, SessionDescription
+from .wire.messages import Bye, IceCandidate, Message, SessionDescription
 
 EARLY_LIMIT = 256
 """Candidates kept until the description that they belong to is there."""

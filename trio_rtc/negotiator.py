@@ -11,8 +11,8 @@ import trio
 from . import negotiation as todo
 from .call_options import StepName
 from .errors import NegotiationError, TrioRTCError
-from .messages import IceCandidate, SessionDescription
 from .rtc import PeerConnection
+from .wire.messages import IceCandidate, SessionDescription
 
 
 class Context(Protocol):

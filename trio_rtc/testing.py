@@ -10,8 +10,8 @@ from typing import TypeAlias
 import trio
 
 from .errors import NegotiationError, SignalingError, UnknownPeer
-from .messages import Bye, IceCandidate, Message, SessionDescription, decode
 from .signaling import Peer, Signaling
+from .wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
 
 Delay: TypeAlias = Callable[[Peer, bytes], Awaitable[object]]
 

@@ -24,10 +24,10 @@ from trio_rtc.errors import (
     SignalingLost,
     UnknownPeer,
 )
-from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import Kind, open_media
 from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, Signaling
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.messages import SessionDescription, encode
 
 from .both_sides import open_both
 

@@ -20,9 +20,9 @@ from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.conductor import Conductor
 from trio_rtc.errors import CallError
 from trio_rtc.faults import FaultLog, caught, reason_of
-from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import PeerConnection
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.messages import SessionDescription, encode
 
 from .both_sides import serving
 

@@ -15,11 +15,11 @@ from trio_rtc.call import Call
 from trio_rtc.call_options import CallOptions, choose_ice_servers
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import BadIceServer, SignalingError, UnknownPeer
-from trio_rtc.protocol import IceServerEntry
 from trio_rtc.rtc import IceServer, MediaTrack, open_media
 from trio_rtc.server.turn import TurnCredentials
 from trio_rtc.signaling import open_signaling
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.native import IceServerEntry
 
 from .both_sides import next_track, open_both, open_chat, works
 

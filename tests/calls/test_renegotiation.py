@@ -8,10 +8,10 @@ import trio
 from trio_rtc.call import Call
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import CallError, SignalingError
-from trio_rtc.messages import SessionDescription, encode
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer
 from trio_rtc.testing import MemoryHub, describe
+from trio_rtc.wire.messages import SessionDescription, encode
 
 from ..rtc.test_descriptions import OFFER, VIDEO_OFFER
 from .both_sides import next_track, open_both, open_chat, works

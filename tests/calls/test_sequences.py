@@ -16,7 +16,6 @@ from trio.testing import wait_all_tasks_blocked
 from trio_rtc.call import Call
 from trio_rtc.calling import open_call, serve_calls
 from trio_rtc.errors import CallError
-from trio_rtc.messages import Bye, IceCandidate, SessionDescription, decode, encode
 from trio_rtc.rtc import (
     ConnectionStateEvent,
     DataChannel,
@@ -27,6 +26,7 @@ from trio_rtc.rtc import (
 )
 from trio_rtc.signaling import MessageReceived, Peer, Signaling
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription, decode, encode
 
 
 class ClassicPeer:

@@ -16,8 +16,8 @@ import pytest
 import trio
 
 from trio_rtc import Call, MessageReceived, Signaling, serve_calls
-from trio_rtc.messages import BYE
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.messages import BYE
 
 from ..browser.firefox import FirefoxPage
 from ..node import NODE, PACKAGES

@@ -15,7 +15,6 @@ import trio
 from msgspec.structs import replace
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import (
     ChannelStream,
     ConnectionStateEvent,
@@ -27,6 +26,7 @@ from trio_rtc.rtc import (
     open_peer_connection,
 )
 from trio_rtc.rtc.channel_outbox import HIGH_WATER
+from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ..processes import Command, python
 

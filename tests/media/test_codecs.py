@@ -8,10 +8,10 @@ import pytest
 
 from trio_rtc.calling import open_call
 from trio_rtc.errors import CallError, MediaError
-from trio_rtc.messages import SessionDescription, decode
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.messages import SessionDescription, decode
 
 from ..calls.both_sides import next_track, serving
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trio_rtc.binarypack import MAX_BYTES, MAX_DEPTH, pack, unpack
 from trio_rtc.errors import MessageTooLarge, SerializationError
+from trio_rtc.wire.binarypack import MAX_BYTES, MAX_DEPTH, pack, unpack
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "data" / "peerjs" / "binarypack.json").read_text()

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_rtc.rate import TokenBucket
 from trio_rtc.server.context import Context
 from trio_rtc.server.hub import Hub, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.limits import ServerLimits
@@ -18,6 +17,7 @@ from trio_rtc.server.peerjs import PeerJSDialect
 from trio_rtc.server.peerjs_admission import Admitted, PeerJSSettings, Refused
 from trio_rtc.server.peerjs_peer import PeerJSPeer
 from trio_rtc.server.presence import Presence
+from trio_rtc.wire.rate import TokenBucket
 
 from .clients import OFFER
 

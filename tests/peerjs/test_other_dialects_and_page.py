@@ -7,21 +7,9 @@ import json
 import pytest
 import trio
 
-from trio_rtc import (
-    Call,
-    DataChannel,
-    open_call,
-    open_media,
-    open_signaling,
-    serve_calls,
-)
-from trio_rtc.messages import IceCandidate, SessionDescription, decode, encode
-from trio_rtc.rtc import (
-    DataChannelEvent,
-    IceCandidateEvent,
-    PeerConnection,
-    open_peer_connection,
-)
+from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling, serve_calls
+from trio_rtc.rtc import DataChannelEvent, IceCandidateEvent, PeerConnection, open_peer_connection
+from trio_rtc.wire.messages import IceCandidate, SessionDescription, decode, encode
 
 from .chromium import Page
 from .pages import open_stage

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from trio_rtc import MessageTooLarge, UnknownPeer, binarypack, open_media
+from trio_rtc import MessageTooLarge, UnknownPeer, open_media
 from trio_rtc.errors import SerializationError, SignalingError
 from trio_rtc.peerjs import (
     DataConnection,
@@ -22,6 +22,7 @@ from trio_rtc.peerjs import (
     serve_peerjs,
 )
 from trio_rtc.peerjs.serialization import CHUNK_BYTES
+from trio_rtc.wire import binarypack
 
 from ..server.harness import tcp_server
 

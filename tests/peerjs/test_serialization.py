@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_rtc.binarypack import pack
 from trio_rtc.errors import MessageTooLarge, SerializationError
 from trio_rtc.peerjs.serialization import (
     CHUNK_BYTES,
@@ -20,6 +19,7 @@ from trio_rtc.peerjs.serialization import (
     PeerCloses,
     serialization,
 )
+from trio_rtc.wire.binarypack import pack
 
 LIMIT = 1024 * 1024
 

@@ -11,7 +11,6 @@ import trio
 from msgspec.structs import replace
 
 from trio_rtc.errors import CallError
-from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import (
     ConnectionStateEvent,
     DataChannel,
@@ -22,6 +21,7 @@ from trio_rtc.rtc import (
     TrackEvent,
     open_peer_connection,
 )
+from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 
 @dataclass

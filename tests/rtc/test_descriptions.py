@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import open_media, open_peer_connection
 from trio_rtc.rtc.loop import descriptions
+from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from .pairs import negotiate, open_pair
 

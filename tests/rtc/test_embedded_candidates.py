@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
 from trio_rtc.rtc.loop.descriptions import (
     MAX_LINES,
@@ -21,6 +20,7 @@ from trio_rtc.rtc.loop.descriptions import (
 )
 from trio_rtc.rtc.loop.ice_path import MAX_REMOTE_CANDIDATES
 from trio_rtc.rtc.peer_connection import BundlePolicy
+from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from .pairs import Peer, open_channels, open_pair
 from .test_descriptions import CREDENTIALS, FINGERPRINT, LINE, OFFER

@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from trio_rtc.errors import CallError, NegotiationError
-from trio_rtc.messages import IceCandidate, SessionDescription
 from trio_rtc.rtc import IceCandidateEvent, PeerConnection, open_peer_connection
+from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from .turn_server import turn_server
 

@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 import trio
 
-from trio_rtc.messages import IceCandidate
 from trio_rtc.rtc import DataChannel, open_media
 from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.ice_path import IcePath
+from trio_rtc.wire.messages import IceCandidate
 
 from .cutting import cut
 from .lacking import lacking

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from trio_rtc.messages import SessionDescription
 from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
+from trio_rtc.wire.messages import SessionDescription
 
 #: What browsers say, where aiortc has other numbers.
 AS_BROWSERS_DO = (

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from trio_rtc.rate import TokenBucket
 from trio_rtc.server.expiry import Expiry
+from trio_rtc.wire.rate import TokenBucket
 
 
 def test_only_what_has_waited_for_longer_is_due() -> None:

@@ -19,12 +19,12 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trio_rtc import protocol
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
 from trio_rtc.server.hub import Hub
 from trio_rtc.server.native import NativeDialect
+from trio_rtc.wire import native as protocol
 
 from .harness import memory_server
 from .native_client import join

@@ -9,15 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.hub import Hub as PlainHub
-from trio_rtc.server.hub import (
-    HubFull,
-    Mail,
-    Mailbox,
-    MailboxFull,
-    Member,
-    NoSuchMember,
-    Relayed,
-)
+from trio_rtc.server.hub import HubFull, Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.mailbox import PollingMailbox
 from trio_rtc.server.memory import Account, Memory
 from trio_rtc.server.presence import Presence

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from trio_rtc.rate import TokenBucket
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
@@ -17,6 +16,7 @@ from trio_rtc.server.hub import Hub
 from trio_rtc.server.native import NativeDialect
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.unsent import UnsentMessages
+from trio_rtc.wire.rate import TokenBucket
 
 
 class Link:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.server.unsent import UnsentBytes, UnsentMessages
-from trio_rtc.session import Outbox
+from trio_rtc.wire.session import Outbox
 
 
 def texts(stream: bytes) -> list[bytes]:

@@ -15,7 +15,7 @@ from trio_websocket import (
     serve_websocket,
 )
 
-from trio_rtc.protocol import SUBPROTOCOL
+from trio_rtc.wire.native import SUBPROTOCOL
 
 WELCOME: dict[str, Any] = {
     "type": "welcome",

@@ -16,11 +16,11 @@ from ..admission import MAX_CALLS
 from ..call import Call
 from ..calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
-from ..messages import BYE, SessionDescription, decode
 from ..rtc import MediaTrack, Recorder, open_media, record_media
 from ..rtc.recorder import NUMBER
 from ..signaling import MessageReceived, PeerJoined, PeerLeft, Signaling, open_signaling
 from ..tasks import open_background_nursery
+from ..wire.messages import BYE, SessionDescription, decode
 from .conversation import Conversation
 from .report import JsonReporter, Reporter, ReportHandler
 from .run import run

@@ -26,12 +26,7 @@ from ..server.serve import serve_routes
 from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
-from .listening import (
-    open_listeners_at,
-    open_server_listeners,
-    parse_address,
-    shown_address,
-)
+from .listening import open_listeners_at, open_server_listeners, parse_address, shown_address
 from .logs import set_up_logging
 from .notify import ServiceManager
 from .open_files import allow_as_many_as_possible

@@ -18,11 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .. import peerjs_protocol as wire
 from ..errors import NegotiationError
-from ..peerjs_protocol import Envelope
-from ..protocol import REASONS, CloseCode
 from ..text import one_line
+from ..wire import peerjs as wire
+from ..wire.native import REASONS, CloseCode
+from ..wire.peerjs import Envelope
 
 #: What a server says instead of OPEN: what that is here, and in words.
 REFUSALS = {

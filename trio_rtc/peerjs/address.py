@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import httpx
 
-from .. import peerjs_protocol as wire
 from ..errors import SignalingError
 from ..signaling.address import parse_address, shown
 from ..signaling.answer import Answer
 from ..signaling.http import ask, open_http_client
 from ..signaling.reason import reason
+from ..wire import peerjs as wire
 
 ANSWER_SECONDS = 10.0
 

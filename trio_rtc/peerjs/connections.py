@@ -39,7 +39,7 @@ class DataConnection(_Connection, trio.abc.Channel[Any]):
     """Values to and from another peer (PeerJS's DataConnection), from `PeerJSPeer.connect`.
 
     What can be sent depends on the serialization: ``raw`` takes str and bytes, ``json`` what JSON
-    has, ``binary`` what `trio_rtc.binarypack.pack` takes.
+    has, ``binary`` what `trio_rtc.wire.binarypack.pack` takes.
     """
 
     def __init__(self, link: Link, serialization: Serialization):

@@ -15,14 +15,14 @@ import msgspec
 import trio
 
 from .. import negotiation as todo
-from .. import peerjs_protocol as wire
 from ..call_options import StepName
 from ..errors import NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from ..faults import RareWarnings
-from ..messages import IceCandidate, SessionDescription
 from ..negotiator import Negotiator
-from ..peerjs_protocol import Envelope
 from ..rtc import PeerConnection
+from ..wire import peerjs as wire
+from ..wire.messages import IceCandidate, SessionDescription
+from ..wire.peerjs import Envelope
 from .outgoing import Kept
 from .server_connection import ServerConnection
 

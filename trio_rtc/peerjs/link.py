@@ -9,7 +9,6 @@ from typing import Literal
 
 import trio
 
-from .. import peerjs_protocol as wire
 from ..errors import CallError
 from ..rtc import (
     ConnectionState,
@@ -24,6 +23,7 @@ from ..rtc import (
     open_peer_connection,
 )
 from ..tasks import open_background_nursery
+from ..wire import peerjs as wire
 from .exchange import Exchange
 from .options import Options
 from .server_connection import ServerConnection

@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from ..binarypack import MAX_BYTES
 from ..errors import SignalingError
-from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
 from ..rtc import (
     MAX_FRAME_PIXELS,
     MAX_UNREAD_BYTES,
@@ -21,6 +19,8 @@ from ..rtc import (
     ice_servers_from_environment,
 )
 from ..tasks import open_background_nursery, require_trio
+from ..wire.binarypack import MAX_BYTES
+from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from .address import fetch_id, socket_url
 from .options import Options
 from .peer import PeerJSPeer

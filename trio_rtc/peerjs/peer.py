@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 import trio
 
-from .. import peerjs_protocol as wire
 from ..errors import NegotiationError, SerializationError
 from ..faults import RareWarnings
-from ..messages import SessionDescription
-from ..peerjs_protocol import Envelope
 from ..rtc import Kind, MediaTrack
 from ..tasks import open_background_nursery
+from ..wire import peerjs as wire
+from ..wire.messages import SessionDescription
+from ..wire.peerjs import Envelope
 from .connections import DataConnection, MediaConnection
 from .link import Link
 from .options import Options

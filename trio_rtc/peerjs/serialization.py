@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ..binarypack import pack, unpack
 from ..errors import MessageTooLarge, SerializationError
+from ..wire.binarypack import pack, unpack
 
 CHUNK_BYTES: Final = 16_300
 """PeerJS's ``chunkedMTU``: what is larger goes in pieces, on ``binary`` connections."""

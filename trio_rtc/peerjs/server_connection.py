@@ -10,11 +10,11 @@ from contextlib import suppress
 
 import trio
 
-from .. import peerjs_protocol as wire
 from ..errors import NegotiationError, SignalingError, SignalingLost
-from ..peerjs_protocol import Envelope
 from ..signaling.address import shown
 from ..signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
+from ..wire import peerjs as wire
+from ..wire.peerjs import Envelope
 from .acceptance import Acceptance, Over, Standing
 from .address import refused, unreachable
 from .outgoing import About, Kept, Outgoing

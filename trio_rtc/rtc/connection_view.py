@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 import trio
 
-from ..messages import IceCandidate, SessionDescription
+from ..wire.messages import IceCandidate, SessionDescription
 from .channel_extension import ChannelLimits
 from .data_channel import DataChannel
 from .events import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..messages import IceCandidate
+from ..wire.messages import IceCandidate
 from .data_channel import DataChannel
 from .media import MediaTrack
 

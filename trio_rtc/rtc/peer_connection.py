@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeVar, TypeVarTuple
 
 import trio
 
-from ..messages import IceCandidate, SessionDescription
+from ..wire.messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
 from .channel_budget import MAX_UNREAD_BYTES, ChannelBudget
 from .connection_view import ConnectionView, SignalingState

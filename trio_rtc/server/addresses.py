@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from ..rate import TokenBucket
+from ..wire.rate import TokenBucket
 from .expiry import Expiry
 
 LOOPBACK: Final = "loopback"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from ..names import clean_text, composed, is_room
+from ..wire.names import clean_text, composed, is_room
 
 LEEWAY_SECONDS: Final = 5.0
 

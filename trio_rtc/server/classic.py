@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import trio
 
-from ..rate import TokenBucket
+from ..wire.rate import TokenBucket
 from .authorize import JoinRequest, NotAuthorized
 from .chores import Turn
 from .connection import Exchange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..rate import TokenBucket
+from ..wire.rate import TokenBucket
 from .flushes import Flushable
 
 

@@ -11,10 +11,10 @@ from typing import Final, cast
 import msgspec
 import trio
 
-from .. import protocol
-from ..names import clean_text, composed, problem_of
-from ..protocol import CloseCode
-from ..session import ACK_SECONDS, SessionFault
+from ..wire import native as protocol
+from ..wire.names import clean_text, composed, problem_of
+from ..wire.native import CloseCode
+from ..wire.session import ACK_SECONDS, SessionFault
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .chores import Turn
 from .connection import Exchange

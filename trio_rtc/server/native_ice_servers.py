@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from .. import protocol
+from ..wire import native as protocol
 from .expiry import Expiry
 from .native_session import Session
 from .turn import TurnCredentials

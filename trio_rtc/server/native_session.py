@@ -10,10 +10,10 @@ from typing import Protocol
 
 import trio
 
-from .. import protocol
-from ..protocol import CloseCode
-from ..rate import TokenBucket
-from ..session import Inbox, Outbox, SessionFault
+from ..wire import native as protocol
+from ..wire.native import CloseCode
+from ..wire.rate import TokenBucket
+from ..wire.session import Inbox, Outbox, SessionFault
 from .authorize import JoinRequest
 from .flushes import Flushes
 from .hub import MailboxFull, Member, Relayed

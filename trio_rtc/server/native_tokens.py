@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from .. import protocol
+from ..wire import native as protocol
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .context import Context
 from .deadlines import Deadlines

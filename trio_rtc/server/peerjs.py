@@ -11,10 +11,10 @@ from typing import Final
 
 import trio
 
-from .. import peerjs_protocol as wire
 from ..errors import NegotiationError
-from ..peerjs_protocol import Envelope
-from ..protocol import REASONS, CloseCode
+from ..wire import peerjs as wire
+from ..wire.native import REASONS, CloseCode
+from ..wire.peerjs import Envelope
 from .chores import Turn
 from .connection import Exchange
 from .context import Context

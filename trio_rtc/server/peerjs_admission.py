@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 import trio
 
-from ..peerjs_protocol import DEFAULT_KEY, is_valid_id
-from ..protocol import CloseCode
+from ..wire.native import CloseCode
+from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context

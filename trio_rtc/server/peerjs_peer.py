@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from .. import peerjs_protocol as wire
-from ..peerjs_protocol import Envelope
-from ..protocol import REASONS, CloseCode
+from ..wire import peerjs as wire
+from ..wire.native import REASONS, CloseCode
+from ..wire.peerjs import Envelope
 from .flushes import Flushes
 from .hub import MailboxFull, Member, Relayed
 from .limits import ServerLimits

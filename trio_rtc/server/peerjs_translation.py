@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from .. import peerjs_protocol as wire
 from ..errors import NegotiationError
-from ..messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
-from ..peerjs_protocol import Envelope, Kind
+from ..wire import peerjs as wire
+from ..wire.messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
+from ..wire.peerjs import Envelope, Kind
 
 Told: TypeAlias = tuple[str, msgspec.Struct | msgspec.UnsetType]
 """The type and the payload of a message for a PeerJS client."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ..peerjs_protocol import Envelope
+from ..wire.peerjs import Envelope
 from .expiry import Expiry
 from .hub import MailboxFull
 from .limits import ServerLimits

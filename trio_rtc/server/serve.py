@@ -9,8 +9,8 @@ from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 import trio
 
-from ..protocol import SUBPROTOCOL
 from ..tasks import require_trio
+from ..wire.native import SUBPROTOCOL
 from .authorize import Authorize, everybody
 from .classic import ClassicDialect
 from .connection import Exchange, Handler

@@ -16,7 +16,7 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import BytesLike
 
-from ..rate import TokenBucket
+from ..wire.rate import TokenBucket
 from .accepted import RECEIVE_BYTES, Accepted
 from .context import Context
 from .sending import SendBuffer, StartTask

@@ -10,7 +10,7 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from ..protocol import SERVER_HEADER, SERVER_NAME
+from ..wire.native import SERVER_HEADER, SERVER_NAME
 from .requests import Request, RequestError
 from .responses import Response, error_response
 

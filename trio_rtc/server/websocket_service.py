@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 import trio
 from websockets import frames
 
-from ..protocol import REASONS, CloseCode
 from ..tasks import open_background_nursery
+from ..wire.native import REASONS, CloseCode
 from .accepted import Accepted
 from .connection import Exchange, Handler
 from .context import Context

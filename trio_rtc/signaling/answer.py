@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from ..protocol import REASONS, SERVER_HEADER, SERVER_NAME, CloseCode
 from ..text import one_line
+from ..wire.native import REASONS, SERVER_HEADER, SERVER_NAME, CloseCode
 from .address import shown
 
 #: What the server of libwebrtc's example calls itself.

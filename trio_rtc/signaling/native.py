@@ -15,11 +15,11 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from .. import protocol
 from ..errors import SignalingError, SignalingLost, UnknownPeer
-from ..protocol import REASONS, SUBPROTOCOL, CloseCode
 from ..tasks import last_words, open_background_nursery
 from ..text import one_line
+from ..wire import native as protocol
+from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
 from .address import shown
 from .event_queue import Delivery
 from .events import Peer

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import trio
 
-from .. import protocol
-from ..protocol import REASONS, SUBPROTOCOL, CloseCode
-from ..rate import TokenBucket
-from ..session import ACK_SECONDS, SessionFault
 from ..text import one_line
+from ..wire import native as protocol
+from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
+from ..wire.rate import TokenBucket
+from ..wire.session import ACK_SECONDS, SessionFault
 from .session import ClientSession
 from .websocket import ClientWebSocket, WebSocketLost, open_websocket
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..errors import SignalingError
-from ..names import problem_of
 from ..text import one_line
+from ..wire.names import problem_of
 from .address import parse_address, shown
 from .classic import open_classic_signaling
 from .native import open_native_signaling

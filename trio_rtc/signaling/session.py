@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from .. import protocol
 from ..errors import MessageTooLarge
-from ..session import Inbox, Outbox, SessionFault
+from ..wire import native as protocol
+from ..wire.session import Inbox, Outbox, SessionFault
 
 OUTBOX_MESSAGES = 256
 OUTBOX_BYTES = 1024 * 1024

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import trio
 
 from ..errors import SignalingError, SignalingLost, UnknownPeer
-from ..names import clean_text
-from ..protocol import IceServerEntry
 from ..text import one_line
+from ..wire.names import clean_text
+from ..wire.native import IceServerEntry
 from .event_queue import Delivery, EventQueue
 from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
 
-from ...messages import IceCandidate
+from ...wire.messages import IceCandidate
 from ..ice_server import IceServer
 from . import descriptions
 from .datagrams import protect

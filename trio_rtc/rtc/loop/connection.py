@@ -19,7 +19,7 @@ from aiortc import (
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
-from ...messages import IceCandidate, SessionDescription
+from ...wire.messages import IceCandidate, SessionDescription
 from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
 from . import dtls, host_addresses, sctp

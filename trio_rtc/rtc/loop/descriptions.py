@@ -11,7 +11,7 @@ from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
-from ...messages import IceCandidate, SessionDescription
+from ...wire.messages import IceCandidate, SessionDescription
 from .codecs import as_known, common_codecs, known
 from .rejections import SCTP_PROFILES
 from .section_text import join, mid_of, split

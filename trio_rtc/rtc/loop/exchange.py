@@ -21,7 +21,7 @@ from aiortc.sdp import MediaDescription
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
-from ...messages import DescriptionType, IceCandidate, SessionDescription
+from ...wire.messages import DescriptionType, IceCandidate, SessionDescription
 from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
 from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports

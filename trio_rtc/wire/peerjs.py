@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .errors import NegotiationError
+from ..errors import NegotiationError
 from .messages import IceCandidate, Id, SessionDescription
 
 _T = TypeVar("_T")

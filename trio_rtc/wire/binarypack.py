@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .errors import MessageTooLarge, SerializationError
+from ..errors import MessageTooLarge, SerializationError
 
 MAX_DEPTH: Final = 128
 """How deep arrays and maps may be nested."""

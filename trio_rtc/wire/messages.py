@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 
-from .errors import NegotiationError
+from ..errors import NegotiationError
 
 DescriptionType = Literal["offer", "answer", "pranswer"]
 

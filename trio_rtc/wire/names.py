@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from .text import is_control
+from ..text import is_control
 
 #: The longest name, in bytes of UTF-8.
 LONGEST_NAME: Final = 512
