@@ -15,8 +15,8 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.call import Call, EndReason
-from trio_rtc.calling import open_call, serve_calls
+from trio_rtc.calls.call import Call, EndReason
+from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.signaling import Signaling
 from trio_rtc.testing import MemoryHub
 

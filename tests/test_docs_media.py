@@ -20,8 +20,8 @@ import trio
 from av import VideoFrame
 
 import trio_rtc
-from trio_rtc.call import Call
-from trio_rtc.calling import open_call
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call
 from trio_rtc.testing import MemoryHub
 
 from .calls.both_sides import serving

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.call import Call
+from trio_rtc.calls.call import Call
 from trio_rtc.signaling import MessageReceived, open_signaling
 
 from .server.harness import tcp_server

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from trio_rtc import negotiation as todo
+from trio_rtc.calls import negotiation as todo
+from trio_rtc.calls.negotiation import EARLY_LIMIT, Negotiation
 from trio_rtc.errors import NegotiationError
-from trio_rtc.negotiation import EARLY_LIMIT, Negotiation
 from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription
 
 SDP = "v=0\r\na=ice-ufrag:abcd\r\n"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     __version__: str
 
-    from .call import Call as Call
-    from .call import CallEnd as CallEnd
-    from .call_options import CallStep as CallStep
-    from .calling import open_call as open_call
-    from .calling import serve_calls as serve_calls
+    from .calls.call import Call as Call
+    from .calls.call import CallEnd as CallEnd
+    from .calls.calling import open_call as open_call
+    from .calls.calling import serve_calls as serve_calls
+    from .calls.options import CallStep as CallStep
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
     from .errors import MediaError as MediaError
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from .wire.messages import SessionDescription as SessionDescription
 
 _HOMES: Final = {
-    "call": ("Call", "CallEnd"),
-    "call_options": ("CallStep",),
-    "calling": ("open_call", "serve_calls"),
+    "calls.call": ("Call", "CallEnd"),
+    "calls.options": ("CallStep",),
+    "calls.calling": ("open_call", "serve_calls"),
     "errors": (
         "BadIceServer",
         "CallError",

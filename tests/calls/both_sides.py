@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
-from trio_rtc.call import Call
-from trio_rtc.calling import open_call, serve_calls
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.rtc import DataChannel, Kind, MediaTrack
 from trio_rtc.signaling import Signaling
 from trio_rtc.testing import MemoryHub

@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import pytest
 import trio
 
-from trio_rtc import admission, calling
-from trio_rtc.admission import Admission
-from trio_rtc.call import Call
-from trio_rtc.calling import open_call, serve_calls
-from trio_rtc.conductor import Conductor
+from trio_rtc.calls import admission, calling
+from trio_rtc.calls.admission import Admission
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call, serve_calls
+from trio_rtc.calls.conductor import Conductor
 from trio_rtc.errors import CallError
 from trio_rtc.faults import FaultLog, caught, reason_of
 from trio_rtc.rtc import PeerConnection

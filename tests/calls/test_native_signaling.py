@@ -11,9 +11,9 @@ import trio
 
 from tests.server.harness import tcp_server
 from tests.signaling.proxy import Proxy, open_proxy
-from trio_rtc.call import Call
-from trio_rtc.call_options import CallOptions, choose_ice_servers
-from trio_rtc.calling import open_call, serve_calls
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call, serve_calls
+from trio_rtc.calls.options import CallOptions, choose_ice_servers
 from trio_rtc.errors import BadIceServer, SignalingError, UnknownPeer
 from trio_rtc.rtc import IceServer, MediaTrack, open_media
 from trio_rtc.server.turn import TurnCredentials

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from trio_rtc.call import Call
-from trio_rtc.calling import open_call, serve_calls
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.errors import CallError, SignalingError
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from trio_rtc.call_options import CallStep
+from trio_rtc.calls.options import CallStep
 from trio_rtc.errors import CallError, SignalingLost
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer

@@ -6,7 +6,7 @@ import re
 
 import trio
 
-from trio_rtc.call import Call
+from trio_rtc.calls.call import Call
 from trio_rtc.rtc import MediaTrack, TrackSender, open_media, open_track
 
 from ..media.pictures import grey, tone, until_level

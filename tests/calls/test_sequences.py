@@ -13,8 +13,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_rtc.call import Call
-from trio_rtc.calling import open_call, serve_calls
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.errors import CallError
 from trio_rtc.rtc import (
     ConnectionStateEvent,

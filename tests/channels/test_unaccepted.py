@@ -7,8 +7,8 @@ import logging
 import pytest
 import trio
 
-from trio_rtc import call as call_module
-from trio_rtc.call import UNACCEPTED, Call
+from trio_rtc.calls import call as call_module
+from trio_rtc.calls.call import UNACCEPTED, Call
 from trio_rtc.rtc import DataChannel, open_media
 
 from ..calls.both_sides import Ends, open_both, open_chat, works

@@ -14,7 +14,7 @@ import trio
 from aiortc.rate import RemoteBitrateEstimator
 from av import VideoFrame
 
-from trio_rtc.call import Call
+from trio_rtc.calls.call import Call
 from trio_rtc.errors import CallError
 from trio_rtc.rtc import TrackSender, open_media, open_track
 from trio_rtc.rtc.loop import private

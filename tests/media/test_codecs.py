@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from trio_rtc.calling import open_call
+from trio_rtc.calls.calling import open_call
 from trio_rtc.errors import CallError, MediaError
 from trio_rtc.rtc import open_media
 from trio_rtc.signaling import Peer

@@ -11,7 +11,7 @@ from trio_websocket import ConnectionClosed
 
 from tests.server.harness import tcp_server
 from trio_rtc import open_call, serve_calls
-from trio_rtc.call import Call
+from trio_rtc.calls.call import Call
 from trio_rtc.errors import SignalingError, SignalingLost
 from trio_rtc.server import ServerLimits
 from trio_rtc.signaling import (

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ..admission import MAX_CALLS
+from ..calls.admission import MAX_CALLS
 from .server_settings import SETTINGS
 from .settings import FILE
 

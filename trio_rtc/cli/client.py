@@ -12,9 +12,9 @@ from typing import NoReturn
 
 import trio
 
-from ..admission import MAX_CALLS
-from ..call import Call
-from ..calling import open_call, serve_calls
+from ..calls.admission import MAX_CALLS
+from ..calls.call import Call
+from ..calls.calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from ..rtc import MediaTrack, Recorder, open_media, record_media
 from ..rtc.recorder import NUMBER

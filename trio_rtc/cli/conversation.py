@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from ..call import Call, CallEnd
+from ..calls.call import Call, CallEnd
 from ..errors import CallError, MediaError, MessageTooLarge, TrioRTCError
 from ..rtc import DataChannel, MediaTrack, Recorder
 from ..tasks import open_background_nursery

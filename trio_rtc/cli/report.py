@@ -9,8 +9,8 @@ import sys
 import time
 from typing import Any
 
-from ..call import Call, CallEnd
-from ..call_options import CallStep
+from ..calls.call import Call, CallEnd
+from ..calls.options import CallStep
 from ..signaling import Peer, Signaling
 from ..signaling.address import shown
 from ..text import escaped

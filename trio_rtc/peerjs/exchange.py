@@ -14,11 +14,11 @@ from typing import Protocol
 import msgspec
 import trio
 
-from .. import negotiation as todo
-from ..call_options import StepName
+from ..calls import negotiation as todo
+from ..calls.negotiator import Negotiator
+from ..calls.options import StepName
 from ..errors import NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from ..faults import RareWarnings
-from ..negotiator import Negotiator
 from ..rtc import PeerConnection
 from ..wire import peerjs as wire
 from ..wire.messages import IceCandidate, SessionDescription

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import trio
 
-from ..admission import MAX_CALLS, Admission, Place
+from ..calls.admission import MAX_CALLS, Admission, Place
 from ..errors import TrioRTCError
 from ..faults import FaultLog, caught
 from ..rtc import MediaTrack

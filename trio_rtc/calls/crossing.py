@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..errors import NegotiationError
+from ..signaling import MessageReceived, Subscription
+from ..wire.messages import SessionDescription, decode
 from . import negotiation as todo
-from .errors import NegotiationError
-from .signaling import MessageReceived, Subscription
-from .wire.messages import SessionDescription, decode
 
 
 def take_waiting_offer(

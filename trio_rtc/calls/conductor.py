@@ -14,16 +14,9 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 import trio
 
-from . import negotiation as todo
-from .call import Call, CallEnd, EndReason
-from .call_options import CallOptions, CallStep, StepName, choose_ice_servers
-from .crossing import take_waiting_offer
-from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
-from .faults import RareWarnings, not_connected, reason_of
-from .goodbye import Goodbye
-from .negotiator import Negotiator
-from .restoring import Restorer
-from .rtc import (
+from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
+from ..faults import RareWarnings, not_connected, reason_of
+from ..rtc import (
     ConnectionState,
     ConnectionStateEvent,
     DataChannelEvent,
@@ -33,7 +26,7 @@ from .rtc import (
     TrackEvent,
     open_peer_connection,
 )
-from .signaling import (
+from ..signaling import (
     EventsDropped,
     MessageFailed,
     MessageReceived,
@@ -43,8 +36,15 @@ from .signaling import (
     SignalingEvent,
     Subscription,
 )
-from .tasks import last_words, open_background_nursery
-from .wire.messages import IceCandidate, Message, SessionDescription, decode, encode
+from ..tasks import last_words, open_background_nursery
+from ..wire.messages import IceCandidate, Message, SessionDescription, decode, encode
+from . import negotiation as todo
+from .call import Call, CallEnd, EndReason
+from .crossing import take_waiting_offer
+from .hang_up import Goodbye
+from .ice_restarter import Restorer
+from .negotiator import Negotiator
+from .options import CallOptions, CallStep, StepName, choose_ice_servers
 
 logger = logging.getLogger("trio_rtc.call")
 

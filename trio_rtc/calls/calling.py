@@ -10,14 +10,9 @@ from typing import Final, NoReturn
 
 import trio
 
-from .admission import MAX_CALLS, Admission, Place
-from .call import Call
-from .call_options import CallOptions, CallStep
-from .conductor import Conductor
-from .errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from .faults import BUSY, FaultLog, RareWarnings, caught
-from .negotiation import EARLY_LIMIT
-from .rtc import (
+from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
+from ..faults import BUSY, FaultLog, RareWarnings, caught
+from ..rtc import (
     MAX_FRAME_PIXELS,
     MAX_UNREAD_BYTES,
     BundlePolicy,
@@ -27,9 +22,9 @@ from .rtc import (
     MediaTrack,
     as_ice_servers,
 )
-from .signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
-from .tasks import require_trio
-from .wire.messages import (
+from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
+from ..tasks import require_trio
+from ..wire.messages import (
     Bye,
     IceCandidate,
     Message,
@@ -38,6 +33,11 @@ from .wire.messages import (
     encode,
     is_of_call,
 )
+from .admission import MAX_CALLS, Admission, Place
+from .call import Call
+from .conductor import Conductor
+from .negotiation import EARLY_LIMIT
+from .options import CallOptions, CallStep
 
 logger = logging.getLogger("trio_rtc.call")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import trio
 
+from ..rtc import PeerConnection
 from .negotiator import Negotiator
-from .rtc import PeerConnection
 
 logger = logging.getLogger("trio_rtc.call")
 

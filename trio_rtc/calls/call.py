@@ -12,10 +12,10 @@ from typing import Literal, Protocol, TypeVar
 
 import trio
 
-from .call_options import CallStats, StepName
-from .errors import CallError
-from .rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
-from .signaling import Peer
+from ..errors import CallError
+from ..rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
+from ..signaling import Peer
+from .options import CallStats, StepName
 
 logger = logging.getLogger("trio_rtc.call")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from .errors import NegotiationError
-from .wire.messages import Bye, IceCandidate, Message, SessionDescription
+from ..errors import NegotiationError
+from ..wire.messages import Bye, IceCandidate, Message, SessionDescription
 
 EARLY_LIMIT = 256
 """Candidates kept until the description that they belong to is there."""

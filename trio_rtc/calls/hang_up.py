@@ -6,9 +6,9 @@ import logging
 
 import trio
 
-from .errors import MessageTooLarge, TrioRTCError
-from .signaling import Peer, Signaling
-from .wire.messages import Bye, encode
+from ..errors import MessageTooLarge, TrioRTCError
+from ..signaling import Peer, Signaling
+from ..wire.messages import Bye, encode
 
 logger = logging.getLogger("trio_rtc.call")
 

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import trio
 
+from ..errors import NegotiationError, TrioRTCError
+from ..rtc import PeerConnection
+from ..wire.messages import IceCandidate, SessionDescription
 from . import negotiation as todo
-from .call_options import StepName
-from .errors import NegotiationError, TrioRTCError
-from .rtc import PeerConnection
-from .wire.messages import IceCandidate, SessionDescription
+from .options import StepName
 
 
 class Context(Protocol):

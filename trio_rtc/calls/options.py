@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import BadIceServer
-from .rtc import (
+from ..errors import BadIceServer
+from ..rtc import (
     MAX_FRAME_PIXELS,
     MAX_UNREAD_BYTES,
     BundlePolicy,
@@ -19,7 +19,7 @@ from .rtc import (
     MediaTrack,
     ice_servers_from_environment,
 )
-from .signaling import Peer, Signaling
+from ..signaling import Peer, Signaling
 
 logger = logging.getLogger("trio_rtc.call")
 

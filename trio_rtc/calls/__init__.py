@@ -1,0 +1,1 @@
+"""Calls: making one, taking them, and what a call is made of."""
