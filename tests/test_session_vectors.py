@@ -16,7 +16,7 @@ import pytest
 
 from tests.node import NODE
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.signaling.session import ClientSession
+from trio_rtc.signaling.client_session import ClientSession
 from trio_rtc.wire import native as protocol
 from trio_rtc.wire.session import SessionFault
 

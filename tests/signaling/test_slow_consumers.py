@@ -21,8 +21,8 @@ from trio_rtc.signaling import (
     Signaling,
     event_queue,
     open_signaling,
-    session,
 )
+from trio_rtc.signaling import client_session as session
 
 from .proxy import open_proxy
 from .scripted_native import native_script

@@ -21,10 +21,10 @@ from ..text import one_line
 from ..wire import native as protocol
 from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
 from .address import shown
+from .client_session import ClientSession
 from .event_queue import Delivery
 from .events import Peer
 from .native_connection import Changes, Connector, Over
-from .session import ClientSession
 from .signaling import Signaling
 from .tokens import GiveToken, TokenRenewal, give
 

@@ -15,7 +15,7 @@ from ..wire import native as protocol
 from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
 from ..wire.rate import TokenBucket
 from ..wire.session import ACK_SECONDS, SessionFault
-from .session import ClientSession
+from .client_session import ClientSession
 from .websocket import ClientWebSocket, WebSocketLost, open_websocket
 
 logger = logging.getLogger("trio_rtc.signaling")
