@@ -17,11 +17,11 @@ from trio_rtc.peerjs import (
     MediaConnection,
     PeerJSPeer,
     address,
-    exchange,
     open_peerjs,
     serve_peerjs,
     server_connection,
 )
+from trio_rtc.peerjs import offer_answer as exchange
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
 
 from ..server.harness import tcp_server

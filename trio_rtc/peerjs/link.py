@@ -24,8 +24,8 @@ from ..rtc import (
 )
 from ..tasks import open_background_nursery
 from ..wire import peerjs as wire
-from .exchange import Exchange
-from .options import Options
+from .connection_options import Options
+from .offer_answer import Exchange
 from .server_connection import ServerConnection
 
 logger = logging.getLogger("trio_rtc.peerjs")

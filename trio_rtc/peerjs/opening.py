@@ -22,7 +22,7 @@ from ..tasks import open_background_nursery, require_trio
 from ..wire.binarypack import MAX_BYTES
 from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from .address import fetch_id, socket_url
-from .options import Options
+from .connection_options import Options
 from .peer import PeerJSPeer
 from .server_connection import ServerConnection
 

@@ -19,9 +19,9 @@ from ..tasks import open_background_nursery
 from ..wire import peerjs as wire
 from ..wire.messages import SessionDescription
 from ..wire.peerjs import Envelope
+from .connection_options import Options
 from .connections import DataConnection, MediaConnection
 from .link import Link
-from .options import Options
 from .outgoing import About, Kept
 from .serialization import serialization as new_serialization
 from .server_connection import ServerConnection
