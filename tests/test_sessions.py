@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from trio_rtc.server import ServerLimits, native
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
-from trio_rtc.server.hub import Hub
+from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
 from trio_rtc.server.unsent import UnsentMessages

@@ -7,7 +7,7 @@ import trio.testing
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.chores import Chores, Pace, Turn
-from trio_rtc.server.flushes import Flushes
+from trio_rtc.server.hub.flush_batches import Flushes
 
 from .harness import memory_server
 from .native_client import join

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.names import clean_name, decode_name
+from trio_rtc.server.hub.member_names import clean_name, decode_name
 
 from .harness import Answer, Client, MemoryServer, get, memory_server, post
 

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from trio_rtc.server.expiry import Expiry
+from trio_rtc.server.hub.expiry import Expiry
 from trio_rtc.wire.rate import TokenBucket
 
 

@@ -8,11 +8,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.hub import Hub as PlainHub
-from trio_rtc.server.hub import HubFull, Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
-from trio_rtc.server.mailbox import PollingMailbox
-from trio_rtc.server.memory import Account, Memory
-from trio_rtc.server.presence import Presence
+from trio_rtc.server.hub.hub import Hub as PlainHub
+from trio_rtc.server.hub.hub import (
+    HubFull,
+    Mail,
+    Mailbox,
+    MailboxFull,
+    Member,
+    NoSuchMember,
+    Relayed,
+)
+from trio_rtc.server.hub.mailbox import PollingMailbox
+from trio_rtc.server.hub.memory import Account, Memory
+from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.statistics import Statistics
 
 

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.memory import Memory
+from trio_rtc.server.hub.memory import Memory
 from trio_rtc.server.statistics import Statistics
 
 from .harness import MemoryServer, memory_server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trio_rtc.server.names import LONGEST_NAME, clean_text, is_room
+from trio_rtc.server.hub.member_names import LONGEST_NAME, clean_text, is_room
 
 
 class Counted(str):

@@ -12,7 +12,7 @@ from typing import Any
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
-from trio_rtc.server.hub import Hub
+from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.native import NativeDialect
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.unsent import UnsentMessages

@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from ..wire.rate import TokenBucket
-from .expiry import Expiry
+from .hub.expiry import Expiry
 
 LOOPBACK: Final = "loopback"
 """Whoever is on this machine, as a party."""

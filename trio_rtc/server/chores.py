@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 import trio
 
-from .flushes import Flushes
+from .hub.flush_batches import Flushes
 
 T = TypeVar("T")
 

@@ -16,14 +16,14 @@ from .authorize import JoinRequest, NotAuthorized
 from .chores import Turn
 from .connection import Exchange
 from .context import Context
-from .deadlines import Deadlines
-from .expiry import Expiry
-from .hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from .hub.deadlines import Deadlines
+from .hub.expiry import Expiry
+from .hub.hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from .hub.mailbox import PollingMailbox
+from .hub.member_names import clean_name, clean_text, decode_name
+from .hub.memory import Account
+from .hub.presence import Presence
 from .limits import ServerLimits
-from .mailbox import PollingMailbox
-from .memory import Account
-from .names import clean_name, clean_text, decode_name
-from .presence import Presence
 from .requests import Request, RequestError
 from .responses import Response
 

@@ -12,11 +12,11 @@ from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
 from .chores import Chores, Pace
 from .draining import Closing
-from .flushes import Flushes
 from .hosts import Hosts
-from .hub import HubFull
+from .hub.flush_batches import Flushes
+from .hub.hub import HubFull
+from .hub.memory import Memory
 from .limits import ServerLimits
-from .memory import Memory
 from .origins import Origins
 from .proxies import TrustedProxies
 from .statistics import Statistics

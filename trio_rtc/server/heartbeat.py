@@ -6,7 +6,7 @@ from typing import Final
 
 from .chores import Turn
 from .context import Context
-from .expiry import Expiry
+from .hub.expiry import Expiry
 from .websocket import WebSocket
 
 UNRESPONSIVE: Final = 4408

@@ -19,8 +19,8 @@ from .authorize import Admission, JoinRequest, NotAuthorized
 from .chores import Turn
 from .connection import Exchange
 from .context import Context
-from .expiry import Expiry
-from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from .hub.expiry import Expiry
+from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
 from .native_ice_servers import IceServers
 from .native_session import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import trio
 
 from ..wire import native as protocol
-from .expiry import Expiry
+from .hub.expiry import Expiry
 from .native_session import Session
 from .turn import TurnCredentials
 

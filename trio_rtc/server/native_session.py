@@ -15,12 +15,12 @@ from ..wire.native import CloseCode
 from ..wire.rate import TokenBucket
 from ..wire.session import Inbox, Outbox, SessionFault
 from .authorize import JoinRequest
-from .flushes import Flushes
-from .hub import MailboxFull, Member, Relayed
+from .hub.flush_batches import Flushes
+from .hub.hub import MailboxFull, Member, Relayed
+from .hub.member_link import Link
+from .hub.memory import OVERHEAD, Account
+from .hub.presence import Presence
 from .limits import ServerLimits
-from .link import Link
-from .memory import OVERHEAD, Account
-from .presence import Presence
 from .unsent import UnsentMessages
 
 SECRET_BYTES = 32

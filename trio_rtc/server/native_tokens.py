@@ -14,8 +14,8 @@ import trio
 from ..wire import native as protocol
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .context import Context
-from .deadlines import Deadlines
-from .names import clean_text
+from .hub.deadlines import Deadlines
+from .hub.member_names import clean_text
 from .native_session import Session
 
 logger = logging.getLogger("trio_rtc.server")

@@ -18,9 +18,9 @@ from ..wire.peerjs import Envelope
 from .chores import Turn
 from .connection import Exchange
 from .context import Context
-from .deadlines import Deadlines
-from .hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
-from .names import clean_text
+from .hub.deadlines import Deadlines
+from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from .hub.member_names import clean_text
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
 from .peerjs_waiting import WaitingRoom

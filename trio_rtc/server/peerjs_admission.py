@@ -15,7 +15,7 @@ from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .connection import Exchange
 from .context import Context
-from .names import clean_text
+from .hub.member_names import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,13 @@ import msgspec
 from ..wire import peerjs as wire
 from ..wire.native import REASONS, CloseCode
 from ..wire.peerjs import Envelope
-from .flushes import Flushes
-from .hub import MailboxFull, Member, Relayed
+from .hub.flush_batches import Flushes
+from .hub.hub import MailboxFull, Member, Relayed
+from .hub.member_link import Link
+from .hub.memory import OVERHEAD, Memory
+from .hub.presence import Presence
 from .limits import ServerLimits
-from .link import Link
-from .memory import OVERHEAD, Memory
 from .peerjs_translation import Translator
-from .presence import Presence
 
 #: What it takes to remember another member: how the two speak, and what it is called.
 _REMEMBERED: Final = 16 * OVERHEAD

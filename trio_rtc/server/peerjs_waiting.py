@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from ..wire.peerjs import Envelope
-from .expiry import Expiry
-from .hub import MailboxFull
+from .hub.expiry import Expiry
+from .hub.hub import MailboxFull
+from .hub.memory import OVERHEAD, Account, Memory
 from .limits import ServerLimits
-from .memory import OVERHEAD, Account, Memory
 
 Address: TypeAlias = tuple[str, str]
 """A room, and an id in it."""

@@ -18,7 +18,7 @@ from .connections import Connections
 from .context import Context
 from .draining import Drain
 from .hosts import Hosts
-from .hub import Hub
+from .hub.hub import Hub
 from .limits import ServerLimits
 from .listeners import accept_eagerly, open_listeners
 from .native import NativeDialect

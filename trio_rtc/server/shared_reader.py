@@ -16,7 +16,7 @@ from typing import Final
 import trio
 
 from .accepted import RECEIVE_BYTES
-from .flushes import Flushes
+from .hub.flush_batches import Flushes
 from .websocket import WebSocket
 
 AVAILABLE: Final = hasattr(select, "epoll")

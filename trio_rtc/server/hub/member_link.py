@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..wire.rate import TokenBucket
-from .flushes import Flushable
+from ...wire.rate import TokenBucket
+from .flush_batches import Flushable
 
 
 class Link(Flushable, Protocol):

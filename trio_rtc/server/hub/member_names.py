@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..wire.names import LONGEST_NAME, clean_text, is_room
+from ...wire.names import LONGEST_NAME, clean_text, is_room
 
 __all__ = ["LONGEST_NAME", "clean_name", "clean_text", "decode_name", "is_room"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from ..limits import ServerLimits
 from .hub import Mail, MailboxFull, Relayed
-from .limits import ServerLimits
 from .memory import OVERHEAD, Account
 from .presence import Presence
 

@@ -11,10 +11,10 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from .chores import Step, do_at_once
-from .limits import ServerLimits
+from ..chores import Step, do_at_once
+from ..limits import ServerLimits
+from ..statistics import Statistics
 from .presence import Presence, Room
-from .statistics import Statistics
 
 DEFAULT_ROOM = ""
 """The room of peers whose protocol knows none."""
