@@ -12,7 +12,7 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.server.responses import Response
+from trio_rtc.server.http.responses import Response
 
 from ..consoles import sleep_until_listening
 from ..ports import free_port

@@ -9,8 +9,8 @@ import httpx
 import trio
 
 from trio_rtc.server import serve_signaling
-from trio_rtc.server.requests import Request
-from trio_rtc.server.responses import Response
+from trio_rtc.server.http.requests import Request
+from trio_rtc.server.http.responses import Response
 
 from ..peerjs.chromium import Page, open_browser
 from ..server.harness import tcp_server

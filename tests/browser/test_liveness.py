@@ -7,8 +7,8 @@ import trio
 
 import trio_rtc
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.requests import Request
-from trio_rtc.server.responses import Response
+from trio_rtc.server.http.requests import Request
+from trio_rtc.server.http.responses import Response
 
 from ..signaling.proxy import open_proxy
 from .browsers import Visitor, open_house, visiting

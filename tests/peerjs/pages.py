@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from trio_rtc.server.requests import Request
-from trio_rtc.server.responses import Response
-from trio_rtc.server.routes import Route
+from trio_rtc.server.http.requests import Request
+from trio_rtc.server.http.responses import Response
+from trio_rtc.server.http.routes import Route
 
 from ..browser.firefox import FirefoxPage
 from ..node import PACKAGES

@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import connections
 from trio_rtc.server.authorize import Admission, JoinRequest, shared_secret
+from trio_rtc.server.http import accepting as connections
 from trio_rtc.server.limits import ServerLimits
 
 from ..server.ws_client import frame

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from trio_rtc.server.listeners import EagerListener
+from trio_rtc.server.http.listeners import EagerListener
 from trio_rtc.server.statistics import Statistics
 
 from .harness import tcp_server

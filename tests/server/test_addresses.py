@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.addresses import Quota, Rates, party, peer_address
+from trio_rtc.server.http.addresses import Quota, Rates, party, peer_address
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from trio_rtc.server import connections
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized, shared_secret
+from trio_rtc.server.http import accepting as connections
 
 from .harness import Answer, MemoryServer, get, memory_server, post
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from trio_rtc.server.hosts import Hosts
+from trio_rtc.server.http.hosts import Hosts
 
 from .harness import get, memory_server
 from .ws_client import WebSocketClient

@@ -15,7 +15,7 @@ import trio.testing
 
 from trio_rtc.server import ServerLimits, serve_signaling, serve_signaling_listeners
 from trio_rtc.server.classic import ClassicDialect
-from trio_rtc.server.connection import Exchange
+from trio_rtc.server.http.connection import Exchange
 
 from .harness import Client, MemoryListener, get, memory_server, post
 from .native_client import NativeClient

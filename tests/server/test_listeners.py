@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.listeners import EagerListener, open_listeners
+from trio_rtc.server.http.listeners import EagerListener, open_listeners
 
 from .harness import Client, get, tcp_server
 

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import ServerLimits, connections
+from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import (
     Admission,
     Authorize,
@@ -21,6 +21,7 @@ from trio_rtc.server.authorize import (
     jwt_tokens,
     shared_secret,
 )
+from trio_rtc.server.http import accepting as connections
 from trio_rtc.server.turn import TurnCredentials
 
 from .harness import MemoryServer, get, memory_server

@@ -10,7 +10,8 @@ import trio
 import trio.testing
 from websockets.frames import Close
 
-from trio_rtc.server import ServerLimits, connections
+from trio_rtc.server import ServerLimits
+from trio_rtc.server.http import accepting as connections
 
 from .harness import memory_server
 from .native_client import NativeClient, connect, join, pair, serves

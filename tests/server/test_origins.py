@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trio_rtc.server.origins import CORS, Origins
+from trio_rtc.server.http.origins import CORS, Origins
 from trio_rtc.server.statistics import PROTOCOLS
 
 from .harness import get, memory_server

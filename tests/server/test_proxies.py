@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission, JoinRequest
-from trio_rtc.server.proxies import TrustedProxies
-from trio_rtc.server.proxy_protocol import SIGNATURE, NoProxyHeader, parse_block, parse_line
+from trio_rtc.server.http.proxies import TrustedProxies
+from trio_rtc.server.http.proxy_protocol import SIGNATURE, NoProxyHeader, parse_block, parse_line
 
 from .harness import Client, MemoryServer, get, memory_server, post, tcp_server
 from .native_client import NativeClient, connect

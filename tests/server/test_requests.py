@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.requests import Request, RequestError, RequestParser
-from trio_rtc.server.responses import Response
+from trio_rtc.server.http.requests import Request, RequestError, RequestParser
+from trio_rtc.server.http.responses import Response
 
 LIMITS = ServerLimits(head_bytes=200, body_bytes=50, header_count=5)
 POST = b"POST /message?peer_id=1&to=2 HTTP/1.1\r\nHost: x\r\n"

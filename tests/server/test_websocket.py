@@ -13,8 +13,8 @@ from websockets.frames import Close
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.context import Context
-from trio_rtc.server.requests import RequestParser
-from trio_rtc.server.responses import Response
+from trio_rtc.server.http.requests import RequestParser
+from trio_rtc.server.http.responses import Response
 from trio_rtc.server.websocket import Receiver, WebSocket
 from trio_rtc.server.websocket_handshake import accept
 

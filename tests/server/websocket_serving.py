@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 import trio
 import trio.testing
 
-from trio_rtc.server.accepted import Accepted
 from trio_rtc.server.context import Context
 from trio_rtc.server.draining import Drain
-from trio_rtc.server.requests import RequestParser
+from trio_rtc.server.http.accepted import Accepted
+from trio_rtc.server.http.requests import RequestParser
 from trio_rtc.server.websocket import Receiver, WebSocket
 from trio_rtc.server.websocket_handshake import accept
 from trio_rtc.server.websocket_service import WebSocketService, open_websocket_service

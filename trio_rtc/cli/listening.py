@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from ..server.listeners import open_listeners
+from ..server.http.listeners import open_listeners
 from .server_settings import ServerSettings
 
 FIRST_FD: Final = 3

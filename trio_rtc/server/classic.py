@@ -14,8 +14,10 @@ import trio
 from ..wire.rate import TokenBucket
 from .authorize import JoinRequest, NotAuthorized
 from .chores import Turn
-from .connection import Exchange
 from .context import Context
+from .http.connection import Exchange
+from .http.requests import Request, RequestError
+from .http.responses import Response
 from .hub.deadlines import Deadlines
 from .hub.expiry import Expiry
 from .hub.hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
@@ -24,8 +26,6 @@ from .hub.member_names import clean_name, clean_text, decode_name
 from .hub.memory import Account
 from .hub.presence import Presence
 from .limits import ServerLimits
-from .requests import Request, RequestError
-from .responses import Response
 
 logger = logging.getLogger("trio_rtc.server")
 

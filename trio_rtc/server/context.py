@@ -8,17 +8,17 @@ from typing import Final
 
 import trio
 
-from .addresses import Quota, Rates
 from .authorize import Authorize, everybody
 from .chores import Chores, Pace
 from .draining import Closing
-from .hosts import Hosts
+from .http.addresses import Quota, Rates
+from .http.hosts import Hosts
+from .http.origins import Origins
+from .http.proxies import TrustedProxies
 from .hub.flush_batches import Flushes
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
-from .origins import Origins
-from .proxies import TrustedProxies
 from .statistics import Statistics
 
 

@@ -17,15 +17,15 @@ from ..wire.native import CloseCode
 from ..wire.session import ACK_SECONDS, SessionFault
 from .authorize import Admission, JoinRequest, NotAuthorized
 from .chores import Turn
-from .connection import Exchange
 from .context import Context
+from .http.connection import Exchange
+from .http.requests import RequestError
+from .http.responses import Response
 from .hub.expiry import Expiry
 from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
 from .native_ice_servers import IceServers
 from .native_session import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left
-from .requests import RequestError
-from .responses import Response
 from .turn import TurnCredentials
 from .websocket import Receiver, WebSocket
 

@@ -16,17 +16,17 @@ from ..wire import peerjs as wire
 from ..wire.native import REASONS, CloseCode
 from ..wire.peerjs import Envelope
 from .chores import Turn
-from .connection import Exchange
 from .context import Context
+from .http.connection import Exchange
+from .http.requests import Request
+from .http.responses import Response
+from .http.routes import Route
 from .hub.deadlines import Deadlines
 from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
 from .hub.member_names import clean_text
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
 from .peerjs_waiting import WaitingRoom
-from .requests import Request
-from .responses import Response
-from .routes import Route
 from .websocket import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")

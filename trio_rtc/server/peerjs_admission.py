@@ -13,8 +13,8 @@ import trio
 from ..wire.native import CloseCode
 from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from .authorize import Admission, JoinRequest, NotAuthorized
-from .connection import Exchange
 from .context import Context
+from .http.connection import Exchange
 from .hub.member_names import clean_text
 
 

@@ -13,22 +13,22 @@ from ..tasks import require_trio
 from ..wire.native import SUBPROTOCOL
 from .authorize import Authorize, everybody
 from .classic import ClassicDialect
-from .connection import Exchange, Handler
-from .connections import Connections
 from .context import Context
 from .draining import Drain
-from .hosts import Hosts
+from .http.accepting import Connections
+from .http.connection import Exchange, Handler
+from .http.hosts import Hosts
+from .http.listeners import accept_eagerly, open_listeners
+from .http.origins import Origins
+from .http.page import page_routes
+from .http.proxies import TrustedProxies
+from .http.requests import RequestError
+from .http.routes import Route, Router
 from .hub.hub import Hub
 from .limits import ServerLimits
-from .listeners import accept_eagerly, open_listeners
 from .native import NativeDialect
-from .origins import Origins
-from .page import page_routes
 from .peerjs import PeerJSDialect
 from .peerjs_admission import PeerJSSettings
-from .proxies import TrustedProxies
-from .requests import RequestError
-from .routes import Route, Router
 from .statistics import Statistics
 from .turn import TurnCredentials
 from .websocket_service import open_websocket_service

@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from .accepted import RECEIVE_BYTES
+from .http.accepted import RECEIVE_BYTES
 from .hub.flush_batches import Flushes
 from .websocket import WebSocket
 

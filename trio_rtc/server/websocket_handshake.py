@@ -11,8 +11,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from ..wire.native import SERVER_HEADER, SERVER_NAME
-from .requests import Request, RequestError
-from .responses import Response, error_response
+from .http.requests import Request, RequestError
+from .http.responses import Response, error_response
 
 VERSION: Final = "13"
 

@@ -12,13 +12,13 @@ from websockets import frames
 
 from ..tasks import open_background_nursery
 from ..wire.native import REASONS, CloseCode
-from .accepted import Accepted
-from .connection import Exchange, Handler
 from .context import Context
 from .draining import Drain
 from .heartbeat import Heartbeat
-from .requests import too_many_connections
-from .responses import Response
+from .http.accepted import Accepted
+from .http.connection import Exchange, Handler
+from .http.requests import too_many_connections
+from .http.responses import Response
 from .sending import Task
 from .shared_reader import SharedReader
 from .websocket import Receiver, WebSocket

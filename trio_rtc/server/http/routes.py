@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from ..context import Context
 from .addresses import LOOPBACK
 from .connection import Exchange, Handler
-from .context import Context
 from .hosts import Hosts
 from .requests import Request, RequestError
 from .responses import Response

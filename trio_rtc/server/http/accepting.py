@@ -7,11 +7,11 @@ import ssl
 
 import trio
 
+from ..context import Context
+from ..draining import Drain
 from .accepted import Accepted
 from .addresses import party, peer_address
 from .connection import HELD_SECONDS, Connection
-from .context import Context
-from .draining import Drain
 from .listeners import keep_alive
 from .proxy_protocol import NoProxyHeader, read_client_address
 from .requests import too_many_connections

@@ -8,8 +8,8 @@ from typing import Final
 
 import trio
 
-from ..wire.rate import TokenBucket
-from .hub.expiry import Expiry
+from ...wire.rate import TokenBucket
+from ..hub.expiry import Expiry
 
 LOOPBACK: Final = "loopback"
 """Whoever is on this machine, as a party."""

@@ -8,9 +8,9 @@ from typing import Final, TypeAlias
 
 import trio
 
+from ..context import Context
 from .accepted import RECEIVE_BYTES, Accepted
 from .addresses import party
-from .context import Context
 from .requests import Request, RequestError, RequestParser
 from .responses import CONTINUE, Response, error_response
 

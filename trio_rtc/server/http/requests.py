@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from .limits import ServerLimits
+from ..limits import ServerLimits
 
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
 _BEGINS_LIKE_A_REQUEST = re.compile(rb"[A-Z]|\r?\Z")

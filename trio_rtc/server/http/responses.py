@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..wire.native import SERVER_HEADER, SERVER_NAME
+from ...wire.native import SERVER_HEADER, SERVER_NAME
 from .origins import CORS
 from .requests import RequestError
 
