@@ -14,9 +14,10 @@ import msgspec
 import pytest
 import trio
 
-from trio_rtc.server import ServerLimits, websocket
+from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import shared_secret
 from trio_rtc.server.turn import TurnCredentials
+from trio_rtc.server.websocket import frames as websocket
 from trio_rtc.signaling import MessageReceived, open_signaling
 from trio_rtc.wire import messages, session
 from trio_rtc.wire import native as protocol

@@ -19,7 +19,7 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
-from trio_rtc.server.unsent import UnsentMessages
+from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.signaling.client_session import ClientSession
 from trio_rtc.wire import native as protocol
 from trio_rtc.wire.native import CloseCode

@@ -15,7 +15,7 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.native import NativeDialect
 from trio_rtc.server.native_session import Session
-from trio_rtc.server.unsent import UnsentMessages
+from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.wire.rate import TokenBucket
 
 

@@ -15,7 +15,7 @@ from trio_rtc.server.authorize import Admission, JoinRequest
 from trio_rtc.server.metrics import metrics_route
 from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
-from trio_rtc.server.websocket import WebSocket
+from trio_rtc.server.websocket.frames import WebSocket
 
 from .harness import get, memory_server, post
 from .native_client import NativeClient, connect, join, pair

@@ -11,12 +11,12 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server import shared_reader
 from trio_rtc.server.context import Context
 from trio_rtc.server.http.accepted import Accepted
 from trio_rtc.server.hub.flush_batches import Flushes
-from trio_rtc.server.shared_reader import TURN_BYTES, SharedReader
-from trio_rtc.server.websocket import Receiver, WebSocket
+from trio_rtc.server.websocket import shared_reader
+from trio_rtc.server.websocket.frames import Receiver, WebSocket
+from trio_rtc.server.websocket.shared_reader import TURN_BYTES, SharedReader
 
 from .websocket_serving import Echo, serving, tcp_pair
 

@@ -11,7 +11,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from trio_rtc.server.text_frames import TextFrames, text_frame
+from trio_rtc.server.websocket.text_frames import TextFrames, text_frame
 
 from .ws_client import frame, text
 

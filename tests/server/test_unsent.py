@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_rtc.server.unsent import UnsentBytes, UnsentMessages
+from trio_rtc.server.websocket.unsent import UnsentBytes, UnsentMessages
 from trio_rtc.wire.session import Outbox
 
 

@@ -15,8 +15,8 @@ from trio_rtc.server import ServerLimits
 from trio_rtc.server.context import Context
 from trio_rtc.server.http.requests import RequestParser
 from trio_rtc.server.http.responses import Response
-from trio_rtc.server.websocket import Receiver, WebSocket
-from trio_rtc.server.websocket_handshake import accept
+from trio_rtc.server.websocket.frames import Receiver, WebSocket
+from trio_rtc.server.websocket.upgrade import accept
 
 from .websocket_serving import Echo, echo, send_what_is_taken, serving, stream_pair, tcp_pair
 from .ws_client import frame, handshake, text

@@ -13,9 +13,9 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.draining import Drain
 from trio_rtc.server.http.accepted import Accepted
 from trio_rtc.server.http.requests import RequestParser
-from trio_rtc.server.websocket import Receiver, WebSocket
-from trio_rtc.server.websocket_handshake import accept
-from trio_rtc.server.websocket_service import WebSocketService, open_websocket_service
+from trio_rtc.server.websocket.frames import Receiver, WebSocket
+from trio_rtc.server.websocket.service import WebSocketService, open_websocket_service
+from trio_rtc.server.websocket.upgrade import accept
 
 from .ws_client import WebSocketClient
 

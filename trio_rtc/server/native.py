@@ -27,7 +27,7 @@ from .native_ice_servers import IceServers
 from .native_session import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left
 from .turn import TurnCredentials
-from .websocket import Receiver, WebSocket
+from .websocket.frames import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -21,7 +21,7 @@ from .hub.member_link import Link
 from .hub.memory import OVERHEAD, Account
 from .hub.presence import Presence
 from .limits import ServerLimits
-from .unsent import UnsentMessages
+from .websocket.unsent import UnsentMessages
 
 SECRET_BYTES = 32
 

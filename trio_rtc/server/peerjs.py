@@ -27,7 +27,7 @@ from .hub.member_names import clean_text
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
 from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
 from .peerjs_waiting import WaitingRoom
-from .websocket import Receiver, WebSocket
+from .websocket.frames import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -31,7 +31,7 @@ from .peerjs import PeerJSDialect
 from .peerjs_admission import PeerJSSettings
 from .statistics import Statistics
 from .turn import TurnCredentials
-from .websocket_service import open_websocket_service
+from .websocket.service import open_websocket_service
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from .hub.memory import Account
+from ..hub.memory import Account
 from .unsent import Unsent, UnsentBytes
 
 PIECE_BYTES: Final = 64 * 1024

@@ -10,19 +10,19 @@ from typing import Final, TypeAlias
 import trio
 from websockets import frames
 
-from ..tasks import open_background_nursery
-from ..wire.native import REASONS, CloseCode
-from .context import Context
-from .draining import Drain
+from ...tasks import open_background_nursery
+from ...wire.native import REASONS, CloseCode
+from ..context import Context
+from ..draining import Drain
+from ..http.accepted import Accepted
+from ..http.connection import Exchange, Handler
+from ..http.requests import too_many_connections
+from ..http.responses import Response
+from .frames import Receiver, WebSocket
 from .heartbeat import Heartbeat
-from .http.accepted import Accepted
-from .http.connection import Exchange, Handler
-from .http.requests import too_many_connections
-from .http.responses import Response
 from .sending import Task
 from .shared_reader import SharedReader
-from .websocket import Receiver, WebSocket
-from .websocket_handshake import accept
+from .upgrade import accept
 
 logger = logging.getLogger("trio_rtc.server")
 

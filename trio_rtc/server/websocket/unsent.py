@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from ..wire.session import Outbox
+from ...wire.session import Outbox
 from .text_frames import text_frame, text_header
 
 

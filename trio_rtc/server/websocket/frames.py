@@ -16,9 +16,9 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import BytesLike
 
-from ..wire.rate import TokenBucket
-from .context import Context
-from .http.accepted import RECEIVE_BYTES, Accepted
+from ...wire.rate import TokenBucket
+from ..context import Context
+from ..http.accepted import RECEIVE_BYTES, Accepted
 from .sending import SendBuffer, StartTask
 from .text_frames import TextFrames, text_frame
 from .unsent import Unsent

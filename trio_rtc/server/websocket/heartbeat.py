@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from .chores import Turn
-from .context import Context
-from .hub.expiry import Expiry
-from .websocket import WebSocket
+from ..chores import Turn
+from ..context import Context
+from ..hub.expiry import Expiry
+from .frames import WebSocket
 
 UNRESPONSIVE: Final = 4408
 

@@ -15,9 +15,9 @@ from typing import Final
 
 import trio
 
-from .http.accepted import RECEIVE_BYTES
-from .hub.flush_batches import Flushes
-from .websocket import WebSocket
+from ..http.accepted import RECEIVE_BYTES
+from ..hub.flush_batches import Flushes
+from .frames import WebSocket
 
 AVAILABLE: Final = hasattr(select, "epoll")
 

@@ -10,9 +10,9 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from ..wire.native import SERVER_HEADER, SERVER_NAME
-from .http.requests import Request, RequestError
-from .http.responses import Response, error_response
+from ...wire.native import SERVER_HEADER, SERVER_NAME
+from ..http.requests import Request, RequestError
+from ..http.responses import Response, error_response
 
 VERSION: Final = "13"
 
