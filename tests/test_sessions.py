@@ -13,11 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from trio_rtc.server import ServerLimits, native
+from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
+from trio_rtc.server.dialects.native import native_dialect as native
+from trio_rtc.server.dialects.native.native_member import Session
 from trio_rtc.server.hub.hub import Hub
-from trio_rtc.server.native_session import Session
 from trio_rtc.server.statistics import Statistics
 from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.signaling.client_session import ClientSession

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.server.context import Context
+from trio_rtc.server.dialects.peerjs.peerjs_admission import Admitted, PeerJSSettings, Refused
+from trio_rtc.server.dialects.peerjs.peerjs_dialect import PeerJSDialect
+from trio_rtc.server.dialects.peerjs.peerjs_member import PeerJSPeer
 from trio_rtc.server.hub.hub import Hub, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.limits import ServerLimits
-from trio_rtc.server.peerjs import PeerJSDialect
-from trio_rtc.server.peerjs_admission import Admitted, PeerJSSettings, Refused
-from trio_rtc.server.peerjs_peer import PeerJSPeer
 from trio_rtc.wire.rate import TokenBucket
 
 from .clients import OFFER

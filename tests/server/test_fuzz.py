@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
+from trio_rtc.server.dialects.native.native_dialect import NativeDialect
 from trio_rtc.server.hub.hub import Hub
-from trio_rtc.server.native import NativeDialect
 from trio_rtc.wire import native as protocol
 
 from .harness import memory_server

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits, serve_signaling, serve_signaling_listeners
-from trio_rtc.server.classic import ClassicDialect
+from trio_rtc.server.dialects.classic import ClassicDialect
 from trio_rtc.server.http.connection import Exchange
 
 from .harness import Client, MemoryListener, get, memory_server, post

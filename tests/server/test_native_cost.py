@@ -12,9 +12,9 @@ from typing import Any
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
+from trio_rtc.server.dialects.native.native_dialect import NativeDialect
+from trio_rtc.server.dialects.native.native_member import Session
 from trio_rtc.server.hub.hub import Hub
-from trio_rtc.server.native import NativeDialect
-from trio_rtc.server.native_session import Session
 from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.wire.rate import TokenBucket
 

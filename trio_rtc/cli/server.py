@@ -15,13 +15,13 @@ import trio
 
 from ..server import serve_signaling_listeners
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.http.hosts import Hosts
 from ..server.http.origins import Origins
 from ..server.http.proxies import TrustedProxies
 from ..server.http.routes import Route
 from ..server.limits import ServerLimits
 from ..server.metrics import metrics_route
-from ..server.peerjs_admission import PeerJSSettings
 from ..server.serve import serve_routes
 from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials

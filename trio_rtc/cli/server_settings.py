@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ..server.authorize import LEEWAY_SECONDS
+from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.limits import ServerLimits
-from ..server.peerjs_admission import PeerJSSettings
 from ..server.serve import DRAIN_SECONDS
 from ..server.turn import LIFETIME_SECONDS
 from .settings import (

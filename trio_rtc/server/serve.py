@@ -12,8 +12,11 @@ import trio
 from ..tasks import require_trio
 from ..wire.native import SUBPROTOCOL
 from .authorize import Authorize, everybody
-from .classic import ClassicDialect
 from .context import Context
+from .dialects.classic import ClassicDialect
+from .dialects.native.native_dialect import NativeDialect
+from .dialects.peerjs.peerjs_admission import PeerJSSettings
+from .dialects.peerjs.peerjs_dialect import PeerJSDialect
 from .draining import Drain
 from .http.accepting import Connections
 from .http.connection import Exchange, Handler
@@ -26,9 +29,6 @@ from .http.requests import RequestError
 from .http.routes import Route, Router
 from .hub.hub import Hub
 from .limits import ServerLimits
-from .native import NativeDialect
-from .peerjs import PeerJSDialect
-from .peerjs_admission import PeerJSSettings
 from .statistics import Statistics
 from .turn import TurnCredentials
 from .websocket.service import open_websocket_service

@@ -11,23 +11,23 @@ from typing import Final
 
 import trio
 
-from ..errors import NegotiationError
-from ..wire import peerjs as wire
-from ..wire.native import REASONS, CloseCode
-from ..wire.peerjs import Envelope
-from .chores import Turn
-from .context import Context
-from .http.connection import Exchange
-from .http.requests import Request
-from .http.responses import Response
-from .http.routes import Route
-from .hub.deadlines import Deadlines
-from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
-from .hub.member_names import clean_text
+from ....errors import NegotiationError
+from ....wire import peerjs as wire
+from ....wire.native import REASONS, CloseCode
+from ....wire.peerjs import Envelope
+from ...chores import Turn
+from ...context import Context
+from ...http.connection import Exchange
+from ...http.requests import Request
+from ...http.responses import Response
+from ...http.routes import Route
+from ...hub.deadlines import Deadlines
+from ...hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.member_names import clean_text
+from ...websocket.frames import Receiver, WebSocket
 from .peerjs_admission import Admitted, PeerJSSettings, Refused, admit
-from .peerjs_peer import PeerJSPeer, PeerLink, verbatim
-from .peerjs_waiting import WaitingRoom
-from .websocket.frames import Receiver, WebSocket
+from .peerjs_member import PeerJSPeer, PeerLink, verbatim
+from .waiting import WaitingRoom
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from ..wire import native as protocol
-from .hub.expiry import Expiry
-from .native_session import Session
-from .turn import TurnCredentials
+from ....wire import native as protocol
+from ...hub.expiry import Expiry
+from ...turn import TurnCredentials
+from .native_member import Session
 
 
 class IceServers:

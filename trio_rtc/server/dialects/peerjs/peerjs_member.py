@@ -7,16 +7,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ..wire import peerjs as wire
-from ..wire.native import REASONS, CloseCode
-from ..wire.peerjs import Envelope
-from .hub.flush_batches import Flushes
-from .hub.hub import MailboxFull, Member, Relayed
-from .hub.member_link import Link
-from .hub.memory import OVERHEAD, Memory
-from .hub.presence import Presence
-from .limits import ServerLimits
-from .peerjs_translation import Translator
+from ....wire import peerjs as wire
+from ....wire.native import REASONS, CloseCode
+from ....wire.peerjs import Envelope
+from ...hub.flush_batches import Flushes
+from ...hub.hub import MailboxFull, Member, Relayed
+from ...hub.member_link import Link
+from ...hub.memory import OVERHEAD, Memory
+from ...hub.presence import Presence
+from ...limits import ServerLimits
+from .translation import Translator
 
 #: What it takes to remember another member: how the two speak, and what it is called.
 _REMEMBERED: Final = 16 * OVERHEAD

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ..errors import NegotiationError
-from ..wire import peerjs as wire
-from ..wire.messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
-from ..wire.peerjs import Envelope, Kind
+from ....errors import NegotiationError
+from ....wire import peerjs as wire
+from ....wire.messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
+from ....wire.peerjs import Envelope, Kind
 
 Told: TypeAlias = tuple[str, msgspec.Struct | msgspec.UnsetType]
 """The type and the payload of a message for a PeerJS client."""

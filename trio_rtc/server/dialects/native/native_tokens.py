@@ -11,12 +11,12 @@ from typing import Any
 
 import trio
 
-from ..wire import native as protocol
-from .authorize import Admission, JoinRequest, NotAuthorized
-from .context import Context
-from .hub.deadlines import Deadlines
-from .hub.member_names import clean_text
-from .native_session import Session
+from ....wire import native as protocol
+from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...context import Context
+from ...hub.deadlines import Deadlines
+from ...hub.member_names import clean_text
+from .native_member import Session
 
 logger = logging.getLogger("trio_rtc.server")
 

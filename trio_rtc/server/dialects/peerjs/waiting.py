@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ..wire.peerjs import Envelope
-from .hub.expiry import Expiry
-from .hub.hub import MailboxFull
-from .hub.memory import OVERHEAD, Account, Memory
-from .limits import ServerLimits
+from ....wire.peerjs import Envelope
+from ...hub.expiry import Expiry
+from ...hub.hub import MailboxFull
+from ...hub.memory import OVERHEAD, Account, Memory
+from ...limits import ServerLimits
 
 Address: TypeAlias = tuple[str, str]
 """A room, and an id in it."""

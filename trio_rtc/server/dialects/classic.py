@@ -11,21 +11,21 @@ from urllib.parse import parse_qsl
 
 import trio
 
-from ..wire.rate import TokenBucket
-from .authorize import JoinRequest, NotAuthorized
-from .chores import Turn
-from .context import Context
-from .http.connection import Exchange
-from .http.requests import Request, RequestError
-from .http.responses import Response
-from .hub.deadlines import Deadlines
-from .hub.expiry import Expiry
-from .hub.hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
-from .hub.mailbox import PollingMailbox
-from .hub.member_names import clean_name, clean_text, decode_name
-from .hub.memory import Account
-from .hub.presence import Presence
-from .limits import ServerLimits
+from ...wire.rate import TokenBucket
+from ..authorize import JoinRequest, NotAuthorized
+from ..chores import Turn
+from ..context import Context
+from ..http.connection import Exchange
+from ..http.requests import Request, RequestError
+from ..http.responses import Response
+from ..hub.deadlines import Deadlines
+from ..hub.expiry import Expiry
+from ..hub.hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from ..hub.mailbox import PollingMailbox
+from ..hub.member_names import clean_name, clean_text, decode_name
+from ..hub.memory import Account
+from ..hub.presence import Presence
+from ..limits import ServerLimits
 
 logger = logging.getLogger("trio_rtc.server")
 

@@ -10,12 +10,12 @@ from urllib.parse import unquote_to_bytes
 
 import trio
 
-from ..wire.native import CloseCode
-from ..wire.peerjs import DEFAULT_KEY, is_valid_id
-from .authorize import Admission, JoinRequest, NotAuthorized
-from .context import Context
-from .http.connection import Exchange
-from .hub.member_names import clean_text
+from ....wire.native import CloseCode
+from ....wire.peerjs import DEFAULT_KEY, is_valid_id
+from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...context import Context
+from ...http.connection import Exchange
+from ...hub.member_names import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,18 +10,18 @@ from typing import Protocol
 
 import trio
 
-from ..wire import native as protocol
-from ..wire.native import CloseCode
-from ..wire.rate import TokenBucket
-from ..wire.session import Inbox, Outbox, SessionFault
-from .authorize import JoinRequest
-from .hub.flush_batches import Flushes
-from .hub.hub import MailboxFull, Member, Relayed
-from .hub.member_link import Link
-from .hub.memory import OVERHEAD, Account
-from .hub.presence import Presence
-from .limits import ServerLimits
-from .websocket.unsent import UnsentMessages
+from ....wire import native as protocol
+from ....wire.native import CloseCode
+from ....wire.rate import TokenBucket
+from ....wire.session import Inbox, Outbox, SessionFault
+from ...authorize import JoinRequest
+from ...hub.flush_batches import Flushes
+from ...hub.hub import MailboxFull, Member, Relayed
+from ...hub.member_link import Link
+from ...hub.memory import OVERHEAD, Account
+from ...hub.presence import Presence
+from ...limits import ServerLimits
+from ...websocket.unsent import UnsentMessages
 
 SECRET_BYTES = 32
 

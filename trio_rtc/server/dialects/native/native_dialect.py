@@ -11,23 +11,23 @@ from typing import Final, cast
 import msgspec
 import trio
 
-from ..wire import native as protocol
-from ..wire.names import clean_text, composed, problem_of
-from ..wire.native import CloseCode
-from ..wire.session import ACK_SECONDS, SessionFault
-from .authorize import Admission, JoinRequest, NotAuthorized
-from .chores import Turn
-from .context import Context
-from .http.connection import Exchange
-from .http.requests import RequestError
-from .http.responses import Response
-from .hub.expiry import Expiry
-from .hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from ....wire import native as protocol
+from ....wire.names import clean_text, composed, problem_of
+from ....wire.native import CloseCode
+from ....wire.session import ACK_SECONDS, SessionFault
+from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...chores import Turn
+from ...context import Context
+from ...http.connection import Exchange
+from ...http.requests import RequestError
+from ...http.responses import Response
+from ...hub.expiry import Expiry
+from ...hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from ...turn import TurnCredentials
+from ...websocket.frames import Receiver, WebSocket
 from .native_ice_servers import IceServers
-from .native_session import Session, SessionLink, printable
+from .native_member import Session, SessionLink, printable
 from .native_tokens import Tokens, seconds_left
-from .turn import TurnCredentials
-from .websocket.frames import Receiver, WebSocket
 
 logger = logging.getLogger("trio_rtc.server")
 

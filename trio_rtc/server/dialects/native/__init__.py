@@ -1,0 +1,1 @@
+"""The native protocol, ``trio-rtc.v1``, as the server speaks it."""

@@ -1,0 +1,1 @@
+"""PeerJS as the server speaks it."""
