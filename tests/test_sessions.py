@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.dialects.native import native_dialect as native
 from trio_rtc.server.dialects.native.native_member import Session
 from trio_rtc.server.hub.hub import Hub
-from trio_rtc.server.statistics import Statistics
 from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.signaling.client_session import ClientSession
 from trio_rtc.wire import native as protocol

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import serve_signaling, serve_signaling_listeners
-from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.counters import Statistics
 
 MemoryStream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.http.listeners import EagerListener
-from trio_rtc.server.statistics import Statistics
 
 from .harness import tcp_server
 

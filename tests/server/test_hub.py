@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub as PlainHub
 from trio_rtc.server.hub.hub import (
     HubFull,
@@ -21,7 +22,6 @@ from trio_rtc.server.hub.hub import (
 from trio_rtc.server.hub.mailbox import PollingMailbox
 from trio_rtc.server.hub.memory import Account, Memory
 from trio_rtc.server.hub.presence import Presence
-from trio_rtc.server.statistics import Statistics
 
 
 def nothing() -> None:

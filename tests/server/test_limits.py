@@ -7,10 +7,10 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.http import accepting as connections
 from trio_rtc.server.http.requests import Request
 from trio_rtc.server.http.responses import Response
-from trio_rtc.server.statistics import Statistics
 
 from .harness import Client, get, memory_server, post, tcp_server
 from .native_client import NativeClient, connect, join

@@ -7,8 +7,8 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.memory import Memory
-from trio_rtc.server.statistics import Statistics
 
 from .harness import MemoryServer, memory_server
 from .native_client import NativeClient, join, pair, serves

@@ -16,10 +16,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.http.requests import Request
 from trio_rtc.server.http.responses import Response
 from trio_rtc.server.metrics import METRICS, metrics_route
-from trio_rtc.server.statistics import Statistics
 
 #: What Prometheus 3 sends.
 PROMETHEUS = (

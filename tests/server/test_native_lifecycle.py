@@ -12,9 +12,9 @@ import trio.testing
 from websockets.frames import Close
 
 from trio_rtc.server.authorize import Admission, JoinRequest
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.dialects.native.native_member import Session
 from trio_rtc.server.metrics import metrics_route
-from trio_rtc.server.statistics import Statistics
 from trio_rtc.server.websocket.frames import WebSocket
 
 from .harness import get, memory_server, post

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from trio_rtc.server.counters import PROTOCOLS
 from trio_rtc.server.http.origins import CORS, Origins
-from trio_rtc.server.statistics import PROTOCOLS
 
 from .harness import get, memory_server
 from .ws_client import WebSocketClient

@@ -8,9 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.chores import Step
+from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
-from trio_rtc.server.statistics import Statistics
 
 
 class Box:

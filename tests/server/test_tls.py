@@ -13,7 +13,7 @@ import trio.testing
 import trustme
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.counters import Statistics
 
 from .harness import Client, get, post, tcp_server
 

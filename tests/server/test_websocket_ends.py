@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from websockets.frames import Close
 
-from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.counters import Statistics
 
 from .harness import MemoryServer, memory_server, tcp_server
 from .native_client import NativeClient, connect, join, pair, serves

@@ -15,7 +15,7 @@ from tests.server.harness import tcp_server
 from trio_rtc.errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import shared_secret
-from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.counters import Statistics
 from trio_rtc.signaling import (
     MessageReceived,
     Peer,

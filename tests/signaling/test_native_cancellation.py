@@ -10,7 +10,7 @@ import trio
 from tests.rtc.stepping import cancelled_after_each_step
 from tests.server.harness import tcp_server
 from trio_rtc import tasks
-from trio_rtc.server.statistics import Statistics
+from trio_rtc.server.counters import Statistics
 from trio_rtc.signaling import Signaling, open_signaling
 
 from .proxy import open_proxy

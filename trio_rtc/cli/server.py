@@ -15,6 +15,7 @@ import trio
 
 from ..server import serve_signaling_listeners
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.counters import Statistics
 from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.http.hosts import Hosts
 from ..server.http.origins import Origins
@@ -23,7 +24,6 @@ from ..server.http.routes import Route
 from ..server.limits import ServerLimits
 from ..server.metrics import metrics_route
 from ..server.serve import serve_routes
-from ..server.statistics import Statistics
 from ..server.turn import TurnCredentials
 from ..tasks import open_background_nursery
 from .listening import open_listeners_at, open_server_listeners, parse_address, shown_address

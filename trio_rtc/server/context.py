@@ -10,6 +10,7 @@ import trio
 
 from .authorize import Authorize, everybody
 from .chores import Chores, Pace
+from .counters import Statistics
 from .draining import Closing
 from .http.addresses import Quota, Rates
 from .http.hosts import Hosts
@@ -19,7 +20,6 @@ from .hub.flush_batches import Flushes
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
-from .statistics import Statistics
 
 
 def _no_task(*_: object) -> None:

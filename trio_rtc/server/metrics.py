@@ -13,10 +13,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from .counters import Statistics
 from .http.requests import Request
 from .http.responses import Response
 from .http.routes import Route
-from .statistics import Statistics
 
 PREFIX: Final = "trio_rtc_"
 

@@ -13,6 +13,7 @@ from ..tasks import require_trio
 from ..wire.native import SUBPROTOCOL
 from .authorize import Authorize, everybody
 from .context import Context
+from .counters import Statistics
 from .dialects.classic import ClassicDialect
 from .dialects.native.native_dialect import NativeDialect
 from .dialects.peerjs.peerjs_admission import PeerJSSettings
@@ -29,7 +30,6 @@ from .http.requests import RequestError
 from .http.routes import Route, Router
 from .hub.hub import Hub
 from .limits import ServerLimits
-from .statistics import Statistics
 from .turn import TurnCredentials
 from .websocket.service import open_websocket_service
 

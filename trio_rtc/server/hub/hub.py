@@ -12,8 +12,8 @@ from typing import Final, Protocol, TypeAlias
 import msgspec
 
 from ..chores import Step, do_at_once
+from ..counters import Statistics
 from ..limits import ServerLimits
-from ..statistics import Statistics
 from .presence import Presence, Room
 
 DEFAULT_ROOM = ""

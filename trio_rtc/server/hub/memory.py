@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..statistics import Statistics
+from ..counters import Statistics
 
 SHARE: Final = 8
 
