@@ -2,14 +2,14 @@
 
 from .channel_budget import MAX_UNREAD_BYTES as MAX_UNREAD_BYTES
 from .channel_stream import ChannelStream as ChannelStream
+from .connection_events import ConnectionState as ConnectionState
+from .connection_events import ConnectionStateEvent as ConnectionStateEvent
+from .connection_events import DataChannelEvent as DataChannelEvent
+from .connection_events import IceCandidateEvent as IceCandidateEvent
+from .connection_events import IceConnectionStateEvent as IceConnectionStateEvent
+from .connection_events import NegotiationNeededEvent as NegotiationNeededEvent
+from .connection_events import TrackEvent as TrackEvent
 from .data_channel import DataChannel as DataChannel
-from .events import ConnectionState as ConnectionState
-from .events import ConnectionStateEvent as ConnectionStateEvent
-from .events import DataChannelEvent as DataChannelEvent
-from .events import IceCandidateEvent as IceCandidateEvent
-from .events import IceConnectionStateEvent as IceConnectionStateEvent
-from .events import NegotiationNeededEvent as NegotiationNeededEvent
-from .events import TrackEvent as TrackEvent
 from .generated import open_track as open_track
 from .http import ChannelTransport as ChannelTransport
 from .ice_server import IceServer as IceServer

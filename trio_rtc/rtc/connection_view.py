@@ -11,8 +11,7 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .channel_extension import ChannelLimits
-from .data_channel import DataChannel
-from .events import (
+from .connection_events import (
     ConnectionState,
     ConnectionStateEvent,
     DataChannelEvent,
@@ -23,6 +22,7 @@ from .events import (
     PeerConnectionEvent,
     TrackEvent,
 )
+from .data_channel import DataChannel
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source

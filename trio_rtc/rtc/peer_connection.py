@@ -12,9 +12,9 @@ import trio
 from ..wire.messages import IceCandidate, SessionDescription
 from .bridge import Bridge, open_bridge
 from .channel_budget import MAX_UNREAD_BYTES, ChannelBudget
+from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
 from .data_channel import DataChannel
-from .events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.codecs import check_names
