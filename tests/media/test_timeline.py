@@ -9,7 +9,7 @@ import pytest
 from aiortc import VideoStreamTrack
 from av import VideoFrame
 
-from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.bridge.bridge import open_bridge
 from trio_rtc.rtc.loop.intake import Intake, Thinning
 from trio_rtc.rtc.loop.media import Source
 from trio_rtc.rtc.loop.timeline import Placement, Timeline

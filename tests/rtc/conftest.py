@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_rtc.rtc import engines, stepper
+from trio_rtc.rtc.bridge import engines, stepper
 
 OURS = ("portal", "media-player", "asyncio_")
 

@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_rtc.rtc import engines
-from trio_rtc.rtc.bridge import Bridge, open_bridge
+from trio_rtc.rtc.bridge import engines
+from trio_rtc.rtc.bridge.bridge import Bridge, open_bridge
 
 from .conftest import threads
 from .stepping import cancelled_after_each_step

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from trio_rtc.rtc.loop.eager import start_eagerly
-from trio_rtc.rtc.loop.ownership import Owner, start_owned
+from trio_rtc.rtc.bridge.eager import start_eagerly
+from trio_rtc.rtc.bridge.ownership import Owner, start_owned
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import trio
 import trio.testing
 from aiortc.codecs.vpx import Vp8Encoder
 
-from trio_rtc.rtc import MediaTrack, engines, open_media
-from trio_rtc.rtc.bridge import Bridge, open_bridge
+from trio_rtc.rtc import MediaTrack, open_media
+from trio_rtc.rtc.bridge import engines
+from trio_rtc.rtc.bridge.bridge import Bridge, open_bridge
 
 from .pairs import negotiate, open_channels, open_pair
 

@@ -18,8 +18,8 @@ import av
 import pytest
 import trio
 
-from trio_rtc.rtc import bridge, engines, stepped_loop, stepper
-from trio_rtc.rtc.bridge import open_bridge
+from trio_rtc.rtc.bridge import bridge, engines, stepped_loop, stepper
+from trio_rtc.rtc.bridge.bridge import open_bridge
 
 FILES = {module.__file__ for module in (bridge, engines, stepped_loop, stepper)}
 

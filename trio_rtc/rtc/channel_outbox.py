@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from .bridge import Bridge
+from .bridge.bridge import Bridge
 from .credit import Credit
 from .framing import Splitter, cost
 from .loop.channel import LoopChannel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..errors import MessageTooLarge
-from .bridge import Bridge
+from .bridge.bridge import Bridge
 from .channel_budget import ChannelBudget, LimitExceeded
 from .channel_inbox import Inbox
 from .channel_outbox import HIGH_WATER, Outbox

@@ -10,7 +10,7 @@ from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
 from ..tasks import open_background_nursery
-from .bridge import Bridge, open_bridge
+from .bridge.bridge import Bridge, open_bridge
 from .loop.generated import Generated
 from .loop.media import Source
 from .media import Frame, Kind, MediaTrack

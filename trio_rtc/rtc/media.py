@@ -14,7 +14,7 @@ import trio
 from av import AudioFrame, VideoFrame
 
 from ..errors import MediaError
-from .bridge import Bridge, open_bridge
+from .bridge.bridge import Bridge, open_bridge
 from .loop.media import Reader, Source
 from .loop.player import NoStream, Player
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeVar, TypeVarTuple
 import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
-from .bridge import Bridge, open_bridge
+from .bridge.bridge import Bridge, open_bridge
 from .channel_budget import MAX_UNREAD_BYTES, ChannelBudget
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState

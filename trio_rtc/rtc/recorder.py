@@ -13,7 +13,7 @@ import av
 import trio
 
 from ..errors import MediaError
-from .bridge import Bridge, open_bridge
+from .bridge.bridge import Bridge, open_bridge
 from .loop.formats import find_format, has_number
 from .loop.recording import Recording
 from .media import MediaTrack

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 
+from ..bridge.ownership import Owner
 from . import sctp
-from .ownership import Owner
 from .private import can
 from .streams import rotate_ids
 

@@ -20,6 +20,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
+from ..bridge.ownership import Owner
 from ..channel_extension import ChannelLimits
 from ..ice_server import IceServer
 from . import dtls, host_addresses, sctp
@@ -30,7 +31,6 @@ from .exchange import Exchange
 from .liveness import Liveness
 from .media import Source
 from .outgoing import Outgoing
-from .ownership import Owner
 from .picture_limit import PictureLimit
 from .private import can
 from .receiving import receiver as media_receiver

@@ -22,6 +22,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...errors import NegotiationError
 from ...wire.messages import DescriptionType, IceCandidate, SessionDescription
+from ..bridge.ownership import Owner
 from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
 from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
@@ -29,7 +30,6 @@ from .codecs import without_common
 from .descriptions import FoundCandidates
 from .ice_paths import IcePaths
 from .numbering import Numbering
-from .ownership import Owner
 from .private import can
 from .recycling import make_room
 from .rejections import first_lines, rejected, unknown, with_rejections, without_rejections

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
 
+from ..bridge.ownership import Owner
 from . import sctp
 from .candidates import LocalCandidates, transports
 from .ice_path import IcePath
-from .ownership import Owner
 from .private import can
 from .sections import Sections
 

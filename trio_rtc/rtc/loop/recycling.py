@@ -11,7 +11,7 @@ from typing import Any
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from .ownership import Owner
+from ..bridge.ownership import Owner
 from .private import can
 
 

@@ -29,7 +29,7 @@ from aiortc.rtcsctptransport import (
 )
 from aiortc.utils import uint32_gt, uint32_gte
 
-from .eager import start_eagerly
+from ..bridge.eager import start_eagerly
 from .large_packets import Bundle
 from .path_mtu import BASE
 from .private import can

@@ -12,10 +12,10 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
+from ..bridge.ownership import Owner
 from . import descriptions, recycling
 from .codecs import adopt, capabilities, common, is_receive_only
 from .outgoing import Outgoing
-from .ownership import Owner
 from .private import can
 from .recycling import receives, sends
 from .sender_reports import report_origin

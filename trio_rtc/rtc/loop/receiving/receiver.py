@@ -25,7 +25,7 @@ from aiortc.rtp import (
     unwrap_rtx,
 )
 
-from ..eager import start_eagerly
+from ...bridge.eager import start_eagerly
 from ..picture_limit import PictureGate
 from . import router
 from .picture_input import PictureInput

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import trio
 
-from .loop.setup import set_up
+from .loop_setup import set_up
 from .stepped_loop import Selector, SteppedLoop
 
 

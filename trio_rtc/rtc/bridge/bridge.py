@@ -11,7 +11,7 @@ from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple
 import outcome
 import trio
 
-from ..tasks import open_background_nursery, require_trio, to_the_end
+from ...tasks import open_background_nursery, require_trio, to_the_end
 from .engines import Engine, choose_engine
 
 T = TypeVar("T")

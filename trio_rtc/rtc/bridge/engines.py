@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import trio
 from anyio.from_thread import BlockingPortalProvider
 
-from .loop.setup import set_up
+from .loop_setup import set_up
 from .stepper import Stepper
 
 
