@@ -8,9 +8,10 @@ import pytest
 import trio
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.rtc import ChannelStream, DataChannel, PeerConnection, channel_inbox
-from trio_rtc.rtc.channel_extension import ChannelLimits
-from trio_rtc.rtc.framing import CREDIT
+from trio_rtc.rtc import ChannelStream, DataChannel, PeerConnection
+from trio_rtc.rtc.channels import inbox as channel_inbox
+from trio_rtc.rtc.channels.extension import ChannelLimits
+from trio_rtc.rtc.channels.framing import CREDIT
 
 from ..rtc.pairs import Peer, open_channels
 from .test_credit import until

@@ -11,8 +11,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import DataChannel
-from trio_rtc.rtc.channel_extension import MAX_MESSAGE_SIZE, WINDOW
-from trio_rtc.rtc.framing import PART_SIZE, cost
+from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, WINDOW
+from trio_rtc.rtc.channels.framing import PART_SIZE, cost
 
 from ..rtc.pairs import open_channels
 

@@ -12,8 +12,8 @@ import trio.lowlevel
 
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import DataChannel
-from trio_rtc.rtc.channel_extension import MAX_MESSAGE_SIZE
-from trio_rtc.rtc.framing import PART_HEADER
+from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE
+from trio_rtc.rtc.channels.framing import PART_HEADER
 from trio_rtc.rtc.loop import connection
 
 from ..calls.both_sides import open_both

@@ -6,8 +6,8 @@ import trio
 from trio.testing import check_half_closeable_stream
 
 from trio_rtc.rtc import ChannelStream
-from trio_rtc.rtc.channel_extension import WINDOW
-from trio_rtc.rtc.framing import PART_SIZE, cost
+from trio_rtc.rtc.channels.extension import WINDOW
+from trio_rtc.rtc.channels.framing import PART_SIZE, cost
 
 from ..rtc.pairs import Peer, negotiate, open_pair
 

@@ -22,10 +22,10 @@ from trio_rtc.rtc import (
     DataChannelEvent,
     IceCandidateEvent,
     PeerConnection,
-    data_channel,
     open_peer_connection,
 )
-from trio_rtc.rtc.channel_outbox import HIGH_WATER
+from trio_rtc.rtc.channels import data_channel
+from trio_rtc.rtc.channels.outbox import HIGH_WATER
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ..processes import Command, python

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.rtc.channel_extension import (
+from trio_rtc.rtc.channels.credit import Credit, Debt
+from trio_rtc.rtc.channels.extension import (
     MAX_MESSAGE_SIZE,
     OURS,
     WINDOW,
@@ -19,8 +20,7 @@ from trio_rtc.rtc.channel_extension import (
     find_extension,
     with_extension,
 )
-from trio_rtc.rtc.credit import Credit, Debt
-from trio_rtc.rtc.framing import (
+from trio_rtc.rtc.channels.framing import (
     ABANDON,
     ABANDON_FRAME,
     CREDIT,
@@ -30,8 +30,8 @@ from trio_rtc.rtc.framing import (
     Splitter,
     cost,
 )
-from trio_rtc.rtc.framing import PART_HEADER as PART
-from trio_rtc.rtc.joining import MAX_PARTIALS, PARTIAL_COST, Joined, Joiner
+from trio_rtc.rtc.channels.framing import PART_HEADER as PART
+from trio_rtc.rtc.channels.reassembly import MAX_PARTIALS, PARTIAL_COST, Joined, Joiner
 
 MESSAGES = st.one_of(
     st.text(max_size=50),

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.rtc import channel_budget, channel_inbox
-from trio_rtc.rtc.channel_budget import MAX_REFUSED, ChannelBudget, LimitExceeded
-from trio_rtc.rtc.channel_extension import MAX_MESSAGE_SIZE, WINDOW
-from trio_rtc.rtc.channel_inbox import ERROR_COST, MESSAGE_COST, Inbox
-from trio_rtc.rtc.framing import PART_HEADER, PART_SIZE, FramingError, cost
-from trio_rtc.rtc.joining import PARTIAL_COST
+from trio_rtc.rtc.channels import budget as channel_budget
+from trio_rtc.rtc.channels import inbox as channel_inbox
+from trio_rtc.rtc.channels.budget import MAX_REFUSED, ChannelBudget, LimitExceeded
+from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, WINDOW
+from trio_rtc.rtc.channels.framing import PART_HEADER, PART_SIZE, FramingError, cost
+from trio_rtc.rtc.channels.inbox import ERROR_COST, MESSAGE_COST, Inbox
+from trio_rtc.rtc.channels.reassembly import PARTIAL_COST
 
 
 def inbox(budget: ChannelBudget | None = None, **options: Any) -> Inbox:

@@ -1,7 +1,9 @@
 """aiortc behind a Trio face. It does not know how messages travel between peers."""
 
-from .channel_budget import MAX_UNREAD_BYTES as MAX_UNREAD_BYTES
-from .channel_stream import ChannelStream as ChannelStream
+from .channels.budget import MAX_UNREAD_BYTES as MAX_UNREAD_BYTES
+from .channels.data_channel import DataChannel as DataChannel
+from .channels.http_transport import ChannelTransport as ChannelTransport
+from .channels.stream import ChannelStream as ChannelStream
 from .connection_events import ConnectionState as ConnectionState
 from .connection_events import ConnectionStateEvent as ConnectionStateEvent
 from .connection_events import DataChannelEvent as DataChannelEvent
@@ -9,9 +11,7 @@ from .connection_events import IceCandidateEvent as IceCandidateEvent
 from .connection_events import IceConnectionStateEvent as IceConnectionStateEvent
 from .connection_events import NegotiationNeededEvent as NegotiationNeededEvent
 from .connection_events import TrackEvent as TrackEvent
-from .data_channel import DataChannel as DataChannel
 from .generated import open_track as open_track
-from .http import ChannelTransport as ChannelTransport
 from .ice_server import IceServer as IceServer
 from .ice_server import as_ice_servers as as_ice_servers
 from .ice_server import ice_servers_from_environment as ice_servers_from_environment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..wire.messages import IceCandidate
-from .data_channel import DataChannel
+from .channels.data_channel import DataChannel
 from .media import MediaTrack
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]

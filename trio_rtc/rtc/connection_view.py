@@ -10,7 +10,8 @@ from typing import Literal, cast
 import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
-from .channel_extension import ChannelLimits
+from .channels.data_channel import DataChannel
+from .channels.extension import ChannelLimits
 from .connection_events import (
     ConnectionState,
     ConnectionStateEvent,
@@ -22,7 +23,6 @@ from .connection_events import (
     PeerConnectionEvent,
     TrackEvent,
 )
-from .data_channel import DataChannel
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source

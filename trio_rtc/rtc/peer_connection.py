@@ -11,10 +11,10 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .bridge.bridge import Bridge, open_bridge
-from .channel_budget import MAX_UNREAD_BYTES, ChannelBudget
+from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
+from .channels.data_channel import DataChannel
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
-from .data_channel import DataChannel
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
 from .loop.codecs import check_names

@@ -21,7 +21,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
 from ..bridge.ownership import Owner
-from ..channel_extension import ChannelLimits
+from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
 from . import dtls, host_addresses, sctp
 from .candidates import LocalCandidates

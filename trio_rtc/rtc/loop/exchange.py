@@ -23,7 +23,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 from ...errors import NegotiationError
 from ...wire.messages import DescriptionType, IceCandidate, SessionDescription
 from ..bridge.ownership import Owner
-from ..channel_extension import ChannelExtension, ChannelLimits, find_extension, with_extension
+from ..channels.extension import ChannelExtension, ChannelLimits, find_extension, with_extension
 from . import descriptions, dtls, sctp
 from .candidates import LocalCandidates, transports
 from .codecs import without_common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .channel_extension import WINDOW
+from .extension import WINDOW
 from .framing import CREDIT, CREDIT_FRAME, FramingError
 
 

@@ -12,9 +12,9 @@ import httpcore
 import httpx
 import trio
 
-from ..errors import CallError
-from .channel_stream import ChannelStream
+from ...errors import CallError
 from .data_channel import DataChannel
+from .stream import ChannelStream
 
 HTTP_PROTOCOL: Final = "http"
 """What the protocol of a channel with HTTP in it is called, with or without TLS."""

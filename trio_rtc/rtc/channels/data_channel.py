@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..errors import MessageTooLarge
-from .bridge.bridge import Bridge
-from .channel_budget import ChannelBudget, LimitExceeded
-from .channel_inbox import Inbox
-from .channel_outbox import HIGH_WATER, Outbox
+from ...errors import MessageTooLarge
+from ..bridge.bridge import Bridge
+from ..loop.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChannel
+from ..statistics import ChannelStats
+from .budget import ChannelBudget, LimitExceeded
 from .credit import Credit
 from .framing import CREDIT, PART_SIZE, FramingError
-from .loop.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChannel
-from .statistics import ChannelStats
+from .inbox import Inbox
+from .outbox import HIGH_WATER, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .channel_extension import ChannelLimits
+    from .extension import ChannelLimits
 
 _CREDIT_KIND = bytes([CREDIT])
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..errors import MessageTooLarge
-from .channel_extension import MAX_MESSAGE_SIZE, WINDOW
+from ...errors import MessageTooLarge
 from .credit import Debt
+from .extension import MAX_MESSAGE_SIZE, WINDOW
 from .framing import (
     ABANDON,
     ABANDON_FRAME,

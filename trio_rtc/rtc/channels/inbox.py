@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from ..errors import MessageTooLarge
-from .channel_budget import ChannelBudget, LimitExceeded
-from .channel_extension import WINDOW
+from ...errors import MessageTooLarge
+from .budget import ChannelBudget, LimitExceeded
 from .credit import Debt
+from .extension import WINDOW
 from .framing import FramingError, cost
-from .joining import Joined, Joiner, too_large
+from .reassembly import Joined, Joiner, too_large
 
 UNREAD_LIMIT: Final = 64 * 1024 * 1024
 """Bytes unread of a peer that knows no credit; a channel that needs more is closed."""

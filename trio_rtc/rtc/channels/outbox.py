@@ -7,10 +7,10 @@ from typing import Final
 
 import trio
 
-from .bridge.bridge import Bridge
+from ..bridge.bridge import Bridge
+from ..loop.channel import LoopChannel
 from .credit import Credit
 from .framing import Splitter, cost
-from .loop.channel import LoopChannel
 
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that may be buffered for the network before `DataChannel.send` waits."""

@@ -1,0 +1,1 @@
+"""Data channels as Trio channels and streams."""
