@@ -77,7 +77,7 @@ def run_plain(seconds: float) -> None:
     import aiortc
     from aiortc.contrib.media import MediaPlayer
 
-    from trio_rtc.rtc.media import TEST_SIGNALS
+    from trio_rtc.rtc.media.media import TEST_SIGNALS
 
     count = Count()
 

@@ -13,9 +13,9 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack
-from trio_rtc.rtc.generated import open_track
 from trio_rtc.rtc.loop.generated import Generated
 from trio_rtc.rtc.loop.pace import Pace
+from trio_rtc.rtc.media.generator import open_track
 
 from ..calls.both_sides import next_track, open_both
 from .pictures import FPS, grey, level, picture, tone, until_level, until_loud

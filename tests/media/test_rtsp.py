@@ -16,7 +16,8 @@ import trio
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
-from trio_rtc.rtc import MediaTrack, media, open_media, open_track
+from trio_rtc.rtc import MediaTrack, open_media, open_track
+from trio_rtc.rtc.media import media
 
 from ..calls.both_sides import Ends, next_track, open_both, open_chat, works
 from ..system_python import SYSTEM_PYTHON, lacks

@@ -17,7 +17,7 @@ from av import VideoFrame
 
 from trio_rtc.rtc import open_media
 from trio_rtc.rtc.loop.shaping import TURNS
-from trio_rtc.rtc.media import ALSA_CONFIG
+from trio_rtc.rtc.media.media import ALSA_CONFIG
 
 from ..calls.both_sides import next_track, open_both
 from .pictures import level, picture

@@ -14,11 +14,11 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import Kind, MediaTrack, Recorder, open_media, open_track, record_media
-from trio_rtc.rtc import media as media_module
 from trio_rtc.rtc.bridge.bridge import open_bridge
 from trio_rtc.rtc.loop import media as loop_media
 from trio_rtc.rtc.loop.media import Data, Source
 from trio_rtc.rtc.loop.player import Player
+from trio_rtc.rtc.media import media as media_module
 
 from .conftest import tasks_left, threads
 from .pairs import negotiate, open_pair

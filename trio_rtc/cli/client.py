@@ -17,7 +17,7 @@ from ..calls.call import Call
 from ..calls.calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
 from ..rtc import MediaTrack, Recorder, open_media, record_media
-from ..rtc.recorder import NUMBER
+from ..rtc.media.recorder import NUMBER
 from ..signaling import MessageReceived, PeerJoined, PeerLeft, Signaling, open_signaling
 from ..tasks import open_background_nursery
 from ..wire.messages import BYE, SessionDescription, decode

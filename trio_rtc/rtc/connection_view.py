@@ -27,7 +27,7 @@ from .loop.channel import ChannelParameters, LoopChannel
 from .loop.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .loop.media import Source
 from .loop.outgoing import Outgoing
-from .media import MediaTrack
+from .media.media import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
 

@@ -20,9 +20,9 @@ from .loop.channel import ChannelParameters, LoopChannel
 from .loop.codecs import check_names
 from .loop.connection import LoopConnection, connection_closed
 from .loop.outgoing import Outgoing
-from .media import Kind, MediaTrack
+from .media.media import Kind, MediaTrack
+from .media.sender import TrackSender
 from .statistics import ConnectionStats
-from .track_sender import TrackSender
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 from av import AudioFrame, VideoFrame
 
-from ..errors import MediaError
-from ..tasks import open_background_nursery
-from .bridge.bridge import Bridge, open_bridge
-from .loop.generated import Generated
-from .loop.media import Source
+from ...errors import MediaError
+from ...tasks import open_background_nursery
+from ..bridge.bridge import Bridge, open_bridge
+from ..loop.generated import Generated
+from ..loop.media import Source
 from .media import Frame, Kind, MediaTrack
 
 CLASSES: dict[Kind, type[Frame]] = {"video": VideoFrame, "audio": AudioFrame}

@@ -13,10 +13,10 @@ import av
 import trio
 from av import AudioFrame, VideoFrame
 
-from ..errors import MediaError
-from .bridge.bridge import Bridge, open_bridge
-from .loop.media import Reader, Source
-from .loop.player import NoStream, Player
+from ...errors import MediaError
+from ..bridge.bridge import Bridge, open_bridge
+from ..loop.media import Reader, Source
+from ..loop.player import NoStream, Player
 
 Frame: TypeAlias = VideoFrame | AudioFrame
 Kind = Literal["audio", "video"]

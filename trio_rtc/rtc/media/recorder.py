@@ -12,10 +12,10 @@ from typing import Final
 import av
 import trio
 
-from ..errors import MediaError
-from .bridge.bridge import Bridge, open_bridge
-from .loop.formats import find_format, has_number
-from .loop.recording import Recording
+from ...errors import MediaError
+from ..bridge.bridge import Bridge, open_bridge
+from ..loop.formats import find_format, has_number
+from ..loop.recording import Recording
 from .media import MediaTrack
 
 NUMBER: Final = "{n}"

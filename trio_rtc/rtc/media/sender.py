@@ -8,10 +8,10 @@ from typing import TypeVar, TypeVarTuple, cast
 
 import trio
 
-from ..errors import MediaError
-from .bridge.bridge import Bridge
-from .loop.connection import connection_closed
-from .loop.outgoing import Outgoing
+from ...errors import MediaError
+from ..bridge.bridge import Bridge
+from ..loop.connection import connection_closed
+from ..loop.outgoing import Outgoing
 from .media import Kind, MediaTrack
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""Media as programs see them: sources, tracks, senders, recordings."""
