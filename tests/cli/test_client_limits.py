@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from trio_rtc import Call, open_call, open_signaling, serve_calls
+from trio_rtc.rtc.backend.jsep import exchange
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, with_extension
-from trio_rtc.rtc.loop import exchange
 
 from ..channels.test_bad_input import send_any_size
 from ..processes import Command, client, server

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trio_rtc.errors import NegotiationError
 from trio_rtc.rtc import open_media, open_peer_connection
-from trio_rtc.rtc.loop import descriptions
+from trio_rtc.rtc.backend.jsep import descriptions
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from .pairs import negotiate, open_pair

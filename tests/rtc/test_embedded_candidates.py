@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import NegotiationError
 from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
-from trio_rtc.rtc.loop.descriptions import (
+from trio_rtc.rtc.backend.jsep.descriptions import (
     MAX_LINES,
     MAX_SECTIONS,
     MAX_TRANSPORTS,

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeVar, TypeVarTuple
 import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
+from .backend.jsep.codecs import check_names
 from .bridge.bridge import Bridge, open_bridge
 from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
 from .channels.data_channel import DataChannel
@@ -17,7 +18,6 @@ from .connection_events import ConnectionState, IceConnectionState, PeerConnecti
 from .connection_view import ConnectionView, SignalingState
 from .ice_server import IceServer, as_ice_servers
 from .loop.channel import ChannelParameters, LoopChannel
-from .loop.codecs import check_names
 from .loop.connection import LoopConnection, connection_closed
 from .loop.outgoing import Outgoing
 from .media.media import Kind, MediaTrack

@@ -20,14 +20,15 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
+from ..backend.jsep.candidates import LocalCandidates
+from ..backend.jsep.exchange import Exchange
+from ..backend.jsep.sections import Sections, has_media
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
 from . import dtls, host_addresses, sctp
-from .candidates import LocalCandidates
 from .certificate import take_rsa
 from .channel import ChannelParameters, LoopChannel
-from .exchange import Exchange
 from .liveness import Liveness
 from .media import Source
 from .outgoing import Outgoing
@@ -35,7 +36,6 @@ from .picture_limit import PictureLimit
 from .private import can
 from .receiving import receiver as media_receiver
 from .receiving.timeline import PeerTimeline
-from .sections import Sections, has_media
 from .statistics import Statistics, TransportStats
 from .streams import guard
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
 
-from ...wire.messages import IceCandidate
-from ..ice_server import IceServer
+from ....wire.messages import IceCandidate
+from ...ice_server import IceServer
+from ...loop.datagrams import protect
+from ...loop.private import can
+from ...loop.trickle import Trickle, connect_again
 from . import descriptions
-from .datagrams import protect
 from .descriptions import FoundCandidates
-from .private import can
 from .section_text import mid_of, split
-from .trickle import Trickle, connect_again
 
 
 def transports(

@@ -12,14 +12,14 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ..bridge.ownership import Owner
+from ...bridge.ownership import Owner
+from ...loop.outgoing import Outgoing
+from ...loop.private import can
+from ...loop.sender_reports import report_origin
+from ...loop.sound import encode_here
 from . import descriptions, recycling
 from .codecs import adopt, capabilities, common, is_receive_only
-from .outgoing import Outgoing
-from .private import can
 from .recycling import receives, sends
-from .sender_reports import report_origin
-from .sound import encode_here
 
 PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""

@@ -15,8 +15,8 @@ from aiortc.codecs import CODECS, is_rtx
 from aiortc.rtcpeerconnection import is_codec_compatible
 from aiortc.sdp import SessionDescription
 
-from ...errors import MediaError, NegotiationError
-from .private import can
+from ....errors import MediaError, NegotiationError
+from ...loop.private import can
 
 KINDS = ("audio", "video")
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ..bridge.ownership import Owner
-from . import sctp
+from ...bridge.ownership import Owner
+from ...loop import sctp
+from ...loop.ice_path import IcePath
+from ...loop.private import can
 from .candidates import LocalCandidates, transports
-from .ice_path import IcePath
-from .private import can
 from .sections import Sections
 
 logger = logging.getLogger("trio_rtc.rtc")

@@ -11,8 +11,8 @@ from typing import Any
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ..bridge.ownership import Owner
-from .private import can
+from ...bridge.ownership import Owner
+from ...loop.private import can
 
 
 def sends(direction: str | None) -> bool:

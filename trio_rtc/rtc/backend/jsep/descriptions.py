@@ -10,8 +10,8 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ...errors import NegotiationError
-from ...wire.messages import IceCandidate, SessionDescription
+from ....errors import NegotiationError
+from ....wire.messages import IceCandidate, SessionDescription
 from .codecs import as_known, common_codecs, known
 from .rejections import SCTP_PROFILES
 from .section_text import join, mid_of, split

@@ -20,17 +20,18 @@ from aiortc.exceptions import OperationError
 from aiortc.sdp import MediaDescription
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ...errors import NegotiationError
-from ...wire.messages import DescriptionType, IceCandidate, SessionDescription
-from ..bridge.ownership import Owner
-from ..channels.extension import ChannelExtension, ChannelLimits, find_extension, with_extension
-from . import descriptions, dtls, sctp
+from ....errors import NegotiationError
+from ....wire.messages import DescriptionType, IceCandidate, SessionDescription
+from ...bridge.ownership import Owner
+from ...channels.extension import ChannelExtension, ChannelLimits, find_extension, with_extension
+from ...loop import dtls, sctp
+from ...loop.private import can
+from . import descriptions
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .descriptions import FoundCandidates
 from .ice_paths import IcePaths
 from .numbering import Numbering
-from .private import can
 from .recycling import make_room
 from .rejections import first_lines, rejected, unknown, with_rejections, without_rejections
 from .rollback import Rollback

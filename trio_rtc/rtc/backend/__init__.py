@@ -1,0 +1,1 @@
+"""The asyncio side: the only folder that knows aiortc and aioice."""
