@@ -29,8 +29,8 @@ import trio
 
 from trio_rtc import Peer, Signaling, open_call, serve_calls
 from trio_rtc.rtc import IceServer, IceTransportPolicy
+from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 from trio_rtc.rtc.bridge.bridge import open_bridge
-from trio_rtc.rtc.loop.host_addresses import host_addresses
 
 
 @dataclass(frozen=True)

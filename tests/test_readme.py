@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_rtc.rtc.loop.host_addresses import host_addresses
+from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 
 from .ports import free_port
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiortc import RTCIceGatherer, RTCIceTransport
 
-from trio_rtc.rtc.loop.ice_path import IcePath
+from trio_rtc.rtc.backend.ice.restartable import IcePath
 
 
 @pytest.mark.parametrize("steps", range(10))

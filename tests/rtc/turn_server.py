@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trio_rtc.rtc import IceServer
-from trio_rtc.rtc.loop.host_addresses import host_addresses
+from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 
 from ..coturn import coturn
 

@@ -20,16 +20,17 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
+from ..backend.ice import host_addresses
+from ..backend.ice.consent import Liveness
 from ..backend.jsep.candidates import LocalCandidates
 from ..backend.jsep.exchange import Exchange
 from ..backend.jsep.sections import Sections, has_media
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
-from . import dtls, host_addresses, sctp
+from . import dtls, sctp
 from .certificate import take_rsa
 from .channel import ChannelParameters, LoopChannel
-from .liveness import Liveness
 from .media import Source
 from .outgoing import Outgoing
 from .picture_limit import PictureLimit

@@ -9,9 +9,9 @@ from typing import Any, cast
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
+from ..backend.ice.restartable import IcePath
 from ..statistics import CandidateStats, CandidateType, TrackStats
 from . import sctp
-from .ice_path import IcePath
 from .picture_limit import PictureLimit
 from .private import can
 

@@ -12,7 +12,7 @@ from ....wire.messages import IceCandidate
 from ...ice_server import IceServer
 from ...loop.datagrams import protect
 from ...loop.private import can
-from ...loop.trickle import Trickle, connect_again
+from ..ice.trickle import Trickle, connect_again
 from . import descriptions
 from .descriptions import FoundCandidates
 from .section_text import mid_of, split

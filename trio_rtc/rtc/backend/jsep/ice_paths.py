@@ -11,8 +11,8 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
 from ...loop import sctp
-from ...loop.ice_path import IcePath
 from ...loop.private import can
+from ..ice.restartable import IcePath
 from .candidates import LocalCandidates, transports
 from .sections import Sections
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from .ice_path import IcePath
+from .restartable import IcePath
 
 STEPS = 4
 """Silence is noticed after so many steps: one may have begun just before it, three have asked."""

@@ -19,8 +19,8 @@ from aioice.stun import TransactionError, TransactionFailed
 from aiortc import RTCIceCandidate, RTCIceGatherer, RTCPeerConnection
 from aiortc.rtcicetransport import candidate_from_aioice
 
-from ..ice_server import IceServer
-from ..ice_url import parse_ice_url
+from ...ice_server import IceServer
+from ...ice_url import parse_ice_url
 from .reflexive import can_reach, reflexive_candidate
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Interactive connectivity establishment (RFC 8445)."""
