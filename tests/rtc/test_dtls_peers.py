@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
 from trio_rtc.rtc import open_media
-from trio_rtc.rtc.loop import certificate
+from trio_rtc.rtc.backend.dtls import certificate
 
 from .pairs import Peer, negotiate, open_pair
 

@@ -12,8 +12,9 @@ import trio
 from aioice.ice import StunProtocol
 from aiortc.rtcsctptransport import Chunk, DataChunk, HeartbeatChunk, serialize_packet
 
-from trio_rtc.rtc.loop import dtls, private
-from trio_rtc.rtc.loop.dtls import LONGEST
+from trio_rtc.rtc.backend.dtls import transport as dtls
+from trio_rtc.rtc.backend.dtls.transport import LONGEST
+from trio_rtc.rtc.loop import private
 from trio_rtc.rtc.loop.fragmentation import unfragmented
 from trio_rtc.rtc.loop.large_packets import Bundle
 from trio_rtc.rtc.loop.path_mtu import (

@@ -20,6 +20,8 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
+from ..backend.dtls import transport as dtls
+from ..backend.dtls.certificate import take_rsa
 from ..backend.ice import host_addresses
 from ..backend.ice.consent import Liveness
 from ..backend.jsep.candidates import LocalCandidates
@@ -28,8 +30,7 @@ from ..backend.jsep.sections import Sections, has_media
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
-from . import dtls, sctp
-from .certificate import take_rsa
+from . import sctp
 from .channel import ChannelParameters, LoopChannel
 from .media import Source
 from .outgoing import Outgoing

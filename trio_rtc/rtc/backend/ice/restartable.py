@@ -18,7 +18,7 @@ from aioice.stun import TransactionError
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
 
-from ...loop.datagrams import quicken
+from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks
 from .host_addresses import gather_from

@@ -10,8 +10,8 @@ from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
 
 from ....wire.messages import IceCandidate
 from ...ice_server import IceServer
-from ...loop.datagrams import protect
 from ...loop.private import can
+from ..dtls.datagrams import protect
 from ..ice.trickle import Trickle, connect_again
 from . import descriptions
 from .descriptions import FoundCandidates
