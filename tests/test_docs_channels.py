@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from trio_rtc.rtc.backend.sctp.channel import MAX_MESSAGE_SIZE as PLAIN_SIZE
 from trio_rtc.rtc.channels import inbox as channel_inbox
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, WINDOW
 from trio_rtc.rtc.channels.framing import PART_SIZE
 from trio_rtc.rtc.channels.outbox import HIGH_WATER
-from trio_rtc.rtc.loop.channel import MAX_MESSAGE_SIZE as PLAIN_SIZE
 
 PAGE = (Path(__file__).parent.parent / "docs" / "channels.md").read_text()
 SECTIONS = dict(re.findall(r"^##? (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.S | re.M))

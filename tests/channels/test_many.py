@@ -8,7 +8,7 @@ import itertools
 import trio
 
 from trio_rtc.rtc import ChannelStream, DataChannel
-from trio_rtc.rtc.loop.channel import LoopChannel
+from trio_rtc.rtc.backend.sctp.channel import LoopChannel
 
 from ..rtc.pairs import Peer, open_channels
 from ..rtc.stepping import cancelled_after_each_step

@@ -11,8 +11,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import DataChannel
+from trio_rtc.rtc.backend.sctp.channel import LoopChannel
 from trio_rtc.rtc.channels.outbox import HIGH_WATER, LOW_WATER
-from trio_rtc.rtc.loop.channel import LoopChannel
 
 from .pairs import open_channels
 

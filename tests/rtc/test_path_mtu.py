@@ -14,10 +14,10 @@ from aiortc.rtcsctptransport import Chunk, DataChunk, HeartbeatChunk, serialize_
 
 from trio_rtc.rtc.backend.dtls import transport as dtls
 from trio_rtc.rtc.backend.dtls.transport import LONGEST
-from trio_rtc.rtc.loop import private
-from trio_rtc.rtc.loop.fragmentation import unfragmented
-from trio_rtc.rtc.loop.large_packets import Bundle
-from trio_rtc.rtc.loop.path_mtu import (
+from trio_rtc.rtc.backend.sctp.association import FLIGHT
+from trio_rtc.rtc.backend.sctp.fragmentation import unfragmented
+from trio_rtc.rtc.backend.sctp.large_packets import Bundle
+from trio_rtc.rtc.backend.sctp.path_mtu import (
     BASE,
     MAX_PROBES,
     PROBE_SECONDS,
@@ -25,7 +25,7 @@ from trio_rtc.rtc.loop.path_mtu import (
     SIZES,
     PathMtu,
 )
-from trio_rtc.rtc.loop.sctp import FLIGHT
+from trio_rtc.rtc.loop import private
 
 from .cutting import cut
 from .lacking import lacking

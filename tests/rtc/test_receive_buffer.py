@@ -19,9 +19,9 @@ from aiortc.rtcsctptransport import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.rtc.loop import receive_buffer
-from trio_rtc.rtc.loop.receive_buffer import MAX_BYTES, MAX_CHUNKS, WINDOW, ReceiveBuffer
-from trio_rtc.rtc.loop.sctp import SctpTransport
+from trio_rtc.rtc.backend.sctp import receive_buffer
+from trio_rtc.rtc.backend.sctp.association import SctpTransport
+from trio_rtc.rtc.backend.sctp.receive_buffer import MAX_BYTES, MAX_CHUNKS, WINDOW, ReceiveBuffer
 
 from .pairs import Peer, open_channels, transport
 from .test_association import send

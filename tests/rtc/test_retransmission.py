@@ -9,8 +9,8 @@ import pytest
 import trio
 from aiortc.rtcsctptransport import Chunk, CookieEchoChunk, DataChunk, InitAckChunk, InitChunk
 
-from trio_rtc.rtc.loop import retransmission
-from trio_rtc.rtc.loop.sctp import SctpTransport
+from trio_rtc.rtc.backend.sctp import retransmission
+from trio_rtc.rtc.backend.sctp.association import SctpTransport
 
 from .pairs import Peer, open_channels, transport
 
@@ -109,8 +109,8 @@ async def test_another_path_does_not_wait_for_the_one_before(
 
 
 async def test_after_a_loss_each_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_rtc.rtc.loop.sctp.SACK_SECONDS", 3600)
-    monkeypatch.setattr("trio_rtc.rtc.loop.sctp.PROMPT", 3)
+    monkeypatch.setattr("trio_rtc.rtc.backend.sctp.association.SACK_SECONDS", 3600)
+    monkeypatch.setattr("trio_rtc.rtc.backend.sctp.association.PROMPT", 3)
     sent = 0
 
     async def count(_: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from trio_rtc.rtc.loop.timer import Timer
+from trio_rtc.rtc.backend.sctp.timer import Timer
 
 
 def test_a_timer_that_is_restarted_and_cancelled() -> None:

@@ -11,6 +11,7 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.jsep.descriptions import DEFAULT_MAX_MESSAGE_SIZE
+from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .channels.data_channel import DataChannel
 from .channels.extension import ChannelLimits
 from .connection_events import (
@@ -24,7 +25,6 @@ from .connection_events import (
     PeerConnectionEvent,
     TrackEvent,
 )
-from .loop.channel import ChannelParameters, LoopChannel
 from .loop.media import Source
 from .loop.outgoing import Outgoing
 from .media.media import MediaTrack

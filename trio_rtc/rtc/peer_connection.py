@@ -11,13 +11,13 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.jsep.codecs import check_names
+from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .bridge.bridge import Bridge, open_bridge
 from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
 from .channels.data_channel import DataChannel
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
 from .ice_server import IceServer, as_ice_servers
-from .loop.channel import ChannelParameters, LoopChannel
 from .loop.connection import LoopConnection, connection_closed
 from .loop.outgoing import Outgoing
 from .media.media import Kind, MediaTrack

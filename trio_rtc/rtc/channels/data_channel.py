@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from ...errors import MessageTooLarge
+from ..backend.sctp.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChannel
 from ..bridge.bridge import Bridge
-from ..loop.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChannel
 from ..statistics import ChannelStats
 from .budget import ChannelBudget, LimitExceeded
 from .credit import Credit

@@ -7,8 +7,8 @@ from typing import Final
 
 import trio
 
+from ..backend.sctp.channel import LoopChannel
 from ..bridge.bridge import Bridge
-from ..loop.channel import LoopChannel
 from .credit import Credit
 from .framing import Splitter, cost
 

@@ -27,11 +27,12 @@ from ..backend.ice.consent import Liveness
 from ..backend.jsep.candidates import LocalCandidates
 from ..backend.jsep.exchange import Exchange
 from ..backend.jsep.sections import Sections, has_media
+from ..backend.sctp import association as sctp
+from ..backend.sctp.channel import ChannelParameters, LoopChannel
+from ..backend.sctp.streams import guard
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
-from . import sctp
-from .channel import ChannelParameters, LoopChannel
 from .media import Source
 from .outgoing import Outgoing
 from .picture_limit import PictureLimit
@@ -39,7 +40,6 @@ from .private import can
 from .receiving import receiver as media_receiver
 from .receiving.timeline import PeerTimeline
 from .statistics import Statistics, TransportStats
-from .streams import guard
 
 logger = logging.getLogger("trio_rtc.rtc")
 

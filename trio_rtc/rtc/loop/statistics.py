@@ -10,8 +10,8 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
 from ..backend.ice.restartable import IcePath
+from ..backend.sctp import association as sctp
 from ..statistics import CandidateStats, CandidateType, TrackStats
-from . import sctp
 from .picture_limit import PictureLimit
 from .private import can
 

@@ -10,9 +10,9 @@ from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ...loop import sctp
 from ...loop.private import can
 from ..ice.restartable import IcePath
+from ..sctp import association as sctp
 from .candidates import LocalCandidates, transports
 from .sections import Sections
 

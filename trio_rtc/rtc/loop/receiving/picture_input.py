@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import VideoFrame
 
+from ...backend.sctp.timer import Timer
 from ..picture_limit import MAX_UNDECODED, PictureGate
-from ..timer import Timer
 from .keyframes import KeyframeRequests
 from .picture_buffer import Picture, PictureBuffer, PicturePacket
 from .picture_decoding import EncodedPicture, PictureDecoding

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 
-from ..timer import Timer
+from ...backend.sctp.timer import Timer
 from .playout import Concealment, PlayoutBuffer, SoundPacket
 from .sound_decoding import SoundDecoder, sound_decoder, sound_length
 from .stream_clock import StreamClock

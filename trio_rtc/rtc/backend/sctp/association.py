@@ -29,10 +29,10 @@ from aiortc.rtcsctptransport import (
 )
 from aiortc.utils import uint32_gt, uint32_gte
 
-from ..bridge.eager import start_eagerly
+from ...bridge.eager import start_eagerly
+from ...loop.private import can
 from .large_packets import Bundle
 from .path_mtu import BASE
-from .private import can
 from .receive_buffer import ReceiveBuffer
 from .retransmission import Retransmission
 from .timer import Timer

@@ -20,8 +20,8 @@ from aiortc.rtcsctptransport import (
     StreamResetResponseParam,
 )
 
-from ...faults import RareWarnings
-from .private import can
+from ....faults import RareWarnings
+from ...loop.private import can
 
 logger = logging.getLogger("trio_rtc.rtc")
 

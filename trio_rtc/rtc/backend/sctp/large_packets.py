@@ -20,7 +20,7 @@ from aiortc.rtcsctptransport import (
     HeartbeatAckChunk,
 )
 
-from ..bridge.eager import start_eagerly
+from ...bridge.eager import start_eagerly
 from .fragmentation import unfragmented
 from .path_mtu import PathMtu
 from .timer import Timer

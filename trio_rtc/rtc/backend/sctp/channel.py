@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 
-from ..bridge.ownership import Owner
-from . import sctp
-from .private import can
+from ...bridge.ownership import Owner
+from ...loop.private import can
+from . import association as sctp
 from .streams import rotate_ids
 
 MAX_MESSAGE_SIZE: Final = RTCSctpTransport.getCapabilities().maxMessageSize

@@ -1,0 +1,1 @@
+"""SCTP (RFC 9260) and the data channels over it."""
