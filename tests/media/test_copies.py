@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from av import AudioFrame, VideoFrame
 
-from trio_rtc.rtc.loop.media import blank, copy_of
+from trio_rtc.rtc.backend.media.tracks import blank, copy_of
 
 
 @pytest.mark.parametrize("size", [(16, 16), (640, 480), (161, 121), (1920, 1080), (2, 2)])

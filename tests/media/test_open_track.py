@@ -13,8 +13,8 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack
-from trio_rtc.rtc.loop.generated import Generated
-from trio_rtc.rtc.loop.pace import Pace
+from trio_rtc.rtc.backend.media.generated_track import Generated
+from trio_rtc.rtc.backend.media.pace import Pace
 from trio_rtc.rtc.media.generator import open_track
 
 from ..calls.both_sides import next_track, open_both

@@ -16,8 +16,8 @@ from av.packet import Packet
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack, open_media
-from trio_rtc.rtc.loop import player
-from trio_rtc.rtc.loop.player import Player, PlayerTrack
+from trio_rtc.rtc.backend.media import player
+from trio_rtc.rtc.backend.media.player import Player, PlayerTrack
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
 from ..rtc.test_media import make_film

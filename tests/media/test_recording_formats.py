@@ -12,7 +12,7 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import open_track, record_media
-from trio_rtc.rtc.loop.formats import find_format, has_number
+from trio_rtc.rtc.backend.media.recording.formats import find_format, has_number
 
 from ..rtc.test_media import streams
 from .pictures import grey, level, picture, tone

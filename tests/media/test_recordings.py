@@ -19,10 +19,10 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import open_media, open_track, record_media
-from trio_rtc.rtc.loop import intake, recording
-from trio_rtc.rtc.loop.formats import Encoding
-from trio_rtc.rtc.loop.recorded import Pictures
-from trio_rtc.rtc.loop.writing import Writer
+from trio_rtc.rtc.backend.media.recording import intake, recording
+from trio_rtc.rtc.backend.media.recording.formats import Encoding
+from trio_rtc.rtc.backend.media.recording.recorded import Pictures
+from trio_rtc.rtc.backend.media.recording.writing import Writer
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
 from ..rtc.test_media import streams, wait_started

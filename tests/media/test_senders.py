@@ -11,7 +11,7 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import CallError, MediaError
 from trio_rtc.rtc import open_media, open_track
-from trio_rtc.rtc.loop.outgoing import SEND_FRAMES
+from trio_rtc.rtc.backend.media.outgoing_media import SEND_FRAMES
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
 from .pictures import grey, picture, tone, until_level, until_loud

@@ -16,7 +16,7 @@ import trio
 from av import VideoFrame
 
 from trio_rtc.rtc import open_media
-from trio_rtc.rtc.loop.shaping import TURNS
+from trio_rtc.rtc.backend.media.recording.shaping import TURNS
 from trio_rtc.rtc.media.media import ALSA_CONFIG
 
 from ..calls.both_sides import next_track, open_both

@@ -9,10 +9,10 @@ import pytest
 from aiortc import VideoStreamTrack
 from av import VideoFrame
 
+from trio_rtc.rtc.backend.media.recording.intake import Intake, Thinning
+from trio_rtc.rtc.backend.media.recording.recording_timeline import Placement, Timeline
+from trio_rtc.rtc.backend.media.tracks import Source
 from trio_rtc.rtc.bridge.bridge import open_bridge
-from trio_rtc.rtc.loop.intake import Intake, Thinning
-from trio_rtc.rtc.loop.media import Source
-from trio_rtc.rtc.loop.timeline import Placement, Timeline
 
 
 def test_times_of_one_clock_are_kept_whenever_they_come() -> None:

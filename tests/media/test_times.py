@@ -13,7 +13,7 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import open_track
-from trio_rtc.rtc.loop.encodable import UniformSound, UniformTimes
+from trio_rtc.rtc.backend.media.encodable import UniformSound, UniformTimes
 
 from ..calls.both_sides import next_track, open_both
 from .pictures import FPS, loudness, picture

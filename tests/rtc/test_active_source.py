@@ -9,9 +9,9 @@ import pytest
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtp import RtpPacket
 
-from trio_rtc.rtc.loop.receiving import router
-from trio_rtc.rtc.loop.receiving.reception import Reception
-from trio_rtc.rtc.loop.receiving.source import ActiveSource
+from trio_rtc.rtc.backend.media.receiving import router
+from trio_rtc.rtc.backend.media.receiving.reception import Reception
+from trio_rtc.rtc.backend.media.receiving.source import ActiveSource
 
 
 def test_one_takes_over_from_the_other_and_its_numbers_are_far_from_there() -> None:

@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.rtc.loop.frame_size import MAX_SPS_COUNT, BadPicture, coded_size
-from trio_rtc.rtc.loop.picture_limit import MAX_UNDECODED, PictureLimit
+from trio_rtc.rtc.backend.media.receiving.pictures.frame_size import (
+    MAX_SPS_COUNT,
+    BadPicture,
+    coded_size,
+)
+from trio_rtc.rtc.backend.media.receiving.pictures.picture_limit import MAX_UNDECODED, PictureLimit
 
 START = b"\x00\x00\x00\x01"
 

@@ -14,10 +14,10 @@ from av import AudioFrame, VideoFrame
 
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import Kind, MediaTrack, Recorder, open_media, open_track, record_media
+from trio_rtc.rtc.backend.media import tracks as loop_media
+from trio_rtc.rtc.backend.media.player import Player
+from trio_rtc.rtc.backend.media.tracks import Data, Source
 from trio_rtc.rtc.bridge.bridge import open_bridge
-from trio_rtc.rtc.loop import media as loop_media
-from trio_rtc.rtc.loop.media import Data, Source
-from trio_rtc.rtc.loop.player import Player
 from trio_rtc.rtc.media import media as media_module
 
 from .conftest import tasks_left, threads

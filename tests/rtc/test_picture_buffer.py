@@ -9,11 +9,18 @@ import pytest
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import VideoFrame
 
-from trio_rtc.rtc.loop.receiving.keyframes import KeyframeRequests
-from trio_rtc.rtc.loop.receiving.picture_buffer import Picture, PictureBuffer, PicturePacket
-from trio_rtc.rtc.loop.receiving.picture_decoding import EncodedPicture, PictureDecoding
-from trio_rtc.rtc.loop.receiving.picture_packets import may_precede, parse
-from trio_rtc.rtc.loop.receiving.retransmission import RetransmissionRequests
+from trio_rtc.rtc.backend.media.receiving.nack import RetransmissionRequests
+from trio_rtc.rtc.backend.media.receiving.pictures.keyframes import KeyframeRequests
+from trio_rtc.rtc.backend.media.receiving.pictures.picture_buffer import (
+    Picture,
+    PictureBuffer,
+    PicturePacket,
+)
+from trio_rtc.rtc.backend.media.receiving.pictures.picture_decoding import (
+    EncodedPicture,
+    PictureDecoding,
+)
+from trio_rtc.rtc.backend.media.receiving.pictures.picture_packets import may_precede, parse
 
 FRAME = 3000
 VP8 = RTCRtpCodecParameters("video/VP8", 90_000, payloadType=97)

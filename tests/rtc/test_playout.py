@@ -8,9 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from trio_rtc.rtc.loop.receiving.delay import LONGEST, QUIET
-from trio_rtc.rtc.loop.receiving.playout import Concealment, PlayoutBuffer, SoundPacket
-from trio_rtc.rtc.loop.receiving.sequence import SequenceNumbers, signed_difference
+from trio_rtc.rtc.backend.media.receiving.sequence import SequenceNumbers, signed_difference
+from trio_rtc.rtc.backend.media.receiving.sound.delay import LONGEST, QUIET
+from trio_rtc.rtc.backend.media.receiving.sound.playout import (
+    Concealment,
+    PlayoutBuffer,
+    SoundPacket,
+)
 
 RATE = 48_000
 LENGTH = 960

@@ -13,10 +13,10 @@ from aiortc.codecs import get_encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame, CodecContext
 
-from trio_rtc.rtc.loop.receiving import opus, sound_decoding
-from trio_rtc.rtc.loop.receiving.opus import OpusDecoder, opus_samples
-from trio_rtc.rtc.loop.receiving.playout import Concealment, SoundPacket
-from trio_rtc.rtc.loop.receiving.sound_decoding import sound_decoder, sound_length
+from trio_rtc.rtc.backend.media.receiving.sound import opus, sound_decoding
+from trio_rtc.rtc.backend.media.receiving.sound.opus import OpusDecoder, opus_samples
+from trio_rtc.rtc.backend.media.receiving.sound.playout import Concealment, SoundPacket
+from trio_rtc.rtc.backend.media.receiving.sound.sound_decoding import sound_decoder, sound_length
 
 OPUS = RTCRtpCodecParameters("audio/opus", 48_000, channels=2, payloadType=96)
 PCMU = RTCRtpCodecParameters("audio/PCMU", 8000, channels=1, payloadType=0)

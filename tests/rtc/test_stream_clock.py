@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from trio_rtc.rtc.loop.receiving.stream_clock import StreamClock
-from trio_rtc.rtc.loop.receiving.timeline import PeerTimeline
+from trio_rtc.rtc.backend.media.receiving.stream_clock import StreamClock
+from trio_rtc.rtc.backend.media.receiving.timeline import PeerTimeline
 
 VIDEO = 90_000
 SOUND = 48_000

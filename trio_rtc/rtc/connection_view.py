@@ -11,6 +11,8 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.jsep.descriptions import DEFAULT_MAX_MESSAGE_SIZE
+from .backend.media.outgoing_media import Outgoing
+from .backend.media.tracks import Source
 from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .channels.data_channel import DataChannel
 from .channels.extension import ChannelLimits
@@ -25,8 +27,6 @@ from .connection_events import (
     PeerConnectionEvent,
     TrackEvent,
 )
-from .loop.media import Source
-from .loop.outgoing import Outgoing
 from .media.media import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]

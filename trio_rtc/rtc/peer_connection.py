@@ -11,6 +11,7 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.jsep.codecs import check_names
+from .backend.media.outgoing_media import Outgoing
 from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .bridge.bridge import Bridge, open_bridge
 from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
@@ -19,7 +20,6 @@ from .connection_events import ConnectionState, IceConnectionState, PeerConnecti
 from .connection_view import ConnectionView, SignalingState
 from .ice_server import IceServer, as_ice_servers
 from .loop.connection import LoopConnection, connection_closed
-from .loop.outgoing import Outgoing
 from .media.media import Kind, MediaTrack
 from .media.sender import TrackSender
 from .statistics import ConnectionStats

@@ -27,18 +27,18 @@ from ..backend.ice.consent import Liveness
 from ..backend.jsep.candidates import LocalCandidates
 from ..backend.jsep.exchange import Exchange
 from ..backend.jsep.sections import Sections, has_media
+from ..backend.media.outgoing_media import Outgoing
+from ..backend.media.receiving import receiver as media_receiver
+from ..backend.media.receiving.pictures.picture_limit import PictureLimit
+from ..backend.media.receiving.timeline import PeerTimeline
+from ..backend.media.tracks import Source
 from ..backend.sctp import association as sctp
 from ..backend.sctp.channel import ChannelParameters, LoopChannel
 from ..backend.sctp.streams import guard
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
-from .media import Source
-from .outgoing import Outgoing
-from .picture_limit import PictureLimit
 from .private import can
-from .receiving import receiver as media_receiver
-from .receiving.timeline import PeerTimeline
 from .statistics import Statistics, TransportStats
 
 logger = logging.getLogger("trio_rtc.rtc")

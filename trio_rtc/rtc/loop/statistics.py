@@ -10,9 +10,9 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
 from ..backend.ice.restartable import IcePath
+from ..backend.media.receiving.pictures.picture_limit import PictureLimit
 from ..backend.sctp import association as sctp
 from ..statistics import CandidateStats, CandidateType, TrackStats
-from .picture_limit import PictureLimit
 from .private import can
 
 

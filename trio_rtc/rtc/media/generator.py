@@ -10,9 +10,9 @@ from av import AudioFrame, VideoFrame
 
 from ...errors import MediaError
 from ...tasks import open_background_nursery
+from ..backend.media.generated_track import Generated
+from ..backend.media.tracks import Source
 from ..bridge.bridge import Bridge, open_bridge
-from ..loop.generated import Generated
-from ..loop.media import Source
 from .media import Frame, Kind, MediaTrack
 
 CLASSES: dict[Kind, type[Frame]] = {"video": VideoFrame, "audio": AudioFrame}

@@ -14,9 +14,9 @@ import trio
 from av import AudioFrame, VideoFrame
 
 from ...errors import MediaError
+from ..backend.media.player import NoStream, Player
+from ..backend.media.tracks import Reader, Source
 from ..bridge.bridge import Bridge, open_bridge
-from ..loop.media import Reader, Source
-from ..loop.player import NoStream, Player
 
 Frame: TypeAlias = VideoFrame | AudioFrame
 Kind = Literal["audio", "video"]

@@ -13,9 +13,9 @@ import av
 import trio
 
 from ...errors import MediaError
+from ..backend.media.recording.formats import find_format, has_number
+from ..backend.media.recording.recording import Recording
 from ..bridge.bridge import Bridge, open_bridge
-from ..loop.formats import find_format, has_number
-from ..loop.recording import Recording
 from .media import MediaTrack
 
 NUMBER: Final = "{n}"

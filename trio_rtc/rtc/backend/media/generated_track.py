@@ -8,8 +8,8 @@ from fractions import Fraction
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
-from .media import copy_of
 from .pace import Pace
+from .tracks import copy_of
 
 TIME_BASE = Fraction(1, 90000)
 

@@ -10,7 +10,7 @@ from av import VideoFrame
 from av.filter import Graph
 from av.sidedata.sidedata import SideData
 
-from .encodable import even_size
+from ..encodable import even_size
 
 TURNS: Final = {
     (1, 0, 0, 1): "",

@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from typing import Final
 
-from .minimum import RecentMinimum
+from ..minimum import RecentMinimum
 
 QUIET: Final = 0.020
 """Seconds: one packet, so that the next one is there when one is missing."""

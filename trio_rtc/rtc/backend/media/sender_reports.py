@@ -11,7 +11,7 @@ from typing import Any
 
 from aiortc import RTCRtpSender
 
-from .private import can
+from ...loop.private import can
 
 
 def report_origin(sender: RTCRtpSender) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiortc import RTCRtpSender
 
-from .private import can
+from ...loop.private import can
 
 
 class BitrateLimit:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import VideoFrame
 
-from ...backend.sctp.timer import Timer
-from ..picture_limit import MAX_UNDECODED, PictureGate
+from ....sctp.timer import Timer
+from ..nack import RetransmissionRequests
+from ..stream_clock import StreamClock
+from ..timeline import PeerTimeline
 from .keyframes import KeyframeRequests
 from .picture_buffer import Picture, PictureBuffer, PicturePacket
 from .picture_decoding import EncodedPicture, PictureDecoding
+from .picture_limit import MAX_UNDECODED, PictureGate
 from .picture_packets import may_precede, parse
-from .retransmission import RetransmissionRequests
-from .stream_clock import StreamClock
-from .timeline import PeerTimeline
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 from av import AudioFrame, VideoFrame
 
-from .encodable import SOUND_RATE, UniformSound, even_size
+from ..encodable import SOUND_RATE, UniformSound, even_size
+from ..tracks import blank
 from .formats import FPS, Encoding
-from .media import blank
 from .shaping import Fitted
 
 SOUND_TOLERANCE: Final = 0.03

@@ -14,7 +14,7 @@ from av import AudioFrame, VideoFrame
 
 from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
-from .media import Data, Reader, Source
+from .tracks import Data, Reader, Source
 
 logger = logging.getLogger("trio_rtc.rtc")
 

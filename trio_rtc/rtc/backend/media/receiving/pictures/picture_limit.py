@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aiortc import RTCRtpReceiver
 
+from .....loop.private import can
 from .frame_size import BadPicture, coded_size
-from .private import can
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -25,12 +25,12 @@ from aiortc.rtp import (
     unwrap_rtx,
 )
 
-from ...bridge.eager import start_eagerly
-from ..picture_limit import PictureGate
+from ....bridge.eager import start_eagerly
 from . import router
-from .picture_input import PictureInput
+from .pictures.picture_input import PictureInput
+from .pictures.picture_limit import PictureGate
 from .reception import Reception
-from .sound_input import SoundInput
+from .sound.sound_input import SoundInput
 from .source import ActiveSource
 from .timeline import PeerTimeline
 

@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 
 from av import AudioFrame, VideoFrame
 
-from ...errors import MediaError
+from .....errors import MediaError
+from ..tracks import Source
 from .formats import Format
 from .intake import MICROSECONDS, Intake
-from .media import Source
 from .recorded import Pictures, Recorded, Sound
-from .timeline import LATE, Timeline
+from .recording_timeline import LATE, Timeline
 from .writing import Writer, merge
 
 logger = logging.getLogger("trio_rtc.rtc")

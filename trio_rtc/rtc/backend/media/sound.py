@@ -17,8 +17,8 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 from av import AudioFrame
 
-from .private import can
-from .receiving.sound_decoding import is_opus
+from ...loop.private import can
+from .receiving.sound.sound_decoding import is_opus
 from .sender_reports import TimedSender
 
 FULL_SCALE: Final = 32_767

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 
-from ...backend.sctp.timer import Timer
+from ....sctp.timer import Timer
+from ..stream_clock import StreamClock
+from ..timeline import PeerTimeline
 from .playout import Concealment, PlayoutBuffer, SoundPacket
 from .sound_decoding import SoundDecoder, sound_decoder, sound_length
-from .stream_clock import StreamClock
-from .timeline import PeerTimeline
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from av import AudioFrame, VideoFrame
 
+from ..tracks import LEAST_PICTURES, MOST_PIXELS, Data, Reader, Source
 from .formats import FPS
-from .media import LEAST_PICTURES, MOST_PIXELS, Data, Reader, Source
-from .timeline import Placement, Timeline
+from .recording_timeline import Placement, Timeline
 
 MICROSECONDS: Final = 1_000_000
 

@@ -23,9 +23,9 @@ from av import AudioFrame, VideoFrame
 from av.packet import Packet
 
 from .encodable import UniformSound, UniformTimes
-from .formats import has_number
-from .media import copy_of
-from .shaping import Upright
+from .recording.formats import has_number
+from .recording.shaping import Upright
+from .tracks import copy_of
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -1,0 +1,1 @@
+"""Tracks, codecs, files and devices on the loop's side."""

@@ -1,0 +1,1 @@
+"""Received media, in time: from the packets to the frames."""

@@ -1,0 +1,1 @@
+"""The receive buffer of sound."""

@@ -1,0 +1,1 @@
+"""What tracks bring is written to files."""
