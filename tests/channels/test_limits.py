@@ -12,9 +12,9 @@ import trio.lowlevel
 
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import DataChannel
+from trio_rtc.rtc.backend import aiortc_connection as connection
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE
 from trio_rtc.rtc.channels.framing import PART_HEADER
-from trio_rtc.rtc.loop import connection
 
 from ..calls.both_sides import open_both
 from ..rtc.pairs import open_channels

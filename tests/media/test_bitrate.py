@@ -17,7 +17,7 @@ from av import VideoFrame
 from trio_rtc.calls.call import Call
 from trio_rtc.errors import CallError
 from trio_rtc.rtc import TrackSender, open_media, open_track
-from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.backend import patches as private
 
 from ..calls.both_sides import next_track, open_both, open_chat, works
 from ..rtc.lacking import lacking

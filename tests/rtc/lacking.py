@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.backend import patches as private
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from trio_rtc.rtc import open_media, open_peer_connection
+from trio_rtc.rtc.backend.aiortc_connection import LoopConnection
 from trio_rtc.rtc.bridge.bridge import Bridge, open_bridge
 from trio_rtc.rtc.bridge.engines import Portal
-from trio_rtc.rtc.loop.connection import LoopConnection
 
 from .conftest import sockets, tasks_left, threads
 from .pairs import negotiate, open_channels, open_pair

@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import (
     StreamResetResponseParam,
 )
 
-from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.backend import patches as private
 
 from .pairs import Peer, open_channels
 

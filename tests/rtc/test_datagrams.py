@@ -15,11 +15,11 @@ from aioice import stun
 from aioice.ice import StunProtocol
 
 from trio_rtc.rtc import PeerConnection
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.dtls import datagrams
 from trio_rtc.rtc.backend.dtls.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
 from trio_rtc.rtc.backend.ice.checks import Checks
 from trio_rtc.rtc.backend.ice.host_addresses import gather_from
-from trio_rtc.rtc.loop import private
 
 from .lacking import lacking
 from .pairs import open_channels, open_pair

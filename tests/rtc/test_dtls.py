@@ -9,8 +9,8 @@ import pytest
 from aiortc import RTCCertificate
 from OpenSSL import SSL
 
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.dtls.transport import LONGEST, _Connection
-from trio_rtc.rtc.loop import private
 
 from .lacking import lacking
 from .pairs import open_channels

@@ -13,8 +13,8 @@ import ifaddr
 import pytest
 import trio
 
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
-from trio_rtc.rtc.loop import private
 
 from .lacking import lacking
 from .pairs import Peer, negotiate, open_pair

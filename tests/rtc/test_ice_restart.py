@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from trio_rtc.rtc import DataChannel, open_media
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.ice.restartable import IcePath
-from trio_rtc.rtc.loop import private
 from trio_rtc.wire.messages import IceCandidate
 
 from .cutting import cut

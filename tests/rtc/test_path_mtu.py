@@ -12,6 +12,7 @@ import trio
 from aioice.ice import StunProtocol
 from aiortc.rtcsctptransport import Chunk, DataChunk, HeartbeatChunk, serialize_packet
 
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.dtls import transport as dtls
 from trio_rtc.rtc.backend.dtls.transport import LONGEST
 from trio_rtc.rtc.backend.sctp.association import FLIGHT
@@ -25,7 +26,6 @@ from trio_rtc.rtc.backend.sctp.path_mtu import (
     SIZES,
     PathMtu,
 )
-from trio_rtc.rtc.loop import private
 
 from .cutting import cut
 from .lacking import lacking

@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import BadIceServer, CallError, NegotiationError
 from trio_rtc.rtc import IceServer, Kind, PeerConnection, open_media, open_peer_connection
-from trio_rtc.rtc.loop.connection import LoopConnection
+from trio_rtc.rtc.backend.aiortc_connection import LoopConnection
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from .pairs import Peer, negotiate, open_channels, open_pair

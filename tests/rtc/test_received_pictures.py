@@ -15,7 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpRtpfbPacket
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
-from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.backend import patches as private
 
 from ..media.pictures import level, picture, tone
 from .cutting import change_media

@@ -16,7 +16,7 @@ from aiortc.rtp import RtcpByePacket
 from av import AudioFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
-from trio_rtc.rtc.loop import private
+from trio_rtc.rtc.backend import patches as private
 
 from .cutting import change_media
 from .lacking import lacking

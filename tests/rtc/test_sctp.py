@@ -15,8 +15,8 @@ from aiortc import RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 
 from trio_rtc.rtc import DataChannel, PeerConnection
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.sctp import association as sctp
-from trio_rtc.rtc.loop import private
 
 from .lacking import lacking
 from .pairs import negotiate, open_channels, open_pair, transport

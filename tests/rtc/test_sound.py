@@ -16,8 +16,8 @@ from aiortc.codecs.opus import OpusEncoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.media.sound import SILENCE, audio_level, encode_here
-from trio_rtc.rtc.loop import private
 
 from .lacking import lacking
 

@@ -15,9 +15,9 @@ from aioice import stun
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.rtc import IceServer
+from trio_rtc.rtc.backend import patches as private
 from trio_rtc.rtc.backend.ice import trickle
 from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
-from trio_rtc.rtc.loop import private
 
 from ..coturn import needs_coturn
 from .lacking import lacking

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeVar, TypeVarTuple
 import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
+from .backend.aiortc_connection import LoopConnection, connection_closed
 from .backend.jsep.codecs import check_names
 from .backend.media.outgoing_media import Outgoing
 from .backend.sctp.channel import ChannelParameters, LoopChannel
@@ -19,7 +20,6 @@ from .channels.data_channel import DataChannel
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
 from .ice_server import IceServer, as_ice_servers
-from .loop.connection import LoopConnection, connection_closed
 from .media.media import Kind, MediaTrack
 from .media.sender import TrackSender
 from .statistics import ConnectionStats

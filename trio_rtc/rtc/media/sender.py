@@ -9,9 +9,9 @@ from typing import TypeVar, TypeVarTuple, cast
 import trio
 
 from ...errors import MediaError
+from ..backend.aiortc_connection import connection_closed
 from ..backend.media.outgoing_media import Outgoing
 from ..bridge.bridge import Bridge
-from ..loop.connection import connection_closed
 from .media import Kind, MediaTrack
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiortc import RTCCertificate, RTCPeerConnection
 from OpenSSL import SSL
 
-from ...loop.private import can
+from ..patches import can
 
 _KEYS: Final = ("ECDSA", "RSA")
 _CIPHERS: Final = ("AES128-GCM-SHA256", "CHACHA20-POLY1305", "AES128-SHA", "AES256-SHA")

@@ -17,7 +17,7 @@ import aioice
 from aioice import stun
 from aioice.ice import StunProtocol
 
-from ...loop.private import can
+from ..patches import can
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel for a socket, which gives as much as ``net.core.rmem_max`` lets it.

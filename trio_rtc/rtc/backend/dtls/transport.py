@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 from OpenSSL import SSL, _util
 
-from ...loop.private import can
+from ..patches import can
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -17,7 +17,7 @@ import ifaddr
 from aioice import TransportPolicy
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 
-from ...loop.private import can
+from ..patches import can
 
 
 def host_addresses() -> list[str]:

@@ -10,9 +10,9 @@ from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
 
 from ....wire.messages import IceCandidate
 from ...ice_server import IceServer
-from ...loop.private import can
 from ..dtls.datagrams import protect
 from ..ice.trickle import Trickle, connect_again
+from ..patches import can
 from . import descriptions
 from .descriptions import FoundCandidates
 from .section_text import mid_of, split

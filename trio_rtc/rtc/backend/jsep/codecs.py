@@ -16,7 +16,7 @@ from aiortc.rtcpeerconnection import is_codec_compatible
 from aiortc.sdp import SessionDescription
 
 from ....errors import MediaError, NegotiationError
-from ...loop.private import can
+from ..patches import can
 
 KINDS = ("audio", "video")
 

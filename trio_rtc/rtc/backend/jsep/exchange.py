@@ -24,8 +24,8 @@ from ....errors import NegotiationError
 from ....wire.messages import DescriptionType, IceCandidate, SessionDescription
 from ...bridge.ownership import Owner
 from ...channels.extension import ChannelExtension, ChannelLimits, find_extension, with_extension
-from ...loop.private import can
 from ..dtls import transport as dtls
+from ..patches import can
 from ..sctp import association as sctp
 from . import descriptions
 from .candidates import LocalCandidates, transports

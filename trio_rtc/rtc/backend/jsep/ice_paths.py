@@ -10,8 +10,8 @@ from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ...loop.private import can
 from ..ice.restartable import IcePath
+from ..patches import can
 from ..sctp import association as sctp
 from .candidates import LocalCandidates, transports
 from .sections import Sections

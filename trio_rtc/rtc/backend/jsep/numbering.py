@@ -16,7 +16,7 @@ from aiortc.codecs import is_rtx
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters as Extension
 from aiortc.sdp import MediaDescription, SessionDescription
 
-from ...loop.private import can
+from ..patches import can
 
 T = TypeVar("T", bound=Hashable)
 Key: TypeAlias = tuple[object, ...]

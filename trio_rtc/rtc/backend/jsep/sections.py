@@ -13,10 +13,10 @@ from aiortc import (
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ...loop.private import can
 from ..media.outgoing_media import Outgoing
 from ..media.sender_reports import report_origin
 from ..media.sound import encode_here
+from ..patches import can
 from . import descriptions, recycling
 from .codecs import adopt, capabilities, common, is_receive_only
 from .recycling import receives, sends

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiortc import RTCRtpSender
 
-from ...loop.private import can
+from ..patches import can
 
 
 class BitrateLimit:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiortc import RTCRtpSender
 
-from ...loop.private import can
+from ..patches import can
 
 
 def report_origin(sender: RTCRtpSender) -> None:

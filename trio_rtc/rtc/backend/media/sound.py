@@ -17,7 +17,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 from av import AudioFrame
 
-from ...loop.private import can
+from ..patches import can
 from .receiving.sound.sound_decoding import is_opus
 from .sender_reports import TimedSender
 

@@ -30,7 +30,7 @@ from aiortc.rtcsctptransport import (
 from aiortc.utils import uint32_gt, uint32_gte
 
 from ...bridge.eager import start_eagerly
-from ...loop.private import can
+from ..patches import can
 from .large_packets import Bundle
 from .path_mtu import BASE
 from .receive_buffer import ReceiveBuffer

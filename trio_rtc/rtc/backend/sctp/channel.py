@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 
 from ...bridge.ownership import Owner
-from ...loop.private import can
+from ..patches import can
 from . import association as sctp
 from .streams import rotate_ids
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aioice.candidate import Candidate
 from aiortc import RTCIceTransport
 
-from ...loop.private import can
+from ..patches import can
 
 # Of Linux's <linux/in.h> and <linux/in6.h>; Python has no names for them.
 _IP_MTU_DISCOVER: Final = 10

@@ -21,7 +21,7 @@ from aiortc.rtcsctptransport import (
 )
 
 from ....faults import RareWarnings
-from ...loop.private import can
+from ..patches import can
 
 logger = logging.getLogger("trio_rtc.rtc")
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiortc import RTCRtpReceiver
 
-from .....loop.private import can
+from ....patches import can
 from .frame_size import BadPicture, coded_size
 
 logger = logging.getLogger("trio_rtc.rtc")

@@ -20,26 +20,26 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
-from ..backend.dtls import transport as dtls
-from ..backend.dtls.certificate import take_rsa
-from ..backend.ice import host_addresses
-from ..backend.ice.consent import Liveness
-from ..backend.jsep.candidates import LocalCandidates
-from ..backend.jsep.exchange import Exchange
-from ..backend.jsep.sections import Sections, has_media
-from ..backend.media.outgoing_media import Outgoing
-from ..backend.media.receiving import receiver as media_receiver
-from ..backend.media.receiving.pictures.picture_limit import PictureLimit
-from ..backend.media.receiving.timeline import PeerTimeline
-from ..backend.media.tracks import Source
-from ..backend.sctp import association as sctp
-from ..backend.sctp.channel import ChannelParameters, LoopChannel
-from ..backend.sctp.streams import guard
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
-from .private import can
-from .statistics import Statistics, TransportStats
+from .dtls import transport as dtls
+from .dtls.certificate import take_rsa
+from .ice import host_addresses
+from .ice.consent import Liveness
+from .jsep.candidates import LocalCandidates
+from .jsep.exchange import Exchange
+from .jsep.sections import Sections, has_media
+from .media.outgoing_media import Outgoing
+from .media.receiving import receiver as media_receiver
+from .media.receiving.pictures.picture_limit import PictureLimit
+from .media.receiving.timeline import PeerTimeline
+from .media.tracks import Source
+from .patches import can
+from .reports import Statistics, TransportStats
+from .sctp import association as sctp
+from .sctp.channel import ChannelParameters, LoopChannel
+from .sctp.streams import guard
 
 logger = logging.getLogger("trio_rtc.rtc")
 

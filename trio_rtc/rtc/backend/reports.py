@@ -9,11 +9,11 @@ from typing import Any, cast
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
-from ..backend.ice.restartable import IcePath
-from ..backend.media.receiving.pictures.picture_limit import PictureLimit
-from ..backend.sctp import association as sctp
 from ..statistics import CandidateStats, CandidateType, TrackStats
-from .private import can
+from .ice.restartable import IcePath
+from .media.receiving.pictures.picture_limit import PictureLimit
+from .patches import can
+from .sctp import association as sctp
 
 
 @dataclass(frozen=True, slots=True)

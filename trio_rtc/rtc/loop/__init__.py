@@ -1,1 +1,0 @@
-"""The asyncio side of the bridge: everything here runs on the loop."""
