@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import trio
 
-from .errors import NegotiationError, SignalingError, UnknownPeer
-from .signaling import Peer, Signaling
-from .wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
+from ..errors import NegotiationError, SignalingError, UnknownPeer
+from ..signaling import Peer, Signaling
+from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
 
 Delay: TypeAlias = Callable[[Peer, bytes], Awaitable[object]]
 
