@@ -10,7 +10,7 @@ from trio_rtc.errors import TrioRTCError
 from trio_rtc.rtc import open_media
 from trio_rtc.testing import MemoryHub
 
-from ..rtc.stepping import cancelled_after_each_step
+from ..rtc.bridge.stepping import cancelled_after_each_step
 
 STRIDE = 13
 

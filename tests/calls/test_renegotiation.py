@@ -13,7 +13,7 @@ from trio_rtc.signaling import Peer
 from trio_rtc.testing import MemoryHub, describe
 from trio_rtc.wire.messages import SessionDescription, encode
 
-from ..rtc.test_descriptions import OFFER, VIDEO_OFFER
+from ..rtc.backend.jsep.test_descriptions import OFFER, VIDEO_OFFER
 from .both_sides import next_track, open_both, open_chat, works
 
 

@@ -9,7 +9,7 @@ import trio
 from trio_rtc.calls.call import Call
 from trio_rtc.rtc import MediaTrack, TrackSender, open_media, open_track
 
-from ..media.pictures import grey, tone, until_level
+from ..rtc.media.pictures import grey, tone, until_level
 from .both_sides import next_track, open_both, open_chat, works
 
 

@@ -13,8 +13,8 @@ from trio_rtc import Call, open_call, open_signaling, serve_calls
 from trio_rtc.rtc.backend.jsep import exchange
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, with_extension
 
-from ..channels.test_bad_input import send_any_size
 from ..processes import Command, client, server
+from ..rtc.channels.test_bad_input import send_any_size
 
 LIMIT = 1000
 

@@ -15,9 +15,9 @@ from trio_rtc.rtc.backend.aiortc_connection import LoopConnection
 from trio_rtc.rtc.bridge.bridge import Bridge, open_bridge
 from trio_rtc.rtc.bridge.engines import Portal
 
+from .bridge.stepping import cancelled_after_each_step
 from .conftest import sockets, tasks_left, threads
 from .pairs import negotiate, open_channels, open_pair
-from .stepping import cancelled_after_each_step
 
 
 async def assert_a_call_works() -> None:

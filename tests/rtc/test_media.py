@@ -20,9 +20,9 @@ from trio_rtc.rtc.backend.media.tracks import Data, Source
 from trio_rtc.rtc.bridge.bridge import open_bridge
 from trio_rtc.rtc.media import media as media_module
 
+from .bridge.stepping import cancelled_after_each_step
 from .conftest import tasks_left, threads
 from .pairs import negotiate, open_pair
-from .stepping import cancelled_after_each_step
 
 
 def make_wav(path: Path, seconds: float = 0.2) -> Path:

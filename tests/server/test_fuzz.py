@@ -26,11 +26,11 @@ from trio_rtc.server.dialects.native.native_dialect import NativeDialect
 from trio_rtc.server.hub.hub import Hub
 from trio_rtc.wire import native as protocol
 
+from .dialects.test_native_cost import Link
 from .harness import memory_server
+from .http.test_requests import PIECES as HTTP_PIECES
+from .http.test_requests import parse
 from .native_client import join
-from .test_native_cost import Link
-from .test_requests import PIECES as HTTP_PIECES
-from .test_requests import parse
 from .ws_client import handshake, text
 
 LIMITS = ServerLimits(head_bytes=200, header_count=6, body_bytes=300, resume_seconds=2)

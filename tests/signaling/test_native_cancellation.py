@@ -7,7 +7,7 @@ import threading
 import pytest
 import trio
 
-from tests.rtc.stepping import cancelled_after_each_step
+from tests.rtc.bridge.stepping import cancelled_after_each_step
 from tests.server.harness import tcp_server
 from trio_rtc import tasks
 from trio_rtc.server.counters import Statistics

@@ -1,0 +1,125 @@
+"""What the page on media shows is run as it stands there, in real calls."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import trio
+from av import VideoFrame
+
+import trio_rtc
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.calling import open_call
+from trio_rtc.testing import MemoryHub
+
+from ..calls.both_sides import serving
+from ..ports import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "media.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
+
+
+def function(name: str) -> Callable[[Call], Awaitable[object]]:
+    namespace: dict[str, Any] = {
+        "np": np, "trio": trio, "trio_rtc": trio_rtc, "VideoFrame": VideoFrame
+    }  # fmt: skip
+    for language, text in BLOCKS:
+        if language == "python":
+            exec(text, namespace)
+    found: Callable[[Call], Awaitable[object]] = namespace[name]
+    return found
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    assert {language for language, _ in BLOCKS} == {"python", "text", "console"}
+
+
+async def test_watching() -> None:
+    (expected,) = (text for language, text in BLOCKS if language == "text")
+    printed = io.StringIO()
+    async with (
+        trio_rtc.open_media(video="pattern") as tracks,
+        serving(MemoryHub(), tracks=tracks) as (alice, _),
+        open_call(alice, "bob") as call,
+    ):
+        with contextlib.redirect_stdout(printed):
+            await function("watch")(call)
+    assert printed.getvalue() == expected
+
+
+async def test_showing() -> None:
+    async with serving(MemoryHub()) as (alice, _), open_call(alice, "bob") as call:
+        await function("show")(call)
+        # What was stopped, and what has ended with its block.
+        assert list(call.senders) == []
+
+
+async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with (
+        trio_rtc.open_media(video="pattern", audio="tone") as tracks,
+        serving(MemoryHub(), tracks=tracks) as (alice, _),
+        open_call(alice, "bob") as call,
+    ):
+        with trio.move_on_after(2):
+            await function("record")(call)
+    with av.open("call.mp4") as file:
+        assert {stream.type for stream in file.streams} == {"audio", "video"}
+
+
+def test_the_two_programs(tmp_path: Path) -> None:
+    (block,) = (text for language, text in BLOCKS if language == "console")
+    port = str(free_port())
+    lines = [line.removeprefix("$ ") for line in block.splitlines()]
+    # On a busy machine the programs take longer to sign in than somebody who types.
+    script = "\n".join(
+        line.replace("8888", port)
+        .replace("python examples", f"{sys.executable} {ROOT}/examples")
+        .replace(".py ", f".py --server ws://localhost:{port} ")
+        .replace("trio-rtc client", f"trio-rtc client --server ws://localhost:{port}")
+        for line in lines
+    )
+    script = script.replace("--folder . &", "--folder . &\nrecorder=$!\nsleep 3")
+    done = subprocess.run(
+        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}\nkill $recorder; wait $recorder"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("filtered.mp4", "1.mp4"):
+        with av.open(str(tmp_path / name)) as file:
+            frames = list(file.decode(video=0))
+            assert (frames[0].width, frames[0].height) == (640, 480)
+            assert len(frames) > 10
+        with av.open(str(tmp_path / name)) as file:
+            assert len(list(file.decode(audio=0))) > 10
+
+
+@pytest.mark.parametrize("program", ["video_filter.py", "recorder.py"])
+def test_what_a_newcomer_may_do_wrong(program: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{unused.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "examples" / program), "--server", url],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{program}: no signaling server answers at ws://")
+    assert len(done.stderr.splitlines()) == 1

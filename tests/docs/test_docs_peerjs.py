@@ -1,0 +1,69 @@
+"""What the page on PeerJS shows is run as it stands there, against real servers and a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import trio_rtc
+from trio_rtc.cli.server_settings import SETTINGS
+from trio_rtc.peerjs import open_peerjs
+
+from ..peerjs.conftest import chromium as chromium
+from ..peerjs.pages import open_stage
+from ..server.harness import tcp_server
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "peerjs.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
+
+
+def block(wanted: str) -> str:
+    (text,) = (text for language, text in BLOCKS if language == wanted)
+    return str(text)
+
+
+def function(name: str) -> Callable[..., Awaitable[None]]:
+    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
+    exec(block("python"), namespace)
+    found: Callable[..., Awaitable[None]] = namespace[name]
+    return found
+
+
+async def test_python_peers(capsys: pytest.CaptureFixture[str]) -> None:
+    async with tcp_server() as port, trio.open_nursery() as nursery:
+        url = f"http://127.0.0.1:{port}/"
+        await nursery.start(function("answer"), url)
+        await function("ask")(url)
+        await function("film")(url)
+        nursery.cancel_scope.cancel()
+    assert capsys.readouterr().out == block("text")
+
+
+async def test_the_page(chromium: str) -> None:
+    async with open_stage(chromium) as stage:
+        page = await stage.page()
+        await page.run(
+            f"window.shown = []; window.show = text => shown.push(text);{block('javascript')}"
+        )
+        assert await page.run("await until(() => shown.length); return shown") == [
+            "signed in as alice"
+        ]
+        async with open_peerjs(stage.url) as peer, peer.connect("alice") as connection:
+            await connection.send({"a": 1})
+            assert await page.run("await until(() => shown.length > 1); return shown[1]") == {
+                "a": 1
+            }
+
+
+def test_the_settings_are_those_of_the_server() -> None:
+    named = set(re.findall(r"^\| `(peerjs\w*)` \|", PAGE, re.M))
+    assert named == {one.name for one in SETTINGS if one.name.startswith("peerjs")}
+
+
+def test_the_blocks_are_all_run() -> None:
+    assert sorted(language for language, _ in BLOCKS) == ["javascript", "python", "text"]

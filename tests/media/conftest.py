@@ -1,3 +1,0 @@
-"""Media leaves nothing behind either."""
-
-from ..rtc.conftest import nothing_left as nothing_left

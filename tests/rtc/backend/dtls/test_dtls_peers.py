@@ -1,0 +1,90 @@
+"""DTLS with peers that have another kind of key than ours, or no SRTP."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from aiortc import RTCCertificate
+from aiortc.rtcdtlstransport import SRTPProtectionProfile, generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
+
+from trio_rtc.rtc import open_media
+from trio_rtc.rtc.backend.dtls import certificate
+
+from ...pairs import Peer, negotiate, open_pair
+
+
+class RsaCertificate(RTCCertificate):
+    """As GStreamer makes them, with the cipher suites that are for them."""
+
+    @classmethod
+    def generateCertificate(cls) -> RsaCertificate:  # noqa: N802
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return cls(key=key, cert=generate_certificate(key))  # type: ignore[arg-type]
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256")
+        return context
+
+
+class NoSrtp(RTCCertificate):
+    """Of a peer for data channels only, which does not ask for SRTP (RFC 5764)."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = SSL.Context(SSL.DTLS_METHOD)
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+        context.use_certificate(self._cert)
+        context.use_privatekey(self._key)
+        return context
+
+
+def have(peer: Peer, certificate: RTCCertificate) -> None:
+    pc = peer.connection._loop_connection._pc
+    pc._RTCPeerConnection__certificates = [certificate]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("offering", [True, False])
+async def test_the_other_side_has_an_rsa_key(offering: bool) -> None:
+    with trio.fail_after(30):
+        async with open_pair() as (alice, bob):
+            have(bob, RsaCertificate.generateCertificate())
+            first, second = (bob, alice) if offering else (alice, bob)
+            channel = await first.connection.create_data_channel("chat")
+            await negotiate(first, second)
+            await channel.wait_open()
+
+
+async def test_without_what_is_private_it_is_aiortcs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificate, "can", lambda purpose: False)
+    with trio.fail_after(30):
+        async with open_pair() as (alice, bob):
+            have(bob, RsaCertificate.generateCertificate())
+            await bob.connection.create_data_channel("chat")
+            await negotiate(bob, alice)
+            await alice.failed.wait()
+
+
+@pytest.mark.parametrize("offering", [True, False])
+async def test_the_other_side_has_no_srtp(offering: bool) -> None:
+    with trio.fail_after(30):
+        async with open_pair() as (alice, bob):
+            have(bob, NoSrtp.generateCertificate())
+            first, second = (bob, alice) if offering else (alice, bob)
+            # A section that comes to nothing needs none either.
+            alice.connection.offer_to_receive(["audio"])
+            ours = await first.connection.create_data_channel("chat")
+            await negotiate(first, second)
+            await ours.send("hello")
+            assert await (await second.channels.receive()).receive() == "hello"
+
+
+async def test_media_need_srtp() -> None:
+    with trio.fail_after(30):
+        async with open_media(audio="tone") as (tone,), open_pair() as (alice, bob):
+            have(bob, NoSrtp.generateCertificate())
+            await alice.connection.add_track(tone)
+            await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await alice.failed.wait()

@@ -1,0 +1,221 @@
+"""Data channels over networks that lose, double and reorder packets, with either SCTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
+
+from trio_rtc.rtc import DataChannel, PeerConnection
+from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend.sctp import association as sctp
+
+from ...lacking import lacking
+from ...pairs import negotiate, open_channels, open_pair, transport
+
+SIDES = ["ours", "aiortc"]
+
+
+@contextmanager
+def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
+    """Of what these send, lose 3 of 100 packets, double 2, and deliver 3 late."""
+    chance = random.Random(seed)
+    sockets: list[Any] = [
+        protocol.transport
+        for connection in connections
+        for path in connection._loop_connection.exchange.paths.all()
+        for protocol in path._agent._protocols
+    ]
+    originals = [sock.sendto for sock in sockets]
+
+    def worsen(send: Callable[..., None]) -> Callable[..., None]:
+        late: list[tuple[Any, ...]] = []
+
+        def sendto(*packet: Any) -> None:
+            event = chance.random()
+            if event < 0.03:
+                return
+            if event < 0.06:
+                late.append(packet)
+                return
+            send(*packet)
+            if event < 0.08:
+                send(*packet)
+            while late:
+                send(*late.pop())
+
+        return sendto
+
+    for sock, original in zip(sockets, originals, strict=True):
+        sock.sendto = worsen(original)
+    try:
+        yield
+    finally:
+        for sock, original in zip(sockets, originals, strict=True):
+            sock.sendto = original
+
+
+async def pour(channel: DataChannel, seed: int, sent: list[bytes]) -> None:
+    sizes = random.Random(seed)
+    for _ in range(40):
+        message = sizes.randbytes(sizes.choice([1, 100, 1161, 16_384, 60_000]))
+        sent.append(message)
+        await channel.send(message)
+
+
+async def drink(channel: DataChannel, received: list[bytes]) -> None:
+    while len(received) < 40:
+        message = await channel.receive()
+        assert isinstance(message, bytes)
+        received.append(message)
+
+
+@pytest.mark.parametrize("caller", SIDES)
+@pytest.mark.parametrize("callee", SIDES)
+async def test_all_arrives_in_order_over_a_bad_network(
+    caller: str, callee: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = iter([caller, callee])
+    install = sctp.install
+
+    def install_for_side(connection: RTCPeerConnection, **options: Any) -> None:
+        if next(sides) == "ours":
+            install(connection, **options)
+
+    monkeypatch.setattr(sctp, "install", install_for_side)
+    lists: list[list[bytes]] = [[], [], [], []]
+    with trio.fail_after(100):
+        async with open_pair() as (alice, bob):
+            ours = await alice.connection.create_data_channel("chat")
+            await negotiate(alice, bob)
+            await ours.wait_open()
+            theirs = await bob.channels.receive()
+            assert isinstance(transport(alice), sctp.SctpTransport) == (caller == "ours")
+            assert isinstance(transport(bob), sctp.SctpTransport) == (callee == "ours")
+            with bad_network(7, alice.connection, bob.connection):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(pour, ours, 1, lists[0])
+                    nursery.start_soon(pour, theirs, 2, lists[1])
+                    nursery.start_soon(drink, theirs, lists[2])
+                    nursery.start_soon(drink, ours, lists[3])
+    assert lists[2] == lists[0]
+    assert lists[3] == lists[1]
+
+
+async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
+    async with open_channels("chat", max_retransmits=0) as (ours, theirs, alice, _):
+        with bad_network(3, alice.connection):
+            for number in range(300):
+                await ours.send(b"%d" % number)
+        await ours.send(b"last")
+        numbers: list[int] = []
+        with trio.fail_after(60):
+            while (message := await theirs.receive()) != b"last":
+                assert isinstance(message, bytes)
+                numbers.append(int(message))
+        assert numbers == sorted(numbers)
+        assert 200 < len(numbers) < 300
+
+
+@contextmanager
+def seeing_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chunk]]:
+    """What is sent in this block, by either side."""
+
+    def serialize(source: int, destination: int, tag: int, chunk: Chunk) -> bytes:
+        chunks.append(chunk)
+        return serialize_packet(source, destination, tag, chunk)
+
+    chunks: list[Chunk] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(sctp, "serialize_packet", serialize)
+        yield chunks
+
+
+async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_channels(strangers=True) as (ours, theirs, _, _):
+        with seeing_chunks(monkeypatch) as chunks, trio.fail_after(30):
+            for _ in range(20):
+                await ours.send(bytes(16_384))
+            for _ in range(20):
+                await theirs.receive()
+    sacks = sum(isinstance(chunk, SackChunk) for chunk in chunks)
+    packets = len(chunks) - sacks
+    assert packets > 200
+    assert sacks < 0.75 * packets
+
+
+@pytest.mark.parametrize(
+    ("strangers", "packets", "sacks"),
+    [
+        *((True, *case) for case in [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (11, 3)]),
+        *((False, *case) for case in [(1, 0), (2, 1), (8, 1), (9, 2), (23, 3)]),
+    ],
+)
+async def test_what_has_come_together_is_acknowledged_together(
+    strangers: bool, packets: int, sacks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sctp, "SACK_SECONDS", 3600)
+    async with open_channels(strangers=strangers) as (_, _, alice, _):
+        receiver, sent = transport(alice), 0
+
+        async def count(_: RTCSctpTransport) -> None:
+            nonlocal sent
+            sent += 1
+
+        async def receive_packets() -> None:
+            receiver._sack_at_once = False
+            receiver._forget_sack()
+            for _ in range(packets):
+                await receiver._send_sack()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+        monkeypatch.setattr(RTCSctpTransport, "_send_sack", count)
+        await alice.connection._bridge.run(receive_packets)
+        monkeypatch.undo()
+    assert sent == sacks
+
+
+@pytest.mark.parametrize(("strangers", "most"), [(True, 4), (False, 8)])
+async def test_so_much_is_sent_at_once(
+    strangers: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_channels(strangers=strangers) as (_, _, alice, _):
+        sender = transport(alice)
+
+        async def send_much() -> int:
+            sender._cwnd = 100 * 1200
+            sender._path_mtu.forget()
+            with seeing_chunks(monkeypatch) as chunks:
+                await sender._send(1, 53, bytes(50 * 1200))
+                return len(chunks)
+
+        assert await alice.connection._bridge.run(send_much) == most
+
+
+async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as setting:
+        setting.setenv("TRIO_RTC_SCTP", "aiortc")
+        async with open_channels() as (_, _, alice, bob):
+            assert type(transport(alice)) is RTCSctpTransport
+            assert type(transport(bob)) is RTCSctpTransport
+
+
+async def test_without_what_is_private_it_is_aiortcs(caplog: pytest.LogCaptureFixture) -> None:
+    with lacking("sctp", private.SCTP_TRANSPORT):
+        async with open_channels() as (ours, theirs, alice, _):
+            assert type(transport(alice)) is RTCSctpTransport
+            await ours.send("hello")
+            assert await theirs.receive() == "hello"
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert told == [
+        "data channels are slower: the installed aiortc or aioice has no RTCSctpTransport._gone"
+    ]
