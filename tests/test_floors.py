@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,23 +17,59 @@ ROOT = Path(trio_rtc.__file__).parent
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"testing", "calling"},
-    {"conductor", "peerjs"},
-    {"restoring"},
-    {"negotiator", "call", "crossing"},
-    {"call_options", "goodbye", "negotiation"},
+    {"testing"},
+    {"peerjs"},
+    {"calls"},
     {"server", "signaling", "rtc"},
-    {"session", "peerjs_protocol"},
-    {"protocol", "messages", "binarypack"},
     {"faults"},
-    {"names", "tasks", "rate", "admission"},
-    {"text"},
-    {"errors"},
+    {"wire"},
+    {"tasks"},
+    {"errors", "text"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}
 
-#: asyncio is on one floor only.
-ASYNCIO = {"rtc"}
+#: Inside of a room: what is in the first folder imports nothing of the others.
+INNER = [
+    ("server/hub", {"server/http", "server/websocket", "server/dialects"}),
+    ("server/http", {"server/websocket", "server/dialects"}),
+    ("server/websocket", {"server/dialects"}),
+    ("server/dialects/native", {"server/dialects/peerjs", "server/dialects/classic"}),
+    ("server/dialects/peerjs", {"server/dialects/native", "server/dialects/classic"}),
+    ("server/dialects/classic", {"server/dialects/native", "server/dialects/peerjs"}),
+    ("rtc/bridge", {"rtc/backend", "rtc/channels", "rtc/media", "rtc/peer_connection"}),
+    ("rtc/backend", {"rtc/media", "rtc/peer_connection"}),
+    ("rtc/channels", {"rtc/media", "rtc/peer_connection"}),
+    ("rtc/backend/ice", {"rtc/backend/jsep", "rtc/backend/sctp", "rtc/backend/media"}),
+    ("rtc/backend/dtls", {"rtc/backend/jsep", "rtc/backend/sctp", "rtc/backend/media"}),
+    ("rtc/backend/sctp", {"rtc/backend/jsep", "rtc/backend/media"}),
+]
+
+#: Which folders may know a package of others; nobody else does.
+KEPT_TO = {
+    "asyncio": ("rtc/bridge/", "rtc/backend/"),
+    "aiortc": ("rtc/backend/",),
+    "aioice": ("rtc/backend/",),
+    "OpenSSL": ("rtc/backend/",),
+    "av": ("rtc/backend/", "rtc/media/"),
+    "aiortc.sdp": ("rtc/backend/jsep/",),
+}
+
+#: What is given messages and the time, and says what to do: it has no I/O and reads no clock.
+MACHINES = [
+    "wire/",
+    "calls/negotiation",
+    "server/hub/",
+    "signaling/client_session",
+    "rtc/channels/credit",
+    "rtc/channels/framing",
+    "rtc/channels/reassembly",
+    "rtc/backend/sctp/path_mtu",
+]
+WORLD = {"anyio", "asyncio", "httpx", "os", "random", "secrets", "socket", "ssl", "time", "trio"}
+
+#: A name that stands for two files sends a reader to the wrong one.
+MAX_MODULES = 15
+TWICE = 3
 
 
 def modules() -> list[str]:
@@ -40,34 +78,61 @@ def modules() -> list[str]:
     )
 
 
-def floor(path: str) -> str:
-    return path.removesuffix(".py").split("/")[0]
+@cache
+def imports(path: str) -> frozenset[str]:
+    """What a module imports: ours as ``rtc/bridge/engines``, others as ``aiortc.sdp``."""
+    here = path.removesuffix(".py").split("/")
+    return frozenset(_imports(here, (ROOT / path).read_text()))
 
 
-def imports(path: str) -> set[str]:
-    """What a module imports: names of ours as floors, others as they are."""
-    here = ("trio_rtc", *path.removesuffix(".py").split("/"))
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+def _imports(here: list[str], text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add((node.module or "").split(".")[0])
+            yield node.module or ""
         elif isinstance(node, ast.ImportFrom):
-            package = here[: -node.level]
-            names = [(*package, *(node.module or "").split("."))] if node.module else []
-            names = names or [(*package, alias.name) for alias in node.names]
-            found |= {name[1] for name in names}
-    return found
+            package = here[: len(here) - node.level]
+            module = [*package, *(node.module or "").split(".")] if node.module else package
+            yield "/".join(module)
+            yield from ("/".join([*module, alias.name]) for alias in node.names)
+
+
+def within(module: str, folder: str) -> bool:
+    return module == folder or module.startswith(folder.rstrip("/") + "/")
 
 
 @pytest.mark.parametrize("path", modules())
 def test_imports_go_down(path: str) -> None:
-    own = floor(path)
+    own = path.removesuffix(".py").split("/")[0]
     assert own in HEIGHT, "a new module needs a floor"
-    for other in imports(path) & HEIGHT.keys() - {own}:
+    for other in {name.split("/")[0] for name in imports(path)} & HEIGHT.keys() - {own}:
         assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
-    if own not in ASYNCIO:
-        assert "asyncio" not in imports(path)
-    if own == "server":
-        assert not imports(path) & {"aiortc", "aioice", "av"}
+    for folder, others in INNER:
+        if within(path.removesuffix(".py"), folder):
+            for other in others:
+                assert not any(within(name, other) for name in imports(path)), other
+
+
+@pytest.mark.parametrize("path", modules())
+def test_packages_of_others_are_kept_to_their_folders(path: str) -> None:
+    for package, folders in KEPT_TO.items():
+        if not path.startswith(folders):
+            known = {name for name in imports(path) if f"{name}.".startswith(f"{package}.")}
+            assert not known, package
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.startswith(tuple(MACHINES))])
+def test_machines_have_no_io_and_no_clock(path: str) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & WORLD
+
+
+def test_no_folder_is_a_street() -> None:
+    for folder in {(ROOT / path).parent for path in modules()}:
+        inside = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(inside) <= MAX_MODULES, folder
+
+
+def test_a_name_stands_for_one_thing() -> None:
+    files = [Path(path).name for path in modules() if not path.endswith("__init__.py")]
+    assert len({name for name in files if files.count(name) > 1}) <= TWICE
