@@ -4,17 +4,17 @@ from __future__ import annotations
 
 
 def sleep_until_listening(*ports: int) -> str:
-    """A ``sleep`` that takes as long as it needs until a server listens at one of these ports."""
+    """A ``sleep`` that takes as long as it needs until servers listen at all of these ports."""
     return f"""
 sleep() {{
     command sleep "$1"
-    for _ in $(seq 300); do
-        for port in {" ".join(map(str, ports))}; do
-            if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+    for port in {" ".join(map(str, ports))}; do
+        for _ in $(seq 300); do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue 2; fi
+            command sleep 0.1
         done
-        command sleep 0.1
+        echo "no server listens at $port" >&2
+        return 1
     done
-    echo "no server listens" >&2
-    false
 }}
 """

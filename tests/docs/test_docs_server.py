@@ -40,11 +40,9 @@ SYSTEMD = shutil.which("systemd-analyze")
 
 IMAGE_PYTHON = "3.11"
 
-#: What the commands of a section run in: whatever they leave running is ended, and a second is
-#: as long as it takes until the server listens.
-PRELUDE = f"""
+#: What the commands of a section run in: whatever they leave running is ended.
+PRELUDE = """
 set -eu
-{sleep_until_listening(8888, 8443)}
 trap 'trap - EXIT; kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 """
 
@@ -107,7 +105,9 @@ def run_section(
     a prompt are what the commands before them print, as is a block of text. With ``root`` the
     script finds /etc and /opt there.
     """
-    script, expected = [PRELUDE, prelude], []
+    # A second is as long as it takes until the servers listen.
+    ports = [port for port in (8888, 8443) if f"{port}" in sections[title]]
+    script, expected = [PRELUDE, sleep_until_listening(*ports), prelude], []
     for language, text in BLOCK.findall(sections[title]):
         if language == "toml":
             (folder / "server.toml").write_text(text)
