@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
@@ -262,3 +264,10 @@ async def test_resumes_per_second(
         alice_again = await connect(server)
         assert (await alice_again.resume(alice.session, 0))["type"] == "resumed"
         await alice_again.aclose()
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+@pytest.mark.parametrize("limit", ["joins_per_second", "peers", "send_seconds"])
+def test_a_limit_of_nothing_is_none(limit: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{limit} is .* not above 0"):
+        ServerLimits(**{limit: value})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,9 @@ class ServerLimits:
         absent_seconds: how long a classic peer may go without a hanging GET; then it is logged
             out.
         resume_seconds: how long a native peer may go without a connection; then it has left.
+
+    Raises:
+        ValueError: one of them is not above 0.
     """
 
     head_bytes: int = 16 * 1024
@@ -77,3 +80,9 @@ class ServerLimits:
     poll_seconds: float = 25.0
     absent_seconds: float = 30.0
     resume_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ValueError(f"{field.name} is {value!r}, and not above 0")

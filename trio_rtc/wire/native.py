@@ -28,6 +28,7 @@ REFUSED_AT_ONCE: Final = 1024
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Received = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 
 
@@ -167,12 +168,12 @@ class Welcome(_Message, frozen=True, kw_only=True):
     room: str
     session: str
     peers: list[PeerEntry]
-    resume_seconds: float
-    max_message_bytes: int
-    messages_per_second: float
-    messages_burst: float
-    mailbox_messages: int | None = None
-    mailbox_bytes: int | None = None
+    resume_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    max_message_bytes: Count
+    messages_per_second: Annotated[float, msgspec.Meta(gt=0)]
+    messages_burst: Annotated[float, msgspec.Meta(ge=1)]
+    mailbox_messages: Count | None = None
+    mailbox_bytes: Count | None = None
     received: Received = 0
     ice_servers: list[IceServerEntry] = []
     token_seconds: float | None = None
