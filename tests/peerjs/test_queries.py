@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from trio_rtc.peerjs import open_peerjs
+from trio_rtc.server import PeerJSSettings
 from trio_rtc.server.authorize import shared_secret
 
+from ..server.harness import tcp_server
 from .clients import connect, server_for_peers
 
 
@@ -47,3 +50,23 @@ async def test_queries_that_lack_something(query: str) -> None:
         client = await connect(server, f"/peerjs?{query}")
         assert (await client.hear())["type"] == "ERROR"
         await client.stream.aclose()
+
+
+@pytest.mark.parametrize("secret", ["a b", " ", "a+b", "50%", "a%20b", "a&b=c#d", "\u00e9\u3000"])
+async def test_a_secret_of_a_program(secret: str) -> None:
+    async with (
+        tcp_server(authorize=shared_secret(secret)) as port,
+        open_peerjs(f"http://127.0.0.1:{port}", "alice", token=secret) as alice,
+    ):
+        assert alice.id == "alice"
+
+
+@pytest.mark.parametrize("path", ["/", "/a b", "/a%20b/", "/caf\u00e9", "/~a;b=c"])
+@pytest.mark.parametrize("key", ["peerjs", "two words"])
+@pytest.mark.parametrize("id_", [None, "al ice"])
+async def test_a_path_and_a_key_of_a_program(path: str, key: str, id_: str | None) -> None:
+    async with (
+        tcp_server(peerjs=PeerJSSettings(path=path, key=key)) as port,
+        open_peerjs(f"http://127.0.0.1:{port}{path}", id_, key=key) as alice,
+    ):
+        assert alice.id == (id_ or alice.id)

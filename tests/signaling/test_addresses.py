@@ -109,6 +109,12 @@ def test_an_address_stays_as_it_is_given() -> None:
         assert address.raw_path.decode() == path
 
 
+@pytest.mark.parametrize("end", ["?", "#", "?#"])
+def test_a_query_and_a_fragment_that_are_empty_are_none(end: str) -> None:
+    assert str(parse_address(f"http://host/a{end}", ["http"], "x", "y")) == "http://host/a"
+    assert parse_address(f"ws://host/{end}", ["ws"], "x", "y", query=True).fragment == ""
+
+
 @pytest.mark.parametrize(
     ("url", "seen"),
     [

@@ -48,7 +48,8 @@ def parse_address(
         elif parts.fragment or (parts.query and not query):
             why = "has a fragment" if parts.fragment else "has a query, for which there is no place"
         else:
-            return parts
+            # A fragment, and a query that may not be, can be empty still.
+            return parts.copy_with(fragment=None, **({} if query else {"query": None}))
     except (httpx.InvalidURL, ValueError):
         why = f"is not the address of {what}"
     raise SignalingError(

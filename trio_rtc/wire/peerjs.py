@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -133,4 +133,6 @@ def encode(
 
 def query(key: str, id: str, token: str) -> str:  # noqa: A002
     """The query of a WebSocket's address."""
-    return urlencode({"key": key, "id": id, "token": token, "version": CLIENT_VERSION})
+    asked = {"key": key, "id": id, "token": token, "version": CLIENT_VERSION}
+    # Servers differ in whether a plus sign is a space.
+    return urlencode(asked, quote_via=quote, safe="")

@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import math
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
 
 import trio
 
@@ -16,6 +17,9 @@ from ...authorize import Admission, JoinRequest, NotAuthorized
 from ...context import Context
 from ...http.connection import Exchange
 from ...hub.member_names import clean_text
+
+#: What may stand in a path as it is (RFC 3986, section 3.3), and what is encoded already.
+_IN_PATHS: Final = "/%!$&'()*+,;=:@"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +46,8 @@ class PeerJSSettings:
 
     @property
     def root(self) -> str:
-        """The path, with a slash at its end."""
-        return self.path.rstrip("/") + "/"
+        """The path, with a slash at its end, as requests have it."""
+        return quote(self.path.rstrip("/"), safe=_IN_PATHS) + "/"
 
 
 class Refused(Exception):
@@ -135,9 +139,9 @@ async def _authorize(asked: JoinRequest, context: Context) -> Admission:
 def _parameters(query: bytes) -> dict[str, str]:
     """The parameters of a query: PeerJS writes them as they are, a ``+`` too (RFC 3986, 2.2)."""
     pairs = (pair.partition(b"=") for pair in query.split(b"&"))
-    # No id has a plus sign: there it is a space of somebody who writes queries as forms are.
+    # No id and no key has a plus sign: there it is a space of who writes queries as forms are.
     return {
-        _decoded(name): _decoded(value.replace(b"+", b" ") if name == b"id" else value)
+        _decoded(name): _decoded(value.replace(b"+", b" ") if name in (b"id", b"key") else value)
         for name, _, value in pairs
         if value
     }

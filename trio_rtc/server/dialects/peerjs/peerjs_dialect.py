@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 import trio
 
@@ -60,10 +61,10 @@ class PeerJSDialect:
     @property
     def routes(self) -> Mapping[str, Route]:
         """What answers a GET, by path."""
-        root = self._settings.root
+        root, key = self._settings.root, quote(self._settings.key)
         routes: dict[str, Route] = {
-            f"{root}{self._settings.key}/id": self._new_id,
-            f"{root}{self._settings.key}/peers": self._list_peers,
+            f"{root}{key}/id": self._new_id,
+            f"{root}{key}/peers": self._list_peers,
         }
         if root != "/":
             # The root of the server is not this dialect's to speak for.
