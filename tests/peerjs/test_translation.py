@@ -16,6 +16,7 @@ from .clients import OFFER, PeerClient, join, server_for_peers
 
 MEDIA = "v=0\r\nm=audio 9 x\r\na=sendrecv\r\nm=application 9 x\r\n"
 NO_MEDIA = "v=0\r\nm=audio 9 x\r\na=recvonly\r\nm=application 9 x\r\na=sendrecv\r\n"
+ANSWER = {"type": "answer", "sdp": "v=0"}
 CANDIDATE = {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0"}
 
 
@@ -208,3 +209,41 @@ async def test_whoever_comes_last_has_the_name() -> None:
         twin = await join(server, "twin")
         await page.offer("twin")
         assert (await twin.hear())["type"] == "OFFER"
+
+
+@pytest.mark.parametrize("taken", ["classic one", "1"])
+async def test_nobody_takes_over_what_is_said_on_a_connection(taken: str) -> None:
+    """Neither by the name of the other peer, nor by its number."""
+    async with meeting() as here:
+        if taken == "1":
+            # Two have one name: each goes by its number.
+            assert await here.server.sign_in("classic%20one")
+        call = {"type": "offer", "sdp": NO_MEDIA, "call": "dc_9"}
+        await here.say(call)
+        offered = await here.page.hear()
+        src = offered["src"]
+        assert src == taken
+        eve = await join(here.server, taken)
+        about = {"type": "data", "connectionId": "dc_9"}
+        await here.page.say(type="ANSWER", dst=src, payload={"sdp": ANSWER, **about})
+        assert (await here.heard())["type"] == "answer"
+        await here.say({**CANDIDATE, "call": "dc_9"})
+        assert (await here.page.hear())["src"] == src
+        await here.page.say(type="CANDIDATE", dst=src, payload={"candidate": CANDIDATE, **about})
+        assert await here.heard() == {**CANDIDATE, "call": "dc_9"}
+        # A connection of its own is its own.
+        await eve.say(type="OFFER", dst="page", payload={**OFFER, "connectionId": "dc_eve"})
+        assert (await here.page.hear())["payload"]["connectionId"] == "dc_eve"
+        await here.page.say(
+            type="ANSWER", dst=taken, payload={"sdp": ANSWER, **about, "connectionId": "dc_eve"}
+        )
+        assert (await eve.hear())["payload"]["connectionId"] == "dc_eve"
+
+
+async def test_one_keeps_its_name_when_another_comes_who_has_it() -> None:
+    async with meeting() as here:
+        await here.say({"type": "offer", "sdp": NO_MEDIA, "call": "dc_9"})
+        src = (await here.page.hear())["src"]
+        await here.server.sign_in("classic%20one")
+        await here.say({**CANDIDATE, "call": "dc_9"})
+        assert (await here.page.hear())["src"] == src

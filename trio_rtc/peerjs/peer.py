@@ -176,7 +176,7 @@ class PeerJSPeer:
                     link.exchange.hear(said)
         else:
             try:
-                connection = wire.decode_payload(said, _Addressed).connection_id
+                connection = wire.decode_payload(said, wire.Addressed).connection_id
             except NegotiationError as error:
                 self._warnings.warn("%s says what cannot be used: %s", said.src, error)
                 return
@@ -237,12 +237,6 @@ class PeerJSPeer:
         async for src in self._to_decline:
             # PeerJS knows no other word for it: its page gets an error "peer-unavailable".
             await self._server.send(Kept(wire.encode("EXPIRE", dst=src)))
-
-
-class _Addressed(
-    msgspec.Struct, frozen=True, kw_only=True, rename={"connection_id": "connectionId"}
-):
-    connection_id: str
 
 
 def _checked(metadata: Any) -> Any:

@@ -82,6 +82,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     connection_id: Id
 
 
+class Addressed(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+    """What the payloads of all these have: which connection they are about."""
+
+    connection_id: str
+
+
 class Said(msgspec.Struct, frozen=True):
     """The payload of an ERROR, an ID-TAKEN and an INVALID-KEY."""
 

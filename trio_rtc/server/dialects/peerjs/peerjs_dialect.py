@@ -200,7 +200,8 @@ class PeerJSDialect:
             return
         room = peer.member.room
         try:
-            other = self._find(room, envelope.dst)
+            whose = peer.whose(envelope)
+            other = self._find(room, envelope.dst) if whose is None else self._hub.member(whose)
             if other is not None and not self._waiting.waits(peer.member.id, (room, envelope.dst)):
                 self._relay(peer, envelope, other)
             elif envelope.type not in wire.FLEETING:
@@ -266,11 +267,10 @@ class PeerJSDialect:
             message: Relayed = verbatim(peer, envelope)
         else:
             try:
-                translator = peer.translator(to.id)
+                body = peer.to_classic(to.id, envelope)
             except MailboxFull as full:
                 self._context.statistics.over_limit[full.limit] += 1
                 raise
-            body = translator.to_classic(envelope)
             if body is None:
                 return
             peer.addresses[to.id] = envelope.dst

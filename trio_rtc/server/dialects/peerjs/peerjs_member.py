@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from ....errors import NegotiationError
 from ....wire import peerjs as wire
 from ....wire.native import REASONS, CloseCode
 from ....wire.peerjs import Envelope
@@ -48,7 +49,7 @@ class PeerJSPeer:
         subject: who it is, if its token tells.
         farewell: with which code that is closed when the member is removed.
         translators: what it says to members of other dialects, by their id in the hub.
-        addresses: what it calls them.
+        addresses: what it calls them, for as long as they are there.
     """
 
     member: Member
@@ -72,6 +73,7 @@ class PeerJSPeer:
         self.farewell = CloseCode.SESSION_LOST
         self.translators: dict[int, Translator] = {}
         self.addresses: dict[int, str] = {}
+        self._by_connection: dict[str, int] = {}
         self._limits = limits
         self._flushes = flushes
         self._memory = memory
@@ -116,6 +118,42 @@ class PeerJSPeer:
             translator = self.translators[other] = Translator()
         return translator
 
+    def to_classic(self, other: int, envelope: Envelope) -> bytes | None:
+        """What a message of it is for a member of another dialect; see `Translator.to_classic`.
+
+        Raises:
+            MailboxFull: as `translator`.
+            NegotiationError: the message is malformed.
+        """
+        translator = self.translator(other)
+        before = translator.connection
+        body = translator.to_classic(envelope)
+        self._follow(other, before, translator.connection)
+        return body
+
+    def _follow(self, other: int, before: str | None, now: str | None) -> None:
+        """Know whose connection is which."""
+        if before != now:
+            if before is not None and self._by_connection.get(before) == other:
+                del self._by_connection[before]
+            if now is not None:
+                # Nobody takes over a connection by its id.
+                self._by_connection.setdefault(now, other)
+
+    def whose(self, envelope: Envelope) -> int | None:
+        """The member of another dialect with whom a message continues a connection, if one does.
+
+        By now somebody else may have its name, or its number for a name.
+        """
+        if envelope.type not in ("ANSWER", "CANDIDATE") or not self._by_connection:
+            return None
+        try:
+            connection = wire.decode_payload(envelope, wire.Addressed).connection_id
+        except NegotiationError:
+            return None
+        other = self._by_connection.get(connection)
+        return other if other is not None and self.addresses.get(other) == envelope.dst else None
+
     # The hub's mailbox.
 
     def put_message(self, message: Relayed) -> None:
@@ -134,13 +172,19 @@ class PeerJSPeer:
             self._send(message.body)
             return
         src = self._address_of(self, message.sender)
-        for type_, payload in self.translator(message.sender).to_peerjs(message.body):
+        translator = self.translator(message.sender)
+        self.addresses[message.sender] = src
+        before = translator.connection
+        told = translator.to_peerjs(message.body)
+        self._follow(message.sender, before, translator.connection)
+        for type_, payload in told:
             self.tell(type_, payload, src=src)
 
     def put_notice(self, notice: Presence) -> None:
         """PeerJS knows no presence; whoever has gone is not remembered."""
         if not notice.connected:
-            if self.translators.pop(notice.id, None) is not None:
+            if (translator := self.translators.pop(notice.id, None)) is not None:
+                self._follow(notice.id, translator.connection, None)
                 self._account.add(-_REMEMBERED)
             self.addresses.pop(notice.id, None)
 

@@ -32,6 +32,11 @@ class Translator:
         self._answered = False
         self._has_channel = True
 
+    @property
+    def connection(self) -> str | None:
+        """The id that the PeerJS client knows it by, if there is one."""
+        return self._connection
+
     def _begin(self, connection: str, kind: Kind, *, has_channel: bool) -> None:
         self._connection, self._kind, self._answered = connection, kind, False
         self._has_channel = has_channel
