@@ -192,6 +192,11 @@ async def test_metrics_with_an_address_of_their_own() -> None:
         assert "trio_rtc_connections_total" in answer.text
         assert (await http.get(f"http://127.0.0.1:{port}/sign_in?x")).status_code == 404
         assert (await http.get(f"{url}/metrics")).status_code == 404
+        # No page reads them, as elsewhere.
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        for page in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            refused = await http.get(f"http://127.0.0.1:{port}/metrics", headers=page)
+            assert refused.status_code == 403
     async with server(*LOCAL, "--metrics", "no", "--metrics-listen", f"127.0.0.1:{port}"):
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream("127.0.0.1", port)

@@ -213,8 +213,8 @@ async def serve_routes(
     *,
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
-    """Answer these GETs, and nothing else, until it is cancelled."""
-    context, drain = Context(), Drain()
+    """Answer these GETs, and nothing else, and no page, until it is cancelled."""
+    context, drain = Context(origins=Origins([])), Drain()
     router = Router(context, routes=routes, websocket=None, otherwise=_not_found)
     connections = Connections(context, drain, None, router)
     async with trio.open_nursery() as nursery:
