@@ -13,6 +13,9 @@ from ..proxies.proxies import nginx
 from ..signaling.proxy import open_proxy
 from .browsers import open_house
 
+#: It is impatient, and has answers not kept by the caches of another time.
+NGINX = "proxy_read_timeout 2s; add_header Pragma no-cache always;"
+
 
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_a_server_that_is_out_of_reach_for_a_moment(
@@ -22,7 +25,7 @@ async def test_a_server_that_is_out_of_reach_for_a_moment(
         async with (
             open_house(chromium) as house,
             open_proxy(house.port) as (path, behind),
-            nginx(tmp_path, behind, "proxy_read_timeout 2s;") as proxy,
+            nginx(tmp_path, behind, NGINX) as proxy,
             trio_rtc.open_signaling(house.ws_url, name="python") as python,
         ):
             alice = await house.visitor(f"http://localhost:{proxy.port}/rtc/")

@@ -224,9 +224,9 @@ export class ClassicSignaling extends Signaling {
   }
 }
 
-/** Who an answer speaks of: the number in `Pragma`. */
+/** Who an answer speaks of: the number in `Pragma`. What is in between may add another one. */
 function sender(response) {
-  return Number(response.headers.get("Pragma")) || 0;
+  return Number.parseInt(response.headers.get("Pragma"), 10) || 0;
 }
 
 /** `NAME,ID,CONNECTED` per line; what does not look so is passed over. */
