@@ -214,3 +214,27 @@ async def test_what_waits_is_bounded() -> None:
         await bob.say(type="CANDIDATE", dst="nobody", payload="x" * 600)
         await bob.say(type="CANDIDATE", dst="nobody", payload="x" * 600)
         assert (await bob.hear())["type"] == "EXPIRE"
+
+
+async def test_a_connection_that_comes_late_takes_no_place() -> None:
+    """What a proxy held up is not heard of after what came later."""
+    async with server_for_peers() as server:
+        ours, other = "0123456789abcdef", "fedcba9876543210"
+
+        async def connected(attempt: str) -> PeerClient:
+            return await connect(server, f"{path('alice', 'mine')}&attempt={attempt}")
+
+        second = await connected(f"{ours}-2")
+        assert await second.hear() == {"type": "OPEN"}
+        for late in (1, 2):
+            client = await connected(f"{ours}-{late}")
+            assert (await client.hear())["type"] == "ERROR"
+            assert await client.closed() == (4409, "superseded")
+        bob = await join(server, "bob")
+        await bob.say(type="CANDIDATE", dst="alice", payload=1)
+        assert (await second.hear())["payload"] == 1
+        # Another program with our token, and one that does not count, go on as they are.
+        for attempt in (f"{ours}-3", f"{other}-1", "x", "", f"{other}-1"):
+            client = await connected(attempt)
+            assert await client.hear() == {"type": "OPEN"}
+        assert await second.closed() == (4409, "superseded")

@@ -26,7 +26,7 @@ from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
 
 from ..server.harness import tcp_server
 from ..signaling.proxy import Proxy, open_proxy
-from .scripted import Guest, scripted_server
+from .scripted import Guest, ScriptedServer, scripted_server
 
 
 @asynccontextmanager
@@ -45,11 +45,29 @@ async def scripted_peer(**options: Any) -> AsyncIterator[tuple[PeerJSPeer, Guest
 
 
 async def test_what_a_server_is_asked() -> None:
-    async with scripted_peer(token="mine", key="a key") as (_, guest):
-        parts = urlsplit(guest.path)
-        assert parts.path == "/peerjs"
-        query = {name: value for name, (value,) in parse_qs(parts.query).items()}
-        assert query == {"id": "alice", "token": "mine", "key": "a key", "version": "1.5.5"}
+    attempts: list[list[str]] = []
+    done = trio.Event()
+
+    async def talk(server: ScriptedServer) -> None:
+        for _ in range(2):
+            guest = await server.guest()
+            parts = urlsplit(guest.path)
+            assert parts.path == "/peerjs"
+            query = {name: value for name, (value,) in parse_qs(parts.query).items()}
+            attempts.append(query.pop("attempt").split("-"))
+            assert query == {"id": "alice", "token": "mine", "key": "a key", "version": "1.5.5"}
+            await guest.say(type="OPEN")
+            guest.leave()
+        done.set()
+
+    async with scripted_server() as server, trio.open_nursery() as nursery:
+        nursery.start_soon(talk, server)
+        async with open_peerjs(server.url, "alice", token="mine", key="a key"):
+            with trio.fail_after(10):
+                await done.wait()
+    # Of one program's connections it is known which is the later one.
+    assert attempts[0][0] == attempts[1][0]
+    assert [int(number) for _, number in attempts] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import secrets
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,6 +62,8 @@ class ServerConnection:
         self, url: str, ssl_context: ssl.SSLContext | None, hear: Callable[[Envelope], None]
     ):
         self._url = url
+        # Our server tells by it which of two connections is the later one; others pass it over.
+        self._program, self._attempts = secrets.token_hex(8), 0
         self._ssl_context = ssl_context
         self._hear = hear
         self._outgoing = Outgoing()
@@ -156,9 +159,10 @@ class ServerConnection:
         return self._acceptance is not None and self._acceptance.is_up
 
     async def _connect(self, task_status: trio.TaskStatus[None]) -> Over:
+        self._attempts += 1
         try:
             async with open_websocket(
-                self._url,
+                f"{self._url}&attempt={self._program}-{self._attempts}",
                 subprotocols=[],
                 timeout=ANSWER_SECONDS,
                 max_message_bytes=LARGEST_MESSAGE,

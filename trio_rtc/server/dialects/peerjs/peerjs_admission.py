@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -17,6 +18,9 @@ from ...authorize import Admission, JoinRequest, NotAuthorized
 from ...context import Context
 from ...http.connection import Exchange
 from ...hub.member_names import clean_text
+
+#: What programs of this package add to PeerJS's query: nothing that others would know.
+_ATTEMPT: Final = re.compile(r"([0-9a-f]{16})-([0-9]{1,15})")
 
 #: What may stand in a path as it is (RFC 3986, section 3.3), and what is encoded already.
 _IN_PATHS: Final = "/%!$&'()*+,;=:@"
@@ -74,6 +78,7 @@ class Admitted:
         room: where it is.
         until: for how long it may stay, in seconds since 1970.
         subject: who it is, whatever its token; None if that is not known.
+        attempt: which program it is, if that tells, and how often it has tried to connect.
     """
 
     id: str
@@ -81,12 +86,22 @@ class Admitted:
     room: str
     until: float = math.inf
     subject: str | None = None
+    attempt: tuple[str, int] | None = None
 
     def is_same(self, token: str, subject: str | None = None) -> bool:
         """Whether it is the one who came in with this token, and as this subject."""
         if self.subject is not None and subject is not None:
             return self.subject == subject
         return hmac.compare_digest(_bytes(self.token), _bytes(token))
+
+    def is_late(self, attempt: tuple[str, int] | None) -> bool:
+        """Whether this was asked for before another connection of the same program."""
+        return (
+            self.attempt is not None
+            and attempt is not None
+            and self.attempt[0] == attempt[0]
+            and self.attempt[1] <= attempt[1]
+        )
 
 
 async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
@@ -114,7 +129,9 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
         )
         # A token may be long, and is kept for as long as its client is there.
         digest = hashlib.sha256(_bytes(token)).hexdigest()
-        return Admitted(id_, digest, admission.room, admission.until, admission.subject)
+        return Admitted(
+            id_, digest, admission.room, admission.until, admission.subject, _attempt(asked)
+        )
     context.statistics.over_limit["handshake_seconds"] += 1
     raise Refused("ERROR", CloseCode.TIMEOUT, "It could not be decided in time.")
 
@@ -134,6 +151,11 @@ async def _authorize(asked: JoinRequest, context: Context) -> Admission:
         why = f"The token is for the id {admission.name!r}."
         raise Refused("ERROR", CloseCode.FORBIDDEN, why)
     return admission
+
+
+def _attempt(asked: dict[str, str]) -> tuple[str, int] | None:
+    match = _ATTEMPT.fullmatch(asked.get("attempt", ""))
+    return None if match is None else (match[1], int(match[2]))
 
 
 def _parameters(query: bytes) -> dict[str, str]:

@@ -121,9 +121,12 @@ class PeerJSDialect:
             peer = self._join(admitted, party, now)
         elif not admitted.is_same(peer.token, peer.subject):
             raise Refused("ID-TAKEN", CloseCode.FORBIDDEN, "ID is taken")
+        elif admitted.is_late(peer.attempt):
+            raise Refused("ERROR", CloseCode.SUPERSEDED, "There is a later connection.")
         else:
             self._context.statistics.resumed += 1
         peer.token, peer.subject = admitted.token, admitted.subject
+        peer.attempt = admitted.attempt
         self._expiring.set(peer, admitted.until)
         with self._context.flushes:
             peer.connect(link)

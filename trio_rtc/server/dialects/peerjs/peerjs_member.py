@@ -47,6 +47,7 @@ class PeerJSPeer:
     Attributes:
         link: its connection.
         subject: who it is, if its token tells.
+        attempt: which of a program's attempts its connection came of, if the program tells.
         farewell: with which code that is closed when the member is removed.
         translators: what it says to members of other dialects, by their id in the hub.
         addresses: what it calls them, for as long as they are there.
@@ -68,6 +69,7 @@ class PeerJSPeer:
         self.id = id
         self.token = token
         self.subject: str | None = None
+        self.attempt: tuple[str, int] | None = None
         self.party = party
         self.link: PeerLink | None = None
         self.farewell = CloseCode.SESSION_LOST
