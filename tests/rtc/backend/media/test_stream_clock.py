@@ -178,6 +178,23 @@ def test_a_burst_at_the_beginning_is_older(burst: float) -> None:
     assert shown == pytest.approx(heard, abs=0.001)
 
 
+@pytest.mark.parametrize("drift", [0.0025, -0.0025])
+def test_tracks_whose_clocks_drift_apart_stay_together(drift: float) -> None:
+    """Without reports; the pictures are laid later or earlier again and again, and no further."""
+    sound, video = sound_and_pictures()
+    apart = []
+    last = -1.0
+    for n in range(15_000):
+        now = n * 0.02
+        heard = sound.map(1, n, round(n * LENGTH * (1 - drift)), now, length=LENGTH) / SOUND
+        if n % 2 == 0:
+            shown = video.map(2, n, n * 1800, now) / VIDEO
+            apart.append(abs(shown - heard))
+            assert shown > last
+            last = shown
+    assert max(apart) < 0.15
+
+
 def test_a_report_that_came_before_the_media() -> None:
     sound, video = sound_and_pictures()
     for n in range(50):

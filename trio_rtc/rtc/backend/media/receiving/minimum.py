@@ -22,10 +22,10 @@ class RecentMinimum:
             self._before, self._now, self._ends = self._now, math.inf, now + self._window
         self._now = min(self._now, value)
 
-    def reset(self, value: float, now: float) -> None:
-        """Forget all but this one."""
-        self._ends, self._before, self._now = -math.inf, math.inf, math.inf
-        self.add(value, now)
+    def shift(self, difference: float) -> None:
+        """What came until now counts as if it had been higher by this, as what comes now is."""
+        self._before += difference
+        self._now += difference
 
     @property
     def value(self) -> float:

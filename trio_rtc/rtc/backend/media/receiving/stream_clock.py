@@ -126,7 +126,7 @@ class StreamClock:
         self._lateness.add(elapsed - ticks / self._rate, now)
         if self._lateness.value > BEHIND_SECONDS:
             # From the next one on.
-            self._move(self._lateness.value, now)
+            self._lay_behind(round(self._lateness.value * self._rate))
             self._timeline.forget(self)
         if now >= self._compared + COMPARE_SECONDS:
             self._compare(now)
@@ -138,7 +138,7 @@ class StreamClock:
         if not is_first:
             lateness = self._lateness.value + self._excess / self._rate
             correction = self._timeline.arrive(self, lateness, is_sound=self._is_sound)
-            self._lay_later(correction, now)
+            self._lay_later(correction)
 
     def _map_late(self, number: int, timestamp: int) -> int:
         segment = self._segments[-1]
@@ -198,11 +198,11 @@ class StreamClock:
         if self._excess and room > 0:
             moved = min(self._excess, room)
             self._excess -= moved
-            self._split(-moved)
+            self._lay_behind(-moved)
             return ticks - moved
         return ticks
 
-    def _split(self, ticks: int) -> None:
+    def _lay_behind(self, ticks: int) -> None:
         """Lay what comes from now on later by this."""
         last = self._segments[-1]
         self._segments.append(
@@ -210,10 +210,7 @@ class StreamClock:
                 last.ssrc, self._highest + 1, last.timestamp, last.timestamp, last.ticks + ticks
             )
         )
-
-    def _move(self, seconds: float, now: float) -> None:
-        self._split(round(seconds * self._rate))
-        self._lateness.reset(self._lateness.value - seconds, now)
+        self._lateness.shift(-ticks / self._rate)
 
     def report(self, ssrc: int, ntp: int, timestamp: int, now: float) -> None:
         """Take a sender report.
@@ -249,9 +246,9 @@ class StreamClock:
             self._timeline.shift(self, (ticks - segment.ticks) / self._rate)
             segment.ticks = ticks
             return
-        self._lay_later(correction, now)
+        self._lay_later(correction)
 
-    def _lay_later(self, correction: float, now: float) -> None:
+    def _lay_later(self, correction: float) -> None:
         """Lay what comes from now on later by this; or earlier, little by little."""
         if not correction:
             return
@@ -259,7 +256,7 @@ class StreamClock:
         later = correction - self._excess / self._rate
         self._excess = max(0, -round(later * self._rate))
         if later > 0:
-            self._move(later, now)
+            self._lay_behind(round(later * self._rate))
 
     def go_on_from(self, other: StreamClock) -> None:
         """Lay what comes behind what a clock of another rate has laid before."""
