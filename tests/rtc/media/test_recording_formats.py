@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import av
@@ -18,19 +19,22 @@ from ..test_media import streams
 from .pictures import grey, level, picture, tone
 
 #: Names of files that hold picture and sound, sound only, and pictures only.
-BOTH = "mp4 webm mkv mov avi flv ts mpg wmv nut ogv"
+BOTH = "mp4 webm mkv mov avi flv ts mpg wmv nut ogv 3gp 3g2"
 SOUND = "wav mp3 ogg oga opus flac aac mka m4a caf aiff w64 au ac3 mp2 wv tta voc"
 PICTURES = "gif apng ivf h264 m2v"
 
 
-async def record(path: Path, seconds: float = 0.1) -> None:
+async def record(*paths: Path, seconds: float = 0.1) -> None:
+    """Record the same to several files at once."""
     async with (
         open_track("video", grey(90)) as pictures,
         open_track("audio", tone()) as sound,
-        record_media(path) as recorder,
+        AsyncExitStack() as stack,
     ):
-        await recorder.add_track(pictures)
-        await recorder.add_track(sound)
+        for path in paths:
+            recorder = await stack.enter_async_context(record_media(path))
+            await recorder.add_track(pictures)
+            await recorder.add_track(sound)
         for track in (pictures, sound):
             frames = track.frames()
             for _ in range(round(seconds * 50)):
@@ -41,26 +45,48 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.mark.parametrize("name", (BOTH + " " + SOUND + " " + PICTURES).split())
-async def test_every_format_has_what_it_takes(name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"call.{name}"
+async def test_every_format_has_what_it_takes(tmp_path: Path) -> None:
+    expected = {
+        name: kinds
+        for names, kinds in ((BOTH, {"audio", "video"}), (SOUND, {"audio"}), (PICTURES, {"video"}))
+        for name in names.split()
+    }
+    paths = {name: tmp_path / f"call.{name}" for name in expected}
+    with trio.fail_after(120):
+        await record(*paths.values())
+    found = {
+        name: {kind for kind, count in streams(path).items() if count}
+        for name, path in paths.items()
+    }
+    assert found == expected
+
+
+async def test_pictures_one_by_one(tmp_path: Path) -> None:
+    names = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "tga", "ppm", "webp"]
     with trio.fail_after(60):
-        await record(path)
-    expected = {"video"} if name in PICTURES.split() else {"audio"}
-    if name in BOTH.split():
-        expected = {"video", "audio"}
-    assert {kind for kind, count in streams(path).items() if count} == expected
+        await record(*(tmp_path / f"{name}-%03d.{name}" for name in names), seconds=0.3)
+    for name in names:
+        found = [file for file in files(tmp_path) if file.name.startswith(f"{name}-")]
+        assert [file.name for file in found][:3] == [f"{name}-{n:03}.{name}" for n in (1, 2, 3)]
+        with av.open(str(found[-1])) as container:
+            frame = next(container.decode(video=0))
+        assert (frame.width, frame.height) == (160, 120)
+        assert abs(level(frame) - 90) < 5, name
 
 
-@pytest.mark.parametrize("name", ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "tga", "ppm", "webp"])
-async def test_pictures_one_by_one(name: str, tmp_path: Path) -> None:
-    await record(tmp_path / f"f%03d.{name}", seconds=0.3)
-    found = files(tmp_path)
-    assert [file.name for file in found][:3] == [f"f{n:03}.{name}" for n in (1, 2, 3)]
-    with av.open(str(found[-1])) as container:
-        frame = next(container.decode(video=0))
-    assert (frame.width, frame.height) == (160, 120)
-    assert abs(level(frame) - 90) < 5
+NAMES = ["2026-11-28T14:30:05.mp4", "md5:a.mp4", "f:%02d.png", "50%/f%02d.png", "a%02d/f%02d.png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_name_is_that_of_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To FFmpeg a colon ends the name of a protocol, and each % is of a number."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(exist_ok=True)
+    await record(path)
+    assert path.with_name(path.name.replace("%02d", "01")) in path.parent.iterdir()
 
 
 async def brighter() -> AsyncIterator[VideoFrame]:
@@ -81,13 +107,22 @@ async def test_a_picture_without_a_number_is_the_newest(name: str, tmp_path: Pat
     assert files(tmp_path) == [path]
 
 
-@pytest.mark.parametrize("name", ["a.srt", "a.xyz", "a", "a.y4m", "a%02d.xyz", "missing/a.png"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.srt", "a.xyz", "a", "a.y4m", "a%02d.xyz", "missing/a.png", "a" * 300 + ".mp4", "a.h261"],
+)
 async def test_what_cannot_be_written_is_told_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=name) as caught:
         async with record_media(tmp_path / name):
             raise AssertionError("begun")
     assert caught.value.code == "media_unwritable"
     assert files(tmp_path) == []
+
+
+async def test_what_can_be_no_name_is_told_at_once() -> None:
+    with pytest.raises(MediaError, match="null byte"):
+        async with record_media("a\0.mp4"):
+            raise AssertionError("begun")
 
 
 @pytest.mark.parametrize(

@@ -78,14 +78,16 @@ def _open_recording(path: Path) -> tuple[Path, Recording]:
     for candidate in _candidates(path):
         # FFmpeg would only try when the first frame is there.
         file = candidate.with_name(candidate.name % 1) if has_number(candidate) else candidate
-        existed = file.exists()
+        is_new = False
         try:
+            existed = file.exists()
             file.open("ab" if candidate == path else "xb").close()
+            is_new = not existed
             return candidate, Recording(candidate, file, find_format(candidate))
         except FileExistsError:
             continue
         except (av.FFmpegError, OSError, ValueError) as error:
-            if not existed:
+            if is_new:
                 file.unlink(missing_ok=True)
             raise _unwritable(candidate, error) from error
     raise AssertionError("numbers have an end")

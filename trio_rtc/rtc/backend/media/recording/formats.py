@@ -48,8 +48,11 @@ OGG: Final = ("ogg", "oga", "ogv")
 
 LAYOUTS: Final = ("stereo", "mono")
 
-TRIED_SIZE: Final = (352, 288)
-"""CIF, which codecs with sizes of their own have as well."""
+WITH_PICTURES: Final = (".3gp", ".3g2")
+"""Extensions whose media type is one of sound, though there may be pictures."""
+
+TRIED_SIZE: Final = (322, 242)
+"""One that is nobody's own: a codec for a few sizes only could not take what comes."""
 
 
 TRIED_FRAMES: Final = 6
@@ -117,6 +120,19 @@ class Format:
             return len(kinds) == len(set(kinds))
         return _can_begin(self.name, tuple(self.encodings[kind] for kind in sorted(kinds)))
 
+    def ffmpeg_name(self, path: Path) -> str:
+        """What FFmpeg is to write to, for a file of this name."""
+        if self.name == "image2" and has_number(path):
+            # In the name of a folder it is none of a picture.
+            folder = str(path.absolute().parent).replace("%", "%%")
+            return str(Path(folder, path.name))
+        return plain_name(path)
+
+
+def plain_name(path: Path) -> str:
+    """A name for FFmpeg, which takes what is before a colon for a protocol."""
+    return str(path.absolute())
+
 
 def find_format(path: Path) -> Format:
     """The format of a file by its name.
@@ -124,7 +140,7 @@ def find_format(path: Path) -> Format:
     Raises:
         ValueError: no format has this name, or nothing can be recorded in it.
     """
-    with av.open(str(path), "w") as container:
+    with av.open(plain_name(path), "w") as container:
         name = container.format.name
         opens_file = not container.format.no_file
         defaults: dict[str, str] = {
@@ -140,6 +156,7 @@ def find_format(path: Path) -> Format:
         if not has_number(path):
             options["update"] = "1"
     is_sound = (mimetypes.guess_type(path.name)[0] or "").startswith("audio/")
+    is_sound = is_sound and path.suffix.lower() not in WITH_PICTURES
     if defaults["audio"] != "none" and (is_sound or defaults["video"] in COVERS):
         defaults["video"] = "none"
     encodings = {}

@@ -16,7 +16,7 @@ import av
 from av import AudioFrame, VideoFrame
 from av.packet import Packet
 
-from .formats import Encoding, Format
+from .formats import Encoding, Format, plain_name
 
 
 class Writer:
@@ -34,7 +34,7 @@ class Writer:
         self.path = path
         # The container takes one thread at a time; encoders do not wait for each other.
         self._one = threading.Lock()
-        self._container = av.open(str(path), "w", options=dict(format_.options))
+        self._container = av.open(format_.ffmpeg_name(path), "w", options=dict(format_.options))
         try:
             self.streams = [encoding.add_to(self._container, size) for encoding, size in streams]
             self._container.start_encoding()
@@ -68,8 +68,8 @@ def merge(files: Sequence[Path], target: Path) -> None:
         av.FFmpegError, OSError, ValueError: it cannot be written.
     """
     with ExitStack() as stack:
-        sources = [stack.enter_context(av.open(str(file))) for file in files]
-        container = stack.enter_context(av.open(str(target), "w"))
+        sources = [stack.enter_context(av.open(plain_name(file))) for file in files]
+        container = stack.enter_context(av.open(plain_name(target), "w"))
         copies: dict[Any, Any] = {
             stream: container.add_stream_from_template(stream)
             for source in sources
