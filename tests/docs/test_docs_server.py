@@ -309,7 +309,7 @@ def test_the_containerfile(tmp_path: Path) -> None:
     steps = [line.partition(" ")[::2] for line in text.splitlines() if re.match("[A-Z]", line)]
     images = [rest.split()[0] for step, rest in steps if step == "FROM"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(images) == {f"docker.io/library/python:{IMAGE_PYTHON}-slim"}
+    assert set(images) == {f"python:{IMAGE_PYTHON}-slim"}
     assert f"Programming Language :: Python :: {IMAGE_PYTHON}" in project["classifiers"]
     values = {step: rest for step, rest in steps if step not in ("COPY", "RUN", "FROM")}
     assert values["EXPOSE"] == str(load_server_settings({}, {}).port)
