@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
+from typing import Any
 
 import trio
 
@@ -139,3 +142,19 @@ async def test_both_take_tracks_away_at_once() -> None:
             await until_agreed(ends.alice, ends.bob)
         assert sorted(sections(ends.alice)) == ["audio", "video"]
         await works(*await open_chat(ends))
+
+
+async def test_a_call_keeps_nothing_of_what_has_ended() -> None:
+    kept: weakref.WeakSet[Any] = weakref.WeakSet()
+    async with open_track("video", grey(90)) as track, open_both() as ends:
+        for _ in range(6):
+            sender = await ends.alice.add_track(track)
+            received = await anext(aiter(ends.bob.tracks))
+            kept.update(ends.bob._connection._loop_connection._pc.getReceivers())
+            await sender.stop()
+            await ended(received)
+            await until_agreed(ends.alice, ends.bob)
+        await ends.bob.stats()
+        gc.collect()
+        # That of the section, and one that may have ended just now.
+        assert len(kept) <= 2

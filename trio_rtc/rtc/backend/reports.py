@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
@@ -37,7 +38,7 @@ class Statistics:
     def __init__(self, connection: RTCPeerConnection, picture_limit: PictureLimit):
         self._pc = connection
         self._picture_limit = picture_limit
-        self._received_bytes: dict[RTCRtpReceiver, int] = {}
+        self._received_bytes: WeakKeyDictionary[RTCRtpReceiver, int] = WeakKeyDictionary()
 
     def count_bytes(self) -> None:
         """Count what each receiver gets from here on."""

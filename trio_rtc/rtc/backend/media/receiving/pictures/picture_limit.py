@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from aiortc import RTCRtpReceiver
 
@@ -37,7 +38,8 @@ class PictureLimit:
 
     def __init__(self, max_frame_pixels: int):
         self.max_frame_pixels = max_frame_pixels
-        self._gates: dict[RTCRtpReceiver, PictureGate] = {}
+        #: Receivers come and go in a call, with each track.
+        self._gates: WeakKeyDictionary[RTCRtpReceiver, PictureGate] = WeakKeyDictionary()
 
     def gate(self, receiver: RTCRtpReceiver) -> PictureGate:
         """What is to be asked for each picture of a receiver before it is decoded."""
