@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import sys
@@ -23,6 +24,9 @@ from typing import Any
 
 import numpy as np
 from av import AudioFrame, VideoFrame
+
+#: By side: what is imported.
+LIBRARIES = {"plain aiortc": "aiortc", "libwebrtc": "webrtc.aiortc"}
 
 WIDTH, HEIGHT, FPS = 640, 480, 30
 RATE, SAMPLES = 48_000, 960
@@ -191,13 +195,13 @@ def noted(make: Callable[[int], Any], notes: Notes) -> Callable[[int], Any]:
     return make_and_note
 
 
-# Plain aiortc
+# Plain aiortc, and libwebrtc with the same interface
 
 
-async def run_plain(role: str, seconds: float, late: float, notes: Notes) -> None:
-    import aiortc
+async def run_plain(library: str, role: str, seconds: float, late: float, notes: Notes) -> None:
+    aiortc: Any = importlib.import_module(library)
 
-    class Track(aiortc.MediaStreamTrack):
+    class Track(aiortc.MediaStreamTrack):  # type: ignore[misc]
         def __init__(self, kind: str, step: float, make: Callable[[int], Any], late: float):
             super().__init__()
             self.kind = kind
@@ -213,7 +217,7 @@ async def run_plain(role: str, seconds: float, late: float, notes: Notes) -> Non
             self._number += 1
             return self._make(self._number - 1)
 
-    async def read(track: aiortc.MediaStreamTrack) -> None:
+    async def read(track: Any) -> None:
         while True:
             try:
                 frame = await track.recv()
@@ -222,7 +226,7 @@ async def run_plain(role: str, seconds: float, late: float, notes: Notes) -> Non
             if isinstance(frame, VideoFrame):
                 notes.see(frame)
             else:
-                notes.hear(frame)  # type: ignore[arg-type]
+                notes.hear(frame)
 
     async def next_description() -> Any:
         loop = asyncio.get_running_loop()
@@ -254,7 +258,7 @@ async def run_plain(role: str, seconds: float, late: float, notes: Notes) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", choices=("ours", "plain aiortc"))
+    parser.add_argument("side", choices=("ours", *LIBRARIES))
     parser.add_argument("role", choices=("send", "receive"))
     parser.add_argument("notes", type=Path)
     parser.add_argument("--seconds", type=float, default=20)
@@ -269,7 +273,7 @@ def main() -> None:
 
         trio.run(run_ours, *arguments)
     else:
-        asyncio.run(run_plain(*arguments))
+        asyncio.run(run_plain(LIBRARIES[options.side], *arguments))
     notes.write(options.notes)
     # A thread may still wait for a line.
     os._exit(0)
