@@ -51,6 +51,8 @@ BAD = {
     "no setup": OFFER.replace("a=setup:actpass\r\n", ""),
     "an unknown kind": OFFER.replace("m=application", "m=hologram"),
     "a kind without attributes": OFFER.replace("m=application 9", "m=text 9"),
+    "a section without a port": OFFER + "m=application  UDP/DTLS/SCTP webrtc-datachannel\r\n",
+    "a section of nothing": OFFER + "m=text 9\r\na=mid:1\r\n",
     "rejected": SESSION + CHANNELS.replace(" 9 ", " 0 "),
     "rejected video": SESSION + VIDEO.replace(" 9 ", " 0 "),
     "another profile": OFFER.replace("UDP/DTLS/SCTP", "TCP/MSRP"),
@@ -83,10 +85,12 @@ WHY = {
     "a negative port": "no SCTP port",
     "a fingerprint of nothing": "does not parse",
     "a fingerprint that is no hash": "does not parse",
-    "another setup": "does not parse",
+    "another setup": "a=setup 'sometimes'",
     "no setup": "section 0 has no",
     "an unknown kind": "unknown kind 'hologram'",
     "a kind without attributes": "unknown kind 'text'",
+    "a section without a port": "does not parse at the line 'm=application  UDP",
+    "a section of nothing": "does not parse at the line 'm=text 9'",
     "rejected": "no ICE credentials",
     "rejected video": "no ICE credentials",
     "another profile": "unknown profile 'TCP/MSRP'",
@@ -95,19 +99,24 @@ WHY = {
     "a negative message size": "a message size below 0",
     "two sections of one id": "two of its sections have the same id",
     "two sections for channels": "two sections for data channels",
-    "no address": "does not parse",
+    "no address": "'nowhere' does not appear to be an IP",
     "an old form without a port": "no SCTP port",
     "no codec": "no codec in common",
     "a codec of a bad clock": "does not parse",
 }
 
 
-async def offer_to_us(sdp: str) -> None:
-    """Answer an offer, as far as it goes."""
+async def answer_to(sdp: str) -> str:
+    """The answer to an offer, as far as it goes."""
     async with open_peer_connection() as connection:
         await connection.set_remote_description(SessionDescription(type="offer", sdp=sdp))
         answer = await connection.set_local_description()
         assert answer.type == "answer"
+        return answer.sdp
+
+
+async def offer_to_us(sdp: str) -> None:
+    await answer_to(sdp)
 
 
 @pytest.mark.parametrize("sdp", [OFFER, VIDEO_OFFER], ids=["channels", "video"])
@@ -144,6 +153,8 @@ async def test_an_error_names_what_is_wrong(change: tuple[str, str], told: str) 
     [
         OFFER.replace("UDP/DTLS/SCTP", "DTLS/SCTP"),
         VIDEO_OFFER + "a=fmtp:97\r\n",
+        VIDEO_OFFER + "a=fmtp:110 0-15\r\n",
+        VIDEO_OFFER + "a=ssrc:5 cname:x\r\na=ssrc:5 live\r\n",
         VIDEO_OFFER.replace("97", "45"),
         VIDEO_OFFER.replace("video", "audio")
         .replace("a=rtpmap:97 VP8/90000\r\n", "")
@@ -186,6 +197,24 @@ async def test_h264_that_can_only_be_received(mode: str) -> None:
         # What we send has another section.
         assert connection.negotiation_needed
         assert (await connection.set_local_description()).sdp.count("m=video") == 2
+
+
+async def test_formats_that_are_described_and_not_offered() -> None:
+    more = "a=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1\r\n"
+    assert "SAVPF 97\r\n" in await answer_to(VIDEO_OFFER + more)
+
+
+@pytest.mark.parametrize(("number", "is_taken"), [(14, True), (20, True), (4096, False)])
+async def test_ids_of_header_extensions(number: int, is_taken: bool) -> None:
+    line = f"a=extmap:{number} urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+    assert (line in await answer_to(VIDEO_OFFER + line)) is is_taken
+
+
+async def test_a_direction_for_all_sections() -> None:
+    offer = VIDEO_OFFER.replace("a=sendrecv\r\n", "").replace("t=0 0", "t=0 0\r\na=inactive")
+    answer = await answer_to(offer)
+    assert "a=inactive\r\n" in answer
+    assert "a=recvonly" not in answer
 
 
 async def test_no_common_codec() -> None:

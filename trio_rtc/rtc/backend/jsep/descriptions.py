@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 from ....errors import NegotiationError
 from ....wire.messages import IceCandidate, SessionDescription
 from .codecs import as_known, common_codecs, known
-from .rejections import SCTP_PROFILES
+from .rejections import DIRECTIONS, SCTP_PROFILES
 from .section_text import join, mid_of, split
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
@@ -34,6 +35,9 @@ MAX_TRANSPORTS = 16
 """Sections that are in no bundle: each has sockets of its own, for each address that we have."""
 
 
+MEDIA_LINE = re.compile(r"m=\S+ \d+(?:/\d+)? \S+(?: +\S+)+")
+"""RFC 8866, section 5.14."""
+
 OF_CANDIDATES = ("a=candidate:", "a=end-of-candidates")
 
 
@@ -44,7 +48,7 @@ def separate_candidates(description: SessionDescription) -> tuple[str, list[IceC
     section 5.2.1).
 
     Raises:
-        NegotiationError: ``bad_description``: it is too long.
+        NegotiationError: ``bad_description``: it is too long, or has sections of nothing.
     """
     session, *sections = split(description.sdp)
     candidates = []
@@ -66,6 +70,9 @@ def separate_candidates(description: SessionDescription) -> tuple[str, list[IceC
         raise _bad(description, f"it has {len(sections)} sections, and not up to {MAX_SECTIONS}")
     if max(map(len, parts)) > MAX_LINES:
         raise _bad(description, f"one of its sections has more than {MAX_LINES} lines")
+    for first, *_ in sections:
+        if not MEDIA_LINE.fullmatch(first):
+            raise _bad(description, f"it does not parse at the line {first[:80]!r}")
     return join(parts), candidates
 
 
@@ -181,7 +188,7 @@ def to_be_applied(description: SessionDescription, parsed: ParsedDescription) ->
     for section, media in zip(sections, parsed.media, strict=True):
         if media.direction is None:
             # RFC 8866, section 6.7.
-            section.insert(1, "a=sendrecv")
+            section.insert(1, next((line for line in session if line in DIRECTIONS), "a=sendrecv"))
         if not known(media.kind, media.rtp.codecs):
             as_known(section, common_codecs(media.kind, media.rtp.codecs))
     return join([session, *sections])

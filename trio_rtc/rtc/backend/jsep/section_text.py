@@ -9,6 +9,12 @@ STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """Codecs that need not be described (RFC 3551, section 6)."""
 
 
+OF_ONE_FORMAT = ("a=rtpmap:", "a=fmtp:")
+
+EXTENSION_IDS = range(1, 256)
+"""Of packets. An offer may have others, which nobody need take (RFC 8285, section 5)."""
+
+
 def split(sdp: str) -> list[list[str]]:
     """The lines of the session, and those of each section."""
     parts: list[list[str]] = [[]]
@@ -23,13 +29,24 @@ def split(sdp: str) -> list[list[str]]:
 
 
 def _complete(section: list[str]) -> None:
-    """Say what goes without saying, but not for aiortc 1.16."""
-    if not section[0].startswith("m=audio "):
+    """Say what goes without saying, and nothing of unknown formats, but not for aiortc 1.16."""
+    kind, *numbers = section[0].split()[:1] + section[0].split()[3:]
+    if kind not in ("m=audio", "m=video"):
         return
-    for number in section[0].split()[3:]:
-        described = any(line.startswith(f"a=rtpmap:{number} ") for line in section)
-        if number in STATIC and not described:
-            section.append(f"a=rtpmap:{number} {STATIC[number]}")
+    described = {_format(line) for line in section if line.startswith("a=rtpmap:")}
+    if kind == "m=audio":
+        for number in STATIC.keys() - described:
+            if number in numbers:
+                section.append(f"a=rtpmap:{number} {STATIC[number]}")
+                described.add(number)
+    known = described.intersection(numbers)
+    section[:] = [
+        line for line in section if not line.startswith(OF_ONE_FORMAT) or _format(line) in known
+    ]
+
+
+def _format(line: str) -> str:
+    return line.partition(":")[2].partition(" ")[0]
 
 
 def _tidy(line: str) -> str:
@@ -44,7 +61,13 @@ def _tidy(line: str) -> str:
         return re.sub(r";\s+", ";", line)
     if line.startswith("a=extmap:"):
         # Attributes of the extension may follow (RFC 8285, section 8).
+        number = re.match(r"a=extmap:(\d{1,9})", line)
+        if number is not None and int(number[1]) not in EXTENSION_IDS:
+            return ""
         return " ".join(line.split()[:2])
+    if line.startswith("a=ssrc:") and ":" not in line.removeprefix("a=ssrc:"):
+        # An attribute of a source may have no value (RFC 5576, section 4.1).
+        return ""
     return line
 
 
