@@ -10,8 +10,19 @@ from msgspec.structs import replace
 
 from trio_rtc.errors import NegotiationError
 from trio_rtc.rtc import open_media, open_peer_connection
+from trio_rtc.rtc.peer_connection import BundlePolicy
+from trio_rtc.wire.messages import SessionDescription
 
 from ...pairs import Peer, negotiate, open_pair, without
+from .test_descriptions import (
+    CHANNELS,
+    CREDENTIALS,
+    FINGERPRINT,
+    PORT,
+    SESSION,
+    VIDEO,
+    answer_to,
+)
 from .test_renegotiation import first_frame, works
 
 
@@ -115,3 +126,72 @@ async def test_all_but_one_section_are_rejected(group: bool) -> None:
             await alice.connection.set_remote_description(answer)
             bob.described.set()
             await works(ours, await bob.channels.receive())
+
+
+def only_first_has_transport(description: SessionDescription) -> SessionDescription:
+    """The same, with what all sections share in the first of them only."""
+    session, first, *others = re.split("(?=^m=)", description.sdp, flags=re.M)
+    said = re.compile(r"a=(?:ice-|fingerprint|setup|rtcp).*\r\n")
+    return replace(
+        description, sdp=session + first + "".join(said.sub("", other) for other in others)
+    )
+
+
+@pytest.mark.parametrize("policy", ["max-bundle", "balanced"])
+async def test_what_sections_share_is_said_once(policy: BundlePolicy) -> None:
+    with trio.fail_after(60):
+        async with (
+            open_media(video="pattern", audio="tone") as tracks,
+            open_pair(bundle_policy=policy) as (alice, bob),
+        ):
+            for track in tracks:
+                await alice.connection.add_track(track)
+            ours = await alice.connection.create_data_channel("chat")
+            offer = only_first_has_transport(await alice.connection.set_local_description())
+            assert offer.sdp.count("a=ice-ufrag") == offer.sdp.count("a=rtcp-mux") == 1
+            await bob.connection.set_remote_description(offer)
+            alice.described.set()
+            answer = only_first_has_transport(await bob.connection.set_local_description())
+            await alice.connection.set_remote_description(answer)
+            bob.described.set()
+            await works(ours, await bob.channels.receive())
+            for _ in tracks:
+                await first_frame(await bob.tracks.receive())
+
+
+VIDEO_SECTION = VIDEO + "a=rtpmap:97 VP8/90000\r\n" + CREDENTIALS + FINGERPRINT
+CHANNELS_SECTION = CHANNELS.replace("mid:0", "mid:1") + PORT + CREDENTIALS + FINGERPRINT
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("", []),
+        ("a=group:BUNDLE\r\n", []),
+        ("a=group:LS 0 1\r\n", []),
+        ("a=group:BUNDLE 1\r\n", ["1"]),
+        ("a=group:LS 0 1\r\na=group:BUNDLE 0 1\r\n", ["0 1"]),
+        ("a=group:BUNDLE 0\r\na=group:BUNDLE 1\r\n", ["0"]),
+    ],
+)
+async def test_an_answer_bundles_only_what_the_offer_does(
+    offered: str, answered: list[str]
+) -> None:
+    session = SESSION.replace("a=group:BUNDLE 0\r\n", offered)
+    answer = await answer_to(session + VIDEO_SECTION + CHANNELS_SECTION)
+    assert re.findall(r"^a=group:BUNDLE *(.*?)\r", answer, re.M) == answered
+
+
+async def test_a_section_without_an_id() -> None:
+    offer = SESSION.replace("a=group:BUNDLE 0\r\n", "") + VIDEO_SECTION
+    answer = await answer_to(offer.replace("a=mid:0\r\n", ""))
+    assert "a=group" not in answer
+    assert "a=mid" not in answer
+
+
+async def test_a_section_for_the_bundle_only() -> None:
+    session = SESSION.replace("BUNDLE 0", "BUNDLE 0 1")
+    channels = CHANNELS.replace("mid:0", "mid:1").replace(" 9 ", " 0 ") + PORT + "a=bundle-only\r\n"
+    answer = await answer_to(session + VIDEO_SECTION + channels)
+    assert "a=group:BUNDLE 0 1\r\n" in answer
+    assert "m=application 9 " in answer

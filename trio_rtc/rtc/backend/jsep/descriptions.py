@@ -13,6 +13,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ....errors import NegotiationError
 from ....wire.messages import IceCandidate, SessionDescription
+from .bundling import with_shared_transport
 from .codecs import as_known, common_codecs, known
 from .rejections import DIRECTIONS, SCTP_PROFILES
 from .section_text import join, mid_of, split
@@ -73,7 +74,7 @@ def separate_candidates(description: SessionDescription) -> tuple[str, list[IceC
     for first, *_ in sections:
         if not MEDIA_LINE.fullmatch(first):
             raise _bad(description, f"it does not parse at the line {first[:80]!r}")
-    return join(parts), candidates
+    return with_shared_transport(join(parts)), candidates
 
 
 def parse_remote(description: SessionDescription) -> ParsedDescription:

@@ -28,6 +28,7 @@ from ..dtls import transport as dtls
 from ..patches import can
 from ..sctp import association as sctp
 from . import descriptions
+from .bundling import bundles, with_bundle_of
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .descriptions import FoundCandidates
@@ -81,6 +82,7 @@ class Exchange:
         self._remote_extension: ChannelExtension | None = None
         self._numbering = Numbering()
         self._agreed: list[MediaDescription] = []
+        self._offered_bundles: list[list[str]] = []
         self._rejected: list[str] = []
         # Those that are never offered again, as they are.
         self._over: list[str] = []
@@ -123,7 +125,8 @@ class Exchange:
         with _state_errors():
             self._sections.prepare_answer()
             answer = await self._pc.createAnswer()
-        return SessionDescription(type="answer", sdp=self._with_rejections(answer.sdp))
+        sdp = with_bundle_of(answer.sdp, self._offered_bundles)
+        return SessionDescription(type="answer", sdp=self._with_rejections(sdp))
 
     def _with_rejections(self, sdp: str) -> str:
         return with_rejections(sdp, self._over, self._lines)
@@ -265,6 +268,8 @@ class Exchange:
             sctp.speed_up(self._pc, self._remote_extension.max_packet_size)
         self._numbering.learn(parsed)
         self._agreed = parsed.media
+        if is_offer:
+            self._offered_bundles = bundles(text)
         self._rejected = rejections
         self._lines = first_lines(text)
         self._over = [mid for mid in rejections if is_offer or mid in self._over]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from .bundling import BUNDLE, TRANSPORT
 from .section_text import join, mid_of, split
 
 NOTHING_FLOWS = ("a=rtcp-mux", "a=inactive")
@@ -21,10 +22,6 @@ PLACEHOLDERS = {
     "video": ("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000", *NOTHING_FLOWS),
     "application": ("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=sctp-port:5000"),
 }
-
-TRANSPORT = ("a=ice-ufrag:", "a=ice-pwd:", "a=ice-options:", "a=fingerprint:", "a=setup:")
-
-BUNDLE = "a=group:BUNDLE"
 
 SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
 """RFC 8841, section 4.2, and the form of its drafts."""
