@@ -98,6 +98,7 @@ export class NativeSignaling extends Signaling {
     let pause = FIRST_PAUSE_MS;
     let deadline = 0;
     while (!this.#leaving) {
+      const began = performance.now();
       const over = await this.#connectOnce(onOpened);
       const wasReady = this.#session.ready;
       this.#session.disconnected();
@@ -105,7 +106,8 @@ export class NativeSignaling extends Signaling {
       if (!this.#session.welcome) throw over.code ? over : await diagnose(this.#httpUrl());
       const now = performance.now();
       if (wasReady) {
-        pause = FIRST_PAUSE_MS;
+        // What ends at once may do so again and again.
+        if (now - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
         deadline = now + this.#session.welcome.resume_seconds * 1000;
       }
       if (over.final || now >= deadline) {
