@@ -89,7 +89,8 @@ class ClientSession:
             MessageTooLarge: it is over the server's limit.
         """
         seq = self._outbox.next
-        message = protocol.encode(protocol.Send(seq=seq, to=to, **protocol.content(data)))
+        text, data64 = protocol.content(data)
+        message = protocol.encode(protocol.Send(seq=seq, to=to, data=text, data64=data64))
         limit = None if self.welcome is None else self.welcome.max_message_bytes
         if limit is not None and len(message) > limit:
             raise MessageTooLarge(

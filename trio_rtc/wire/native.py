@@ -6,7 +6,7 @@ known here are passed over, so that a later version may add some.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Final, TypeAlias, get_args
 
 import msgspec
 
@@ -99,7 +99,7 @@ class Resume(_Message, frozen=True, kw_only=True):
     attempt: Seq | None = None
 
 
-class _Content(_Message, frozen=True, kw_only=True):
+class _Content(_Message, frozen=True, kw_only=True, gc=False):
     """Bytes: as ``data`` if they are UTF-8, otherwise in base64 (RFC 4648) as ``data64``."""
 
     data: str | None = None
@@ -117,7 +117,7 @@ class _Content(_Message, frozen=True, kw_only=True):
         return self.data.encode()
 
 
-class Send(_Content, frozen=True, kw_only=True):
+class Send(_Content, frozen=True, kw_only=True, gc=False):
     """Client, numbered: give this to a peer."""
 
     seq: Seq
@@ -149,7 +149,7 @@ class Pong(_Message, frozen=True, kw_only=True):
     """Server: the answer to a `Ping`."""
 
 
-class Ack(_Message, frozen=True, kw_only=True):
+class Ack(_Message, frozen=True, kw_only=True, gc=False):
     """Both: everything up to this number has arrived."""
 
     received: Received
@@ -206,7 +206,7 @@ class Left(_Message, frozen=True, kw_only=True):
     id: Id
 
 
-class Message(_Content, frozen=True, kw_only=True):
+class Message(_Content, frozen=True, kw_only=True, gc=False):
     """Server, numbered: a peer has sent this."""
 
     seq: Seq
@@ -310,9 +310,9 @@ def _type(text: str) -> str | None:
         return None
 
 
-def content(body: bytes) -> dict[str, Any]:
-    """The fields of `Send` and `Message` that carry these bytes."""
+def content(body: bytes) -> tuple[str | None, bytes | None]:
+    """``data`` and ``data64`` of the `Send` or `Message` that carries these bytes."""
     try:
-        return {"data": body.decode()}
+        return body.decode(), None
     except UnicodeDecodeError:
-        return {"data64": body}
+        return None, body

@@ -21,12 +21,13 @@ class TokenBucket:
 
     def take(self, count: int, now: float) -> bool:
         """Whether that many may happen now. If not, none of them counts."""
-        self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
+        tokens = self._tokens + (now - self._since) * self._rate
+        if tokens > self._burst:
+            tokens = self._burst
         self._since = now
-        if self._tokens < count:
-            return False
-        self._tokens -= count
-        return True
+        enough = tokens >= count
+        self._tokens = tokens - count if enough else tokens
+        return enough
 
     def delay(self, now: float) -> float:
         """In how many seconds one may happen."""

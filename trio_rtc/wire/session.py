@@ -25,12 +25,16 @@ class Outbox:
     """Numbered messages on their way, counted from 1.
 
     Attributes:
-        acknowledged: the number of the last one that has arrived, as far as is known.
-        size: the bytes of the others.
+        next: the number of the next one.
+        acknowledged: that of the last one that has arrived, as far as is known.
+        size: the bytes of those between.
     """
+
+    __slots__ = ("_kept", "acknowledged", "next", "size")
 
     def __init__(self) -> None:
         self._kept: deque[bytes] = deque()
+        self.next = 1
         self.acknowledged = 0
         self.size = 0
 
@@ -38,14 +42,10 @@ class Outbox:
         """How many messages wait for their acknowledgement."""
         return len(self._kept)
 
-    @property
-    def next(self) -> int:
-        """The number of the next message."""
-        return self.acknowledged + len(self._kept) + 1
-
     def keep(self, message: bytes) -> None:
         """Keep the message that has the number `next`."""
         self._kept.append(message)
+        self.next += 1
         self.size += len(message)
 
     def acknowledge(self, received: int) -> None:
@@ -71,6 +71,19 @@ class Outbox:
     def __getitem__(self, number: int) -> bytes:
         """The message with this number, which has not been acknowledged."""
         return self._kept[number - self.acknowledged - 1]
+
+    def read(self, number: int, limit: int) -> list[bytes]:
+        """The messages from this number on: the first, and others while they are within a size."""
+        kept, first = self._kept, number - self.acknowledged - 1
+        messages = [kept[first]]
+        size = len(messages[0])
+        for index in range(first + 1, len(kept)):
+            message = kept[index]
+            size += len(message)
+            if size > limit:
+                break
+            messages.append(message)
+        return messages
 
 
 class Inbox:
@@ -135,7 +148,9 @@ class Inbox:
     def ack_due(self) -> bool:
         """Whether that is so much that it is to be acknowledged at once."""
         # Looked at with each message, and a server holds none.
-        received, size = self._acceptable() if self._held else (self.received, self._bytes)
+        received, size = self.received, self._bytes
+        if self._held:
+            received, size = self._acceptable()
         return (
             received - self._told + self._repetitions >= ACK_MESSAGES
             or size - self._told_bytes >= ACK_BYTES

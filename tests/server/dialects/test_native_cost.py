@@ -1,4 +1,7 @@
-"""What a join costs does not depend on how many rooms and peers there are elsewhere."""
+"""What a join costs does not depend on how many rooms and peers there are elsewhere.
+
+A message that is kept costs no more than its bytes.
+"""
 
 from __future__ import annotations
 
@@ -100,4 +103,29 @@ async def test_the_work_is_the_same_in_a_large_server() -> None:
     assert counted[1] == counted[2]
     totals = {name: calls_.total() for name, calls_ in counted[1].items()}
     assert 20 < totals["join room 7"] < 300, totals
-    assert 20 < totals["send"] < 100, totals
+    assert 20 < totals["send"] < 65, totals
+
+
+def say(crowd: Crowd, sender: Session, receiver: Session, count: int) -> None:
+    assert sender.link is not None
+    first = sender.inbox.received + 1
+    to = receiver.member.id
+    texts = [
+        f'{{"type":"send","seq":{seq},"to":{to},"data":"x"}}' for seq in range(first, first + count)
+    ]
+    crowd.dialect.hear(sender, sender.link, texts)
+
+
+async def test_a_message_that_is_kept_is_nothing_for_the_garbage_collector() -> None:
+    crowd = Crowd(0)
+    alice, bob = crowd.join("room", "alice"), crowd.join("room", "bob")
+    say(crowd, alice, bob, 1)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        say(crowd, alice, bob, 100)
+        assert len(gc.get_objects()) - before < 20
+    finally:
+        gc.enable()
+    assert len(bob.outbox) == 101

@@ -44,23 +44,23 @@ class Room(Generic[M]):
 
     Attributes:
         members: by their ids, in the order in which they came.
+        end: the number behind the last notice.
     """
 
-    __slots__ = ("_begin", "_log", "_round", "_round_end", "_tell", "members")
+    __slots__ = ("_log", "_round", "_round_end", "_tell", "end", "members")
 
     def __init__(self, tell: Callable[[M, list[Presence]], None]):
         self.members: dict[int, M] = {}
         self._tell = tell
         self._log: list[Presence] = []
-        self._begin = 0
+        self.end = 0
         # Those who have not heard yet what there is up to a number.
         self._round: deque[M] = deque()
         self._round_end = 0
 
     @property
-    def end(self) -> int:
-        """The number behind the last notice."""
-        return self._begin + len(self._log)
+    def _begin(self) -> int:
+        return self.end - len(self._log)
 
     @property
     def is_behind(self) -> bool:
@@ -70,6 +70,7 @@ class Room(Generic[M]):
     def add(self, notice: Presence) -> None:
         """Have something told to all who are members now."""
         self._log.append(notice)
+        self.end += 1
 
     def catch_up(self, member: M) -> int:
         """Tell a member all that there is; give how much that was."""
@@ -88,6 +89,5 @@ class Room(Generic[M]):
                     most -= 1 + self.catch_up(member)
             else:
                 del self._log[: self._round_end - self._begin]
-                self._begin = self._round_end
                 self._round.extend(self.members.values())
                 self._round_end = self.end

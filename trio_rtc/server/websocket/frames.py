@@ -161,12 +161,13 @@ class WebSocket:
 
     def flush(self) -> None:
         """Have sent what there is to send."""
-        self._add()
-        sending = self._sending
-        sending.flush()
-        if sending.size > self._unsent_limit:
+        if self._texts or self._protocol.writes:
+            self._add()
+        if not (size := self._sending.flush()):
+            return
+        if size > self._unsent_limit:
             self._stuck()
-        elif sending.size and not self._account.allows(0):
+        elif not self._account.allows(0):
             self._stuck("memory_bytes")
 
     def _add(self) -> None:
@@ -268,27 +269,32 @@ class WebSocket:
             if not is_text:
                 self._parse(content, now)
             elif not self._closing and self._protocol.state is State.OPEN:
-                self._count(1, now)
-                self._take(content)
+                if self.bucket.take(1, now):
+                    self._take(content)
+                else:
+                    self._too_fast()
         if fault := self._protocol.parser_exc:
             self._protocol.parser_exc = None
             if isinstance(fault, PayloadTooBig):
                 self._statistics.over_limit["body_bytes"] += 1
             elif not isinstance(fault, EOFError):
                 self._statistics.malformed += 1
-        self._count_kept()
+        frames = self._frames
+        # Seldom is anything kept: after whole frames the parser has nothing left.
+        if self._kept or frames.rest or frames.to_parser:
+            self._count_kept()
         self._hear()
 
     def _count_kept(self) -> None:
         """Look whether there is place for what has come of a message that is not whole."""
-        kept = self._frames.kept + len(self._protocol.reader.buffer)
+        kept = len(self._frames.rest) + len(self._protocol.reader.buffer)
         if self._fragments is not None:
             kept += len(self._fragments)
         if kept == self._kept:
             return
         if not self._closing and not self._account.allows(kept - self._kept):
             self._statistics.over_limit["memory_bytes"] += 1
-            self._frames.clear()
+            self._frames.rest.clear()
             self._fragments, kept = None, 0
             self.fail(CloseCode.TRY_AGAIN_LATER, "")
         self._account.add(kept - self._kept)
@@ -298,15 +304,15 @@ class WebSocket:
         for start in range(0, len(data), _PARSE_BYTES):
             self._protocol.receive_data(data[start : start + _PARSE_BYTES])
             if frames := self._protocol.events_received():
-                self._count(len(frames), now)
+                if not self.bucket.take(len(frames), now):
+                    self._too_fast()
                 self._take_frames(frames)
         # There may be an answer to a ping, or to a close.
         self._flushes.mark(self)
 
-    def _count(self, frames: int, now: float) -> None:
-        if not self.bucket.take(frames, now):
-            self._statistics.over_limit["messages_per_second"] += 1
-            self.fail(TOO_FAST, "too_fast")
+    def _too_fast(self) -> None:
+        self._statistics.over_limit["messages_per_second"] += 1
+        self.fail(TOO_FAST, "too_fast")
 
     def _take_frames(self, frames: Sequence[Event]) -> None:
         for frame in frames:
@@ -342,7 +348,7 @@ class WebSocket:
 
     def ended(self) -> None:
         """The connection has been closed: nothing is kept for it any more."""
-        self._frames.clear()
+        self._frames.rest.clear()
         self._sending.give_up()
         self._account.close()
 

@@ -93,14 +93,19 @@ class SendBuffer:
         """Send what is added from now on when all of ``more`` has been sent."""
         self._ending = True
 
-    def flush(self) -> None:
-        """Send what can be sent without waiting, and see to the rest."""
-        if self._writing or self._broken:
-            return
-        # Without a plain socket a read is a copy, which the task makes when it is due.
-        if self._send_what_is_taken() if self._plain else self._has_something():
+    def flush(self) -> int:
+        """Send what can be sent without waiting, and see to the rest.
+
+        Returns:
+            How many bytes wait here now.
+        """
+        if not self._writing and not self._broken:
+            # Without a plain socket a read is a copy, which the task makes when it is due.
+            if not (self._send_what_is_taken() if self._plain else self._has_something()):
+                return 0
             self._writing = True
             self._start_task(self._write)
+        return self.size
 
     def _has_something(self) -> bool:
         return bool(self.size or (self.more is not None and self.more.read(1)))
@@ -134,8 +139,10 @@ class SendBuffer:
         """Send what the kernel takes at once; tell how much that was if something is left."""
         assert isinstance(self._stream, trio.SocketStream)
         total = 0
+        # Nearly always nothing else waits.
+        alone = None if self.size else self.more
         while True:
-            data, own = self._read(PIECE_BYTES)
+            data, own = self._read(PIECE_BYTES) if alone is None else (alone.read(PIECE_BYTES), 0)
             if not data:
                 return 0
             try:
@@ -146,11 +153,14 @@ class SendBuffer:
                 # The socket is closed, or was reset: whoever reads from it hears of that.
                 self.give_up()
                 return 0
-            self._sent(sent, own)
+            if alone is None:
+                self._sent(sent, own)
+            else:
+                alone.sent(sent)
             total += sent
             if sent < len(data):
                 return total
-            if own == 0 and self.more is not None and self.more.is_last and not self.size:
+            if alone is not None and alone.is_last:
                 return 0
 
     async def _write(self) -> None:

@@ -7,6 +7,8 @@ sends is left to it.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from typing import Final
 
 try:
@@ -20,6 +22,8 @@ _TEXT: Final = 0x81
 _CONTROL: Final = range(0x88, 0x8B)
 _MASKED: Final = 0x80
 
+_pack_medium = struct.Struct("!BBH").pack
+
 
 class TextFrames:
     """Cuts what a client sends into whole frames, for as long as these are texts or control frames.
@@ -29,23 +33,18 @@ class TextFrames:
 
     Args:
         longest: above this many bytes a text is for the parser to refuse.
+
+    Attributes:
+        rest: what has come of a frame that is not whole.
+        to_parser: whether what comes now is all for the parser.
     """
 
-    __slots__ = ("_longest", "_rest", "_simple")
+    __slots__ = ("_longest", "rest", "to_parser")
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._rest = bytearray()
-        self._simple = True
-
-    @property
-    def kept(self) -> int:
-        """How many bytes of a frame have come that is not whole."""
-        return len(self._rest)
-
-    def clear(self) -> None:
-        """Forget it; nothing can be made of what follows."""
-        self._rest.clear()
+        self.rest = bytearray()
+        self.to_parser = False
 
     def cut(self, data: bytes) -> list[tuple[bool, bytes]]:
         """Take in what has come; give what is whole, in order.
@@ -53,12 +52,12 @@ class TextFrames:
         Returns:
             Pairs: true and a text, which may be no UTF-8, or false and bytes for the parser.
         """
-        if not self._simple:
+        if self.to_parser:
             return [(False, data)]
         came: bytes | bytearray = data
-        if self._rest:
-            self._rest += data
-            came = self._rest
+        if self.rest:
+            self.rest += data
+            came = self.rest
         found: list[tuple[bool, bytes]] = []
         start, end = 0, len(came)
         while end - start >= 2:
@@ -68,7 +67,7 @@ class TextFrames:
             elif size == 127:
                 size, mask = int.from_bytes(came[mask : mask + 8]), mask + 8
             if not 0 <= size <= self._longest or not (first == _TEXT or first in _CONTROL):
-                self._simple = False
+                self.to_parser = True
                 found.append((False, bytes(came[start:])))
                 start = end
                 break
@@ -80,10 +79,10 @@ class TextFrames:
             else:
                 found.append((False, bytes(came[start:stop])))
             start = stop
-        if came is self._rest:
-            del self._rest[:start]
+        if came is self.rest:
+            del self.rest[:start]
         elif start < end:
-            self._rest += came[start:]
+            self.rest += came[start:]
         return found
 
 
@@ -92,10 +91,17 @@ def text_frame(text: bytes) -> bytes:
     return text_header(len(text)) + text
 
 
+def text_frames(texts: Sequence[bytes]) -> bytes:
+    """Texts as a server sends them."""
+    if len(texts) == 1:
+        return text_header(len(texts[0])) + texts[0]
+    return b"".join([piece for text in texts for piece in (text_header(len(text)), text)])
+
+
 def text_header(size: int) -> bytes:
     """What comes before a text of so many bytes."""
     if size < 126:
         return bytes((_TEXT, size))
     if size < 2**16:
-        return bytes((_TEXT, 126)) + size.to_bytes(2)
+        return _pack_medium(_TEXT, 126, size)
     return bytes((_TEXT, 127)) + size.to_bytes(8)

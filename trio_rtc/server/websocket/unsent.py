@@ -10,7 +10,7 @@ from collections import deque
 from typing import Protocol
 
 from ...wire.session import Outbox
-from .text_frames import text_frame, text_header
+from .text_frames import text_frames, text_header
 
 
 class Unsent(Protocol):
@@ -132,22 +132,15 @@ class UnsentMessages:
         outbox = self._outbox
         if self._offset:
             return self._part(self._partial, limit)
-        self._next = max(self._next, outbox.acknowledged + 1)
+        if self._next <= outbox.acknowledged:
+            self._next = outbox.acknowledged + 1
         if self._next >= (outbox.next if self._end is None else self._end):
             return b""
-        message = outbox[self._next]
-        if len(message) >= limit:
-            return self._part(message, limit)
-        frames: list[bytes] = []
-        size = 0
-        for number in range(self._next, outbox.next):
-            message = outbox[number]
-            size += len(message)
-            if size > limit:
-                break
-            frames.append(text_frame(message))
-        data = b"".join(frames)
-        self._read, self._read_next = len(data), self._next + len(frames)
+        messages = outbox.read(self._next, limit)
+        if len(messages[0]) >= limit:
+            return self._part(messages[0], limit)
+        data = text_frames(messages)
+        self._read, self._read_next = len(data), self._next + len(messages)
         self.is_last = self._read_next == outbox.next
         return data
 

@@ -33,6 +33,9 @@ logger = logging.getLogger("trio_rtc.server")
 
 PROTOCOL: Final = "native"
 
+#: What a client numbers. As `|` of types it would be made anew with each message.
+_NUMBERED: Final = (protocol.Send, protocol.Refuse)
+
 EXPIRED: Final = "The token has expired."
 
 
@@ -279,15 +282,17 @@ class NativeDialect:
                 self._fail(link, refusal)
 
     def _take(self, session: Session, text: str, message: protocol.FromClient) -> None:
-        if isinstance(message, protocol.Send | protocol.Refuse):
+        if isinstance(message, _NUMBERED):
             try:
                 is_new = session.inbox.take(message.seq, len(text))
             except SessionFault as fault:
                 raise self._malformed(str(fault), code="sequence_gap") from None
-            if is_new and isinstance(message, protocol.Refuse):
-                self._refuse(session, message)
-            elif is_new and isinstance(message, protocol.Send):
+            if not is_new:
+                pass
+            elif isinstance(message, protocol.Send):
                 self._relay(session, message)
+            else:
+                self._refuse(session, message)
             if session.inbox.ack_due or isinstance(message, protocol.Refuse):
                 self._unacknowledged.end(session)
                 session.acknowledge()

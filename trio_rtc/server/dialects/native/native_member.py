@@ -69,8 +69,8 @@ class Session:
         )
         self.farewell = CloseCode.SESSION_LOST
         self.attempt = 0
-        # For each message of the outbox: whose it is and the number it has there.
-        self._origins: deque[tuple[int, int] | None] = deque()
+        # Of each message of the outbox: the number that its sender has given it, or 0.
+        self._numbers: deque[int] = deque()
         self.asked: JoinRequest | None = None
         self.until = math.inf
         self.subject: str | None = None
@@ -90,11 +90,12 @@ class Session:
             raise MailboxFull("mailbox_messages")
         if self.outbox.size + len(message.body) > self._limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
-        if not self._account.allows(len(message.body) + OVERHEAD):
+        text, data64 = protocol.content(message.body)
+        seq, sender = self.outbox.next, message.sender
+        data = protocol.encode(protocol.Message(seq=seq, from_=sender, data=text, data64=data64))
+        if not self._account.take(len(data) + OVERHEAD):
             raise MailboxFull("memory_bytes")
-        content = protocol.content(message.body)
-        origin = (message.sender, message.number) if message.number else None
-        self._put(protocol.Message(seq=self.outbox.next, from_=message.sender, **content), origin)
+        self._keep(data, message.number)
 
     def put_notice(self, notice: Presence) -> None:
         """Tell who has come or gone.
@@ -121,13 +122,13 @@ class Session:
             raise MailboxFull("mailbox_bytes")
         if not self._account.allows(OVERHEAD, parts=2):
             raise MailboxFull("memory_bytes")
-        self._put(message)
-
-    def _put(self, message: protocol.Numbered, origin: tuple[int, int] | None = None) -> None:
         data = protocol.encode(message)
-        self.outbox.keep(data)
-        self._origins.append(origin)
         self._account.add(len(data) + OVERHEAD)
+        self._keep(data, number=0)
+
+    def _keep(self, data: bytes, number: int) -> None:
+        self.outbox.keep(data)
+        self._numbers.append(number)
         if self.link is not None:
             self._flushes.mark(self.link)
 
@@ -140,7 +141,7 @@ class Session:
         before = self.outbox.acknowledged
         self.outbox.acknowledge(received)
         for _ in range(self.outbox.acknowledged - before):
-            self._origins.popleft()
+            self._numbers.popleft()
         kept = self.outbox.size + OVERHEAD * len(self.outbox)
         if self._unsent is not None:
             kept += self._unsent.held
@@ -157,10 +158,12 @@ class Session:
         if seq >= self.outbox.next:
             raise SessionFault(f"{seq} is refused, {self.outbox.next - 1} was sent last")
         index = seq - self.outbox.acknowledged - 1
-        if index < 0:
+        if index < 0 or not self._numbers[index]:
             return None
-        origin, self._origins[index] = self._origins[index], None
-        return origin
+        number, self._numbers[index] = self._numbers[index], 0
+        message = protocol.decode_from_server(self.outbox[seq].decode())
+        assert isinstance(message, protocol.Message)
+        return message.from_, number
 
     def acknowledge(self) -> None:
         """Tell what has come."""
@@ -214,7 +217,7 @@ class Session:
         # What the kernel did not take by now is kept for nobody.
         self._drop_unsent()
         self.outbox.clear()
-        self._origins.clear()
+        self._numbers.clear()
         self._account.close()
 
 
