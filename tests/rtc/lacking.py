@@ -7,16 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger, patches, purposes
 
 
 @contextmanager
-def lacking(purpose: private.Purpose, owner: str, name: str = "_gone") -> Iterator[None]:
+def lacking(purpose: purposes.Purpose, owner: str, name: str = "_gone") -> Iterator[None]:
     """A block in which a purpose needs what no release has."""
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(private.ATTRIBUTES, purpose, {owner: [name]})
-            private.can.cache_clear()
+            patch.setitem(ledger.ATTRIBUTES, purpose, {owner: [name]})
+            patches.can.cache_clear()
             yield
     finally:
-        private.can.cache_clear()
+        patches.can.cache_clear()

@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import (
     StreamResetResponseParam,
 )
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import patches
 
 from ..pairs import Peer, open_channels
 
@@ -44,7 +44,7 @@ def announce(label: bytes) -> bytes:
 
 
 async def test_what_is_private_is_there() -> None:
-    assert private.missing_attributes("streams") == []
+    assert patches.missing_attributes("streams") == []
 
 
 async def test_an_answer_to_a_reset_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from av import VideoFrame
 from trio_rtc.calls.call import Call
 from trio_rtc.errors import CallError
 from trio_rtc.rtc import TrackSender, open_media, open_track
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger, patches
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
 from ..lacking import lacking
@@ -151,8 +151,8 @@ async def test_a_limit_after_the_end_of_the_call() -> None:
 
 
 async def test_without_what_is_private_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
-    assert private.missing_attributes("bitrate") == []
-    with lacking("bitrate", private.RTP_SENDER):
+    assert patches.missing_attributes("bitrate") == []
+    with lacking("bitrate", ledger.RTP_SENDER):
         with caplog.at_level(logging.WARNING):
             async with open_track("video", noise()) as track, open_both(receive=("video",)) as ends:
                 sender = await ends.alice.add_track(track)

@@ -15,7 +15,7 @@ from aioice import stun
 from aioice.ice import StunProtocol
 
 from trio_rtc.rtc import PeerConnection
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger, patches
 from trio_rtc.rtc.backend.dtls import datagrams
 from trio_rtc.rtc.backend.dtls.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
 from trio_rtc.rtc.backend.ice.checks import Checks
@@ -297,13 +297,13 @@ def test_the_buffer_is_enlarged() -> None:
 
 
 def test_what_it_needs_is_there() -> None:
-    assert private.missing_attributes("datagrams") == []
+    assert patches.missing_attributes("datagrams") == []
 
     async def main() -> None:
         agent, protocol = await open_agent()
         assert hasattr(protocol.transport, "_read_ready")
         assert hasattr(protocol.transport, "max_size")
-        assert set(private.ATTRIBUTES["datagrams"][private.STUN_PROTOCOL]) <= set(dir(protocol))
+        assert set(ledger.ATTRIBUTES["datagrams"][ledger.STUN_PROTOCOL]) <= set(dir(protocol))
         await agent.close()
 
     asyncio.run(main())
@@ -319,7 +319,7 @@ def test_without_what_is_private_it_is_aioices(
         assert await until_received(agent) == DATA[:1]
         await agent.close()
 
-    with lacking("datagrams", private.STUN_PROTOCOL):
+    with lacking("datagrams", ledger.STUN_PROTOCOL):
         asyncio.run(main())
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [

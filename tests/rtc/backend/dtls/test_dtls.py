@@ -9,7 +9,7 @@ import pytest
 from aiortc import RTCCertificate
 from OpenSSL import SSL
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.dtls.transport import LONGEST, _Connection
 
 from ...lacking import lacking
@@ -115,7 +115,7 @@ async def test_it_is_not_asked_about_each_packet(monkeypatch: pytest.MonkeyPatch
 async def test_without_what_is_private_it_is_aiortcs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with lacking("dtls", private.OPENSSL_LIBRARY, "gone"):
+    with lacking("dtls", ledger.OPENSSL_LIBRARY, "gone"):
         assert await count_calls(monkeypatch) > 500
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [

@@ -13,7 +13,7 @@ import ifaddr
 import pytest
 import trio
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 
 from ...lacking import lacking
@@ -130,7 +130,7 @@ async def test_who_wants_relays_only_has_no_loopback_either(
 
 async def test_a_release_without_it_has_no_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     has(monkeypatch, LO)
-    with lacking("host_addresses", private.CONNECTION):
+    with lacking("host_addresses", ledger.CONNECTION):
         async with open_pair() as (alice, bob):
             assert await candidates(alice, bob) == [True]
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from trio_rtc.rtc import DataChannel, open_media
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger, purposes
 from trio_rtc.rtc.backend.ice.restartable import IcePath
 from trio_rtc.wire.messages import IceCandidate
 
@@ -158,10 +158,10 @@ async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["dtls", "path"])
-async def test_what_is_of_no_description_does_not_count(purpose: private.Purpose) -> None:
+async def test_what_is_of_no_description_does_not_count(purpose: purposes.Purpose) -> None:
     """Such as what is late of a call before, without or with what is private."""
     late = "candidate:1 1 udp 1 192.0.2.1 5000 typ host ufrag zzzz"
-    with lacking(purpose, private.CONNECTION):
+    with lacking(purpose, ledger.CONNECTION):
         async with open_pair() as (alice, bob):
             await alice.connection.create_data_channel("chat")
             await bob.connection.set_remote_description(
@@ -203,7 +203,7 @@ async def test_closing_in_the_middle_of_a_restart() -> None:
 async def test_without_what_is_private_there_is_no_restart(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with lacking("path", private.CONNECTION):
+    with lacking("path", ledger.CONNECTION):
         async with open_channels() as (ours, theirs, alice, bob):
             before = credentials(alice)
             await restart(alice, bob)

@@ -15,7 +15,7 @@ from aioice import stun
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.rtc import IceServer
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger, patches, purposes
 from trio_rtc.rtc.backend.ice import trickle
 from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 
@@ -60,15 +60,15 @@ async def exchange(alice: Peer, bob: Peer) -> None:
     assert await channel.receive() == "pong"
 
 
-@pytest.mark.parametrize("purpose", private.ATTRIBUTES)
-def test_what_is_private_is_still_there(purpose: private.Purpose) -> None:
-    assert private.missing_attributes(purpose) == []
+@pytest.mark.parametrize("purpose", ledger.ATTRIBUTES)
+def test_what_is_private_is_still_there(purpose: purposes.Purpose) -> None:
+    assert patches.missing_attributes(purpose) == []
 
 
 async def test_without_what_is_private_servers_are_asked_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with lacking("trickle", private.CONNECTION):
+    with lacking("trickle", ledger.CONNECTION):
         async with open_pair() as (alice, bob):
             await exchange(alice, bob)
     assert "_gone" in caplog.text

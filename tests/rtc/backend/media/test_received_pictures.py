@@ -15,7 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpRtpfbPacket
 from av import AudioFrame, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 
 from ...cutting import change_media
 from ...lacking import lacking
@@ -283,7 +283,7 @@ async def test_what_is_passed_on_keeps_its_times() -> None:
 
 
 async def test_without_what_is_private_it_is_aiortcs() -> None:
-    with lacking("receiving", private.RTP_RECEIVER):
+    with lacking("receiving", ledger.RTP_RECEIVER):
         async with video() as (track, _, bob):
             assert type(receiver(bob)) is RTCRtpReceiver
             assert await take(track, 5)

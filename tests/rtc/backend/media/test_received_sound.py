@@ -16,7 +16,7 @@ from aiortc.rtp import RtcpByePacket
 from av import AudioFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 
 from ...cutting import change_media
 from ...lacking import lacking
@@ -182,7 +182,7 @@ async def test_a_goodbye_of_another_stack_mutes() -> None:
 
 
 async def test_without_what_is_private_it_is_aiortcs() -> None:
-    with lacking("receiving", private.RTP_RECEIVER):
+    with lacking("receiving", ledger.RTP_RECEIVER):
         async with sound() as (track, _, bob):
             assert type(receiver(bob)) is RTCRtpReceiver
             assert await take(track, 5)

@@ -16,7 +16,7 @@ from aiortc.codecs.opus import OpusEncoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.media.sound import SILENCE, audio_level, encode_here
 
 from ...lacking import lacking
@@ -120,5 +120,5 @@ def test_without_what_is_private_it_is_aiortcs() -> None:
     async def run() -> None:
         assert type(sender()) is RTCRtpSender
 
-    with lacking("sound", private.RTP_SENDER):
+    with lacking("sound", ledger.RTP_SENDER):
         asyncio.run(run())

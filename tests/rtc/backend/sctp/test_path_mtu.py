@@ -12,7 +12,7 @@ import trio
 from aioice.ice import StunProtocol
 from aiortc.rtcsctptransport import Chunk, DataChunk, HeartbeatChunk, serialize_packet
 
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.dtls import transport as dtls
 from trio_rtc.rtc.backend.dtls.transport import LONGEST
 from trio_rtc.rtc.backend.sctp.association import FLIGHT
@@ -209,7 +209,7 @@ async def test_after_a_loss_it_begins_anew() -> None:
 
 
 async def test_without_what_is_private_packets_have_one_size() -> None:
-    with lacking("path_mtu", private.SCTP_TRANSPORT):
+    with lacking("path_mtu", ledger.SCTP_TRANSPORT):
         async with open_channels() as (ours, theirs, alice, _):
             await ours.send(bytes(50_000))
             assert await theirs.receive() == bytes(50_000)
@@ -217,7 +217,7 @@ async def test_without_what_is_private_packets_have_one_size() -> None:
 
 
 async def test_a_peer_whose_dtls_is_aiortcs_is_sent_what_that_takes() -> None:
-    with lacking("dtls", private.DTLS_TRANSPORT):
+    with lacking("dtls", ledger.DTLS_TRANSPORT):
         assert dtls.longest_record() == 0
         async with open_channels() as (ours, theirs, alice, _):
             assert transport(alice)._path_mtu.limit == 0

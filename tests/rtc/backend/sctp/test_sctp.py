@@ -15,7 +15,7 @@ from aiortc import RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 
 from trio_rtc.rtc import DataChannel, PeerConnection
-from trio_rtc.rtc.backend import patches as private
+from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.sctp import association as sctp
 
 from ...lacking import lacking
@@ -210,7 +210,7 @@ async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_without_what_is_private_it_is_aiortcs(caplog: pytest.LogCaptureFixture) -> None:
-    with lacking("sctp", private.SCTP_TRANSPORT):
+    with lacking("sctp", ledger.SCTP_TRANSPORT):
         async with open_channels() as (ours, theirs, alice, _):
             assert type(transport(alice)) is RTCSctpTransport
             await ours.send("hello")

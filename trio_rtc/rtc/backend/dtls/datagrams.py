@@ -2,7 +2,7 @@
 
 asyncio waits for the socket before each datagram, and receives into 256 KiB; aioice then takes
 each for STUN until that fails, and what is none for the other side's, whoever has sent it. What
-this needs of them that is not public is listed in `private`, but for asyncio's `_read_ready`:
+this needs of them that is not public is listed in `ledger`, but for asyncio's `_read_ready`:
 without that, as on another loop, datagrams come one at a time.
 """
 

@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+import OpenSSL
 from aiortc import RTCDtlsTransport, RTCPeerConnection
-from OpenSSL import SSL, _util
+from OpenSSL import SSL
 
 from ..patches import can
 
 logger = logging.getLogger("trio_rtc.rtc")
+
+_util: Any = getattr(OpenSSL, "_util", None)
 
 LONGEST: Final = 16 * 1024
 """Bytes that a record carries at most (RFC 6347, section 4.1)."""

@@ -4,7 +4,7 @@ RFC 8445, section 5.1.1.1, has no candidates of the loopback interface. With no 
 would be no call at all then, although both peers may be on this machine: in a build that is shut
 off, or on a laptop offline. So these are used where nothing else can be, after IPv6 addresses of a
 link, for which aioice 0.13 has no use either. What this needs of aiortc and aioice that is not
-public is listed in `private`.
+public is listed in `ledger`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 aiortc 1.16 has one ICE agent per transport, for good. Here a transport gets another with new
 credentials while DTLS, and all that runs over it, goes on. What this needs of aiortc and aioice
-that is not public is listed in `private`.
+that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations

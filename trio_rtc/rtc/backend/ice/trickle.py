@@ -2,7 +2,7 @@
 
 aiortc asks one of each before it says a word. Here its gatherer only binds host addresses; every
 server is asked in the background, and what it finds joins the ICE agent when it is there. What
-this needs of aiortc and aioice that is not public is listed in `private`; without it, gathering
+this needs of aiortc and aioice that is not public is listed in `ledger`; without it, gathering
 is aiortc's own.
 """
 

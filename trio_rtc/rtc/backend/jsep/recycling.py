@@ -46,7 +46,7 @@ def end_receiver(transceiver: RTCRtpTransceiver, owner: Owner) -> None:
 
 def is_forgotten(transceiver: RTCRtpTransceiver) -> bool:
     """Whether another section is in the place that it had."""
-    return (transceiver._get_mline_index() or 0) < 0
+    return can("recycling") and (transceiver._get_mline_index() or 0) < 0
 
 
 def make_room(connection: RTCPeerConnection, description: ParsedDescription, owner: Owner) -> None:

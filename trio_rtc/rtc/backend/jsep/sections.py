@@ -225,7 +225,7 @@ class Sections:
         # Under max-bundle all have one transport, of which the first section of the bundle is
         # the owner. aiortc 1.16 takes what was created first for that. If this was a channel,
         # it would drop the candidates, and stop the transport that all of them use.
-        if self._max_bundle:
+        if self._max_bundle and can("bundle"):
             owner = descriptions.bundle_owner(remote)
             for section in (*self._pc.getTransceivers(), self._pc.sctp):
                 if section is not None:

@@ -12,6 +12,7 @@ from aiortc import MediaStreamError, MediaStreamTrack
 from aiortc.clock import current_ntp_time
 from av import AudioFrame, VideoFrame
 
+from ..patches import can
 from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
 from .tracks import Data, Reader, Source
@@ -37,7 +38,8 @@ class Outgoing(MediaStreamTrack):
     def __init__(self, source: Source):
         super().__init__()
         self.kind = source.kind
-        self._id = source.id
+        if can("track_ids"):
+            self._id = source.id
         self.bitrate = BitrateLimit()
         self.on_end: Callable[[], None] = _nothing
         self._source: Source | None = source

@@ -2,7 +2,7 @@
 
 aiortc 1.16 hands each 20 ms to a thread and takes it back, which takes nearly as long as Opus needs
 to encode them. And it goes over the samples in Python to tell their level (RFC 6464). What this
-needs of it that is not public is listed in `private`.
+needs of it that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations

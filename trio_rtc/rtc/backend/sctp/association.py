@@ -1,7 +1,7 @@
 """SCTP (RFC 9260) with less work per packet than aiortc 1.16 has.
 
 aiortc makes its transport itself; it becomes one of these before anything runs on it. What this
-needs that is not public is listed in `private`. With ``TRIO_RTC_SCTP=aiortc`` in the environment,
+needs that is not public is listed in `ledger`. With ``TRIO_RTC_SCTP=aiortc`` in the environment,
 aiortc's own is used as it is.
 """
 

@@ -1,6 +1,6 @@
 """Messages in packets as large as the path takes them; aiortc 1.16 has one size for every path.
 
-What this needs of aiortc that is not public is listed in `private`.
+What this needs of aiortc that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations

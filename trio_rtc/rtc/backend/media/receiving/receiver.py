@@ -2,7 +2,7 @@
 
 aiortc 1.16 keeps what it receives until other packets push it out, and waits for all places of its
 buffer after one loss; it asks for lost packets once, takes a step back of a clock for a wrap, and a
-BYE for the end of a track. What this needs of it that is not public is listed in `private`.
+BYE for the end of a track. What this needs of it that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations

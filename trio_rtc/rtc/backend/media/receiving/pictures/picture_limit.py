@@ -2,7 +2,7 @@
 
 A decoder makes room for a picture as soon as it reads how large it is: twelve bytes are enough for
 400 MB. Pictures over the limit are left out, and so are those after them that build on them.
-What this needs of aiortc 1.16 that is not public is listed in `private`.
+What this needs of aiortc 1.16 that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations
