@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Chores, Pace, Turn
+from trio_rtc.server.chores import Chores, Entrance, Pace, Turn
 from trio_rtc.server.hub.flush_batches import Flushes
 
 from .harness import memory_server
@@ -125,3 +127,39 @@ async def run_and_stop(
         await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     pace.stop()
+
+
+async def test_each_of_many_who_enter_at_once_has_a_turn_of_its_own(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    entrance = Entrance()
+    entered: list[int] = []
+    turns: list[int] = []
+
+    async def enter(number: int) -> None:
+        async with entrance:
+            entered.append(number)
+
+    async def count() -> None:
+        while len(entered) < 10:
+            turns.append(len(entered))
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        for number in range(10):
+            nursery.start_soon(enter, number)
+    assert all(after - before <= 2 for before, after in itertools.pairwise(turns))
+    assert sorted(entered) == list(range(10))
+
+
+async def test_whoever_comes_alone_enters_at_once(mock_clock: trio.testing.MockClock) -> None:
+    entrance = Entrance()
+    for _ in range(3):
+        with trio.testing.assert_no_checkpoints():
+            async with entrance:
+                pass
+        with trio.testing.assert_checkpoints():
+            async with entrance:
+                pass
+        mock_clock.jump(1)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeAlias, TypeVar
 
 import trio
 
 from .hub.flush_batches import Flushes
 
 T = TypeVar("T")
+
+#: Within a turn one comes sooner than that after the other.
+_APART_SECONDS: Final = 0.0002
 
 Step: TypeAlias = Callable[[], bool]
 """Does a part of something, of a millisecond or so; tells whether there is more to do."""
@@ -101,3 +104,24 @@ class Pace:
         """Let everybody go on from now on."""
         self._left = math.inf
         self._waiting.unpark_all()
+
+
+class Entrance:
+    """Entered by one after the other: of many who come at once, each has a turn of its own.
+
+    Whoever comes when nobody has been here just now enters at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = trio.Lock()
+        self._left = -math.inf
+
+    async def __aenter__(self) -> None:
+        if not self._lock.locked() and trio.current_time() - self._left > _APART_SECONDS:
+            self._lock.acquire_nowait()
+        else:
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+        self._left = trio.current_time()

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import trio
-
 from .authorize import Authorize, everybody
-from .chores import Chores, Pace
+from .chores import Chores, Entrance, Pace
 from .counters import Statistics
 from .draining import Closing
 from .http.addresses import Quota, Rates
@@ -71,7 +69,7 @@ class Context:
     memory: Memory = field(init=False)
     chores: Chores = field(init=False)
     pace: Pace = field(init=False)
-    entrance: trio.Lock = field(default_factory=trio.Lock)
+    entrance: Entrance = field(default_factory=Entrance)
 
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from functools import lru_cache
 from typing import Final
 
 import trio
@@ -28,6 +29,7 @@ def peer_address(stream: trio.abc.Stream) -> str:
     return str(name[0]) if isinstance(name, tuple) else ""
 
 
+@lru_cache(maxsize=1024)
 def party(address: str) -> str:
     """What stands for whoever is at an address, however it connects.
 
