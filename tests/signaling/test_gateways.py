@@ -45,6 +45,7 @@ FOREIGN = [
     http("401 Unauthorized", b"<html>"),
     http("302 Found", b"<html>"),
     http("200 OK", b"<html>"),
+    http("200 OK", b"<html>", pragma=2),
     http("200 OK", b""),
     http("200 OK", b"Server shutting down"),
     http("429 Too Many Requests", b"<html>"),

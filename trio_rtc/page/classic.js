@@ -202,7 +202,8 @@ export class ClassicSignaling extends Signaling {
 
   /** Take in an answer: "heard", "lost" if it is the end, or else what it is, in words. */
   async #hear({ response, body }) {
-    const from = response.status === 200 ? sender(response) : 0;
+    const isServers = isOurs(response) || !this.#isOurs;
+    const from = response.status === 200 && isServers ? sender(response) : 0;
     if (!from) {
       const isGoodbye = response.status === 200 && (this.#isOurs || body === "Server shutting down");
       const isEnd = isGoodbye || SIGNED_OUT.includes(response.status) || response.status === 500;

@@ -152,6 +152,11 @@ class _ClassicClient:
         """Whether it is the server itself that says so."""
         return answer.is_ours or (not self.is_ours and answer.is_the_originals)
 
+    def _is_news(self, answer: Answer) -> bool:
+        """Whether a hanging GET has been answered by the server, and with something to hear."""
+        is_servers = answer.is_ours or not self.is_ours
+        return answer.status == 200 and answer.speaks_of is not None and is_servers
+
     async def send(self, to: int, data: bytes) -> int:
         async with self._sending:
             self._number += 1
@@ -213,7 +218,7 @@ class _ClassicClient:
                 cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
             else:
                 answer = Answer.of(response)
-                if answer.status == 200 and answer.speaks_of is not None:
+                if self._is_news(answer):
                     delivery = _hear(signaling, self._peer_id, answer)
                     if deadline is not None:
                         logger.info("the signaling server answers again")

@@ -1,4 +1,4 @@
-"""The page's native signaling, in Node, with a server that plays by a script."""
+"""The page's signaling, in Node, with servers that play by a script."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import trio
 
 from ..node import NODE, PACKAGES
 from ..signaling.scripted_native import NativeScript, native_script
+from ..signaling.scripted_server import scripted_server
+from ..signaling.test_gateways import http
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent / "trio_rtc" / "page"
@@ -46,3 +48,25 @@ async def test_connections_that_end_at_once_are_made_again_ever_later(modules: P
             done = await trio.run_process(command, capture_stdout=True)
         nursery.cancel_scope.cancel()
     assert json.loads(done.stdout) == [100, 200, 400, 800, 1600, 3200]
+
+
+async def test_what_answers_in_the_servers_place_is_no_message(modules: Path) -> None:
+    """Nor is it an end; and a number may stand beside what a proxy has added."""
+    hello = http("200 OK", b"hello", ours=True, pragma=2).replace(
+        b"Pragma: 2\r\n", b"Pragma: 2\r\nPragma: no-cache\r\n"
+    )
+    stop = http("200 OK", b"stop", ours=True, pragma=2)
+    polls = [http("200 OK", b"<html>", pragma=2), hello, http("404 Not Found", b"<html>"), stop]
+
+    async def answer(target: str, body: bytes) -> bytes:
+        if target.startswith("/sign_in"):
+            return http("200 Added", b"alice,1,1\n", ours=True, pragma=1)
+        return polls.pop(0)
+
+    async with scripted_server(answer) as server:
+        script = f"{FOLDER / 'classic_module.mjs'}"
+        with trio.fail_after(30):
+            done = await trio.run_process(
+                [f"{NODE}", script, f"{modules}", server.url], capture_stdout=True
+            )
+    assert json.loads(done.stdout) == ["hello"]
