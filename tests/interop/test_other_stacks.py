@@ -144,3 +144,27 @@ async def test_we_restart() -> None:
             await echoes(channel)
             await call.restart()
         await echoes(channel)
+
+
+async def test_a_restart_whose_candidates_are_late() -> None:
+    """As those of a slow server are, and checks are not: libwebrtc has called us, and nominates."""
+    hub = MemoryHub()
+    alice = hub.sign_in("alice")
+    restarted = trio.Event()
+
+    async def hold(sender: Peer, data: bytes) -> None:
+        if sender.name == "alice" and describe(data) == "candidate":
+            await restarted.wait()
+
+    async with (
+        open_foreign(hub, "libwebrtc", "alice") as foreign,
+        called_by(foreign, alice) as call,
+        await call.open_channel("echo") as channel,
+    ):
+        hub.delay = hold
+        for _ in range(3):
+            with trio.fail_after(20):
+                await call.restart()
+            await channel.send("still there?")
+            assert await channel.receive() == "still there?"
+        restarted.set()

@@ -188,8 +188,9 @@ class PeerConnection(trio.abc.AsyncResource):
 
         Returns:
             What is to be sent to the other side: the description without candidates, which
-            follow as `IceCandidateEvent`, none of them before this returns. `local_description`
-            has them, and all of them after `gathered`.
+            follow as `IceCandidateEvent`, none of them before this returns. That of a restart has
+            those that are known at once as well. `local_description` has them, and all of them
+            after `gathered`.
 
         Raises:
             NegotiationError: ``wrong_state``, ``nothing_to_offer``.

@@ -15,7 +15,7 @@ from trio_rtc.wire.messages import IceCandidate
 
 from ...cutting import cut
 from ...lacking import lacking
-from ...pairs import Peer, negotiate, open_channels, open_pair
+from ...pairs import Peer, negotiate, open_channels, open_pair, without
 
 
 async def works(ours: DataChannel, theirs: DataChannel) -> None:
@@ -49,12 +49,32 @@ def credentials(peer: Peer) -> set[str]:
     return {line for line in description.sdp.splitlines() if line.startswith("a=ice-ufrag:")}
 
 
-async def restart(alice: Peer, bob: Peer) -> None:
-    """Alice asks for it. Candidates wait for the description that they belong to."""
+async def restart(alice: Peer, bob: Peer, *unsaid: str) -> None:
+    """Alice asks for it. Candidates wait for the description that they belong to.
+
+    What begins with one of ``unsaid`` is left out of the descriptions.
+    """
     alice.described = trio.Event()
     bob.described = trio.Event()
     alice.connection.restart_ice()
-    await negotiate(alice, bob)
+    offer = await alice.connection.set_local_description()
+    await bob.connection.set_remote_description(without(offer, *unsaid))
+    alice.described.set()
+    answer = await bob.connection.set_local_description()
+    await alice.connection.set_remote_description(without(answer, *unsaid))
+    bob.described.set()
+
+
+async def test_candidates_that_are_known_at_once_cannot_be_overtaken() -> None:
+    """By a check of the same agent, which were then one from nowhere."""
+    async with open_channels() as (ours, theirs, alice, bob):
+        await works(ours, theirs)
+        alice.forwards = bob.forwards = False
+        [path] = alice.connection._loop_connection.exchange.paths.all()
+        agent = path._agent
+        await restart(alice, bob)
+        await eventually(partial(is_replaced, path, agent))
+        await works(ours, theirs)
 
 
 async def test_a_restart_has_other_credentials_and_loses_nothing() -> None:
@@ -124,7 +144,7 @@ async def test_a_restart_that_fails_keeps_what_there_is() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await works(ours, theirs)
         alice.forwards = bob.forwards = False
-        await restart(alice, bob)
+        await restart(alice, bob, "a=candidate")
         path = alice.connection._loop_connection.exchange.paths.all()[0]
         assert path.is_restarting
         # Ends of candidates alone: there is no way.
@@ -140,7 +160,7 @@ async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
         await eventually(lambda: alice.candidates[-1].is_end and bob.candidates[-1].is_end)
         both = (alice, bob, len(alice.candidates)), (bob, alice, len(bob.candidates))
         alice.forwards = bob.forwards = False
-        await restart(alice, bob)
+        await restart(alice, bob, "a=candidate")
         for peer, other, late in both:
             for candidate in peer.candidates[:late]:
                 await other.connection.add_ice_candidate(candidate)
