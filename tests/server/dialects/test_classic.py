@@ -94,6 +94,17 @@ async def test_a_browser_that_does_not_fetch_is_refused(path: str, destination: 
         assert (await server.ask(worker)).status == 403
 
 
+@pytest.mark.parametrize("path", ["sign_in?x", "wait?peer_id=1", "sign_out?peer_id=1"])
+async def test_what_a_link_prefetches_is_refused(path: str) -> None:
+    async with memory_server() as server:
+        await server.sign_in("alice")
+        head = "Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: no-cors\r\n"
+        assert (await server.ask(get(f"/{path}", extra=head))).status == 403
+        assert server.statistics.peers["classic"] == 1
+        asked = "Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\n"
+        assert (await server.ask(get("/sign_in?bob", extra=asked))).status == 200
+
+
 async def test_a_browser_that_fetches_is_served() -> None:
     async with memory_server() as server:
         answer = await server.ask(get("/sign_in?x", extra="Sec-Fetch-Dest: empty\r\n"))

@@ -154,9 +154,12 @@ class ClassicDialect:
 
     def _check_no_page(self, request: Request) -> None:
         """Classic clients in browsers fetch; no picture, frame, script or link speaks for them."""
-        # Fetch Metadata, section 2.1; Service Workers, section 4.3
+        # Fetch Metadata, sections 2.1 and 2.2; Service Workers, section 4.3
         destination = request.headers.get("sec-fetch-dest", "empty").strip()
-        if destination != "empty" or "service-worker" in request.headers:
+        mode = request.headers.get("sec-fetch-mode", "cors").strip()
+        # What is prefetched by a link has no destination, and is asked for without an origin.
+        is_unread = request.method == "GET" and mode == "no-cors"
+        if destination != "empty" or is_unread or "service-worker" in request.headers:
             self._context.statistics.refused += 1
             raise RequestError(
                 403, "Forbidden", f"{request.path} is for the scripts of a page to fetch, only."
