@@ -82,7 +82,7 @@ class Chores:
 class Pace:
     """Lets so many go on in each turn, in the order in which they came, and the others wait."""
 
-    def __init__(self, chores: Chores, most: int = 32) -> None:
+    def __init__(self, chores: Chores, most: int = 8) -> None:
         self._chores = chores
         self._most = most
         self._left: float = most
