@@ -1,26 +1,28 @@
-"""One attack, as a program: it goes on until its standard input ends."""
+"""One attack, as a program: which one, and on what, is on its standard input; it ends with that."""
 
 from __future__ import annotations
 
+import json
 import os
 import resource
-import sys
 
 import trio
 
 from .attacks import ATTACKS
 
 
-async def main(name: str, port: int, size: float) -> None:
+async def main() -> None:
     # It stands for a machine of its own: what it takes of this one is not to count.
     os.nice(10)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    stdin = trio.lowlevel.FdStream(os.dup(0))
+    name, port, size = json.loads(await stdin.receive_some())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ATTACKS[name], port, size)
-        await trio.lowlevel.FdStream(0).receive_some()
+        await stdin.receive_some()
         nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    trio.run(main)

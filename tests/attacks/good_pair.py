@@ -1,7 +1,7 @@
 """Two honest native clients, as a program: one says something to the other every 20 ms.
 
-It prints a line when they are there; each line on standard input ends a phase, and how long
-messages took in it is printed. With the last one it tells how many never came.
+It is told the URL on standard input, and prints a line when they are there. Each other line ends a
+phase, and how long messages took in it is printed. With the last one it tells how many never came.
 """
 
 from __future__ import annotations
@@ -67,4 +67,4 @@ async def main(url: str) -> None:
         nursery.cancel_scope.cancel()
 
 
-trio.run(main, sys.argv[1])
+trio.run(main, sys.stdin.readline().strip())

@@ -63,9 +63,12 @@ class Program:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode()
 
-    async def ask(self, question: str) -> Any:
+    async def tell(self, line: str) -> None:
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(question.encode() + b"\n")
+        await self.process.stdin.send_all(line.encode() + b"\n")
+
+    async def ask(self, question: str) -> Any:
+        await self.tell(question)
         return json.loads(await self.line())
 
 
@@ -109,20 +112,25 @@ async def metrics(port: int) -> dict[str, float]:
 
 async def measure(name: str, *, quiet: float, seconds: float, size: float = 1) -> Outcome:
     """Attack a fresh server for a time."""
-    async with program(
-        "trio_rtc", "server", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"
-    ) as server:
-        url = (await server.line()).split()[-1]
-        port = int(url.rpartition(":")[2].strip("/"))
-        async with program("tests.attacks.good_pair", f"ws://127.0.0.1:{port}") as pair:
+    # They are started together: each takes a second of its own to come up.
+    async with (
+        program(
+            "trio_rtc", "server", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"
+        ) as server,
+        program("tests.attacks.good_pair") as pair,
+    ):
+        async with program("tests.attacks.attacker") as attacker:
+            url = (await server.line()).split()[-1]
+            port = int(url.rpartition(":")[2].strip("/"))
+            await pair.tell(f"ws://127.0.0.1:{port}")
             assert await pair.line() == "ready"
             await trio.sleep(0.2)
             await pair.ask("begin")
             await trio.sleep(quiet)
             before = (await pair.ask("quiet"))["took"]
-            async with program("tests.attacks.attacker", name, str(port), str(size)):
-                await trio.sleep(seconds)
-            told = await pair.ask("end")
+            await attacker.tell(json.dumps([name, port, size]))
+            await trio.sleep(seconds)
+        told = await pair.ask("end")
         memory = resident_mib(server.process.pid)
         counted = await metrics(port)
     prefix = "trio_rtc_over_limit_total{limit="

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -16,6 +17,27 @@ GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
 #: As many as a message may have, of what JSON makes longest of the fewest bytes.
 LONG_NAME: Final = '"' * 512
+
+
+def attacker_address() -> str | None:
+    """An address of this machine that is not loopback's, which all would share; None without one.
+
+    What is sent from it to loopback stays in this machine.
+    """
+    if sys.platform != "linux":
+        return None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        # Nothing is sent: the kernel is asked for a route (RFC 5737).
+        probe.connect(("192.0.2.1", 9))
+        address = str(probe.getsockname()[0])
+        return None if address.startswith("127.") else address
+    return None
+
+
+ATTACKER: Final = attacker_address()
+
+#: As in ``linux/in.h``.
+_IP_BIND_ADDRESS_NO_PORT: Final = 24
 
 __all__ = ["frame", "handshake", "text"]
 
@@ -33,6 +55,10 @@ def hello(name: str, room: str) -> bytes:
 async def connection(port: int, *, small: bool = False) -> AsyncIterator[trio.SocketStream]:
     """A connection; with ``small`` its kernel takes next to nothing that it does not read."""
     sock = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if ATTACKER is not None:
+        # The port is chosen with the connection: there may be as many as with any address.
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        await sock.bind((ATTACKER, 0))
     if small:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with suppress(OSError):
