@@ -224,7 +224,7 @@ class LoopConnection:
             elif receiver.track is track and track.kind == "video":
                 self._picture_limit.watch(receiver)
         self._statistics.count_bytes()
-        source = Source(track)
+        source = Source(track, keeps_beginning=True)
         if can("receiving"):
             source.timeline = self._timeline
         source.start()

@@ -21,6 +21,11 @@ MOST_PIXELS: Final = 128 * 1024 * 1024
 LEAST_PICTURES: Final = 2
 """That wait in any case."""
 
+BEGINNING_SECONDS: Final = 0.3
+"""How long the beginning of a remote track is kept for those who are about to read it."""
+
+BEGINNING_FRAMES: Final = 30
+
 Data: TypeAlias = "Frame | Packet[Any]"
 
 
@@ -65,6 +70,11 @@ class Reader(MediaStreamTrack):
         """Leave out what waits."""
         self._queue.clear()
 
+    @property
+    def waiting(self) -> tuple[Data, ...]:
+        """What has not been taken."""
+        return tuple(self._queue)
+
     def _tell(self) -> None:
         self._wake.set()
         if self._asked:
@@ -103,9 +113,14 @@ class Source:
 
     A remote track is read from the start, for its own queue has no bound; a local one from the
     first reader on.
+
+    Args:
+        track: aiortc's, or what looks like it.
+        keeps_beginning: whether what comes first, before a program can have a reader, is kept
+            for readers until more than `BEGINNING_SECONDS` have come.
     """
 
-    def __init__(self, track: MediaStreamTrack):
+    def __init__(self, track: MediaStreamTrack, *, keeps_beginning: bool = False):
         self._track = track
         self.kind: str = track.kind
         self.id: str = track.id
@@ -119,6 +134,10 @@ class Source:
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._task: asyncio.Task[None] | None = None
         self._over = False
+        self._beginning: Reader | None = None
+        self._began: float | None = None
+        if keeps_beginning:
+            self._beginning = self.subscribe(BEGINNING_FRAMES)
 
     @property
     def is_over(self) -> bool:
@@ -136,6 +155,9 @@ class Source:
         return reader
 
     def add(self, reader: Reader) -> None:
+        if self._beginning is not None:
+            for data in self._beginning.waiting:
+                reader.put(copy_of(data) if isinstance(data, VideoFrame | AudioFrame) else data)
         if self._over:
             reader.end()
         else:
@@ -159,6 +181,10 @@ class Source:
             self._end()
 
     def _hand_out(self, data: Data) -> None:
+        now = asyncio.get_running_loop().time()
+        self._began = now if self._began is None else self._began
+        if now > self._began + BEGINNING_SECONDS:
+            self._beginning = None
         # PyAV's frames are not safe in several threads, not even to read: converting one keeps
         # the means for that in it. So everybody has a frame of their own.
         for number, reader in enumerate(tuple(self._readers)):
@@ -176,6 +202,7 @@ class Source:
 
     async def stop(self) -> None:
         """End the source and its readers."""
+        self._beginning = None
         self._end()
         if self._task is not None:
             self._task.cancel()
