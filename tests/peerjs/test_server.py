@@ -230,6 +230,7 @@ async def test_a_connection_that_comes_late_takes_no_place() -> None:
             client = await connected(f"{ours}-{late}")
             assert (await client.hear())["type"] == "ERROR"
             assert await client.closed() == (4409, "superseded")
+        assert server.statistics.late == 2
         bob = await join(server, "bob")
         await bob.say(type="CANDIDATE", dst="alice", payload=1)
         assert (await second.hear())["payload"] == 1

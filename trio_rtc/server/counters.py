@@ -26,6 +26,7 @@ class Statistics:
         messages: put into a mailbox so far.
         message_bytes: the size of these.
         resumed: sessions that went on with a new connection so far.
+        late: connections so far that were held up, and came after a later one of their session.
         refused: joins that were not authorized, and requests from an origin that is not allowed.
         malformed: requests, frames and messages so far that broke a rule of their protocol.
         failures: connections so far that ended by an error of the server.
@@ -44,6 +45,7 @@ class Statistics:
     messages: int = 0
     message_bytes: int = 0
     resumed: int = 0
+    late: int = 0
     refused: int = 0
     malformed: int = 0
     failures: int = 0

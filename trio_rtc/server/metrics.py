@@ -62,6 +62,7 @@ METRICS: Final = (
     Metric("messages", "Messages put into a mailbox."),
     Metric("message_bytes", "Bytes of the messages put into a mailbox."),
     Metric("resumed", "Sessions that went on with a new connection."),
+    Metric("late", "Connections that came after a later one of their session."),
     Metric("refused", "Joins without authorization, and requests from origins not allowed."),
     Metric("malformed", "Requests, frames and messages that broke a rule of their protocol."),
     Metric("failures", "Connections that ended by an error of the server."),

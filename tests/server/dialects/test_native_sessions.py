@@ -277,6 +277,7 @@ async def test_a_resume_that_comes_late_does_not_beat_a_newer_one() -> None:
             refusal = await late.resume(first.session, 0, **attempt)
             assert (refusal["type"], refusal["code"]) == ("error", "superseded")
             assert await late.receive() == Close(4409, "superseded")
+        assert server.statistics.late == 3
         await newer.say(type="send", seq=1, to=first.id, data="still here")
         assert (await newer.hear())["data"] == "still here"
         again = await connect(server)

@@ -201,6 +201,7 @@ class NativeDialect:
         """Go on with a session on another connection."""
         session = self._sessions.get(_digest(message.session))
         if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
+            self._context.statistics.late += 1
             raise _Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
         if session is None or message.received < session.outbox.acknowledged:
             raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")

@@ -122,6 +122,7 @@ class PeerJSDialect:
         elif not admitted.is_same(peer.token, peer.subject):
             raise Refused("ID-TAKEN", CloseCode.FORBIDDEN, "ID is taken")
         elif admitted.is_late(peer.attempt):
+            self._context.statistics.late += 1
             raise Refused("ERROR", CloseCode.SUPERSEDED, "There is a later connection.")
         else:
             self._context.statistics.resumed += 1
