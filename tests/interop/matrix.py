@@ -32,7 +32,7 @@ YES = "yes"
 
 NO_MEDIA = "no media in its Node binding"
 NO_RESTART = "it does not restart ICE"
-NOT_ALWAYS = "not always: it may find no pair"
+NOT_ALWAYS = "not always: it may answer with its old credentials"
 CRASHES = "once; its webrtcbin 1.22 may crash after some"
 NO_REMOVAL = "its webrtcbin removes no track"
 
