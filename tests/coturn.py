@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import trio
 
+from .listening import listening
 from .ports import free_port
 
 TURNSERVER = shutil.which("turnserver")
@@ -42,24 +41,5 @@ async def coturn(folder: Path, *options: str, address: str = "127.0.0.1") -> Asy
 async def started(folder: Path, *options: str, awaited: tuple[str, int]) -> AsyncIterator[None]:
     """Run it with just these options, once it listens on TCP there."""
     assert TURNSERVER is not None
-    log = folder / "coturn.log"
-    with log.open("wb") as output:
-        process = await trio.lowlevel.open_process(
-            [TURNSERVER, *options],
-            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        with trio.move_on_after(20) as patience:
-            while True:
-                try:
-                    stream = await trio.open_tcp_stream(*awaited)
-                    break
-                except OSError:
-                    await trio.sleep(0.05)
-            await stream.aclose()
-        assert not patience.cancelled_caught, log.read_text()[-2000:]
+    async with listening([TURNSERVER, *options], folder, folder / "coturn.log", awaited):
         yield
-    finally:
-        process.terminate()
-        with trio.CancelScope(shield=True):
-            await process.wait()

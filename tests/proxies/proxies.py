@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from ..listening import listening
 from ..ports import free_port
 
 PROGRAMS = {
@@ -156,25 +156,5 @@ async def _running(name: str, folder: Path, arguments: list[str], port: int) -> 
     program = PROGRAMS[name]
     assert program is not None
     log = folder / f"{name}.log"
-    with log.open("ab") as output:
-        process = await trio.lowlevel.open_process(
-            [program, *arguments],
-            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        with trio.move_on_after(20) as patience:
-            while process.returncode is None:
-                try:
-                    stream = await trio.open_tcp_stream("127.0.0.1", port)
-                except OSError:
-                    await trio.sleep(0.02)
-                    continue
-                await stream.aclose()
-                break
-        assert process.returncode is None, log.read_text()[-2000:]
-        assert not patience.cancelled_caught, log.read_text()[-2000:]
+    async with listening([program, *arguments], folder, log, ("127.0.0.1", port)):
         yield
-    finally:
-        process.terminate()
-        with trio.CancelScope(shield=True):
-            await process.wait()
