@@ -1,0 +1,1 @@
+"""A network of simulated hosts, links and routers."""
