@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from .rtc import ChannelStream as ChannelStream
     from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
+    from .rtc import EnergyDetector as EnergyDetector
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
     from .rtc import PeerConnection as PeerConnection
     from .rtc import TrackSender as TrackSender
+    from .rtc import Voice as Voice
     from .rtc import open_media as open_media
     from .rtc import open_peer_connection as open_peer_connection
     from .rtc import open_track as open_track
+    from .rtc import open_voice as open_voice
     from .rtc import record_media as record_media
     from .server import ServerLimits as ServerLimits
     from .server import serve_signaling as serve_signaling
@@ -71,13 +74,16 @@ _HOMES: Final = {
         "ChannelStream",
         "ChannelTransport",
         "DataChannel",
+        "EnergyDetector",
         "IceServer",
         "MediaTrack",
         "PeerConnection",
         "TrackSender",
+        "Voice",
         "open_media",
         "open_peer_connection",
         "open_track",
+        "open_voice",
         "record_media",
     ),
     "server": ("ServerLimits", "serve_signaling"),

@@ -21,6 +21,9 @@ from .media.media import open_media as open_media
 from .media.recorder import Recorder as Recorder
 from .media.recorder import record_media as record_media
 from .media.sender import TrackSender as TrackSender
+from .media.speech import EnergyDetector as EnergyDetector
+from .media.voice import Voice as Voice
+from .media.voice import open_voice as open_voice
 from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
 from .peer_connection import BundlePolicy as BundlePolicy
 from .peer_connection import IceTransportPolicy as IceTransportPolicy
