@@ -14,7 +14,7 @@ from aiortc import MediaStreamError
 from av import AudioFrame
 
 from trio_rtc import CallError, Voice, open_track, open_voice
-from trio_rtc.rtc.backend.media.voice_playout import PlayoutBuffer, PlayoutTrack
+from trio_rtc.rtc.backend.media.voice_playout import VoiceBuffer, VoiceTrack
 
 from ...calls.both_sides import next_track, open_both
 from .pictures import grey, tone
@@ -239,9 +239,9 @@ async def test_frames_are_taken_when_they_are_sent(monkeypatch: pytest.MonkeyPat
     base = "trio_rtc.rtc.backend.media.voice_playout.asyncio"
     monkeypatch.setattr(f"{base}.get_running_loop", lambda: clock)
     monkeypatch.setattr(f"{base}.sleep", clock.sleep)
-    buffer = PlayoutBuffer(6400)
+    buffer = VoiceBuffer(6400)
     taken: deque[float] = deque()
-    track = PlayoutTrack(buffer, 16000, lambda: taken.append(clock.now))
+    track = VoiceTrack(buffer, 16000, lambda: taken.append(clock.now))
     said = array("h", range(1, 3201)).tobytes()
     assert buffer.put(memoryview(said)) == 6400
     assert buffer.put(memoryview(said)) == 0

@@ -12,7 +12,7 @@ from av import AudioFrame, AudioResampler
 from ...errors import CallError
 from ...tasks import open_background_nursery
 from ..backend.media.tracks import Source
-from ..backend.media.voice_playout import PlayoutBuffer, PlayoutTrack
+from ..backend.media.voice_playout import VoiceBuffer, VoiceTrack
 from ..bridge.bridge import Bridge, open_bridge
 from .media import Frame, MediaTrack
 from .sender import TrackSender
@@ -101,8 +101,8 @@ class Voice:
         self.blocks_dropped = 0
         self._call = call
         self._send, self._receive = trio.open_memory_channel[bytes](UNREAD_BLOCKS)
-        self._buffer = PlayoutBuffer(round(rate * buffer) * 2)
-        self._playout = PlayoutTrack(self._buffer, rate, lambda: bridge.post(self._notify))
+        self._buffer = VoiceBuffer(round(rate * buffer) * 2)
+        self._playout = VoiceTrack(self._buffer, rate, lambda: bridge.post(self._notify))
         self._taken = trio.Event()
         self._is_playing = False
         self._rest = b""

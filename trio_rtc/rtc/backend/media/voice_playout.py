@@ -21,7 +21,7 @@ MOST_LATE: Final = 0.2
 """Seconds behind the clock, after which the rest is left out and not made up for."""
 
 
-class PlayoutBuffer:
+class VoiceBuffer:
     """Samples that wait to be played, between the program's thread and the loop's.
 
     Args:
@@ -55,7 +55,7 @@ class PlayoutBuffer:
         return len(self._data)
 
 
-class PlayoutTrack(MediaStreamTrack):
+class VoiceTrack(MediaStreamTrack):
     """16-bit mono sound from a buffer, 20 ms at a time, with silence while there is none.
 
     Args:
@@ -66,7 +66,7 @@ class PlayoutTrack(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, buffer: PlayoutBuffer, rate: int, on_taken: Callable[[], object]):
+    def __init__(self, buffer: VoiceBuffer, rate: int, on_taken: Callable[[], object]):
         super().__init__()
         self._buffer = buffer
         self._rate = rate
