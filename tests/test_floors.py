@@ -33,9 +33,6 @@ INNER = [
     ("server/hub", {"server/http", "server/websocket", "server/dialects"}),
     ("server/http", {"server/websocket", "server/dialects"}),
     ("server/websocket", {"server/dialects"}),
-    ("server/dialects/native", {"server/dialects/peerjs", "server/dialects/classic"}),
-    ("server/dialects/peerjs", {"server/dialects/native", "server/dialects/classic"}),
-    ("server/dialects/classic", {"server/dialects/native", "server/dialects/peerjs"}),
     ("rtc/bridge", {"rtc/backend", "rtc/channels", "rtc/media", "rtc/peer_connection"}),
     ("rtc/backend", {"rtc/media", "rtc/peer_connection"}),
     ("rtc/channels", {"rtc/media", "rtc/peer_connection"}),
@@ -43,6 +40,9 @@ INNER = [
     ("rtc/backend/dtls", {"rtc/backend/jsep", "rtc/backend/sctp", "rtc/backend/media"}),
     ("rtc/backend/sctp", {"rtc/backend/jsep", "rtc/backend/media"}),
 ]
+
+#: What dialects have in common; all else in their folder is a dialect of its own.
+OF_ALL_DIALECTS = {"dialect", "membership", "refusal", "websocket_dialect"}
 
 #: Which folders may know a package of others; nobody else does.
 KEPT_TO = {
@@ -112,6 +112,13 @@ def test_imports_go_down(path: str) -> None:
         if within(path.removesuffix(".py"), folder):
             for other in others:
                 assert not any(within(name, other) for name in imports(path)), other
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.startswith("server/dialects/")])
+def test_dialects_do_not_know_each_other(path: str) -> None:
+    own = path.removesuffix(".py").split("/")[2]
+    known = {name.split("/")[2] for name in imports(path) if name.startswith("server/dialects/")}
+    assert known - {own} <= OF_ALL_DIALECTS
 
 
 @pytest.mark.parametrize("path", modules())

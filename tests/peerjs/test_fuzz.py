@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
-from trio_rtc.server.dialects.peerjs.peerjs_admission import Admitted, PeerJSSettings, Refused
+from trio_rtc.server.dialects.peerjs.peerjs_admission import Admitted, PeerJSSettings
 from trio_rtc.server.dialects.peerjs.peerjs_dialect import PeerJSDialect
 from trio_rtc.server.dialects.peerjs.peerjs_member import PeerJSPeer
+from trio_rtc.server.dialects.refusal import Refused
 from trio_rtc.server.hub.hub import Hub, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.limits import ServerLimits
@@ -129,11 +133,13 @@ class World:
         if kind == "joins":
             link = FakeLink()
             with suppress(Refused):
-                peer = self.dialect.join(Admitted(who, what, ""), link, "", self.time)
+                peer = self.dialect.join(
+                    Admitted(who, what, Admission(name=who, room="")), link, ""
+                )
                 self.now[who] = (peer, link)
             self.links.append(link)
         elif kind == "says" and who in self.now:
-            self.dialect.hear(*self.now[who], [what], self.time)
+            self.dialect.hear(*self.now[who], [what])
         elif kind == "drops" and who in self.now:
             self.hub.leave(self.now.pop(who)[0].member)
         elif kind == "classic":
@@ -160,7 +166,8 @@ def test_anything_in_any_order_100_000_times(steps: list[tuple[str, Any, Any]]) 
 def run(steps: list[tuple[str, Any, Any]]) -> None:
     world = World()
     for step in steps:
-        world.step(*step)
+        with mock.patch.object(trio, "current_time", return_value=world.time):
+            world.step(*step)
     for link in world.links:
         for message in link.sent:
             assert message["type"] != "X"

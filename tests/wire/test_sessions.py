@@ -19,6 +19,7 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.dialects.native import native_dialect as native
 from trio_rtc.server.dialects.native.native_member import Session
+from trio_rtc.server.dialects.refusal import Refused
 from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.signaling.client_session import ClientSession
@@ -82,8 +83,8 @@ class Connection:
             else:
                 assert isinstance(first, protocol.Resume)
                 self.session = self.dialect.resume(first, self)
-        except native._Refused as refused:
-            self.dialect._fail(self, refused)
+        except Refused as refused:
+            self.dialect._refuse(self, refused)
 
     def server_notices(self) -> None:
         """The server finds out that there is nobody any more."""

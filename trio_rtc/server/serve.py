@@ -10,17 +10,17 @@ from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 import trio
 
 from ..tasks import require_trio
-from ..wire.native import SUBPROTOCOL
 from .authorize import Authorize, everybody
 from .context import Context
 from .counters import Statistics
 from .dialects.classic import ClassicDialect
+from .dialects.dialect import ANY_PATH, Dialect, all_endpoints
 from .dialects.native.native_dialect import NativeDialect
 from .dialects.peerjs.peerjs_admission import PeerJSSettings
 from .dialects.peerjs.peerjs_dialect import PeerJSDialect
 from .draining import Drain
 from .http.accepting import Connections
-from .http.connection import Exchange, Handler
+from .http.connection import Exchange
 from .http.hosts import Hosts
 from .http.listeners import accept_eagerly, open_listeners
 from .http.origins import Origins
@@ -160,28 +160,25 @@ async def serve_signaling_listeners(
     )
     drain = Drain()
     hub = Hub(context.limits, context.statistics, context.chores.add)
-    classic = ClassicDialect(hub, context, bound=bind_classic)
-    native = NativeDialect(hub, context, turn)
-    parts: list[_Part] = [classic, native]
+    dialects = _dialects(hub, context, turn=turn, bind_classic=bind_classic, peerjs=peerjs)
+    endpoints = all_endpoints(dialects)
     async with open_websocket_service(context, drain) as service, trio.open_nursery() as nursery:
         context.start_soon = nursery.start_soon
-        parts.append(service)
-        all_routes: dict[str, Route] = {}
-        websockets: dict[str, Handler] = {}
-        if peerjs is not None:
-            dialect = PeerJSDialect(hub, context, peerjs)
-            parts.append(dialect)
-            all_routes |= dialect.routes
-            websockets[dialect.path] = service.handler([], dialect.open)
+        websockets = {
+            path: service.handler(endpoint.subprotocols, endpoint.opening)
+            for path, endpoint in endpoints.websockets.items()
+        }
+        parts: list[_Part] = [*dialects, service]
         router = Router(
             context,
-            routes={**all_routes, **(routes or {})},
+            routes={**endpoints.routes, **(routes or {})},
+            websocket=websockets.pop(ANY_PATH, None),
             websockets=websockets,
             files=page_routes() if page else {},
-            websocket=service.handler([SUBPROTOCOL], native.open),
             local_routes=local_routes,
-            posts={"/leave": native.leave},
-            otherwise=classic.handle,
+            posts=endpoints.posts,
+            resources=endpoints.resources,
+            otherwise=endpoints.otherwise or _not_found,
         )
         connections = Connections(
             context, drain, ssl_context, router, proxy_protocol=proxy_protocol
@@ -192,7 +189,8 @@ async def serve_signaling_listeners(
             drain.begin(trio.current_time() + drain_seconds)
             context.closing.set()
             context.pace.stop()
-            classic.wake_all()
+            for dialect in dialects:
+                dialect.drain()
             service.close_all()
 
         nursery.start_soon(_when_cancelled, begin_to_end)
@@ -226,6 +224,24 @@ async def serve_routes(
             task_status=_Started(task_status, list(listeners)),
         )
     raise AssertionError("it only ends by an exception")
+
+
+def _dialects(
+    hub: Hub,
+    context: Context,
+    *,
+    turn: TurnCredentials | None,
+    bind_classic: bool,
+    peerjs: PeerJSSettings | None,
+) -> list[Dialect]:
+    """All protocols that the server speaks."""
+    dialects: list[Dialect] = [
+        ClassicDialect(hub, context, bound=bind_classic),
+        NativeDialect(hub, context, turn),
+    ]
+    if peerjs is not None:
+        dialects.append(PeerJSDialect(hub, context, peerjs))
+    return dialects
 
 
 async def _not_found(exchange: Exchange) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from trio_rtc.server.hub.memory import Account, Memory
 from trio_rtc.server.hub.presence import Presence
 
 
-def nothing() -> None:
+def nothing(*_: object) -> None:
     pass
 
 
@@ -41,10 +43,16 @@ class Hub(PlainHub):
         self.boxes: dict[int, PollingMailbox] = {}
         super().__init__(limits, self.statistics)
 
-    def join(self, name: str, mailbox: Mailbox | None = None, room: str = "") -> Member:
+    def join(
+        self,
+        name: str,
+        mailbox: Mailbox | None = None,
+        room: str = "",
+        on_removed: Callable[[Member], None] = nothing,
+    ) -> Member:
         account = Memory(self.limits.memory_bytes, self.statistics).open()
-        box = PollingMailbox(self.limits, account, nothing, nothing)
-        member = super().join(name, mailbox or box, room)
+        box = PollingMailbox(self.limits, account, nothing)
+        member = super().join(name, mailbox or box, room, on_removed)
         self.boxes[member.id] = box
         return member
 
@@ -191,10 +199,8 @@ def test_one_mail_is_under_way_at_a_time() -> None:
 def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None:
     hub = Hub(ServerLimits())
     calls: list[str] = []
-    box = PollingMailbox(
-        ServerLimits(), account(), lambda: calls.append("mail"), lambda: calls.append("removed")
-    )
-    alice = hub.join("alice", box)
+    box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"))
+    alice = hub.join("alice", box, on_removed=lambda _: calls.append("removed"))
     bob = join(hub)
     assert len(calls) == 1
     box.take()
@@ -208,7 +214,7 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
 
 def test_what_is_delivered_makes_room_for_as_much() -> None:
     hub = Hub(ServerLimits(mailbox_messages=2))
-    box = PollingMailbox(ServerLimits(mailbox_messages=2), account(), nothing, nothing)
+    box = PollingMailbox(ServerLimits(mailbox_messages=2), account(), nothing)
     alice, bob = hub.join("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()
@@ -229,7 +235,7 @@ def test_what_is_delivered_makes_room_for_as_much() -> None:
 def test_what_is_left_is_told_of_after_a_delivery() -> None:
     hub = Hub(ServerLimits())
     calls: list[str] = []
-    box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"), nothing)
+    box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"))
     alice, bob = hub.join("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()

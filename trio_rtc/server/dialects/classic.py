@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qsl
 
 import trio
 
 from ...wire.rate import TokenBucket
-from ..authorize import JoinRequest, NotAuthorized
+from ..authorize import JoinRequest
 from ..chores import Turn
 from ..context import Context
 from ..http.connection import Exchange
 from ..http.requests import Request, RequestError
 from ..http.responses import Response
-from ..hub.deadlines import Deadlines
 from ..hub.expiry import Expiry
-from ..hub.hub import Hub, HubFull, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from ..hub.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Relayed
 from ..hub.mailbox import PollingMailbox
-from ..hub.member_names import clean_name, clean_text, decode_name
+from ..hub.member_names import clean_name, decode_name
 from ..hub.memory import Account
 from ..hub.presence import Presence
 from ..limits import ServerLimits
+from .dialect import Dialect, Endpoints
+from .membership import Membership, admit
+from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -62,27 +62,26 @@ class _Peer:
 
     member: Member
 
-    def __init__(
-        self,
-        party: str,
-        limits: ServerLimits,
-        account: Account,
-        on_removed: Callable[[_Peer], None],
-    ):
+    def __init__(self, party: str, limits: ServerLimits, account: Account):
         self.party = party
-        self.mailbox = PollingMailbox(limits, account, self._on_mail, lambda: on_removed(self))
+        self.mailbox = PollingMailbox(limits, account, self._on_mail)
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
         )
         self.hanging: _Hanging | None = None
         self.requests = 0
 
+    @property
+    def key(self) -> int:
+        """Its id, which is all that it shows for itself."""
+        return self.member.id
+
     def _on_mail(self) -> None:
         if self.hanging is not None:
             self.hanging.until_news.cancel()
 
 
-class ClassicDialect:
+class ClassicDialect(Dialect):
     """Answers the requests of classic clients out of a hub.
 
     An id is all that such a client shows for itself, and ids are counted up. So a request in
@@ -98,14 +97,17 @@ class ClassicDialect:
         self._hub = hub
         self._context = context
         self._bound = bound
-        self._peers: dict[int, _Peer] = {}
-        # Until when somebody may stay is a moment on the wall clock.
-        self._expiring: Deadlines[int] = Deadlines()
-        self._absent: Expiry[int] = Expiry(context.limits.absent_seconds)
+        self._peers: Membership[_Peer] = Membership(PROTOCOL, hub, context, self._removed)
+        self._absent: Expiry[_Peer] = Expiry(context.limits.absent_seconds)
 
-    def wake_all(self) -> None:
+    @property
+    def endpoints(self) -> Endpoints:
+        """Whatever nobody else answers: at the root of a server it was here first."""
+        return Endpoints(otherwise=self.handle)
+
+    def drain(self) -> None:
         """Have every hanging GET look whether the server is closing."""
-        for peer in self._peers.values():
+        for peer in self._peers:
             if peer.hanging is not None:
                 peer.hanging.until_news.cancel()
 
@@ -115,11 +117,11 @@ class ClassicDialect:
         It tells whether there may be more.
         """
         turn = Turn()
-        for id_ in turn.some(self._absent.due(now)):
+        for peer in turn.some(self._absent.due(now)):
             self._context.statistics.over_limit["absent_seconds"] += 1
-            self._hub.leave(self._peers[id_].member)
-        for id_ in turn.some(self._expiring.due(time.time())):
-            self._hub.leave(self._peers[id_].member)
+            self._peers.leave(peer)
+        for peer in self._peers.expired(turn):
+            self._peers.leave(peer)
         return turn.is_over
 
     async def handle(self, exchange: Exchange) -> None:
@@ -176,36 +178,18 @@ class ClassicDialect:
         context = self._context
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
-            admission = await context.authorize(asked)
-        except NotAuthorized as error:
-            context.statistics.refused += 1
-            status, reason = (403, "Forbidden") if error.forbidden else (401, "Unauthorized")
-            raise RequestError(status, reason, str(error)) from None
-        peer = _Peer(exchange.party, context.limits, context.memory.open(), self._removed)
-        try:
-            context.check_join(peer.party, trio.current_time())
-            peer.member = self._hub.join(clean_text(admission.name), peer.mailbox, admission.room)
-        except HubFull as full:
-            raise RequestError(
-                503, "Service Unavailable", "There is no place for another peer.", limit=full.limit
-            ) from None
-        self._peers[peer.member.id] = peer
-        self._absent.begin(peer.member.id, trio.current_time())
-        self._expiring.set(peer.member.id, admission.until)
-        context.peers.add(peer.party)
-        context.statistics.joined[PROTOCOL] += 1
-        context.statistics.peers[PROTOCOL] += 1
+            admission = await admit(asked, context)
+            peer = _Peer(exchange.party, context.limits, context.memory.open())
+            self._peers.join(peer, peer.mailbox, admission)
+        except Refused as refusal:
+            raise refusal.over_http() from None
+        self._absent.begin(peer, trio.current_time())
         log = _log(exchange, peer.member) | {"peer_name": peer.member.name}
         logger.info("joined", extra=log)
         return peer.member
 
     def _removed(self, peer: _Peer) -> None:
-        del self._peers[peer.member.id]
-        self._absent.end(peer.member.id)
-        self._expiring.end(peer.member.id)
-        self._context.peers.remove(peer.party)
-        self._context.statistics.peers[PROTOCOL] -= 1
-        logger.info("left", extra={"peer": peer.member.id, "room": peer.member.room})
+        self._absent.end(peer)
 
     async def _wait(self, exchange: Exchange) -> None:
         peer = self._peer(exchange)
@@ -215,7 +199,7 @@ class ClassicDialect:
             previous.until_superseded.cancel()
         hanging = peer.hanging = _Hanging()
         peer.requests += 1
-        self._absent.end(peer.member.id)
+        self._absent.end(peer)
         try:
             with hanging.until_superseded:
                 await self._tell_next(exchange, peer, hanging, until)
@@ -225,7 +209,7 @@ class ClassicDialect:
         finally:
             peer.requests -= 1
             if peer.member.present and not peer.requests:
-                self._absent.begin(peer.member.id, trio.current_time())
+                self._absent.begin(peer, trio.current_time())
             if peer.hanging is hanging:
                 peer.hanging = None
 
@@ -293,7 +277,7 @@ class ClassicDialect:
         await exchange.respond(Response(200, "OK"))
 
     async def _sign_out(self, exchange: Exchange) -> None:
-        self._hub.leave(self._peer(exchange).member)
+        self._peers.leave(self._peer(exchange))
         await exchange.respond(Response(200, "OK"))
 
     def _peer(self, exchange: Exchange) -> _Peer:

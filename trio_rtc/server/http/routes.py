@@ -30,6 +30,8 @@ class Router:
         local_routes: what answers a GET of each of these paths, but only one that comes from this
             machine, through no proxy that tells, and from no page.
         posts: what answers a POST of each of these paths.
+        resources: what answers any other request for a path that begins like one of these, each
+            of which ends with a slash.
         otherwise: what answers everything else.
     """
 
@@ -44,6 +46,7 @@ class Router:
         files: Mapping[str, Route] | None = None,
         local_routes: Mapping[str, Route] | None = None,
         posts: Mapping[str, Handler] | None = None,
+        resources: Mapping[str, Handler] | None = None,
     ):
         self._context = context
         self._files = dict(files or {})
@@ -57,6 +60,7 @@ class Router:
         self._websocket = websocket
         self._websockets = websockets or {}
         self._posts = posts or {}
+        self._resources = resources or {}
         self._otherwise = otherwise
 
     async def handle(self, exchange: Exchange) -> None:
@@ -104,8 +108,13 @@ class Router:
                 await exchange.respond(route(request))
         elif request.method == "POST" and (handler := self._posts.get(request.path)):
             await handler(exchange)
+        elif resource := self._resource(request.path):
+            await resource(exchange)
         else:
             await self._otherwise(exchange)
+
+    def _resource(self, path: str) -> Handler | None:
+        return next((each for root, each in self._resources.items() if path.startswith(root)), None)
 
 
 def asks_for_websocket(request: Request) -> bool:

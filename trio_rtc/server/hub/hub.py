@@ -85,9 +85,16 @@ class Member:
         entry: what lists of members say of it, once somebody has put that into bytes.
     """
 
-    __slots__ = ("_mailbox", "entry", "heard", "id", "name", "present", "room")
+    __slots__ = ("_mailbox", "_on_removed", "entry", "heard", "id", "name", "present", "room")
 
-    def __init__(self, id: int, name: str, room: str, mailbox: Mailbox):  # noqa: A002
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        name: str,
+        room: str,
+        mailbox: Mailbox,
+        on_removed: Callable[[Member], None],
+    ):
         self.id = id
         self.name = name
         self.room = room
@@ -95,6 +102,11 @@ class Member:
         self.heard = 0
         self.entry = b""
         self._mailbox = mailbox
+        self._on_removed = on_removed
+
+
+def _nothing(_: object) -> None:
+    pass
 
 
 class Hub:
@@ -124,13 +136,21 @@ class Hub:
     def __len__(self) -> int:
         return len(self._members)
 
-    def join(self, name: str, mailbox: Mailbox, room: str = DEFAULT_ROOM) -> Member:
+    def join(
+        self,
+        name: str,
+        mailbox: Mailbox,
+        room: str = DEFAULT_ROOM,
+        on_removed: Callable[[Member], None] = _nothing,
+    ) -> Member:
         """Add a member; those who are in the room hear of it.
 
         Args:
             name: what it is to be called; ``peer_ID`` if it is empty.
             mailbox: where its mail goes.
             room: which room; it comes to be with its first member.
+            on_removed: called once when it is a member no more, before its mailbox is closed. It
+                must not call the hub.
 
         Raises:
             HubFull: there are too many members, or rooms.
@@ -140,7 +160,7 @@ class Hub:
         if room not in self._rooms and len(self._rooms) >= self._limits.rooms:
             raise HubFull("rooms")
         self._last_id += 1
-        member = Member(self._last_id, name or f"peer_{self._last_id}", room, mailbox)
+        member = Member(self._last_id, name or f"peer_{self._last_id}", room, mailbox, on_removed)
         self._notify(room, Presence(member.id, member.name, connected=True))
         # The last of the others may just have been removed, and the room with it.
         there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._tell))
@@ -175,6 +195,7 @@ class Hub:
             del self._rooms[member.room]
             self._behind.pop(member.room, None)
         self._statistics.rooms = len(self._rooms)
+        member._on_removed(member)
         member._mailbox.close()
 
     def _notify(self, room: str, notice: Presence) -> None:

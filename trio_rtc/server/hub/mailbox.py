@@ -18,7 +18,6 @@ class PollingMailbox:
         account: counts what waits.
         on_mail: called when something new waits, and when the member has been removed. It must
             not call the hub.
-        on_removed: called before that when the member has been removed. Nor must this.
     """
 
     def __init__(
@@ -26,12 +25,10 @@ class PollingMailbox:
         limits: ServerLimits,
         account: Account,
         on_mail: Callable[[], None],
-        on_removed: Callable[[], None],
     ):
         self._limits = limits
         self._account = account
         self._on_mail = on_mail
-        self._on_removed = on_removed
         self._mail: deque[Mail] = deque()
         self._messages = 0
         self._bytes = 0
@@ -79,7 +76,6 @@ class PollingMailbox:
         self._open = False
         self._mail.clear()
         self._account.close()
-        self._on_removed()
         self._on_mail()
 
     def take(self) -> Mail | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import time
 from dataclasses import replace
 from typing import Final, cast
@@ -13,23 +11,26 @@ import trio
 
 from ....wire import native as protocol
 from ....wire.names import clean_text, composed, problem_of
-from ....wire.native import CloseCode
+from ....wire.native import SUBPROTOCOL, CloseCode
 from ....wire.session import ACK_SECONDS, SessionFault
-from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...authorize import Admission, JoinRequest
 from ...chores import Turn
 from ...context import Context
 from ...http.connection import Exchange
 from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.expiry import Expiry
-from ...hub.hub import Hub, HubFull, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.member_link import Link
 from ...turn import TurnCredentials
-from ...websocket.frames import Receiver, WebSocket
+from ...websocket.frames import WebSocket
+from ..dialect import ANY_PATH, Endpoints, WebSocketEndpoint
+from ..membership import Membership, admit, entering
+from ..refusal import Refused
+from ..websocket_dialect import WebSocketDialect
 from .native_ice_servers import IceServers
-from .native_member import Session, SessionLink, printable
+from .native_member import Session, SessionLink, digest, printable
 from .native_tokens import Tokens, seconds_left
-
-logger = logging.getLogger("trio_rtc.server")
 
 PROTOCOL: Final = "native"
 
@@ -39,16 +40,7 @@ _NUMBERED: Final = (protocol.Send, protocol.Refuse)
 EXPIRED: Final = "The token has expired."
 
 
-class _Refused(Exception):
-    """A client does not get what it asks for: it is told why, and its connection is closed."""
-
-    def __init__(self, close_code: int, message: str, code: str | None = None):
-        super().__init__(message)
-        self.close_code = close_code
-        self.code = code or protocol.REASONS[close_code]
-
-
-class NativeDialect:
+class NativeDialect(WebSocketDialect[Session]):
     """Connects native clients with a hub.
 
     Args:
@@ -58,24 +50,30 @@ class NativeDialect:
     def __init__(self, hub: Hub, context: Context, turn: TurnCredentials | None = None):
         self._hub = hub
         self._context = context
-        # Looked up by a digest: how long that takes tells nothing about a secret.
-        self._sessions: dict[bytes, Session] = {}
-        self._by_id: dict[int, Session] = {}
-        self._disconnected: Expiry[Session] = Expiry(context.limits.resume_seconds)
+        self._sessions: Membership[Session] = Membership(PROTOCOL, hub, context, self._removed)
+        self._resumable: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
         self._ice_servers = IceServers(turn, self._tell)
-        self._tokens = Tokens(context, self._ice_servers.renew)
+        self._tokens = Tokens(context, self._sessions, self._ice_servers.renew)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """A WebSocket anywhere, and the last words of those who have none left."""
+        return Endpoints(
+            websockets={ANY_PATH: WebSocketEndpoint(self.open, [SUBPROTOCOL])},
+            posts={"/leave": self.leave},
+        )
 
     def tick(self, now: float) -> bool:
         """Do some of what is due; whether there may be more. To be called once in a second."""
         turn = Turn()
         with self._context.flushes:
-            for session in turn.some(self._disconnected.due(now)):
+            for session in turn.some(self._resumable.due(now)):
                 self._context.statistics.over_limit["resume_seconds"] += 1
                 self._hub.leave(session.member)
             for session in turn.some(self._unacknowledged.due(now)):
                 session.acknowledge()
-            for session in turn.some(self._tokens.expired()):
+            for session in self._sessions.expired(turn):
                 self._expire(session)
             for session in turn.some(self._ice_servers.due(now)):
                 self._ice_servers.renew(session)
@@ -88,22 +86,7 @@ class NativeDialect:
         session.say(protocol.Error(code=protocol.REASONS[code], message=EXPIRED))
         self._hub.leave(session.member)
 
-    async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
-        """Begin with a connection by its first message."""
-        log = websocket.log
-        try:
-            session = await self._open(websocket, exchange)
-        except _Refused as refusal:
-            logger.info("refused", extra=log | {"why": str(refusal)})
-            self._fail(websocket, refusal)
-            return None
-        if session is None:
-            return None
-        log |= {"peer": session.member.id, "room": session.member.room}
-        logger.info("connected", extra=log | {"peer_name": session.member.name})
-        return _Receiver(self, session, websocket)
-
-    async def _open(self, websocket: WebSocket, exchange: Exchange) -> Session | None:
+    async def _admit(self, websocket: WebSocket, exchange: Exchange) -> Session | None:
         with trio.move_on_after(self._context.limits.handshake_seconds):
             text = await websocket.receive()
             if text is None:
@@ -113,22 +96,22 @@ class NativeDialect:
             except protocol.BadMessage as error:
                 raise self._malformed(str(error)) from None
             if isinstance(message, protocol.Hello):
-                return await self._admit(message, websocket, exchange)
+                return await self._welcome_new(message, websocket, exchange)
             if isinstance(message, protocol.Resume):
                 self._check_resume(exchange)
-                async with self._context.entrance:
+                async with entering(self._context):
                     return self.resume(message, websocket)
             raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
-        raise _Refused(CloseCode.TIMEOUT, "no session was opened in time")
+        raise Refused(CloseCode.TIMEOUT, "no session was opened in time")
 
     def _check_resume(self, exchange: Exchange) -> None:
         if not self._context.resumes.take(exchange.party, trio.current_time()):
             self._context.statistics.over_limit["joins_per_second"] += 1
             why = "too many sessions are resumed at once from this address"
-            raise _Refused(CloseCode.TOO_FAST, why, code="joins_per_second")
+            raise Refused(CloseCode.TOO_FAST, why, code="joins_per_second")
 
-    async def _admit(
+    async def _welcome_new(
         self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
     ) -> Session:
         if problem := problem_of(hello.room, room=True):
@@ -139,15 +122,8 @@ class NativeDialect:
             token=hello.token,
             address=exchange.address,
         )
-        try:
-            admission = await self._context.authorize(asked)
-        except NotAuthorized as error:
-            self._context.statistics.refused += 1
-            code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
-            raise _Refused(code, str(error)) from None
-        async with self._context.entrance:
-            if self._context.closing.is_set():
-                raise _Refused(CloseCode.GOING_AWAY, "the server ends")
+        admission = await admit(asked, self._context)
+        async with entering(self._context):
             session = self.join(admission, websocket, exchange.party)
         # Whoever shows another token later shows that one: this one may be long.
         session.asked = replace(asked, token=None)
@@ -156,23 +132,9 @@ class NativeDialect:
     def join(self, admission: Admission, link: SessionLink, party: str) -> Session:
         """Open a session."""
         context = self._context
-        session = Session(
-            party, context.limits, context.flushes, context.memory.open(), self._removed
-        )
-        try:
-            context.check_join(party, trio.current_time())
-            session.member = self._hub.join(clean_text(admission.name), session, admission.room)
-        except HubFull as full:
-            context.statistics.over_limit[full.limit] += 1
-            raise _Refused(
-                CloseCode.NO_PLACE, "there is no place for another peer", code=full.limit
-            ) from None
-        self._sessions[_digest(session.secret)] = session
-        self._by_id[session.member.id] = session
-        self._tokens.begin(session, admission)
-        context.peers.add(party)
-        context.statistics.joined[PROTOCOL] += 1
-        context.statistics.peers[PROTOCOL] += 1
+        session = Session(party, context.limits, context.flushes, context.memory.open())
+        session.until, session.subject = admission.until, admission.subject
+        self._sessions.join(session, session, admission)
         session.open(link, self._welcome(session))
         return session
 
@@ -199,19 +161,19 @@ class NativeDialect:
 
     def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
-        session = self._sessions.get(_digest(message.session))
+        session = self._sessions.find(digest(message.session))
         if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
             self._context.statistics.late += 1
-            raise _Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
+            raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
         if session is None or message.received < session.outbox.acknowledged:
-            raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
+            raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         if session.until <= time.time():
             self._expire(session)
-            raise _Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
+            raise Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
         self._acknowledge(session, message.received)
         session.attempt = message.attempt or 0
         self._context.statistics.resumed += 1
-        self._disconnected.end(session)
+        self._resumable.end(session)
         self._unacknowledged.end(session)
         session.resume(link)
         return session
@@ -228,9 +190,8 @@ class NativeDialect:
         except protocol.BadMessage as error:
             self._context.statistics.malformed += 1
             await exchange.refuse(RequestError(400, "Bad Request", str(error)))
-        except _Refused as refusal:
-            status = (404, "Not Found") if refusal.code == "session_lost" else (400, "Bad Request")
-            await exchange.refuse(RequestError(*status, str(refusal)))
+        except Refused as refusal:
+            await exchange.refuse(refusal.over_http())
         else:
             await exchange.respond(Response(200, "OK"))
 
@@ -238,9 +199,9 @@ class NativeDialect:
         message = protocol.decode_from_client(text)
         if not isinstance(message, protocol.Resume):
             raise self._malformed("it begins with a resume")
-        session = self._sessions.get(_digest(message.session))
+        session = self._sessions.find(digest(message.session))
         if session is None:
-            raise _Refused(CloseCode.SESSION_LOST, "there is no such session any more")
+            raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         return session
 
     def _take_all(self, session: Session, messages: list[str]) -> None:
@@ -249,40 +210,29 @@ class NativeDialect:
                 return
             if not session.bucket.take(1, trio.current_time()):
                 raise self._malformed("it is too much at once")
-            self._take(session, text, protocol.decode_from_client(text))
+            self._do(session, text, protocol.decode_from_client(text))
 
-    def detach(self, session: Session, link: SessionLink) -> None:
-        """A connection has ended; the session waits for another."""
-        if session.link is link:
-            session.detach()
-            if session.member.present:
-                self._disconnected.begin(session, trio.current_time())
+    def _disconnected(self, peer: Session) -> None:
+        peer.detach()
+        if peer.member.present:
+            self._resumable.begin(peer, trio.current_time())
 
     def _removed(self, session: Session) -> None:
-        del self._sessions[_digest(session.secret)], self._by_id[session.member.id]
-        for expiry in (self._disconnected, self._unacknowledged, self._ice_servers, self._tokens):
+        for expiry in (self._resumable, self._unacknowledged, self._ice_servers):
             expiry.end(session)
-        self._context.peers.remove(session.party)
-        self._context.statistics.peers[PROTOCOL] -= 1
-        logger.info("left", extra={"peer": session.member.id, "room": session.member.room})
 
-    def hear(self, session: Session, link: SessionLink, messages: list[str]) -> None:
-        """Do what a client says, as long as its connection is the session's."""
-        for text in messages:
-            if session.link is not link or not link.is_open:
-                return
-            try:
-                self._take(session, text, protocol.decode_from_client(text))
-            except protocol.UnknownType as error:
-                self._context.statistics.malformed += 1
-                link.send(protocol.encode(protocol.Error(code="unknown_type", message=f"{error}")))
-                self._context.flushes.mark(link)
-            except protocol.BadMessage as error:
-                self._fail(link, self._malformed(str(error)))
-            except _Refused as refusal:
-                self._fail(link, refusal)
+    def _take(self, peer: Session, text: str) -> None:
+        try:
+            message = protocol.decode_from_client(text)
+        except protocol.UnknownType as error:
+            self._context.statistics.malformed += 1
+            peer.say(protocol.Error(code="unknown_type", message=f"{error}"))
+        except protocol.BadMessage as error:
+            raise self._malformed(str(error)) from None
+        else:
+            self._do(peer, text, message)
 
-    def _take(self, session: Session, text: str, message: protocol.FromClient) -> None:
+    def _do(self, session: Session, text: str, message: protocol.FromClient) -> None:
         if isinstance(message, _NUMBERED):
             try:
                 is_new = session.inbox.take(message.seq, len(text))
@@ -293,7 +243,7 @@ class NativeDialect:
             elif isinstance(message, protocol.Send):
                 self._relay(session, message)
             else:
-                self._refuse(session, message)
+                self._tell_refused(session, message)
             if session.inbox.ack_due or isinstance(message, protocol.Refuse):
                 self._unacknowledged.end(session)
                 session.acknowledge()
@@ -323,7 +273,7 @@ class NativeDialect:
             return
         self._tell_failed(session, message.seq, message.to, code, why)
 
-    def _refuse(self, session: Session, message: protocol.Refuse) -> None:
+    def _tell_refused(self, session: Session, message: protocol.Refuse) -> None:
         """Tell the senders of messages that their receiver has no place for them."""
         for seq in message.of:
             try:
@@ -334,7 +284,7 @@ class NativeDialect:
                 continue
             sender, number = origin
             self._context.statistics.over_limit["mailbox_messages"] += 1
-            if (other := self._by_id.get(sender)) is not None:
+            if (other := self._sessions.get(sender)) is not None:
                 to = session.member.id
                 why = f"too much waits for peer {to} already"
                 self._tell_failed(other, number, to, "mailbox_full", why)
@@ -356,38 +306,16 @@ class NativeDialect:
         except SessionFault as fault:
             raise self._malformed(str(fault), code="sequence_gap") from None
 
-    def _malformed(self, why: str, *, code: str | None = None) -> _Refused:
+    def _malformed(self, why: str, *, code: str | None = None) -> Refused:
         self._context.statistics.malformed += 1
-        return _Refused(CloseCode.BAD_MESSAGE, why, code)
+        return Refused(CloseCode.BAD_MESSAGE, why, code)
 
-    def _fail(self, link: SessionLink, refusal: _Refused) -> None:
+    def _refuse(self, link: Link, refusal: Refused) -> None:
         link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
         link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
-
-
-class _Receiver:
-    """What comes on a connection of a session."""
-
-    __slots__ = ("_dialect", "_session", "_websocket")
-
-    def __init__(self, dialect: NativeDialect, session: Session, websocket: WebSocket):
-        self._dialect = dialect
-        self._session = session
-        self._websocket = websocket
-
-    def hear(self, messages: list[str]) -> None:
-        self._dialect.hear(self._session, self._websocket, messages)
-
-    def disconnected(self) -> None:
-        logger.info("disconnected", extra=self._websocket.log)
-        self._dialect.detach(self._session, self._websocket)
 
 
 def _entry(member: Member) -> bytes:
     """A member in a list of peers: in a large room it is in many."""
     member.entry = protocol.encode(protocol.PeerEntry(member.id, printable(member.name)))
     return member.entry
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import secrets
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -37,7 +37,6 @@ class Session:
 
     Args:
         party: where the member joined from; see `addresses.party`.
-        on_removed: called when the member has been removed. It must not call the hub.
 
     Attributes:
         secret: what resumes the session: 256 random bits.
@@ -57,7 +56,6 @@ class Session:
         limits: ServerLimits,
         flushes: Flushes,
         account: Account,
-        on_removed: Callable[[Session], None],
     ):
         self.party = party
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -78,7 +76,11 @@ class Session:
         self._flushes = flushes
         self._account = account
         self._unsent: UnsentMessages | None = None
-        self._on_removed = on_removed
+
+    @property
+    def key(self) -> bytes:
+        """A digest of its secret: how long it takes to find it tells nothing about that."""
+        return digest(self.secret)
 
     def put_message(self, message: Relayed) -> None:
         """Send a message, or keep it for later.
@@ -211,7 +213,6 @@ class Session:
 
     def close(self) -> None:
         """The member has been removed."""
-        self._on_removed(self)
         if self.link is not None:
             self.link.close(self.farewell, protocol.REASONS[self.farewell])
         # What the kernel did not take by now is kept for nobody.
@@ -219,6 +220,11 @@ class Session:
         self.outbox.clear()
         self._numbers.clear()
         self._account.close()
+
+
+def digest(secret: str) -> bytes:
+    """What stands for the secret of a session."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def printable(name: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import trio
-
 from ....wire import native as protocol
-from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...authorize import Admission, JoinRequest
 from ...context import Context
-from ...hub.deadlines import Deadlines
 from ...hub.member_names import clean_text
+from ..membership import Membership, admit
+from ..refusal import Refused
 from .native_member import Session
 
 logger = logging.getLogger("trio_rtc.server")
@@ -25,27 +24,20 @@ class Tokens:
     """When sessions end, and what is shown to have them go on.
 
     Args:
+        sessions: let somebody stay.
         renewed: called when a session may go on for longer.
     """
 
-    def __init__(self, context: Context, renewed: Callable[[Session], None]):
+    def __init__(
+        self,
+        context: Context,
+        sessions: Membership[Session],
+        renewed: Callable[[Session], None],
+    ):
         self._context = context
+        self._sessions = sessions
         self._renewed = renewed
-        self._deadlines: Deadlines[Session] = Deadlines()
         self._checking: set[Session] = set()
-
-    def begin(self, session: Session, admission: Admission) -> None:
-        """A session is open by this admission."""
-        session.until, session.subject = admission.until, admission.subject
-        # The end of a token is a moment on the wall clock, which is looked at anew each time.
-        self._deadlines.set(session, admission.until)
-
-    def end(self, session: Session) -> None:
-        self._deadlines.end(session)
-
-    def expired(self) -> Iterator[Session]:
-        """Sessions whose token has ended, each of them once."""
-        return self._deadlines.due(time.time())
 
     def show(self, session: Session, token: str) -> None:
         """Somebody shows another token; the answer comes when it has been looked at."""
@@ -58,16 +50,12 @@ class Tokens:
     async def _check(self, session: Session, token: str) -> None:
         asked = replace(session.asked or _asked(session), token=token)
         try:
-            with trio.move_on_after(self._context.limits.handshake_seconds):
-                admission = await self._context.authorize(asked)
-                with self._context.flushes:
-                    self._take(session, admission)
-                return
-            self._context.statistics.over_limit["handshake_seconds"] += 1
-            why = "it could not be decided in time"
-        except NotAuthorized as error:
-            self._context.statistics.refused += 1
-            why = str(error)
+            admission = await admit(asked, self._context)
+            with self._context.flushes:
+                self._take(session, admission)
+            return
+        except Refused as refusal:
+            why = str(refusal)
         except Exception:
             # One session never ends another, and a server never ends by a mistake.
             self._context.statistics.failures += 1
@@ -88,7 +76,8 @@ class Tokens:
             self._context.statistics.refused += 1
             self._refuse(session, "the token is for somebody else, or for another room")
             return
-        self.begin(session, admission)
+        session.until, session.subject = admission.until, admission.subject
+        self._sessions.stay(session, admission.until)
         logger.info("showed a fresh token", extra=_log(session))
         session.say(protocol.TokenAccepted(token_seconds=seconds_left(session)))
         self._renewed(session)

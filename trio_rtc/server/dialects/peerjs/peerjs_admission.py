@@ -1,23 +1,22 @@
-"""Which PeerJS clients are let in, and what they are told otherwise."""
+"""Which PeerJS clients are let in, and as whom."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import math
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-import trio
-
 from ....wire.native import CloseCode
 from ....wire.peerjs import DEFAULT_KEY, is_valid_id
-from ...authorize import Admission, JoinRequest, NotAuthorized
+from ...authorize import Admission, JoinRequest
 from ...context import Context
 from ...http.connection import Exchange
 from ...hub.member_names import clean_text
+from ..membership import admit
+from ..refusal import Refused
 
 #: What programs of this package add to PeerJS's query: nothing that others would know.
 _ATTEMPT: Final = re.compile(r"([0-9a-f]{16})-([0-9]{1,15})")
@@ -54,20 +53,6 @@ class PeerJSSettings:
         return quote(self.path.rstrip("/"), safe=_IN_PATHS) + "/"
 
 
-class Refused(Exception):
-    """A client may not come in: it is told why, and its connection is closed.
-
-    Attributes:
-        type: of the message that tells it.
-        close_code: with which the connection is closed then.
-    """
-
-    def __init__(self, type: str, close_code: int, message: str):  # noqa: A002
-        super().__init__(message)
-        self.type = type
-        self.close_code = close_code
-
-
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A client that may come in.
@@ -75,23 +60,19 @@ class Admitted:
     Attributes:
         id: who it is.
         token: a digest of what it shows for that when it connects again.
-        room: where it is.
-        until: for how long it may stay, in seconds since 1970.
-        subject: who it is, whatever its token; None if that is not known.
+        admission: where it is, and for how long it may stay.
         attempt: which program it is, if that tells, and how often it has tried to connect.
     """
 
     id: str
     token: str
-    room: str
-    until: float = math.inf
-    subject: str | None = None
+    admission: Admission
     attempt: tuple[str, int] | None = None
 
     def is_same(self, token: str, subject: str | None = None) -> bool:
         """Whether it is the one who came in with this token, and as this subject."""
-        if self.subject is not None and subject is not None:
-            return self.subject == subject
+        if self.admission.subject is not None and subject is not None:
+            return self.admission.subject == subject
         return hmac.compare_digest(_bytes(self.token), _bytes(token))
 
     def is_late(self, attempt: tuple[str, int] | None) -> bool:
@@ -104,7 +85,7 @@ class Admitted:
         )
 
 
-async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
+async def admit_by_query(exchange: Exchange, context: Context, key: str) -> Admitted:
     """Decide about a client by the query of its request.
 
     Raises:
@@ -115,42 +96,23 @@ async def admit(exchange: Exchange, context: Context, key: str) -> Admitted:
     if not (id_ and token and asked.get("key")):
         context.statistics.malformed += 1
         why = "No id, token, or key supplied to websocket server"
-        raise Refused("ERROR", CloseCode.BAD_MESSAGE, why)
+        raise Refused(CloseCode.BAD_MESSAGE, why)
     if not hmac.compare_digest(_bytes(asked["key"]), _bytes(key)):
         context.statistics.refused += 1
-        raise Refused("INVALID-KEY", CloseCode.NOT_AUTHORIZED, "Invalid key provided")
+        raise Refused(CloseCode.NOT_AUTHORIZED, "Invalid key provided", "invalid_key")
     if not is_valid_id(id_):
         context.statistics.malformed += 1
         why = f"ID {id_[:40]!r} is invalid: letters and digits, with single - _ or spaces between"
-        raise Refused("ERROR", CloseCode.BAD_MESSAGE, why)
-    with trio.move_on_after(context.limits.handshake_seconds):
-        admission = await _authorize(
-            JoinRequest(name=id_, room="", token=token, address=exchange.address), context
-        )
-        # A token may be long, and is kept for as long as its client is there.
-        digest = hashlib.sha256(_bytes(token)).hexdigest()
-        return Admitted(
-            id_, digest, admission.room, admission.until, admission.subject, _attempt(asked)
-        )
-    context.statistics.over_limit["handshake_seconds"] += 1
-    raise Refused("ERROR", CloseCode.TIMEOUT, "It could not be decided in time.")
-
-
-async def _authorize(asked: JoinRequest, context: Context) -> Admission:
-    try:
-        admission = await context.authorize(asked)
-    except NotAuthorized as error:
-        context.statistics.refused += 1
-        code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
-        raise Refused("ERROR", code, str(error)) from None
-    if context.closing.is_set():
-        raise Refused("ERROR", CloseCode.GOING_AWAY, "The server ends.")
-    if clean_text(admission.name) != asked.name:
+        raise Refused(CloseCode.BAD_MESSAGE, why)
+    wish = JoinRequest(name=id_, room="", token=token, address=exchange.address)
+    admission = await admit(wish, context)
+    if clean_text(admission.name) != id_:
         # A client goes by the id that it asked for, and cannot be told of another one.
         context.statistics.refused += 1
-        why = f"The token is for the id {admission.name!r}."
-        raise Refused("ERROR", CloseCode.FORBIDDEN, why)
-    return admission
+        raise Refused(CloseCode.FORBIDDEN, f"The token is for the id {admission.name!r}.")
+    # A token may be long, and is kept for as long as its client is there.
+    digest = hashlib.sha256(_bytes(token)).hexdigest()
+    return Admitted(id_, digest, admission, _attempt(asked))
 
 
 def _attempt(asked: dict[str, str]) -> tuple[str, int] | None:

@@ -39,12 +39,13 @@ class PeerJSPeer:
 
     Args:
         id: its own, on the wire and for whoever calls it.
+        room: where it is, and where the id is its own.
         token: what it has to show to go on with another connection, if it has no subject.
         party: where it joined from; see `addresses.party`.
         address_of: how another member, by its id in the hub, is called by this one.
-        on_removed: called when the member has been removed. It must not call the hub.
 
     Attributes:
+        key: the room and the id.
         link: its connection.
         subject: who it is, if its token tells.
         attempt: which of a program's attempts its connection came of, if the program tells.
@@ -58,15 +59,16 @@ class PeerJSPeer:
     def __init__(
         self,
         id: str,  # noqa: A002
+        room: str,
         token: str,
         party: str,
         limits: ServerLimits,
         flushes: Flushes,
         memory: Memory,
         address_of: Callable[[PeerJSPeer, int], str],
-        on_removed: Callable[[PeerJSPeer], None],
     ):
         self.id = id
+        self.key = room, id
         self.token = token
         self.subject: str | None = None
         self.attempt: tuple[str, int] | None = None
@@ -81,7 +83,6 @@ class PeerJSPeer:
         self._memory = memory
         self._account = memory.open()
         self._address_of = address_of
-        self._on_removed = on_removed
 
     def tell(
         self,
@@ -193,7 +194,6 @@ class PeerJSPeer:
     def close(self) -> None:
         """The member has been removed."""
         self._account.close()
-        self._on_removed(self)
         if self.link is not None:
             self.link.close(self.farewell, REASONS[self.farewell])
 

@@ -1,0 +1,157 @@
+"""The membership of a dialect's peers: each is admitted once, and what came of it undone once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager
+from typing import Generic, Protocol, TypeVar
+
+import trio
+
+from ...wire.names import clean_text
+from ...wire.native import CloseCode
+from ..authorize import Admission, JoinRequest, NotAuthorized
+from ..chores import Turn
+from ..context import Context
+from ..hub.deadlines import Deadlines
+from ..hub.hub import Hub, HubFull, Mailbox, Member
+from .refusal import Refused
+
+logger = logging.getLogger("trio_rtc.server")
+
+
+class Peer(Protocol):
+    """What a dialect keeps of a peer.
+
+    Attributes:
+        member: how the hub knows it. It is there from `Membership.join` on.
+        party: where it joined from; see `addresses.party`.
+        key: by which its dialect finds it again.
+    """
+
+    member: Member
+    party: str
+
+    @property
+    def key(self) -> Hashable: ...
+
+
+PeerT = TypeVar("PeerT", bound=Peer)
+
+
+class Membership(Generic[PeerT]):
+    """The peers of one dialect that are in the hub.
+
+    Args:
+        protocol: what the dialect is called in the statistics.
+        on_removed: called with each peer that is no member any more, however that came; for what
+            its dialect keeps beside this. It must not call the hub.
+    """
+
+    def __init__(
+        self, protocol: str, hub: Hub, context: Context, on_removed: Callable[[PeerT], None]
+    ):
+        self._protocol = protocol
+        self._hub = hub
+        self._context = context
+        self._on_removed = on_removed
+        self._by_id: dict[int, PeerT] = {}
+        self._by_key: dict[Hashable, PeerT] = {}
+        # Until when somebody may stay is a moment on the wall clock, which is looked at anew
+        # each time: it may be set.
+        self._deadlines: Deadlines[int] = Deadlines()
+        for counts in (context.statistics.joined, context.statistics.peers):
+            counts.setdefault(protocol, 0)
+
+    def __iter__(self) -> Iterator[PeerT]:
+        """All of them, in the order in which they joined."""
+        return iter(self._by_id.values())
+
+    def get(self, id: int) -> PeerT | None:  # noqa: A002
+        """The peer whose member has this id."""
+        return self._by_id.get(id)
+
+    def find(self, key: Hashable) -> PeerT | None:
+        """The peer with this key."""
+        return self._by_key.get(key)
+
+    def join(self, peer: PeerT, mailbox: Mailbox, admission: Admission) -> None:
+        """Make a peer a member, as it was admitted.
+
+        Args:
+            peer: it gets its ``member``.
+            mailbox: where its mail goes.
+            admission: its name, its room, and for how long.
+
+        Raises:
+            Refused: there is no place for it.
+        """
+        context, party = self._context, peer.party
+        try:
+            context.check_join(party, trio.current_time())
+            peer.member = member = self._hub.join(
+                clean_text(admission.name), mailbox, admission.room, self._removed
+            )
+        except HubFull as full:
+            context.statistics.over_limit[full.limit] += 1
+            why = "there is no place for another peer"
+            raise Refused(CloseCode.NO_PLACE, why, full.limit) from None
+        self._by_id[member.id] = self._by_key[peer.key] = peer
+        self._deadlines.set(member.id, admission.until)
+        context.peers.add(party)
+        context.statistics.joined[self._protocol] += 1
+        context.statistics.peers[self._protocol] += 1
+
+    def stay(self, peer: PeerT, until: float) -> None:
+        """Let a peer stay until then, in seconds since 1970."""
+        self._deadlines.set(peer.member.id, until)
+
+    def expired(self, turn: Turn) -> Iterator[PeerT]:
+        """Those who may stay no longer, each of them once, as many as this turn has place for."""
+        for id_ in turn.some(self._deadlines.due(time.time())):
+            yield self._by_id[id_]
+
+    def leave(self, peer: PeerT) -> None:
+        """Have a peer be no member any more."""
+        self._hub.leave(peer.member)
+
+    def _removed(self, member: Member) -> None:
+        peer = self._by_id.pop(member.id)
+        del self._by_key[peer.key]
+        self._deadlines.end(member.id)
+        self._context.peers.remove(peer.party)
+        self._context.statistics.peers[self._protocol] -= 1
+        self._on_removed(peer)
+        logger.info("left", extra={"peer": member.id, "room": member.room})
+
+
+async def admit(asked: JoinRequest, context: Context) -> Admission:
+    """Have it decided whether somebody may join, and as whom.
+
+    Raises:
+        Refused: it may not, or that is not known in time.
+    """
+    with trio.move_on_after(context.limits.handshake_seconds):
+        try:
+            return await context.authorize(asked)
+        except NotAuthorized as error:
+            context.statistics.refused += 1
+            code = CloseCode.FORBIDDEN if error.forbidden else CloseCode.NOT_AUTHORIZED
+            raise Refused(code, str(error)) from None
+    context.statistics.over_limit["handshake_seconds"] += 1
+    raise Refused(CloseCode.TIMEOUT, "it could not be decided in time")
+
+
+@asynccontextmanager
+async def entering(context: Context) -> AsyncIterator[None]:
+    """A block in which somebody is let in: of many who come at once, each has a turn of its own.
+
+    Raises:
+        Refused: the server ends.
+    """
+    async with context.entrance:
+        if context.closing.is_set():
+            raise Refused(CloseCode.GOING_AWAY, "the server ends")
+        yield
