@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import trio
 
 Event = dict[str, Any]
+
+
+class ProcessEnded(AssertionError):
+    """A process has ended that something was expected of."""
 
 
 class Command:
@@ -39,9 +43,7 @@ class Command:
             for event in self.events:
                 if wanted.items() <= event.items():
                     return event
-            if self._over:
-                raise AssertionError(f"no {wanted} in {self.events}; {self.errors}")
-            await self._news.wait()
+            await self.news(str(wanted))
 
     async def line(self, part: str) -> str:
         """Wait for a line of output with this in it."""
@@ -49,22 +51,41 @@ class Command:
             for line in self.lines:
                 if part in line:
                     return line
-            if self._over:
-                raise AssertionError(f"no {part!r} in {self.lines}; {self.errors}")
-            await self._news.wait()
+            await self.news(repr(part))
 
     async def error(self, part: str) -> None:
         """Wait for this on standard error."""
         while part not in self.errors:
+            if self._errors_read.is_set():
+                await self._fail(f"it has not said {part!r}")
             await self._news.wait()
 
-    async def news(self) -> None:
-        """Wait for more output."""
+    async def news(self, wanted: str = "more") -> None:
+        """Wait for more output.
+
+        Raises:
+            ProcessEnded: there will be no more; with what there was.
+        """
+        if self._over:
+            await self._fail(f"it has not said {wanted}")
         await self._news.wait()
 
     async def type(self, text: str) -> None:
+        """Bring this to its standard input.
+
+        Raises:
+            ProcessEnded: it does not read any more; with what it printed.
+        """
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(text.encode())
+        try:
+            await self.process.stdin.send_all(text.encode())
+        except trio.BrokenResourceError:
+            await self._fail("it reads no more")
+
+    async def _fail(self, why: str) -> NoReturn:
+        status = await self.exit_status()
+        said = "\n".join([*self.lines[-20:], self.errors])
+        raise ProcessEnded(f"{why}: it ended with {status}, after\n{said}")
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
@@ -96,6 +117,7 @@ class Command:
             self.errors += data.decode()
             self._tell()
         self._errors_read.set()
+        self._tell()
 
     def _tell(self) -> None:
         self._news.set()
@@ -117,8 +139,10 @@ def python(
 
 
 @asynccontextmanager
-async def program(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIterator[Command]:
-    """Run a program; it is killed at the end if it still runs."""
+async def program(
+    *arguments: str, stdin: int = subprocess.DEVNULL, seconds: float = 60
+) -> AsyncIterator[Command]:
+    """Run a program, for so long at most; it is killed at the end if it still runs."""
     process = await trio.lowlevel.open_process(
         arguments,
         stdin=stdin,
@@ -131,7 +155,7 @@ async def program(*arguments: str, stdin: int = subprocess.DEVNULL) -> AsyncIter
             nursery.start_soon(running.read_output)
             nursery.start_soon(running.read_errors)
             try:
-                with trio.fail_after(60):
+                with trio.fail_after(seconds):
                     yield running
             finally:
                 if process.returncode is None:

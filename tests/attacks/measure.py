@@ -65,7 +65,10 @@ class Program:
 
     async def tell(self, line: str) -> None:
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(line.encode() + b"\n")
+        try:
+            await self.process.stdin.send_all(line.encode() + b"\n")
+        except trio.BrokenResourceError:
+            raise AssertionError(f"{self.process.args!r} has ended") from None
 
     async def ask(self, question: str) -> Any:
         await self.tell(question)

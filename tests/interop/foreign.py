@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from trio_rtc.wire.messages import BYE
 from ..browser.firefox import FirefoxPage
 from ..node import NODE, PACKAGES
 from ..peerjs.chromium import Page
-from ..processes import Command, program
+from ..processes import Command, ProcessEnded, program
 from ..system_python import SYSTEM_PYTHON, lacks
 from .page_peer import PagePeer
 
@@ -72,6 +72,7 @@ class Foreign:
     def __init__(self, command: Command | PagePeer, signaling: Signaling):
         self.may_complain = False
         self.event = command.event
+        self.news = command.news
         self._command = command
         self._signaling = signaling
         self._telling = trio.Lock()
@@ -84,15 +85,23 @@ class Foreign:
         async with self._telling:
             await self._command.type(json.dumps(line) + "\n")
 
+    def said(self, name: str, /, **fields: object) -> int:
+        """How many events with these fields there were."""
+        wanted = {"event": name, **fields}
+        return sum(wanted.items() <= event.items() for event in self._command.events)
+
     async def hear(self) -> None:
         """Bring it what it is told."""
         async for event in self._signaling:
-            if isinstance(event, MessageReceived):
-                data = event.data
-                await self._tell({"type": "bye"} if data == BYE else json.loads(data))
+            if isinstance(event, MessageReceived) and event.data != BYE:
+                await self._tell(json.loads(event.data))
+            elif isinstance(event, MessageReceived):
+                # Whoever has gone does not miss it. If it should not have, `speak` finds that out.
+                with suppress(ProcessEnded):
+                    await self._tell({"type": "bye"})
 
     async def speak(self, to: str) -> None:
-        """Bring the other side what it says. It must not complain."""
+        """Bring the other side what it says. It must not complain, and not end."""
         seen = 0
         while True:
             while seen < len(self._command.events):
@@ -111,7 +120,7 @@ async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[
     if missing and "CI" not in os.environ:
         pytest.skip(missing)
     with trio.fail_after(100):
-        async with program(*STACKS[stack], stdin=subprocess.PIPE) as command:
+        async with program(*STACKS[stack], stdin=subprocess.PIPE, seconds=100) as command:
             await command.event("ready")
             async with relaying(hub, stack, other, command) as foreign:
                 yield foreign

@@ -33,7 +33,6 @@ YES = "yes"
 NO_MEDIA = "no media in its Node binding"
 NO_RESTART = "it does not restart ICE"
 NOT_ALWAYS = "not always: it may answer with its old credentials"
-CRASHES = "once; its webrtcbin 1.22 may crash after some"
 NO_REMOVAL = "its webrtcbin removes no track"
 
 #: Where it is not "yes", by feature and stack; for both roles, or for each.
@@ -46,7 +45,6 @@ LIMITS: dict[tuple[str, str], str | dict[str, str]] = {
         "libdatachannel", "GStreamer")},
     **{(feature, "werift"): {IT_CALLS: NOT_ALWAYS} for feature in (RESTART, MOVE)},
     (SCREEN, "GStreamer"): NO_REMOVAL,
-    (MANY_TRACKS, "GStreamer"): CRASHES,
 }  # fmt: skip
 
 #: Whose sections keep the direction that they begin with: each track has one of its own.
@@ -57,7 +55,7 @@ NO_OTHER_DIRECTION = ("GStreamer",)
 NEED_A_CHANNEL = ("libdatachannel", "werift", "GStreamer")
 
 #: How often a track comes and goes.
-TIMES = {"Chromium": 100, "Firefox": 20, "libwebrtc": 100, "werift": 20}
+TIMES = 100
 
 
 def cell(feature: str, stack: str, role: str) -> str:
@@ -67,7 +65,7 @@ def cell(feature: str, stack: str, role: str) -> str:
         limit = limit.get(role)
     if limit is not None:
         return limit
-    return f"yes ({TIMES[stack]} times)" if feature == MANY_TRACKS else YES
+    return f"{YES} ({TIMES} times)" if feature == MANY_TRACKS else YES
 
 
 def markdown() -> list[str]:

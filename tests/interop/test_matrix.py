@@ -55,10 +55,14 @@ class Scene:
     audio: MediaTrack
     channel: DataChannel | None = None
 
-    async def it_receives(self, kind: str) -> None:
-        """It has a track of ours, of this kind."""
+    @asynccontextmanager
+    async def it_receives(self, kind: str) -> AsyncIterator[None]:
+        """It has another track of ours by the end of the block, of this kind."""
         event = "frames" if self.stack in PROGRAMS else "track"
-        await self.foreign.event(event, kind=kind)
+        before = self.foreign.said(event, kind=kind)
+        yield
+        while self.foreign.said(event, kind=kind) == before:
+            await self.foreign.news()
 
     async def works(self) -> None:
         """A message goes there and back."""
@@ -160,8 +164,8 @@ async def channel_later(scene: Scene) -> None:
 
 
 async def our_track(scene: Scene) -> None:
-    await scene.call.add_track(scene.video)
-    await scene.it_receives("video")
+    async with scene.it_receives("video"):
+        await scene.call.add_track(scene.video)
 
 
 async def its_track(scene: Scene) -> None:
@@ -173,7 +177,8 @@ async def its_track(scene: Scene) -> None:
 
 async def second_track(scene: Scene) -> None:
     async with open_media(video="pattern") as [another]:
-        sender = await scene.call.add_track(another)
+        async with scene.it_receives("video"):
+            sender = await scene.call.add_track(another)
         await scene.works()
         await sender.stop()
         await scene.agreed()
@@ -181,8 +186,11 @@ async def second_track(scene: Scene) -> None:
 
 async def many_tracks(scene: Scene) -> None:
     before = scene.sections()
-    for _ in range(TIMES[scene.stack]):
-        sender = await scene.call.add_track(scene.video)
+    for _ in range(TIMES):
+        # webrtcbin 1.22 crashes at one that goes before its first packets have left the buffer:
+        # on_rtpbin_pad_added finds nothing that they could belong to.
+        async with scene.it_receives("video"):
+            sender = await scene.call.add_track(scene.video)
         await sender.stop()
     await scene.agreed()
     assert scene.sections() <= before + 2
@@ -212,12 +220,12 @@ async def both_at_once(scene: Scene) -> None:
     # One that knows no rollback complains of our offer.
     scene.foreign.may_complain = True
     scene.hub.delay = meet
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(scene.call.add_track, scene.audio)
-        await scene.foreign.do("add track", kind="video")
-    scene.hub.delay = None
-    await scene.next_track()
-    await scene.it_receives("audio")
+    async with scene.it_receives("audio"):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.call.add_track, scene.audio)
+            await scene.foreign.do("add track", kind="video")
+        scene.hub.delay = None
+        await scene.next_track()
     await scene.works()
 
 

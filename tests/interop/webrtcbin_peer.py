@@ -50,6 +50,7 @@ class Peer:
         self.pipeline = Gst.Pipeline.new(None)
         self.rtc = Gst.ElementFactory.make("webrtcbin")
         self.rtc.set_property("bundle-policy", getattr(GstWebRTC.WebRTCBundlePolicy, bundle_policy))
+        self.rtc.set_property("latency", 20)
         self.pipeline.add(self.rtc)
         self.rtc.connect("on-ice-candidate", self.on_candidate)
         self.rtc.connect("on-data-channel", lambda _, channel: self.use(channel))
@@ -90,7 +91,7 @@ class Peer:
         def count(*_: Any) -> None:
             nonlocal frames
             frames += 1
-            if frames == 10:
+            if frames == 3:
                 say("frames", kind=kind, width=caps.get_int("width")[1])
 
         sink = self.append("fakesink", pad)
@@ -137,8 +138,14 @@ class Peer:
         def made(promise: Any, *_: Any) -> None:
             reply = promise.get_reply()  # It owns what is in it.
             description = reply.get_value(kind)
-            self.rtc.emit("set-local-description", description, Gst.Promise.new())
-            say("signal", message={"type": kind, "sdp": description.sdp.as_text()})
+            message = {"type": kind, "sdp": description.sdp.as_text()}
+
+            # What it announces can come at once: it has to have room for it by then.
+            def applied(*_: Any) -> None:
+                say("signal", message=message)
+
+            promise = Gst.Promise.new_with_change_func(applied, None)
+            self.rtc.emit("set-local-description", description, promise)
 
         self.rtc.emit(f"create-{kind}", None, Gst.Promise.new_with_change_func(made, None))
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,10 @@ def _address(process: subprocess.Popen[bytes], file: Path) -> str:
     raise AssertionError("Chromium did not start")
 
 
+class BrowserEnded(AssertionError):
+    """A browser has ended that something was expected of."""
+
+
 class Browser:
     """The DevTools of one browser: commands, and their answers."""
 
@@ -89,6 +93,7 @@ class Browser:
         self._last = 0
         self._answers: dict[int, dict[str, Any]] = {}
         self._news = trio.Event()
+        self._over = False
         self._sending = trio.Lock()
         self.errors: dict[str, list[str]] = {}
         self.contexts: list[str] = []
@@ -123,6 +128,8 @@ class Browser:
             with trio.CancelScope(shield=True):
                 await self._socket.send(json.dumps(message))
         while number not in self._answers:
+            if self._over:
+                raise BrowserEnded(f"no answer to {method}")
             await self._news.wait()
         answer = self._answers.pop(number)
         assert "error" not in answer, answer
@@ -133,6 +140,8 @@ class Browser:
             try:
                 message = json.loads(await self._socket.receive())
             except WebSocketLost:
+                self._over = True
+                self._news.set()
                 return
             if "id" in message:
                 self._answers[message["id"]] = message
@@ -192,7 +201,11 @@ async def open_browser(address: str) -> AsyncIterator[Browser]:
         try:
             yield browser
         finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(5):
+            with (
+                trio.CancelScope(shield=True),
+                trio.move_on_after(5),
+                suppress(WebSocketLost, BrowserEnded),
+            ):
                 for context in browser.contexts:
                     await browser.command("Target.disposeBrowserContext", browserContextId=context)
         nursery.cancel_scope.cancel()

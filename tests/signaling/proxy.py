@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
@@ -40,8 +40,10 @@ class Proxy:
 
     async def say(self, data: bytes) -> None:
         """Say this to all clients, as if it came from the server, and break their connections."""
-        for client in self._clients:
-            await client.send_all(data)
+        for client in tuple(self._clients):
+            # One that has just gone does not miss it.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await client.send_all(data)
         self.cut()
 
     def stall(self) -> None:
