@@ -57,6 +57,7 @@ KEPT_TO = {
 #: What is given messages and the time, and says what to do: it has no I/O and reads no clock.
 MACHINES = [
     "wire/",
+    "calls/lifecycle",
     "calls/negotiation",
     "server/hub/",
     "signaling/client_session",

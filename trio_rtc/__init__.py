@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     __version__: str
 
     from .calls.call import Call as Call
-    from .calls.call import CallEnd as CallEnd
     from .calls.calling import open_call as open_call
     from .calls.calling import serve_calls as serve_calls
+    from .calls.lifecycle import CallEnd as CallEnd
     from .calls.options import CallStep as CallStep
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from .wire.messages import SessionDescription as SessionDescription
 
 _HOMES: Final = {
-    "calls.call": ("Call", "CallEnd"),
+    "calls.call": ("Call",),
+    "calls.lifecycle": ("CallEnd",),
     "calls.options": ("CallStep",),
     "calls.calling": ("open_call", "serve_calls"),
     "errors": (

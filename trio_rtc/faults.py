@@ -11,13 +11,8 @@ from typing import Final
 import trio
 
 from .errors import CallError, TrioRTCError
+from .wire.end_reasons import BUSY, INTERNAL_ERROR, EndReason
 from .wire.rate import TokenBucket
-
-BUSY: Final = "busy"
-"""What a caller is told for whom there is no place now."""
-
-INTERNAL_ERROR: Final = "internal_error"
-"""What the other side is told of an error that it cannot help."""
 
 #: What the system says when there are too many of something.
 _USED_UP: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN))
@@ -44,7 +39,7 @@ _ENDS: Final = {
 }
 
 
-def not_connected(peer: object, reason: str, detail: str, *, calling: bool) -> CallError:
+def not_connected(peer: object, reason: EndReason, detail: str, *, calling: bool) -> CallError:
     """The error that says why a call has not come about.
 
     Args:
@@ -53,16 +48,17 @@ def not_connected(peer: object, reason: str, detail: str, *, calling: bool) -> C
         detail: what the other side has said about it.
         calling: whether it is we who call.
     """
+    code: str = reason
     if (reason, detail) == ("peer_hung_up", BUSY):
-        reason, detail = BUSY, ""
-    if reason == "peer_hung_up":
+        code, detail = BUSY, ""
+    if code == "peer_hung_up":
         what = "declined the call" if calling else "has hung up already"
     else:
-        what = _ENDS.get(reason, "closed the connection before it was complete")
+        what = _ENDS.get(code, "closed the connection before it was complete")
     return CallError(
         f"{peer} {what}" + (f": {detail}" if detail else ""),
-        code=reason,
-        fault="network" if reason == "connection_lost" else "remote",
+        code=code,
+        fault="network" if code == "connection_lost" else "remote",
     )
 
 

@@ -15,10 +15,11 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.calls.call import Call, EndReason
+from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.signaling import Signaling
 from trio_rtc.testing import MemoryHub
+from trio_rtc.wire.end_reasons import EndReason
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "calls.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)

@@ -6,15 +6,16 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import trio
 
 from ..errors import CallError
 from ..rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
 from ..signaling import Peer
+from .lifecycle import CallEnd
 from .options import CallStats, StepName
 
 logger = logging.getLogger("trio_rtc.call")
@@ -23,34 +24,6 @@ T = TypeVar("T")
 
 UNACCEPTED = 1024
 """Channels, and tracks, of the other side that may wait to be taken: all that libwebrtc has."""
-
-EndReason = Literal[
-    "hung_up",
-    "peer_hung_up",
-    "peer_left",
-    "connection_lost",
-    "connection_closed",
-    "superseded",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """Why a call is over.
-
-    Attributes:
-        reason: ``hung_up``: by us; ``peer_hung_up``; ``peer_left``: the other side has left
-            the server; ``connection_lost``: the network between us failed;
-            ``connection_closed``: the other side closed the connection without a word;
-            ``superseded``: the other side has begun a new call.
-        detail: what the one who hung up gave as the reason, if anything.
-    """
-
-    reason: EndReason
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 class Controls(Protocol):

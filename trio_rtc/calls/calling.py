@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 import trio
 
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from ..faults import BUSY, FaultLog, RareWarnings, caught
+from ..faults import FaultLog, RareWarnings, caught
 from ..rtc import (
     MAX_FRAME_PIXELS,
     MAX_UNREAD_BYTES,
@@ -24,6 +24,7 @@ from ..rtc import (
 )
 from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
 from ..tasks import require_trio
+from ..wire.end_reasons import BUSY
 from ..wire.messages import (
     Bye,
     IceCandidate,

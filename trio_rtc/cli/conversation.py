@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from ..calls.call import Call, CallEnd
+from ..calls.call import Call
+from ..calls.lifecycle import CallEnd
 from ..errors import CallError, MediaError, MessageTooLarge, TrioRTCError
 from ..rtc import DataChannel, MediaTrack, Recorder
 from ..tasks import open_background_nursery

@@ -9,7 +9,8 @@ import sys
 import time
 from typing import Any
 
-from ..calls.call import Call, CallEnd
+from ..calls.call import Call
+from ..calls.lifecycle import CallEnd
 from ..calls.options import CallStep
 from ..signaling import Peer, Signaling
 from ..signaling.address import shown
