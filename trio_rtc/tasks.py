@@ -1,4 +1,4 @@
-"""Two shapes of structured concurrency that every floor of this package needs."""
+"""Shapes of structured concurrency that every floor of this package needs."""
 
 from __future__ import annotations
 
@@ -108,3 +108,20 @@ async def to_the_end(async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts) -
 async def _shield(async_fn: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
     with trio.CancelScope(shield=True):
         await async_fn(*args)
+
+
+class Changes:
+    """A condition variable without a lock: tasks wait until what they share is as they want it."""
+
+    def __init__(self) -> None:
+        self._changed = trio.Event()
+
+    def notify(self) -> None:
+        """Something has changed: whoever waits looks again."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until this holds; not at all if it does."""
+        while not condition():
+            await self._changed.wait()

@@ -36,13 +36,14 @@ from ..signaling import (
     SignalingEvent,
     Subscription,
 )
-from ..tasks import last_words, open_background_nursery
-from ..wire.messages import IceCandidate, Message, SessionDescription, decode, encode
+from ..tasks import Changes, last_words, open_background_nursery
+from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 from . import negotiation as todo
-from .call import Call, CallEnd, EndReason
+from .call import Call
 from .crossing import take_waiting_offer
-from .hang_up import Goodbye
+from .hang_up import send_hang_up
 from .ice_restarter import Restorer
+from .lifecycle import CallEvent, CallState, Lifecycle
 from .negotiator import Negotiator
 from .options import CallOptions, CallStep, StepName, choose_ice_servers
 
@@ -72,27 +73,26 @@ class Conductor:
         self._subscription = subscription
         self._peer = peer
         self._options = options
-        self._first = list(first)
-        self._offering = not first
+        self._calling = not first
         # Of two who call each other at once, the one who signed in later gives way.
         self._negotiation = todo.Negotiation(
-            polite=signaling.peer_id > peer.id, call=uuid.uuid4().hex if self._offering else None
+            polite=signaling.peer_id > peer.id, call=uuid.uuid4().hex if self._calling else None
         )
+        self._life = Lifecycle()
+        self._changes = Changes()
         self._call = Call(peer, self, options.connect_timeout)
         self._started = trio.current_time()
         self._warnings = RareWarnings(logger)
-        self._crossing_offer: SessionDescription | None = None
-        self._connected = False
-        self._peer_left = False
-        self._goodbye = Goodbye(signaling, peer, options.close_timeout, owed=not self._offering)
-        self._reset()
+        self._offer: SessionDescription | None = None
+        for message in first:
+            action = self._negotiation.receive(message)
+            if isinstance(action, todo.Answer):
+                self._take(action.offer)
 
-    def _reset(self) -> None:
-        """Fresh state for a connection: the first, or the one after a crossing offer."""
-        self._settled = trio.Event()
-        self._closed = trio.Event()
-        self._crossed = trio.Event()
-        self._has_address = False
+    def _take(self, offer: SessionDescription) -> None:
+        """The next connection answers this, instead of making an offer."""
+        self._offer = offer
+        self._step(CallEvent.OFFER_TAKEN)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Call]:
@@ -101,33 +101,38 @@ class Conductor:
         why = ""
         left_by: Exception | None = None
         try:
-            while not self._connected:
+            while not self._life.has_come_about:
                 async with self._run_connection(deadline):
-                    if self._connected:
+                    if self._life.has_come_about:
                         try:
                             yield self._call
                         except Exception as error:
                             left_by = error
                             raise
                         await self._call.hang_up()
-                self._reset()
         except Exception as error:
-            if error is not left_by and not (self._connected and isinstance(error, TrioRTCError)):
+            excused = self._life.has_come_about and isinstance(error, TrioRTCError)
+            if error is not left_by and not excused:
                 why = reason_of(error)
             raise
         finally:
             async with last_words(self._options.close_timeout):
-                lost = self._call.end is not None and self._call.end.reason == "connection_lost"
-                await self._goodbye.say(
-                    "connection_lost" if lost else why, self._negotiation.bye_call
-                )
-            self._finish("hung_up")
+                lost = self._life.end is not None and self._life.end.reason == "connection_lost"
+                await self._hang_up("connection_lost" if lost else why)
+            self._step(CallEvent.HUNG_UP)
+            self._finish()
 
     @asynccontextmanager
     async def _run_connection(self, deadline: float) -> AsyncIterator[None]:
         """One connection with its tasks, until the call ends or an offer crosses ours."""
         options = self._options
-        offering = self._offering and self._crossing_offer is None
+        offering = self._offer is None
+        answering = {CallState.ANSWERING} if offering else set()
+
+        def is_settled() -> bool:
+            return self._life.has_come_about or self._life.state in answering
+
+        self._closed = trio.Event()
         async with (
             open_peer_connection(
                 ice_servers=choose_ice_servers(options, self._signaling),
@@ -142,14 +147,17 @@ class Conductor:
             open_background_nursery() as nursery,
         ):
             self._connection = self._call._connection = connection
+            self._nursery = nursery
             self._negotiator = Negotiator(
                 connection, self._negotiation, self, options.connect_timeout
             )
             self._restorer = Restorer(
                 connection,
                 self._negotiator,
+                self._life,
+                self._changes,
                 options.restart_timeout,
-                lambda: self._over("connection_lost"),
+                lambda: self._step(CallEvent.CONNECTION_LOST),
             )
             connection.prefer_codecs(options.codecs)
             with trio.move_on_at(deadline):
@@ -161,16 +169,15 @@ class Conductor:
                 nursery.start_soon(self._negotiator.trickle_local)
                 nursery.start_soon(self._negotiator.trickle_remote)
                 nursery.start_soon(self._negotiate)
-                nursery.start_soon(self._give_way)
-                await self._settled.wait()
-            if not self._settled.is_set():
+                await self._changes.wait_until(is_settled)
+            if not is_settled():
                 raise CallError(
                     f"no connection to {self._peer} within {options.connect_timeout:g} s",
                     code="connect_timeout",
                     fault="network",
                 )
             nursery.start_soon(self._wind_up)
-            if self._connected:
+            if self._life.has_come_about:
                 nursery.start_soon(self._negotiator.offer_again)
                 nursery.start_soon(self._restorer.run)
             yield
@@ -178,19 +185,15 @@ class Conductor:
     async def _negotiate(self) -> None:
         """Begin, and then do what the other peer's messages ask for."""
         with self.excusing_errors():
-            if self._crossing_offer is not None:
-                await self._negotiator.perform(todo.Answer(self._crossing_offer))
-            elif self._offering:
-                self._crossing_offer = take_waiting_offer(self._subscription, self._negotiation)
-                if self._crossing_offer is not None:
-                    self._goodbye.owed = True
-                    self._settled.set()
+            if self._offer is None:
+                offer = take_waiting_offer(self._subscription, self._negotiation)
+                if offer is not None:
+                    self._take(offer)
                     return
                 await self._negotiator.offer()
-                self._goodbye.owed = True
-            for message in self._first:
-                await self._act(self._negotiation.receive(message))
-            self._first.clear()
+                self._step(CallEvent.OFFER_SENT)
+            else:
+                await self._negotiator.perform(todo.Answer(self._offer))
         try:
             async for event in self._subscription:
                 with self.excusing_errors():
@@ -199,17 +202,14 @@ class Conductor:
         except SignalingLost:
             with self.excusing_errors():
                 raise
-        self._restorer.give_up()
+            self._step(CallEvent.SERVER_LOST)
 
     async def _give_way(self) -> None:
         """Answer an offer that crosses ours, if the other side does not answer that."""
-        while True:
-            await self._crossed.wait()
-            self._crossed = trio.Event()
-            await trio.sleep(todo.GRACE_SECONDS)
-            if (action := self._negotiation.give_way()) is not None:
-                with self.excusing_errors():
-                    await self._act(action)
+        await trio.sleep(todo.GRACE_SECONDS)
+        if (action := self._negotiation.give_way()) is not None:
+            with self.excusing_errors():
+                await self._act(action)
 
     async def _hear(self, event: SignalingEvent) -> bool:
         """Do what an event asks for; tell whether there may be more for this connection."""
@@ -227,7 +227,7 @@ class Conductor:
         try:
             action = self._negotiation.receive(decode(event.data))
         except NegotiationError as error:
-            if error.code == "bad_description" and not self._connected:
+            if error.code == "bad_description" and not self._life.has_come_about:
                 raise
             self.complain(error)
             return True
@@ -237,13 +237,17 @@ class Conductor:
         return await self._act(action)
 
     async def _hear_of_leaving(self) -> None:
-        self._goodbye.owed = False
-        self._peer_left = True
-        if self._connected and await self._connection.is_heard():
-            # It may have lost its server only, as we may lose ours.
+        heard = False
+        try:
+            if self._life.has_come_about:
+                # It may have lost its server only, as we may lose ours.
+                heard = await self._connection.is_heard()
+        finally:
+            self._step(CallEvent.PEER_LEFT)
+        if heard and self._connection.connection_state == "connected":
             logger.info("%s has left the server; the call goes on", self._peer)
         else:
-            self._over("peer_left")
+            self._step(CallEvent.CONNECTION_LOST)
 
     async def _act(self, action: todo.Action) -> bool:
         """Do it; tell whether there may be more for this connection."""
@@ -253,31 +257,29 @@ class Conductor:
             case todo.AddCandidate(candidate):
                 self._negotiator.hear(candidate)
             case todo.Yield(offer):
-                self._crossing_offer = offer
-                self._settled.set()
+                self._take(offer)
                 return False
             case todo.End(detail):
-                self._goodbye.owed = False
-                self._over("peer_hung_up", detail)
+                self._step(CallEvent.PEER_HUNG_UP, detail)
                 return False
             case todo.Supersede():
-                self._goodbye.owed = False
-                self._over("superseded")
+                self._step(CallEvent.SUPERSEDED)
                 return False
             case todo.Wait():
-                self._crossed.set()
+                self._nursery.start_soon(self._give_way)
             case todo.Drop(why):
                 logger.debug("dropped a message of %s: %s", self._peer, why)
         return True
 
     async def _watch(self) -> None:
         """Follow the connection: what it finds, what arrives over it, whether it stands."""
+        has_address = False
         async for event in self._connection:
             match event:
                 case IceCandidateEvent(candidate):
-                    self._has_address = self._has_address or not candidate.is_end
-                    if not self._has_address and not self._connected:
-                        self._over("connection_lost", "we have no address, and no relay")
+                    has_address = has_address or not candidate.is_end
+                    if not has_address and not self._life.has_come_about:
+                        self._step(CallEvent.CONNECTION_LOST, "we have no address, and no relay")
                     self._negotiator.found(candidate)
                 case DataChannelEvent(channel):
                     self._call._channel_arrived(channel)
@@ -285,27 +287,28 @@ class Conductor:
                     self._call._track_arrived(track)
                 case NegotiationNeededEvent():
                     self._negotiator.wish()
-                case ConnectionStateEvent("failed") if not self._connected:
-                    self._over("connection_lost", self._connection.failure)
                 case ConnectionStateEvent(state):
                     self._follow(state)
                 case IceConnectionStateEvent(state=ice_state):
                     if ice_state == "completed":
                         self.trace("ice_connected")
-                    self._restorer.changed()
+                    self._changes.notify()
         self._closed.set()
-        if self._connected:
+        if self._life.has_come_about:
             # The goodbye takes another way than the closing, and may well be the slower one.
             with trio.move_on_after(LINGER_SECONDS):
                 await self._call.wait_ended()
-        self._over("connection_closed")
+        self._step(CallEvent.CONNECTION_CLOSED)
 
     def _follow(self, state: ConnectionState) -> None:
-        self._restorer.changed()
-        if state == "connected":
-            self._connected = True
-            self._settled.set()
-        if self._connected and state in ("connected", "disconnected"):
+        match state:
+            case "connected":
+                self._step(CallEvent.CONNECTED)
+            case "failed" if not self._life.has_come_about:
+                self._step(CallEvent.CONNECTION_LOST, self._connection.failure)
+            case "disconnected" | "failed":
+                self._step(CallEvent.DISCONNECTED)
+        if state in ("connected", "disconnected") and self._life.has_come_about:
             self.trace(state)
 
     async def _wind_up(self) -> None:
@@ -324,10 +327,10 @@ class Conductor:
         try:
             await self._signaling.send(self._peer, encode(message))
         except UnknownPeer:
-            if self._connected or isinstance(message, SessionDescription):
+            if self._life.has_come_about or isinstance(message, SessionDescription):
                 raise
             # It was there for the offer.
-            self._over("peer_left")
+            self._step(CallEvent.PEER_LEFT)
 
     async def renegotiate(self) -> bool:
         """Offer what is new; tell whether the other side took part."""
@@ -352,19 +355,28 @@ class Conductor:
     async def hang_up(self, reason: str) -> None:
         """End the call from our side."""
         await self._call._close_channels()
-        await self._goodbye.say(reason, self._negotiation.bye_call)
-        self._finish("hung_up", reason)
+        await self._hang_up(reason, reason)
 
-    def _over(self, reason: EndReason, detail: str = "") -> None:
-        if not self._connected:
-            raise not_connected(self._peer, reason, detail, calling=self._offering)
-        self._finish(reason, detail)
+    async def _hang_up(self, reason: str, detail: str = "") -> None:
+        if self._life.owes_hang_up:
+            bye = Bye(reason=reason, call=self._negotiation.bye_call)
+            await send_hang_up(self._signaling, self._peer, bye, self._options.close_timeout)
+        self._step(CallEvent.HUNG_UP, detail)
 
-    def _finish(self, reason: EndReason, detail: str = "") -> None:
-        if self._peer_left and reason in ("connection_lost", "connection_closed"):
-            reason = "peer_left"
+    def _step(self, event: CallEvent, detail: str = "") -> None:
+        """Something has happened to the call. One that is over before it stood raises why."""
+        is_over = self._life.step(event, detail)
+        self._changes.notify()
+        if is_over and not self._life.has_come_about and event is not CallEvent.HUNG_UP:
+            assert self._life.end is not None
+            raise not_connected(self._peer, self._life.end.reason, detail, calling=self._calling)
+        if is_over:
+            self._finish()
+
+    def _finish(self) -> None:
+        assert self._life.end is not None
         if self._call.end is None:
-            self._call._finish(CallEnd(reason, detail))
+            self._call._finish(self._life.end)
             self.trace("ended")
 
     @contextmanager
@@ -373,13 +385,13 @@ class Conductor:
         try:
             yield
         except TrioRTCError as error:
-            if not self._connected:
+            if not self._life.has_come_about:
                 raise
             self.complain(error)
 
     def complain(self, error: TrioRTCError) -> None:
         """Log what does not end the call. What comes after its end does not matter."""
-        over = self._call.end is not None or self._closed.is_set()
+        over = self._life.end is not None or self._closed.is_set()
         if not over and error.code != "connection_closed":
             self._warnings.warn("in the call with %s: %s", self._peer, error, code=error.code)
 

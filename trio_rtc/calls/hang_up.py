@@ -1,4 +1,4 @@
-"""The goodbye that a peer is owed, from when it has heard of a call until it knows of its end."""
+"""The hang-up: the last message of a call."""
 
 from __future__ import annotations
 
@@ -13,33 +13,14 @@ from ..wire.messages import Bye, encode
 logger = logging.getLogger("trio_rtc.call")
 
 
-class Goodbye:
-    """Says it once.
-
-    Args:
-        timeout: seconds that it may take.
-
-    Attributes:
-        owed: whether the peer has heard of the call, and not of its end.
-    """
-
-    def __init__(self, signaling: Signaling, peer: Peer, timeout: float, *, owed: bool):
-        self._signaling = signaling
-        self._peer = peer
-        self._timeout = timeout
-        self.owed = owed
-
-    async def say(self, reason: str, call: str | None) -> None:
-        """Tell the peer that the call is over, if it is owed that."""
-        if not self.owed:
-            return
-        try:
-            with trio.move_on_after(self._timeout):
-                try:
-                    await self._signaling.send(self._peer, encode(Bye(reason=reason, call=call)))
-                except MessageTooLarge:
-                    # That the call is over matters more than why.
-                    await self._signaling.send(self._peer, encode(Bye(call=call)))
-        except TrioRTCError as error:
-            logger.debug("could not tell %s that the call is over: %s", self._peer, error)
-        self.owed = False
+async def send_hang_up(signaling: Signaling, peer: Peer, bye: Bye, timeout: float) -> None:
+    """Tell a peer that a call is over, if it can be told within so many seconds."""
+    try:
+        with trio.move_on_after(timeout):
+            try:
+                await signaling.send(peer, encode(bye))
+            except MessageTooLarge:
+                # That the call is over matters more than why.
+                await signaling.send(peer, encode(Bye(call=bye.call)))
+    except TrioRTCError as error:
+        logger.debug("could not tell %s that the call is over: %s", peer, error)

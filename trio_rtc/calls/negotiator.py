@@ -10,6 +10,7 @@ import trio
 
 from ..errors import NegotiationError, TrioRTCError
 from ..rtc import PeerConnection
+from ..tasks import Changes
 from ..wire.messages import IceCandidate, SessionDescription
 from . import negotiation as todo
 from .options import StepName
@@ -51,7 +52,7 @@ class Negotiator:
         self._answer_timeout = answer_timeout
         self._one_at_a_time = trio.Lock()
         self._described = trio.Event()
-        self._changed = trio.Event()
+        self._changes = Changes()
         self._found, self._to_send = trio.open_memory_channel[IceCandidate](math.inf)
         self._heard, self._to_apply = trio.open_memory_channel[IceCandidate](math.inf)
 
@@ -82,7 +83,7 @@ class Negotiator:
                     await self._abandon()
                 raise
             self._negotiation.completed(needs_offer=self._connection.negotiation_needed)
-        self._tell()
+        self._changes.notify()
 
     async def _describe(self, step: StepName) -> None:
         # Candidates come out while the description is made, and must not overtake it.
@@ -102,26 +103,20 @@ class Negotiator:
     async def renegotiate(self) -> bool:
         """Have what is new offered to the other side; tell whether it took part."""
         wish = self._negotiation.wish()
-        self._tell()
-        while (outcome := self._negotiation.outcome(wish)) is None:
-            await self._changed.wait()
-        return outcome
+        self._changes.notify()
+        await self._changes.wait_until(lambda: self._negotiation.outcome(wish) is not None)
+        return bool(self._negotiation.outcome(wish))
 
     def wish(self) -> None:
         """Something may have to be offered to the other side; nobody waits for it."""
         if self._connection.negotiation_needed:
             self._negotiation.wish()
-            self._tell()
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+            self._changes.notify()
 
     async def offer_again(self) -> None:
         """The task that makes the offers in a call that stands, one at a time."""
         while True:
-            while not self._negotiation.may_offer:
-                await self._changed.wait()
+            await self._changes.wait_until(lambda: self._negotiation.may_offer)
             with self._context.excusing_errors():
                 await self._offer_again()
 
@@ -135,8 +130,7 @@ class Negotiator:
                 await self._abandon()
                 raise
         with trio.move_on_after(self._answer_timeout):
-            while self._negotiation.is_offering(number):
-                await self._changed.wait()
+            await self._changes.wait_until(lambda: not self._negotiation.is_offering(number))
             return
         async with self._one_at_a_time:
             if self._negotiation.is_offering(number):
@@ -150,7 +144,7 @@ class Negotiator:
         self._negotiation.abandoned()
         if self._connection.signaling_state == "have-local-offer":
             await self._connection.roll_back()
-        self._tell()
+        self._changes.notify()
 
     # Candidates.
 
