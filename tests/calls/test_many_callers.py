@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from trio_rtc.calls import admission, calling
-from trio_rtc.calls.admission import Admission
+from trio_rtc.calls.admission import CallAdmission
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.calls.conductor import Conductor
@@ -239,8 +239,8 @@ async def test_candidates_without_an_offer_are_few(monkeypatch: pytest.MonkeyPat
 def test_places() -> None:
     said: list[str] = []
     with pytest.raises(ValueError, match="max_calls is 0"):
-        Admission(0, said.append)
-    counted = Admission(2, said.append)
+        CallAdmission(0, said.append)
+    counted = CallAdmission(2, said.append)
     first, second = counted.admit(), counted.admit()
     assert first is not None
     assert second is not None

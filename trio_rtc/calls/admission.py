@@ -13,7 +13,7 @@ MAX_SETTING_UP: Final = 64
 """Of these, those that are not connected yet: strangers who call and never answer."""
 
 
-class Admission:
+class CallAdmission:
     """Counts calls.
 
     Args:
@@ -54,7 +54,7 @@ class Admission:
 class Place:
     """That of one call, which is left at its end."""
 
-    def __init__(self, admission: Admission):
+    def __init__(self, admission: CallAdmission):
         self._admission = admission
         self._connected = False
         admission.calls += 1

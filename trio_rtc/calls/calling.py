@@ -34,7 +34,7 @@ from ..wire.messages import (
     encode,
     is_of_call,
 )
-from .admission import MAX_CALLS, Admission, Place
+from .admission import MAX_CALLS, CallAdmission, Place
 from .call import Call
 from .conductor import Conductor
 from .negotiation import EARLY_LIMIT
@@ -185,7 +185,7 @@ async def serve_calls(
         trace=trace,
     )
     require_trio()
-    admission = Admission(max_calls, logger.warning)
+    admission = CallAdmission(max_calls, logger.warning)
     faults = FaultLog(logger)
     early: dict[Peer, list[IceCandidate]] = {}
     with signaling.subscribe(wanted=is_of_call) as subscription:

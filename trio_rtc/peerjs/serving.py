@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import trio
 
-from ..calls.admission import MAX_CALLS, Admission, Place
+from ..calls.admission import MAX_CALLS, CallAdmission, Place
 from ..errors import TrioRTCError
 from ..faults import FaultLog, caught
 from ..rtc import MediaTrack
@@ -52,7 +52,7 @@ async def serve_peerjs(
         SignalingLost: the server is lost, and the last connection has ended.
     """
     server = _Server(peer, handler, tuple(tracks), FaultLog(logger))
-    admission = Admission(max_calls, logger.warning)
+    admission = CallAdmission(max_calls, logger.warning)
     async with trio.open_nursery() as nursery:
         task_status.started()
         async for link in peer._waiting:
