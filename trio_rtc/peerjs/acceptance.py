@@ -136,5 +136,5 @@ class Acceptance:
 
 def _said(message: Envelope) -> str:
     with suppress(NegotiationError):
-        return one_line(wire.decode_payload(message, wire.Said).msg)
+        return one_line(wire.decode_payload(message, wire.ErrorPayload).msg)
     return ""

@@ -61,7 +61,7 @@ class Link:
         self,
         server: ServerConnection,
         peer: str,
-        offer: wire.Offer,
+        offer: wire.OfferPayload,
         options: Options,
         *,
         offering: bool,

@@ -57,7 +57,7 @@ class Exchange:
         subject: Subject,
         server: ServerConnection,
         peer: str,
-        offer: wire.Offer,
+        offer: wire.OfferPayload,
         *,
         offering: bool,
     ):
@@ -116,10 +116,10 @@ class Exchange:
     async def _hear(self, said: Envelope) -> None:
         match said.type:
             case "ANSWER":
-                answer = wire.decode_payload(said, wire.Answer)
+                answer = wire.decode_payload(said, wire.AnswerPayload)
                 await self._act(self._negotiation.receive(answer.sdp))
             case "CANDIDATE":
-                candidate = wire.decode_payload(said, wire.Candidate)
+                candidate = wire.decode_payload(said, wire.CandidatePayload)
                 await self._act(self._negotiation.receive(candidate.candidate))
             case "EXPIRE" if not self._negotiation.is_established:
                 raise UnknownPeer(
@@ -152,14 +152,16 @@ class Exchange:
             if message.is_end:
                 return
             kind = "CANDIDATE"
-            payload = wire.Candidate(
+            payload = wire.CandidatePayload(
                 candidate=message, type=offer.type, connection_id=offer.connection_id
             )
         elif message.type == "offer":
             kind, payload = "OFFER", msgspec.structs.replace(offer, sdp=message)
         else:
             kind = "ANSWER"
-            payload = wire.Answer(sdp=message, type=offer.type, connection_id=offer.connection_id)
+            payload = wire.AnswerPayload(
+                sdp=message, type=offer.type, connection_id=offer.connection_id
+            )
         await self._server.send(
             Kept(
                 wire.encode(kind, dst=self._peer, payload=payload),

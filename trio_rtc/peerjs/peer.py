@@ -95,7 +95,7 @@ class PeerJSPeer:
                 f"there is no serialization {serialization!r}, but binary, json and raw",
                 code="unknown_serialization",
             )
-        offer = wire.Offer(
+        offer = wire.OfferPayload(
             sdp=_NOT_YET,
             type="data",
             connection_id=f"dc_{secrets.token_hex(8)}",
@@ -127,7 +127,7 @@ class PeerJSPeer:
         Raises:
             As `connect`; a page that does not answer is a ``connect_timeout``.
         """
-        offer = wire.Offer(
+        offer = wire.OfferPayload(
             sdp=_NOT_YET,
             type="media",
             connection_id=f"mc_{secrets.token_hex(8)}",
@@ -167,7 +167,7 @@ class PeerJSPeer:
                     if size > MAX_OFFER_BYTES:
                         self._decline(said.src, f"its offer has {size} bytes")
                         return
-                self._take_offer(said.src, wire.decode_payload(said, wire.Offer))
+                self._take_offer(said.src, wire.decode_payload(said, wire.OfferPayload))
             except NegotiationError as error:
                 self._decline(said.src, str(error))
         elif said.type in ("LEAVE", "EXPIRE"):
@@ -186,7 +186,7 @@ class PeerJSPeer:
             else:
                 logger.debug("%s speaks of a connection that is over", said.src)
 
-    def _take_offer(self, src: str, offer: wire.Offer) -> None:
+    def _take_offer(self, src: str, offer: wire.OfferPayload) -> None:
         key = (src, offer.connection_id)
         if key in self._links or key in self._over:
             logger.debug("%s offers a connection for the second time", src)

@@ -54,7 +54,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+class OfferPayload(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     """The payload of an OFFER: a new connection."""
 
     sdp: SessionDescription
@@ -66,7 +66,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     serialization: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+class AnswerPayload(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     """The payload of an ANSWER."""
 
     sdp: SessionDescription
@@ -74,7 +74,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     connection_id: Id
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
+class CandidatePayload(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     """The payload of a CANDIDATE. PeerJS sends no end of them."""
 
     candidate: IceCandidate
@@ -88,7 +88,7 @@ class Addressed(msgspec.Struct, frozen=True, kw_only=True, rename=_CONNECTION):
     connection_id: str
 
 
-class Said(msgspec.Struct, frozen=True):
+class ErrorPayload(msgspec.Struct, frozen=True):
     """The payload of an ERROR, an ID-TAKEN and an INVALID-KEY."""
 
     msg: str = ""

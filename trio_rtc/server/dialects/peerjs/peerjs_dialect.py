@@ -86,7 +86,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
         turn = Turn()
         with self._context.flushes:
             for peer in self._peers.expired(turn):
-                peer.tell("ERROR", wire.Said("The token has expired."))
+                peer.tell("ERROR", wire.ErrorPayload("The token has expired."))
                 peer.farewell = CloseCode.NOT_AUTHORIZED
                 self._peers.leave(peer)
             for sender, (_, address) in turn.some(self._waiting.due(now)):
@@ -102,7 +102,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
     def _refuse(self, link: Link, refusal: Refused) -> None:
         type_ = _REFUSALS.get(refusal.code, "ERROR")
         no_place = refusal.close_code == CloseCode.NO_PLACE
-        said = wire.Said(_NO_PLACE if no_place else refusal.sentence)
+        said = wire.ErrorPayload(_NO_PLACE if no_place else refusal.sentence)
         link.send(wire.encode(type_, payload=said))
         link.fail(refusal.close_code, REASONS[refusal.close_code])
 
@@ -162,7 +162,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
             self._do(peer, wire.decode(text), len(text))
         except NegotiationError as error:
             self._context.statistics.malformed += 1
-            peer.tell("ERROR", wire.Said(str(error)))
+            peer.tell("ERROR", wire.ErrorPayload(str(error)))
 
     def _do(self, peer: PeerJSPeer, envelope: Envelope, size: int) -> None:
         if envelope.type == "HEARTBEAT":
@@ -236,7 +236,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                 self._relay(peer, envelope, member)
             except NegotiationError as error:
                 self._context.statistics.malformed += 1
-                peer.tell("ERROR", wire.Said(str(error)))
+                peer.tell("ERROR", wire.ErrorPayload(str(error)))
             except MailboxFull:
                 assert envelope.dst is not None
                 peer.tell("EXPIRE", src=envelope.dst)

@@ -49,17 +49,17 @@ class Translator:
         """
         match envelope.type:
             case "OFFER":
-                offer = wire.decode_payload(envelope, wire.Offer)
+                offer = wire.decode_payload(envelope, wire.OfferPayload)
                 self._begin(offer.connection_id, offer.type, has_channel=True)
                 return _description(offer.sdp, "offer", offer.connection_id)
             case "ANSWER":
-                answer = wire.decode_payload(envelope, wire.Answer)
+                answer = wire.decode_payload(envelope, wire.AnswerPayload)
                 if answer.connection_id != self._connection:
                     return None
                 self._answered = True
                 return _description(answer.sdp, "answer", answer.connection_id)
             case "CANDIDATE":
-                found = wire.decode_payload(envelope, wire.Candidate)
+                found = wire.decode_payload(envelope, wire.CandidatePayload)
                 if found.connection_id != self._connection:
                     return None
                 candidate = msgspec.structs.replace(found.candidate, call=found.connection_id)
@@ -84,12 +84,12 @@ class Translator:
             if message.is_end:
                 return []
             candidate = msgspec.structs.replace(message, call=None)
-            return [("CANDIDATE", wire.Candidate(candidate=candidate, **self._common()))]
+            return [("CANDIDATE", wire.CandidatePayload(candidate=candidate, **self._common()))]
         if isinstance(message, Bye):
             return self._bye()
         self._answered = True
         sdp = msgspec.structs.replace(message, call=None)
-        return [("ANSWER", wire.Answer(sdp=sdp, **self._common()))]
+        return [("ANSWER", wire.AnswerPayload(sdp=sdp, **self._common()))]
 
     def _offer(self, offer: SessionDescription) -> list[Told]:
         if offer.call is not None and offer.call == self._connection:
@@ -98,7 +98,7 @@ class Translator:
         sends_media = any("a=send" in section for section in _MEDIA.findall(offer.sdp))
         connection = offer.call or f"dc_{secrets.token_hex(8)}"
         self._begin(connection, "media" if sends_media else "data", has_channel=not sends_media)
-        payload = wire.Offer(
+        payload = wire.OfferPayload(
             sdp=msgspec.structs.replace(offer, call=None),
             reliable=True,
             serialization="raw",
