@@ -9,8 +9,8 @@ import httpx
 
 from ..errors import SignalingError
 from ..signaling.address import parse_address, shown
-from ..signaling.answer import Answer
 from ..signaling.http import ask, open_http_client
+from ..signaling.http_response import HttpResponse
 from ..signaling.reason import reason
 from ..wire import peerjs as wire
 
@@ -47,7 +47,7 @@ async def fetch_id(url: str, key: str, ssl_context: ssl.SSLContext | None) -> st
             raise _no_server(base, reason(error)) from error
         except httpx.RequestError as error:
             raise unreachable(base, reason(error)) from error
-    answer = Answer.of(response)
+    answer = HttpResponse.of(response)
     id_ = answer.text.strip()
     if answer.status == 200 and wire.is_valid_id(id_):
         return id_

@@ -21,10 +21,10 @@ import trio
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
 from .address import shown
-from .answer import GATEWAY_STATUSES, Answer, number
 from .event_queue import Delivery
 from .events import Peer
 from .http import ask, open_http_client
+from .http_response import GATEWAY_STATUSES, HttpResponse, number
 from .reason import reason
 from .signaling import Signaling
 
@@ -112,7 +112,7 @@ class _ClassicClient:
             raise self._not_signaling_server(reason(error)) from error
         except httpx.RequestError as error:
             raise self._unreachable(reason(error)) from error
-        answer = Answer.of(response)
+        answer = HttpResponse.of(response)
         if response.status_code != 200:
             raise self._refused(answer)
         lines = list(_peer_lines(answer.text))
@@ -140,7 +140,7 @@ class _ClassicClient:
             f"{shown(self._url)} is not a signaling server: {why}", code="not_signaling_server"
         )
 
-    def _refused(self, answer: Answer) -> SignalingError:
+    def _refused(self, answer: HttpResponse) -> SignalingError:
         code = answer.refusal
         if code is None:
             return self._not_signaling_server(str(answer))
@@ -148,11 +148,11 @@ class _ClassicClient:
             return self._unreachable(str(answer))
         return SignalingError(answer.words if answer.is_ours else str(answer), code=code)
 
-    def _is_final(self, answer: Answer) -> bool:
+    def _is_final(self, answer: HttpResponse) -> bool:
         """Whether it is the server itself that says so."""
         return answer.is_ours or (not self.is_ours and answer.is_the_originals)
 
-    def _is_news(self, answer: Answer) -> bool:
+    def _is_news(self, answer: HttpResponse) -> bool:
         """Whether a hanging GET has been answered by the server, and with something to hear."""
         is_servers = answer.is_ours or not self.is_ours
         return answer.status == 200 and answer.speaks_of is not None and is_servers
@@ -176,7 +176,7 @@ class _ClassicClient:
             fault="remote" if self._is_final(answer) else "network",
         )
 
-    async def _post(self, url: str, data: bytes) -> Answer:
+    async def _post(self, url: str, data: bytes) -> HttpResponse:
         """Send a message, again if it cannot have arrived.
 
         Raises:
@@ -196,7 +196,7 @@ class _ClassicClient:
                         fault="network",
                     ) from error
             else:
-                answer = Answer.of(response)
+                answer = HttpResponse.of(response)
                 unsent = answer.status in NOT_DELIVERED and not self._is_final(answer)
                 if not unsent or trio.current_time() + pause >= deadline:
                     return answer
@@ -217,7 +217,7 @@ class _ClassicClient:
                 why = reason(error)
                 cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
             else:
-                answer = Answer.of(response)
+                answer = HttpResponse.of(response)
                 if self._is_news(answer):
                     delivery = _hear(signaling, self._peer_id, answer)
                     if deadline is not None:
@@ -277,7 +277,7 @@ class _ClassicClient:
             logger.debug("could not sign out: %s", reason(error))
 
 
-def _hear(signaling: Signaling, peer_id: int, answer: Answer) -> Delivery | None:
+def _hear(signaling: Signaling, peer_id: int, answer: HttpResponse) -> Delivery | None:
     """Take in what a hanging GET has been answered; it may be that it has no place yet."""
     sender = answer.speaks_of
     assert sender is not None
@@ -291,7 +291,7 @@ def _hear(signaling: Signaling, peer_id: int, answer: Answer) -> Delivery | None
     return None
 
 
-def _end(answer: Answer) -> SignalingLost | None:
+def _end(answer: HttpResponse) -> SignalingLost | None:
     """The end of a session, if this word of the server is that."""
     if answer.status == 200:
         return SignalingLost(

@@ -9,7 +9,7 @@ import h11
 import trio
 
 from .address import shown
-from .answer import Answer, answer
+from .http_response import HttpResponse, answer
 from .reason import reason
 
 #: The code of a connection that ended without a close frame (RFC 6455, section 7.1.5).
@@ -34,7 +34,7 @@ class WebSocketLost(Exception):
         why: str,
         *,
         status: int | None = None,
-        answer: Answer | None = None,
+        answer: HttpResponse | None = None,
         code: int = NO_CLOSE,
     ):
         super().__init__(why)
@@ -115,7 +115,7 @@ def broken_off(received: bytes) -> WebSocketLost:
     return refused(answer(response.status_code, response.reason, response.headers, body))
 
 
-def refused(refusal: Answer) -> WebSocketLost:
+def refused(refusal: HttpResponse) -> WebSocketLost:
     """A server, or something before it, does not open a connection."""
     why = str(refusal)
     location = refusal.headers.get("location", "")

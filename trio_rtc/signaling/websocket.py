@@ -19,9 +19,9 @@ from wsproto.utilities import ProtocolError
 
 from ..tasks import open_background_nursery
 from ..text import one_line
-from .answer import answer
 from .handshake import NO_CLOSE, WatchedStream, WebSocketLost, broken_off, phrase, refused
 from .http import default_context
+from .http_response import answer
 from .reason import reason
 
 __all__ = ["ClientWebSocket", "WebSocketLost", "open_websocket"]

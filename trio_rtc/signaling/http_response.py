@@ -1,4 +1,4 @@
-"""An HTTP answer: whether it is a signaling server's own word, and what it says in words.
+"""An HTTP response: whether it is a signaling server's own word, and what it says in words.
 
 Gateways answer in a server's place (RFC 9110, sections 15.6.3 to 15.6.5). What they say is about
 the way to the server, and nothing that a session could end by.
@@ -30,8 +30,8 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer. Header names are in lower case; of several headers of a name, the first counts."""
+class HttpResponse:
+    """Response. Header names are in lower case; of several headers of a name, the first counts."""
 
     status: int
     phrase: str
@@ -39,7 +39,7 @@ class Answer:
     body: bytes
 
     @staticmethod
-    def of(response: httpx.Response) -> Answer:
+    def of(response: httpx.Response) -> HttpResponse:
         """What httpx has received."""
         return answer(
             response.status_code,
@@ -111,9 +111,9 @@ def number(text: str) -> int | None:
 
 def answer(
     status: int, phrase: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes
-) -> Answer:
+) -> HttpResponse:
     """An answer as it was received."""
     fields: dict[str, str] = {}
     for name, value in headers:
         fields.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return Answer(status, phrase.decode("latin-1"), fields, body)
+    return HttpResponse(status, phrase.decode("latin-1"), fields, body)
