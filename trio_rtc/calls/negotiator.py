@@ -16,7 +16,7 @@ from . import negotiation as todo
 from .options import StepName
 
 
-class Context(Protocol):
+class NegotiatorContext(Protocol):
     """What the exchange of messages needs of the call that it belongs to."""
 
     async def send(self, message: SessionDescription | IceCandidate) -> None:
@@ -43,7 +43,7 @@ class Negotiator:
         self,
         connection: PeerConnection,
         negotiation: todo.Negotiation,
-        context: Context,
+        context: NegotiatorContext,
         answer_timeout: float,
     ):
         self._connection = connection
