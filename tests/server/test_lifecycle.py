@@ -15,7 +15,7 @@ import trio.testing
 
 from trio_rtc.server import ServerLimits, serve_signaling, serve_signaling_listeners
 from trio_rtc.server.dialects.classic import ClassicDialect
-from trio_rtc.server.http.connection import Exchange
+from trio_rtc.server.http.connection import HttpExchange
 
 from .harness import Client, MemoryListener, get, memory_server, post
 from .native_client import NativeClient
@@ -82,7 +82,7 @@ async def test_an_unexpected_error_ends_one_connection_and_is_logged(
 ) -> None:
     sign_out = ClassicDialect._sign_out
 
-    async def fail(self: ClassicDialect, exchange: Exchange) -> None:
+    async def fail(self: ClassicDialect, exchange: HttpExchange) -> None:
         raise RuntimeError("of its own making")
 
     async with memory_server() as server:
@@ -175,7 +175,7 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
     seen: list[tuple[int, int]] = []
     handle = ClassicDialect.handle
 
-    async def look(self: ClassicDialect, exchange: Exchange) -> None:
+    async def look(self: ClassicDialect, exchange: HttpExchange) -> None:
         stream = exchange._connection.accepted.stream
         assert isinstance(stream, trio.SocketStream)
         seen.append(

@@ -20,7 +20,7 @@ from .dialects.peerjs.peerjs_admission import PeerJSSettings
 from .dialects.peerjs.peerjs_dialect import PeerJSDialect
 from .draining import Drain
 from .http.accepting import Connections
-from .http.connection import Exchange
+from .http.connection import HttpExchange
 from .http.hosts import Hosts
 from .http.listeners import accept_eagerly, open_listeners
 from .http.origins import Origins
@@ -244,7 +244,7 @@ def _dialects(
     return dialects
 
 
-async def _not_found(exchange: Exchange) -> None:
+async def _not_found(exchange: HttpExchange) -> None:
     await exchange.refuse(RequestError(404, "Not Found", "There is nothing of this name."))
 
 

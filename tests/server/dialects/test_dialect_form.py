@@ -20,7 +20,7 @@ from trio_rtc.server.context import Context
 from trio_rtc.server.dialects.dialect import Dialect, Endpoints, all_endpoints
 from trio_rtc.server.dialects.membership import Membership, admit
 from trio_rtc.server.dialects.refusal import Refused
-from trio_rtc.server.http.connection import Exchange
+from trio_rtc.server.http.connection import HttpExchange
 from trio_rtc.server.http.requests import RequestError
 from trio_rtc.server.http.responses import Response
 from trio_rtc.server.hub.hub import Hub, Member, Relayed
@@ -34,7 +34,7 @@ class _Pager:
 
     member: Member
 
-    def __init__(self, exchange: Exchange, context: Context, key: str):
+    def __init__(self, exchange: HttpExchange, context: Context, key: str):
         self.party = exchange.party
         self.key = key
         account = context.memory.open()
@@ -67,7 +67,7 @@ class PagerDialect(Dialect):
     def _removed(self, peer: _Pager) -> None:
         self.removed.append(peer.key)
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: HttpExchange) -> None:
         name, method = exchange.request.path.removeprefix(ROOT), exchange.request.method
         try:
             if method == "PUT":
@@ -94,7 +94,7 @@ class PagerDialect(Dialect):
         except RequestError as error:
             await exchange.refuse(error)
 
-    async def _join(self, exchange: Exchange, name: str) -> None:
+    async def _join(self, exchange: HttpExchange, name: str) -> None:
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         admission = await admit(asked, self.context)
         peer = _Pager(exchange, self.context, name)

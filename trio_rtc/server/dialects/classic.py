@@ -13,7 +13,7 @@ from ...wire.rate import TokenBucket
 from ..authorize import JoinRequest
 from ..chores import Turn
 from ..context import Context
-from ..http.connection import Exchange
+from ..http.connection import HttpExchange
 from ..http.requests import Request, RequestError
 from ..http.responses import Response
 from ..hub.expiry import Expiry
@@ -124,7 +124,7 @@ class ClassicDialect(Dialect):
             self._peers.leave(peer)
         return turn.is_over
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: HttpExchange) -> None:
         """Answer a request, or leave it without an answer: then its connection is closed."""
         request = exchange.request
         try:
@@ -167,14 +167,14 @@ class ClassicDialect(Dialect):
                 403, "Forbidden", f"{request.path} is for the scripts of a page to fetch, only."
             )
 
-    async def _sign_in(self, exchange: Exchange) -> None:
+    async def _sign_in(self, exchange: HttpExchange) -> None:
         member = await self._join(exchange, clean_name(decode_name(exchange.request.query)))
         lines = [_line(Presence(member.id, member.name, connected=True))]
         lines += [_line(Presence(o.id, o.name, connected=True)) for o in self._hub.others(member)]
         body = "".join(lines).encode("utf-8", "surrogateescape")
         await exchange.respond(Response(200, "Added", body, pragma=member.id))
 
-    async def _join(self, exchange: Exchange, name: str) -> Member:
+    async def _join(self, exchange: HttpExchange, name: str) -> Member:
         context = self._context
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
@@ -191,7 +191,7 @@ class ClassicDialect(Dialect):
     def _removed(self, peer: _Peer) -> None:
         self._absent.end(peer)
 
-    async def _wait(self, exchange: Exchange) -> None:
+    async def _wait(self, exchange: HttpExchange) -> None:
         peer = self._peer(exchange)
         until = trio.current_time() + self._hang_seconds(exchange)
         if previous := peer.hanging:
@@ -213,7 +213,7 @@ class ClassicDialect(Dialect):
             if peer.hanging is hanging:
                 peer.hanging = None
 
-    def _hang_seconds(self, exchange: Exchange) -> float:
+    def _hang_seconds(self, exchange: HttpExchange) -> float:
         """How long a GET may hang: as long as it asks for, and not longer than is good for it."""
         longest = self._context.limits.poll_seconds
         asked = _parameter(exchange, "seconds")
@@ -224,7 +224,7 @@ class ClassicDialect(Dialect):
         return min(max(float(asked), SHORTEST_HANG), longest)
 
     async def _tell_next(
-        self, exchange: Exchange, peer: _Peer, hanging: _Hanging, until: float
+        self, exchange: HttpExchange, peer: _Peer, hanging: _Hanging, until: float
     ) -> None:
         while (mail := peer.mailbox.take()) is None:
             if self._context.closing.is_set():
@@ -248,7 +248,7 @@ class ClassicDialect(Dialect):
             else:
                 peer.mailbox.put_back()
 
-    async def _message(self, exchange: Exchange) -> None:
+    async def _message(self, exchange: HttpExchange) -> None:
         request = exchange.request
         sender_id, to = _number(exchange, "peer_id"), _number(exchange, "to")
         gone = RequestError(500, "Error", "Peer most likely gone.")
@@ -276,11 +276,11 @@ class ClassicDialect(Dialect):
             ) from None
         await exchange.respond(Response(200, "OK"))
 
-    async def _sign_out(self, exchange: Exchange) -> None:
+    async def _sign_out(self, exchange: HttpExchange) -> None:
         self._peers.leave(self._peer(exchange))
         await exchange.respond(Response(200, "OK"))
 
-    def _peer(self, exchange: Exchange) -> _Peer:
+    def _peer(self, exchange: HttpExchange) -> _Peer:
         number = _number(exchange, "peer_id")
         peer = self._peers.get(number)
         if peer is None:
@@ -290,7 +290,7 @@ class ClassicDialect(Dialect):
         self._check_party(peer, exchange)
         return peer
 
-    def _check_party(self, peer: _Peer, exchange: Exchange) -> None:
+    def _check_party(self, peer: _Peer, exchange: HttpExchange) -> None:
         if self._bound and peer.party != exchange.party:
             self._context.statistics.refused += 1
             raise RequestError(
@@ -298,18 +298,18 @@ class ClassicDialect(Dialect):
             )
 
 
-def _log(exchange: Exchange, member: Member | None = None) -> dict[str, object]:
+def _log(exchange: HttpExchange, member: Member | None = None) -> dict[str, object]:
     """What a record is about."""
     log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}
     return log if member is None else log | {"peer": member.id, "room": member.room}
 
 
-def _parameter(exchange: Exchange, name: str) -> str:
+def _parameter(exchange: HttpExchange, name: str) -> str:
     """The first value that a query has for it; empty if there is none."""
     return dict(reversed(parse_qsl(exchange.request.query.decode("latin-1")))).get(name, "")
 
 
-def _number(exchange: Exchange, parameter: str) -> int:
+def _number(exchange: HttpExchange, parameter: str) -> int:
     value = _parameter(exchange, parameter)
     if not re.fullmatch(r"[0-9]{1,18}", value):
         raise RequestError(

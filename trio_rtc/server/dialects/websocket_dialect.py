@@ -6,7 +6,7 @@ import logging
 from abc import abstractmethod
 from typing import Generic, Protocol, TypeVar
 
-from ..http.connection import Exchange
+from ..http.connection import HttpExchange
 from ..hub.member_link import Link
 from ..websocket.frames import Receiver, WebSocket
 from .dialect import Dialect
@@ -33,7 +33,7 @@ PeerT = TypeVar("PeerT", bound=LinkedPeer)
 class WebSocketDialect(Dialect, Generic[PeerT]):
     """Takes what comes on a connection for as long as it is that of its peer."""
 
-    async def open(self, websocket: WebSocket, exchange: Exchange) -> Receiver | None:
+    async def open(self, websocket: WebSocket, exchange: HttpExchange) -> Receiver | None:
         """Begin with a connection; see `service.Opening`."""
         log = websocket.log
         try:
@@ -64,7 +64,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
             self._disconnected(peer)
 
     @abstractmethod
-    async def _admit(self, websocket: WebSocket, exchange: Exchange) -> PeerT | None:
+    async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerT | None:
         """Whose connection this is; None if it has ended before that was known.
 
         Raises:

@@ -17,7 +17,7 @@ from .responses import CONTINUE, Response, error_response
 logger = logging.getLogger("trio_rtc.server")
 
 
-class Exchange:
+class HttpExchange:
     """One request, and the way to answer it."""
 
     def __init__(self, connection: Connection, request: Request):
@@ -148,7 +148,7 @@ def no_memory() -> RequestError:
 HELD_SECONDS: Final = 2.0
 """For how long those are kept waiting who are not answered any more."""
 
-Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
+Handler: TypeAlias = Callable[[HttpExchange], Awaitable[None]]
 
 
 class Connection:
@@ -217,7 +217,7 @@ class Connection:
             if request is None:
                 return False
             self.context.statistics.requests += 1
-            exchange = Exchange(self, request)
+            exchange = HttpExchange(self, request)
             if not self.context.requests.take(exchange.party, trio.current_time()):
                 return await self._refuse_request(exchange)
             await self.context.pace.wait()
@@ -229,7 +229,7 @@ class Connection:
                 return True
             limit = "idle_seconds"
 
-    async def _refuse_request(self, exchange: Exchange) -> bool:
+    async def _refuse_request(self, exchange: HttpExchange) -> bool:
         """Tell a client that it asks too often, if it has not been told that too often."""
         error = RequestError(
             429,

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from ..context import Context
 from .addresses import LOOPBACK
-from .connection import Exchange, Handler
+from .connection import Handler, HttpExchange
 from .hosts import Hosts
 from .requests import Request, RequestError
 from .responses import Response
@@ -63,7 +63,7 @@ class Router:
         self._resources = resources or {}
         self._otherwise = otherwise
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: HttpExchange) -> None:
         """Answer a request, or have it answered."""
         request = exchange.request
         if request.path != "/healthz" and not self._context.hosts.allow(
@@ -134,7 +134,7 @@ def asks_for_websocket(request: Request) -> bool:
 _FROM_ELSEWHERE: Final = {"forwarded", "x-forwarded-for", "x-real-ip", "via", "origin"}
 
 
-def is_local(exchange: Exchange, hosts: Hosts) -> bool:
+def is_local(exchange: HttpExchange, hosts: Hosts) -> bool:
     """Whether a request comes from a program of this machine, as far as one can see."""
     headers = exchange.request.headers
     if exchange.party not in ("", LOOPBACK):

@@ -15,7 +15,7 @@ from ...wire.native import REASONS, CloseCode
 from ..context import Context
 from ..draining import Drain
 from ..http.accepted import Accepted
-from ..http.connection import Exchange, Handler
+from ..http.connection import Handler, HttpExchange
 from ..http.requests import too_many_connections
 from ..http.responses import Response
 from .frames import Receiver, WebSocket
@@ -28,7 +28,7 @@ logger = logging.getLogger("trio_rtc.server")
 
 UNEXPECTED: Final = "a connection ended by an unexpected error"
 
-Opening: TypeAlias = Callable[[WebSocket, Exchange], Awaitable[Receiver | None]]
+Opening: TypeAlias = Callable[[WebSocket, HttpExchange], Awaitable[Receiver | None]]
 """What a dialect does first with a connection. It gives who hears the rest; None ends it."""
 
 
@@ -59,7 +59,7 @@ class WebSocketService:
     def handler(self, subprotocols: Sequence[str], opening: Opening) -> Handler:
         """What answers requests for a WebSocket on which one of these is spoken."""
 
-        async def upgrade(exchange: Exchange) -> None:
+        async def upgrade(exchange: HttpExchange) -> None:
             answer = accept(exchange.request, subprotocols)
             if isinstance(answer, Response):
                 self._context.statistics.malformed += 1

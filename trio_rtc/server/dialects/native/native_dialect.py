@@ -16,7 +16,7 @@ from ....wire.session import ACK_SECONDS, SessionFault
 from ...authorize import Admission, JoinRequest
 from ...chores import Turn
 from ...context import Context
-from ...http.connection import Exchange
+from ...http.connection import HttpExchange
 from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.expiry import Expiry
@@ -86,7 +86,7 @@ class NativeDialect(WebSocketDialect[Session]):
         session.say(protocol.Error(code=protocol.REASONS[code], message=EXPIRED))
         self._hub.leave(session.member)
 
-    async def _admit(self, websocket: WebSocket, exchange: Exchange) -> Session | None:
+    async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> Session | None:
         with trio.move_on_after(self._context.limits.handshake_seconds):
             text = await websocket.receive()
             if text is None:
@@ -105,14 +105,14 @@ class NativeDialect(WebSocketDialect[Session]):
         self._context.statistics.over_limit["handshake_seconds"] += 1
         raise Refused(CloseCode.TIMEOUT, "no session was opened in time")
 
-    def _check_resume(self, exchange: Exchange) -> None:
+    def _check_resume(self, exchange: HttpExchange) -> None:
         if not self._context.resumes.take(exchange.party, trio.current_time()):
             self._context.statistics.over_limit["joins_per_second"] += 1
             why = "too many sessions are resumed at once from this address"
             raise Refused(CloseCode.TOO_FAST, why, code="joins_per_second")
 
     async def _welcome_new(
-        self, hello: protocol.Hello, websocket: WebSocket, exchange: Exchange
+        self, hello: protocol.Hello, websocket: WebSocket, exchange: HttpExchange
     ) -> Session:
         if problem := problem_of(hello.room, room=True):
             raise self._malformed(f"the name of the room {problem}")
@@ -178,7 +178,7 @@ class NativeDialect(WebSocketDialect[Session]):
         session.resume(link)
         return session
 
-    async def leave(self, exchange: Exchange) -> None:
+    async def leave(self, exchange: HttpExchange) -> None:
         """Take the last messages of a client that has no connection left: one on a line of a body.
 
         A page that goes can send nothing else: browsers close its WebSockets first, or may.

@@ -13,7 +13,7 @@ from ....wire.native import CloseCode
 from ....wire.peerjs import DEFAULT_KEY, is_valid_id
 from ...authorize import Admission, JoinRequest
 from ...context import Context
-from ...http.connection import Exchange
+from ...http.connection import HttpExchange
 from ...hub.member_names import clean_text
 from ..membership import admit
 from ..refusal import Refused
@@ -85,7 +85,7 @@ class Admitted:
         )
 
 
-async def admit_by_query(exchange: Exchange, context: Context, key: str) -> Admitted:
+async def admit_by_query(exchange: HttpExchange, context: Context, key: str) -> Admitted:
     """Decide about a client by the query of its request.
 
     Raises:

@@ -15,7 +15,7 @@ from ....wire.native import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ...chores import Turn
 from ...context import Context
-from ...http.connection import Exchange
+from ...http.connection import HttpExchange
 from ...http.requests import Request
 from ...http.responses import Response
 from ...http.routes import Route
@@ -94,7 +94,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                     waits.tell("EXPIRE", src=address)
         return turn.is_over
 
-    async def _admit(self, websocket: WebSocket, exchange: Exchange) -> PeerJSPeer:
+    async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSPeer:
         admitted = await admit_by_query(exchange, self._context, self._settings.key)
         async with entering(self._context):
             return self.join(admitted, websocket, exchange.party)
