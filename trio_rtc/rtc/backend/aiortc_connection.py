@@ -28,7 +28,7 @@ from .dtls.certificate import take_rsa
 from .ice import host_addresses
 from .ice.consent import Liveness
 from .jsep.candidates import LocalCandidates
-from .jsep.exchange import Exchange
+from .jsep.exchange import OfferAnswer
 from .jsep.sections import Sections, has_media
 from .media.outgoing_media import Outgoing
 from .media.receiving import receiver as media_receiver
@@ -116,7 +116,7 @@ class LoopConnection:
             on_candidate=self._tell_candidate,
             on_late=self._tell_descriptions,
         )
-        self.exchange = Exchange(
+        self.exchange = OfferAnswer(
             self._pc,
             configuration,
             self._owner,

@@ -42,7 +42,7 @@ from .sections import Sections
 logger = logging.getLogger("trio_rtc.rtc")
 
 
-class Exchange:
+class OfferAnswer:
     """The descriptions of one connection.
 
     Attributes:
