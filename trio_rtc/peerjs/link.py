@@ -25,7 +25,7 @@ from ..rtc import (
 from ..tasks import open_background_nursery
 from ..wire import peerjs as wire
 from .connection_options import Options
-from .offer_answer import Exchange
+from .offer_answer import LinkSignaling
 from .server_connection import ServerConnection
 
 logger = logging.getLogger("trio_rtc.peerjs")
@@ -70,7 +70,7 @@ class Link:
         self.offer = offer
         self.end: End | None = None
         self.connected = False
-        self.exchange = Exchange(self, server, peer, offer, offering=offering)
+        self.exchange = LinkSignaling(self, server, peer, offer, offering=offering)
         self._options = options
         self._offering = offering
         self._arriving, self.tracks = trio.open_memory_channel[MediaTrack](MAX_TRACKS)

@@ -43,7 +43,7 @@ class Subject(Protocol):
         """The other side has left the server, or wants all to be over."""
 
 
-class Exchange:
+class LinkSignaling:
     """Sends our half of it, and does what the other half asks for.
 
     Args:
