@@ -28,7 +28,7 @@ from ..dialect import ANY_PATH, Endpoints, WebSocketEndpoint
 from ..membership import Membership, admit, entering
 from ..refusal import Refused
 from ..websocket_dialect import WebSocketDialect
-from .native_ice_servers import IceServers
+from .native_ice_servers import IceServerIssuer
 from .native_member import Session, SessionLink, digest, printable
 from .native_tokens import Tokens, seconds_left
 
@@ -53,7 +53,7 @@ class NativeDialect(WebSocketDialect[Session]):
         self._sessions: Membership[Session] = Membership(PROTOCOL, hub, context, self._removed)
         self._resumable: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
-        self._ice_servers = IceServers(turn, self._tell)
+        self._ice_servers = IceServerIssuer(turn, self._tell)
         self._tokens = Tokens(context, self._sessions, self._ice_servers.renew)
 
     @property

@@ -13,7 +13,7 @@ from ...turn import TurnCredentials
 from .native_member import Session
 
 
-class IceServers:
+class IceServerIssuer:
     """Issues credentials for sessions, and new ones before they expire.
 
     Args:
