@@ -12,14 +12,14 @@ from trio_rtc.rtc.channels import inbox as channel_inbox
 from trio_rtc.rtc.channels.budget import MAX_REFUSED, ChannelBudget, LimitExceeded
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, WINDOW
 from trio_rtc.rtc.channels.framing import PART_HEADER, PART_SIZE, FramingError, cost
-from trio_rtc.rtc.channels.inbox import ERROR_COST, MESSAGE_COST, Inbox
+from trio_rtc.rtc.channels.inbox import ERROR_COST, MESSAGE_COST, ChannelInbox
 from trio_rtc.rtc.channels.reassembly import PARTIAL_COST
 
 
-def inbox(budget: ChannelBudget | None = None, **options: Any) -> Inbox:
+def inbox(budget: ChannelBudget | None = None, **options: Any) -> ChannelInbox:
     """That of a reliable channel to a foreign peer, unless the options say something else."""
     kinds = {"framed": False, "ordered": True, "reliable": True, "max_message_size": 1000}
-    return Inbox(budget=budget or ChannelBudget(), **{**kinds, **options})
+    return ChannelInbox(budget=budget or ChannelBudget(), **{**kinds, **options})
 
 
 def part(id_: int, size: int, offset: int = 0, data: bytes = b"x") -> bytes:

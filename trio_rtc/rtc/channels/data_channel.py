@@ -14,8 +14,8 @@ from ..statistics import ChannelStats
 from .budget import ChannelBudget, LimitExceeded
 from .credit import Credit
 from .framing import CREDIT, PART_SIZE, FramingError
-from .inbox import Inbox
-from .outbox import HIGH_WATER, Outbox
+from .inbox import ChannelInbox
+from .outbox import HIGH_WATER, ChannelOutbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +62,11 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         self._fault = ""
         self._told_of_loss = False
         self._closed = False
-        self._inbox: Inbox | None = None
+        self._inbox: ChannelInbox | None = None
         self._receiver = trio.lowlevel.ParkingLot()
         self._receiving = False
         self._sending = trio.Lock()
-        self._outbox = Outbox(bridge, loop_channel, self._check_usable)
+        self._outbox = ChannelOutbox(bridge, loop_channel, self._check_usable)
         self._messages_sent = self._bytes_sent = 0
         self._messages_received = self._bytes_received = 0
 
@@ -329,13 +329,13 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         if frame is not None and not self._ended.is_set():
             self._outbox.post(frame)
 
-    def _begin(self) -> Inbox:
+    def _begin(self) -> ChannelInbox:
         """Agree on how messages travel: the other side's description is here by now."""
         if self._inbox is None:
             extension = self._limits().extension
             if extension is not None and self._parameters.reliable:
                 self._outbox.credit = Credit(extension.window)
-            self._inbox = Inbox(
+            self._inbox = ChannelInbox(
                 framed=extension is not None,
                 ordered=self._parameters.ordered,
                 reliable=self._parameters.reliable,

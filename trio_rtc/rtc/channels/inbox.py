@@ -22,7 +22,7 @@ ERROR_COST: Final = 1024
 """Bytes that it needs for the error in the place of one."""
 
 
-class Inbox:
+class ChannelInbox:
     """The messages of one channel.
 
     A peer of ours is held up by credit. One that is not can only be cut off; and where messages

@@ -19,7 +19,7 @@ LOW_WATER: Final = HIGH_WATER // 4
 """Bytes down to which it waits then."""
 
 
-class Outbox:
+class ChannelOutbox:
     """Hands messages over to the loop's side, for one task at a time.
 
     A peer of ours gives credit for what it has read. For others, and where messages may be lost,
