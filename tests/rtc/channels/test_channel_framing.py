@@ -31,7 +31,7 @@ from trio_rtc.rtc.channels.framing import (
     cost,
 )
 from trio_rtc.rtc.channels.framing import PART_HEADER as PART
-from trio_rtc.rtc.channels.reassembly import MAX_PARTIALS, PARTIAL_COST, Joined, Joiner
+from trio_rtc.rtc.channels.reassembly import MAX_PARTIALS, PARTIAL_COST, Reassembled, Reassembler
 
 MESSAGES = st.one_of(
     st.text(max_size=50),
@@ -54,9 +54,9 @@ class Link:
         self.splitter = Splitter()
         self.credit = Credit(WINDOW)
         self.debt = Debt()
-        self.joiner = Joiner(ordered=ordered, debt=self.debt if reliable else None)
+        self.reassembler = Reassembler(ordered=ordered, debt=self.debt if reliable else None)
         self.read: list[object] = []
-        self.unread: list[Joined] = []
+        self.unread: list[Reassembled] = []
 
     def frames(self, message: str | bytes, up_to: int | None = None) -> list[bytes]:
         """Those of a message; of its first parts and the end of them, if it is cut short."""
@@ -70,20 +70,20 @@ class Link:
         return frames
 
     def deliver(self, frame: bytes) -> None:
-        joined = self.joiner.take(frame)
+        joined = self.reassembler.take(frame)
         if joined is not None:
             self.unread.append(joined)
         if not self.unread:
-            self.joiner.advance()
+            self.reassembler.advance()
         self.give_credit()
 
     def read_all(self) -> None:
         for joined in self.unread:
-            if self.joiner._debt is not None:
+            if self.reassembler._debt is not None:
                 self.debt.read(joined.cost)
             self.read.append(joined.message)
         self.unread.clear()
-        self.joiner.advance()
+        self.reassembler.advance()
         self.give_credit()
 
     def give_credit(self) -> None:
@@ -105,7 +105,7 @@ def test_what_is_split_is_joined(messages: list[str | bytes]) -> None:
             link.read_all()
     assert link.read == messages
     assert [type(message) for message in link.read] == [type(message) for message in messages]
-    assert link.joiner.kept == 0
+    assert link.reassembler.kept == 0
     link.settle()
     assert link.credit.used == 0
 
@@ -121,7 +121,7 @@ def test_frames_in_any_order(messages: list[str | bytes], source: random.Random)
         link.deliver(frame)
         link.read_all()
     assert sorted(map(repr, link.read)) == sorted(map(repr, messages))
-    assert link.joiner.kept == 0
+    assert link.reassembler.kept == 0
 
 
 @given(
@@ -145,8 +145,8 @@ def test_messages_cut_short(
             link.deliver(frame)
         link.read_all()
     assert link.read == whole
-    assert link.joiner.kept == 0
-    assert not link.joiner._abandoned
+    assert link.reassembler.kept == 0
+    assert not link.reassembler._abandoned
     link.settle()
     assert link.credit.used == 0
 
@@ -165,7 +165,7 @@ def test_frames_that_are_lost(messages: list[str | bytes], data: st.DataObject) 
                 link.deliver(frame)
             link.read_all()
         assert link.read == arrived
-        assert link.joiner.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
+        assert link.reassembler.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
 
 
 @settings(max_examples=30)
@@ -208,7 +208,7 @@ def test_any_bytes(frame: bytes) -> None:
         link.deliver(frame)
     except FramingError:
         pass
-    assert link.joiner.kept <= 2 * (PARTIAL_COST + cost(len(frame)))
+    assert link.reassembler.kept <= 2 * (PARTIAL_COST + cost(len(frame)))
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_credit_is_for_what_was_sent() -> None:
 
 def test_a_message_over_the_limit_is_an_error_in_its_place() -> None:
     link = Link()
-    joined = link.joiner.take(PART.pack(3, 1, MAX_MESSAGE_SIZE + 1, 0) + b"x")
+    joined = link.reassembler.take(PART.pack(3, 1, MAX_MESSAGE_SIZE + 1, 0) + b"x")
     assert joined is not None
     assert isinstance(joined.message, MessageTooLarge)
     assert joined.message.fault == "remote"
-    assert link.joiner.kept == 0
+    assert link.reassembler.kept == 0
 
 
 def test_many_messages_that_never_end() -> None:
@@ -293,7 +293,7 @@ def test_many_messages_that_never_end() -> None:
     lossy = Link(ordered=False, reliable=False)
     for id_ in range(1200):
         lossy.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + bytes(PART_SIZE))
-    assert lossy.joiner.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
+    assert lossy.reassembler.kept <= MAX_MESSAGE_SIZE + 2 * WINDOW
 
 
 def test_many_tiny_messages_that_never_end() -> None:
@@ -301,14 +301,14 @@ def test_many_tiny_messages_that_never_end() -> None:
     for id_ in range(MAX_PARTIALS):
         link.credit.take(cost(1))
         link.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + b"x")
-    assert link.joiner.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
+    assert link.reassembler.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
     link.credit.take(cost(1))
     with pytest.raises(FramingError, match="not complete"):
         link.deliver(PART.pack(3, MAX_PARTIALS, MAX_MESSAGE_SIZE, 0) + b"x")
     lossy = Link(ordered=False, reliable=False)
     for id_ in range(1000):
         lossy.deliver(PART.pack(3, id_, 2, 0) + b"x")
-    assert lossy.joiner.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
+    assert lossy.reassembler.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
     # The newest are kept.
     for id_ in (0, 999):
         lossy.deliver(PART.pack(3, id_, 2, 1) + b"y")
@@ -320,9 +320,9 @@ def test_each_part_costs_something() -> None:
     link = Link(ordered=False, reliable=False)
     for offset in range(10):
         link.deliver(PART.pack(3, 1, 1000, 2 * offset) + b"x")
-    assert link.joiner.kept == PARTIAL_COST + 10 * cost(1)
+    assert link.reassembler.kept == PARTIAL_COST + 10 * cost(1)
     link.deliver(ABANDON_FRAME.pack(ABANDON, 1, 10))
-    assert link.joiner.kept == 0
+    assert link.reassembler.kept == 0
 
 
 def test_a_message_is_given_up_before_its_parts_have_come() -> None:
@@ -331,11 +331,11 @@ def test_a_message_is_given_up_before_its_parts_have_come() -> None:
     assert len(parts) == 3
     link.deliver(parts[0])
     link.deliver(end)
-    assert link.joiner.kept == 0
-    assert len(link.joiner._abandoned) == 1
+    assert link.reassembler.kept == 0
+    assert len(link.reassembler._abandoned) == 1
     for part in parts[1:]:
         link.deliver(part)
-    assert not link.joiner._abandoned
+    assert not link.reassembler._abandoned
     link.settle()
     assert link.credit.used == 0
 
@@ -343,15 +343,15 @@ def test_a_message_is_given_up_before_its_parts_have_come() -> None:
 def test_the_largest_message_beside_a_full_window() -> None:
     limit = 4 * WINDOW
     debt = Debt()
-    joiner = Joiner(ordered=False, debt=debt, limit=limit)
+    reassembler = Reassembler(ordered=False, debt=debt, limit=limit)
     for offset in range(0, limit - PART_SIZE, PART_SIZE):
-        assert joiner.take(PART.pack(3, 1, limit, offset) + bytes(PART_SIZE)) is None
-        joiner.advance()
+        assert reassembler.take(PART.pack(3, 1, limit, offset) + bytes(PART_SIZE)) is None
+        reassembler.advance()
         debt.due()
     for id_ in range(2, 2 + WINDOW * 3 // 4 // cost(PART_SIZE) - 1):
         # As much as there is credit for, a quarter of which may not be told yet.
-        assert joiner.take(PART.pack(3, id_, limit // 8, 0) + bytes(PART_SIZE)) is None
-    last = joiner.take(PART.pack(3, 1, limit, limit - PART_SIZE) + bytes(PART_SIZE))
+        assert reassembler.take(PART.pack(3, id_, limit // 8, 0) + bytes(PART_SIZE)) is None
+    last = reassembler.take(PART.pack(3, 1, limit, limit - PART_SIZE) + bytes(PART_SIZE))
     assert last is not None
     assert last.message == bytes(limit)
 
@@ -359,9 +359,9 @@ def test_the_largest_message_beside_a_full_window() -> None:
 def test_a_whole_message_in_order_ends_what_was_lost_before() -> None:
     link = Link(reliable=False)
     link.deliver(link.frames(bytes(2 * PART_SIZE))[0])
-    assert link.joiner.kept
+    assert link.reassembler.kept
     link.deliver(b"\x01next")
-    assert link.joiner.kept == 0
+    assert link.reassembler.kept == 0
 
 
 def test_each_message_has_an_id_of_its_own() -> None:

@@ -10,7 +10,7 @@ from .budget import ChannelBudget, LimitExceeded
 from .credit import Debt
 from .extension import WINDOW
 from .framing import FramingError, cost
-from .reassembly import Joined, Joiner, too_large
+from .reassembly import Reassembled, Reassembler, too_large
 
 UNREAD_LIMIT: Final = 64 * 1024 * 1024
 """Bytes unread of a peer that knows no credit; a channel that needs more is closed."""
@@ -52,8 +52,8 @@ class ChannelInbox:
         self._reliable = reliable
         self._max_message_size = max_message_size
         self._debt = Debt() if framed and reliable else None
-        self._joiner = Joiner(ordered=ordered, debt=self._debt) if framed else None
-        self._queue: deque[Joined] = deque()
+        self._reassembler = Reassembler(ordered=ordered, debt=self._debt) if framed else None
+        self._queue: deque[Reassembled] = deque()
         self._budget = budget
         self._waiting = self._counted = 0
         self.unread_bytes = 0
@@ -66,7 +66,7 @@ class ChannelInbox:
         # Of a channel that has ended, and that nobody has read to its end.
         self._budget.used -= self._counted
 
-    def put(self, message: str | bytes) -> Joined | None:
+    def put(self, message: str | bytes) -> Reassembled | None:
         """Take what has come; return the message that is complete with it.
 
         Raises:
@@ -107,35 +107,35 @@ class ChannelInbox:
 
     def end(self) -> None:
         """Nothing more will come."""
-        if self._joiner is not None:
-            self._joiner.discard_all()
+        if self._reassembler is not None:
+            self._reassembler.discard_all()
         self._count()
 
     def credit(self) -> bytes | None:
         """A frame that is due to the other side."""
         return self._debt.due() if self._debt is not None else None
 
-    def _join(self, message: str | bytes) -> Joined | None:
-        if self._joiner is not None:
+    def _join(self, message: str | bytes) -> Reassembled | None:
+        if self._reassembler is not None:
             if isinstance(message, str):
                 raise FramingError("a text message where there should be frames")
-            return self._joiner.take(message)
+            return self._reassembler.take(message)
         size = len(message.encode()) if isinstance(message, str) else len(message)
         if size > self._max_message_size:
-            return Joined(too_large(size, self._max_message_size), 0, 0)
-        return Joined(message, size, cost(size))
+            return Reassembled(too_large(size, self._max_message_size), 0, 0)
+        return Reassembled(message, size, cost(size))
 
     def _refuse(self, error: MessageTooLarge) -> None:
         """A peer of ours knows our limit; others may go over it some times."""
-        if self._joiner is not None:
+        if self._reassembler is not None:
             raise FramingError(str(error))
         self._budget.count_refused()
 
     def _advance(self) -> None:
-        if self._joiner is not None and not self._queue:
-            self._joiner.advance()
+        if self._reassembler is not None and not self._queue:
+            self._reassembler.advance()
 
-    def _take(self) -> Joined:
+    def _take(self) -> Reassembled:
         joined = self._queue.popleft()
         self._waiting -= _kept(joined)
         self.unread_bytes -= joined.size
@@ -148,17 +148,17 @@ class ChannelInbox:
             while len(self._queue) > 1 and self._waiting > WINDOW:
                 self._take()
                 self.dropped += 1
-        elif self._joiner is None and self._waiting > UNREAD_LIMIT:
+        elif self._reassembler is None and self._waiting > UNREAD_LIMIT:
             raise LimitExceeded(
                 f"more than {UNREAD_LIMIT} bytes of the other side, which does not wait for its "
                 "reader, were not read"
             )
 
     def _count(self) -> None:
-        kept = self._waiting + (self._joiner.kept if self._joiner is not None else 0)
+        kept = self._waiting + (self._reassembler.kept if self._reassembler is not None else 0)
         self._budget.used += kept - self._counted
         self._counted = kept
 
 
-def _kept(joined: Joined) -> int:
+def _kept(joined: Reassembled) -> int:
     return ERROR_COST if isinstance(joined.message, MessageTooLarge) else joined.size + MESSAGE_COST

@@ -55,7 +55,7 @@ class _Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Reassembled:
     """A message, or the error in its place, and what is to be counted as read with it."""
 
     message: str | bytes | MessageTooLarge
@@ -63,7 +63,7 @@ class Joined:
     cost: int
 
 
-class Joiner:
+class Reassembler:
     """The receiving side of a channel.
 
     Args:
@@ -84,7 +84,7 @@ class Joiner:
         self._abandoned: dict[int, int] = {}
         self.kept = 0
 
-    def take(self, frame: bytes) -> Joined | None:
+    def take(self, frame: bytes) -> Reassembled | None:
         """Take a frame that is no credit; return the message that it completes.
 
         That is a `MessageTooLarge` for the first part of one over the limit. No peer of ours
@@ -101,7 +101,7 @@ class Joiner:
             self._count_arrived(size)
             if self._ordered:
                 self.discard_all()
-            return Joined(_decode(frame[1:], kind == TEXT), size, cost(size))
+            return Reassembled(_decode(frame[1:], kind == TEXT), size, cost(size))
         if kind in (TEXT_PART, BINARY_PART):
             return self._take_part(frame)
         if kind == ABANDON and len(frame) == ABANDON_FRAME.size:
@@ -126,7 +126,7 @@ class Joiner:
         self._partials.clear()
         self.kept = 0
 
-    def _take_part(self, frame: bytes) -> Joined | None:
+    def _take_part(self, frame: bytes) -> Reassembled | None:
         if len(frame) <= PART_HEADER.size or len(frame) > PART_HEADER.size + PART_SIZE:
             raise FramingError("a part of the wrong size")
         kind, id_, size, offset = PART_HEADER.unpack_from(frame)
@@ -141,7 +141,7 @@ class Joiner:
             if self._ordered:
                 self.discard_all()
             if size > self._limit:
-                return Joined(too_large(size, self._limit), 0, 0)
+                return Reassembled(too_large(size, self._limit), 0, 0)
             partial = self._partials[id_] = _Partial(kind == TEXT_PART, size)
             self.kept += partial.kept
         if offset in partial.parts or offset + len(part) > partial.size or size != partial.size:
@@ -151,7 +151,7 @@ class Joiner:
         self.kept += partial.kept - before
         self._bound()
         if partial.received >= partial.size and self._forget(id_) is not None:
-            return Joined(partial.join(), partial.size, partial.owed)
+            return Reassembled(partial.join(), partial.size, partial.owed)
         return None
 
     def _count_arrived(self, size: int) -> None:
