@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Generic, Protocol, TypeVar
 
 from ..http.connection import HttpExchange
-from ..hub.member_link import Link
+from ..hub.member_link import MemberLink
 from ..websocket.frames import Receiver, WebSocket
 from .dialect import Dialect
 from .membership import Peer
@@ -24,7 +24,7 @@ class LinkedPeer(Peer, Protocol):
     """
 
     @property
-    def link(self) -> Link | None: ...
+    def link(self) -> MemberLink | None: ...
 
 
 PeerT = TypeVar("PeerT", bound=LinkedPeer)
@@ -48,7 +48,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
         logger.info("connected", extra=log | {"peer_name": peer.member.name})
         return _Receiver(self, peer, websocket)
 
-    def hear(self, peer: PeerT, link: Link, messages: list[str]) -> None:
+    def hear(self, peer: PeerT, link: MemberLink, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the peer's."""
         for text in messages:
             if peer.link is not link or not link.is_open:
@@ -58,7 +58,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
             except Refused as refusal:
                 self._refuse(link, refusal)
 
-    def detach(self, peer: PeerT, link: Link) -> None:
+    def detach(self, peer: PeerT, link: MemberLink) -> None:
         """A connection has ended."""
         if peer.link is link:
             self._disconnected(peer)
@@ -72,7 +72,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
         """
 
     @abstractmethod
-    def _refuse(self, link: Link, refusal: Refused) -> None:
+    def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         """Tell why a connection has to end, and end it."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from ...wire.rate import TokenBucket
 from .flush_batches import Flushable
 
 
-class Link(Flushable, Protocol):
+class MemberLink(Flushable, Protocol):
     """A connection that is open, or was."""
 
     bucket: TokenBucket

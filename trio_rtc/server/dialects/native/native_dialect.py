@@ -21,7 +21,7 @@ from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.expiry import Expiry
 from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
-from ...hub.member_link import Link
+from ...hub.member_link import MemberLink
 from ...turn import TurnCredentials
 from ...websocket.frames import WebSocket
 from ..dialect import ANY_PATH, Endpoints, WebSocketEndpoint
@@ -310,7 +310,7 @@ class NativeDialect(WebSocketDialect[Session]):
         self._context.statistics.malformed += 1
         return Refused(CloseCode.BAD_MESSAGE, why, code)
 
-    def _refuse(self, link: Link, refusal: Refused) -> None:
+    def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
         link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
 

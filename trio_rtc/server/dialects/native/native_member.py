@@ -17,7 +17,7 @@ from ....wire.session import Inbox, Outbox, SessionFault
 from ...authorize import JoinRequest
 from ...hub.flush_batches import Flushes
 from ...hub.hub import MailboxFull, Member, Relayed
-from ...hub.member_link import Link
+from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
 from ...limits import ServerLimits
@@ -26,7 +26,7 @@ from ...websocket.unsent import UnsentMessages
 SECRET_BYTES = 32
 
 
-class SessionLink(Link, Protocol):
+class SessionLink(MemberLink, Protocol):
     """One that takes by itself what there is to send of a session."""
 
     def send_from(self, unsent: UnsentMessages) -> None: ...

@@ -20,7 +20,7 @@ from ...http.requests import Request
 from ...http.responses import Response
 from ...http.routes import Route
 from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
-from ...hub.member_link import Link
+from ...hub.member_link import MemberLink
 from ...hub.member_names import clean_text
 from ...websocket.frames import WebSocket
 from ..dialect import Endpoints, WebSocketEndpoint
@@ -99,7 +99,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
         async with entering(self._context):
             return self.join(admitted, websocket, exchange.party)
 
-    def _refuse(self, link: Link, refusal: Refused) -> None:
+    def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         type_ = _REFUSALS.get(refusal.code, "ERROR")
         no_place = refusal.close_code == CloseCode.NO_PLACE
         said = wire.ErrorPayload(_NO_PLACE if no_place else refusal.sentence)

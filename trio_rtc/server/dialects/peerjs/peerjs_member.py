@@ -13,7 +13,7 @@ from ....wire.native import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ...hub.flush_batches import Flushes
 from ...hub.hub import MailboxFull, Member, Relayed
-from ...hub.member_link import Link
+from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Memory
 from ...hub.presence import Presence
 from ...limits import ServerLimits
@@ -27,7 +27,7 @@ class Verbatim(Relayed, frozen=True, gc=False):
     """What one PeerJS client says to another, as it is to be sent; anything else is translated."""
 
 
-class PeerLink(Link, Protocol):
+class PeerLink(MemberLink, Protocol):
     """A connection that tells how much waits on it."""
 
     @property
