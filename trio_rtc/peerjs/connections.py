@@ -8,12 +8,12 @@ import trio
 
 from ..errors import MessageTooLarge
 from ..rtc import MediaTrack
-from .link import Link
+from .link import PeerJSLink
 from .serialization import PeerCloses, Serialization
 
 
 class _Connection(trio.abc.AsyncResource):
-    def __init__(self, link: Link):
+    def __init__(self, link: PeerJSLink):
         self._link = link
 
     def __repr__(self) -> str:
@@ -42,7 +42,7 @@ class DataConnection(_Connection, trio.abc.Channel[Any]):
     has, ``binary`` what `trio_rtc.wire.binarypack.pack` takes.
     """
 
-    def __init__(self, link: Link, serialization: Serialization):
+    def __init__(self, link: PeerJSLink, serialization: Serialization):
         super().__init__(link)
         assert link.channel is not None
         self._channel = link.channel
@@ -135,7 +135,7 @@ class MediaConnection(_Connection):
         tracks: what the other side sends, as an async iterator. It ends with the connection.
     """
 
-    def __init__(self, link: Link):
+    def __init__(self, link: PeerJSLink):
         super().__init__(link)
         self.tracks: trio.MemoryReceiveChannel[MediaTrack] = link.tracks
 

@@ -39,7 +39,7 @@ VERDICT_SECONDS = 2.0
 """How much earlier a channel may break than its connection."""
 
 
-class Link:
+class PeerJSLink:
     """One connection with another peer, of either kind and from either side.
 
     Args:

@@ -21,7 +21,7 @@ from ..wire.messages import SessionDescription
 from ..wire.peerjs import Envelope
 from .connection_options import Options
 from .connections import DataConnection, MediaConnection
-from .link import Link
+from .link import PeerJSLink
 from .outgoing import About, Kept
 from .serialization import serialization as new_serialization
 from .server_connection import ServerConnection
@@ -56,10 +56,10 @@ class PeerJSPeer:
         self.id = id
         self._options = options
         self._warnings = RareWarnings(logger)
-        self._links: dict[About, Link] = {}
+        self._links: dict[About, PeerJSLink] = {}
         # An offer may come twice, the second time when its connection is over already.
         self._over: deque[About] = deque(maxlen=MAX_OVER)
-        self._arriving, self._waiting = trio.open_memory_channel[Link](MAX_WAITING)
+        self._arriving, self._waiting = trio.open_memory_channel[PeerJSLink](MAX_WAITING)
         self._declined, self._to_decline = trio.open_memory_channel[str](MAX_WAITING)
 
     @asynccontextmanager
@@ -104,7 +104,9 @@ class PeerJSPeer:
             reliable=reliable,
             serialization=serialization,
         )
-        async with self._run(Link(self._server, peer, offer, self._options, offering=True)) as link:
+        async with self._run(
+            PeerJSLink(self._server, peer, offer, self._options, offering=True)
+        ) as link:
             yield DataConnection(link, form)
 
     @asynccontextmanager
@@ -134,14 +136,14 @@ class PeerJSPeer:
             metadata=_checked(metadata),
             reliable=True,
         )
-        link = Link(self._server, peer, offer, self._options, offering=True)
+        link = PeerJSLink(self._server, peer, offer, self._options, offering=True)
         async with self._run(link, tuple(tracks), tuple(receive)):
             yield MediaConnection(link)
 
     @asynccontextmanager
     async def _run(
-        self, link: Link, tracks: Sequence[MediaTrack] = (), receive: Sequence[Kind] = ()
-    ) -> AsyncIterator[Link]:
+        self, link: PeerJSLink, tracks: Sequence[MediaTrack] = (), receive: Sequence[Kind] = ()
+    ) -> AsyncIterator[PeerJSLink]:
         key = (link.peer, link.offer.connection_id)
         self._links[key] = link
         try:
@@ -197,7 +199,7 @@ class PeerJSPeer:
         if offer.type == "data" and new_serialization(offer.serialization, 0) is None:
             self._decline(src, f"there is no serialization {offer.serialization!r}")
             return
-        link = Link(self._server, src, offer, self._options, offering=False)
+        link = PeerJSLink(self._server, src, offer, self._options, offering=False)
         if sum(peer == src for peer, _ in self._links) >= MAX_OF_ONE_PEER:
             self._decline(src, f"it has {MAX_OF_ONE_PEER} connections")
             return
@@ -213,7 +215,7 @@ class PeerJSPeer:
         self._warnings.warn("declined a connection of %s: %s", src, why)
         self._tell_that_declined(src)
 
-    def _refuse(self, link: Link) -> None:
+    def _refuse(self, link: PeerJSLink) -> None:
         """Decline a connection that waited, or is being set up."""
         self._links.pop((link.peer, link.offer.connection_id), None)
         self._tell_that_declined(link.peer)

@@ -15,7 +15,7 @@ from ..errors import TrioRTCError
 from ..faults import FaultLog, caught
 from ..rtc import MediaTrack
 from .connections import DataConnection, MediaConnection
-from .link import Link
+from .link import PeerJSLink
 from .peer import PeerJSPeer
 from .serialization import serialization as new_serialization
 
@@ -73,14 +73,14 @@ class _Server:
     tracks: Sequence[MediaTrack]
     faults: FaultLog
 
-    async def serve(self, link: Link, place: Place) -> None:
+    async def serve(self, link: PeerJSLink, place: Place) -> None:
         try:
             with caught(partial(self._report, link)):
                 await self._serve(link, place)
         finally:
             place.leave()
 
-    async def _serve(self, link: Link, place: Place) -> None:
+    async def _serve(self, link: PeerJSLink, place: Place) -> None:
         offer, options = link.offer, self.peer._options
         async with self.peer._run(link, self.tracks if offer.type == "media" else ()):
             place.connected()
@@ -91,7 +91,7 @@ class _Server:
                 connection = DataConnection(link, form)
             await _handle(self.handler, connection, link)
 
-    def _report(self, link: Link, error: Exception) -> None:
+    def _report(self, link: PeerJSLink, error: Exception) -> None:
         if isinstance(error, TrioRTCError):
             logger.warning("%s failed: %s", link, error, extra={"code": error.code})
             return
@@ -101,7 +101,7 @@ class _Server:
 
 
 async def _handle(
-    handler: Handler, connection: DataConnection | MediaConnection, link: Link
+    handler: Handler, connection: DataConnection | MediaConnection, link: PeerJSLink
 ) -> None:
     try:
         await handler(connection)
