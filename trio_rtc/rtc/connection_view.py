@@ -11,7 +11,7 @@ import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.jsep.descriptions import DEFAULT_MAX_MESSAGE_SIZE
-from .backend.media.outgoing_media import Outgoing
+from .backend.media.outgoing_media import OutgoingTrack
 from .backend.media.tracks import Source
 from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .channels.data_channel import DataChannel
@@ -49,7 +49,7 @@ class ConnectionView:
         self,
         channel: Callable[[LoopChannel, ChannelParameters], DataChannel],
         track: Callable[[Source], MediaTrack],
-        sender_ended: Callable[[Outgoing], None],
+        sender_ended: Callable[[OutgoingTrack], None],
     ):
         self._channel = channel
         self._track = track
@@ -129,7 +129,7 @@ class ConnectionView:
     def _on_track(self, source: Source) -> None:
         self._happened.send_nowait(TrackEvent(self._track(source)))
 
-    def _on_sender_ended(self, outgoing: Outgoing) -> None:
+    def _on_sender_ended(self, outgoing: OutgoingTrack) -> None:
         self._sender_ended(outgoing)
 
     def _on_failure(self) -> None:

@@ -12,7 +12,7 @@ import trio
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.aiortc_connection import LoopConnection, connection_closed
 from .backend.jsep.codecs import check_names
-from .backend.media.outgoing_media import Outgoing
+from .backend.media.outgoing_media import OutgoingTrack
 from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .bridge.bridge import Bridge, open_bridge
 from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
@@ -329,7 +329,7 @@ class PeerConnection(trio.abc.AsyncResource):
 
         The next answer has it already, if the offer has a section of its kind that is free.
         """
-        outgoing = Outgoing(track._source)
+        outgoing = OutgoingTrack(track._source)
         sender = TrackSender(self._bridge, outgoing, track)
         await self._run(self._loop_connection.sections.add_track, outgoing)
         self.senders = (*self.senders, sender)
@@ -374,7 +374,7 @@ class PeerConnection(trio.abc.AsyncResource):
             raise connection_closed()
         return await self._bridge.run(self._loop_connection.while_open, async_fn, *args)
 
-    def _sender_ended(self, outgoing: Outgoing) -> None:
+    def _sender_ended(self, outgoing: OutgoingTrack) -> None:
         self.senders = tuple(sender for sender in self.senders if not sender.is_of(outgoing))
 
     def _channel(self, loop_channel: LoopChannel, parameters: ChannelParameters) -> DataChannel:

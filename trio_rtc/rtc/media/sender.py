@@ -10,7 +10,7 @@ import trio
 
 from ...errors import MediaError
 from ..backend.aiortc_connection import connection_closed
-from ..backend.media.outgoing_media import Outgoing
+from ..backend.media.outgoing_media import OutgoingTrack
 from ..bridge.bridge import Bridge
 from .media import Kind, MediaTrack
 
@@ -26,13 +26,13 @@ class TrackSender:
         track: what is sent now; None for nothing.
     """
 
-    def __init__(self, bridge: Bridge, outgoing: Outgoing, track: MediaTrack):
+    def __init__(self, bridge: Bridge, outgoing: OutgoingTrack, track: MediaTrack):
         self._bridge = bridge
         self._outgoing = outgoing
         self.kind = cast(Kind, outgoing.kind)
         self.track: MediaTrack | None = track
 
-    def is_of(self, outgoing: Outgoing) -> bool:
+    def is_of(self, outgoing: OutgoingTrack) -> bool:
         """Whether this is what it sends."""
         return self._outgoing is outgoing
 

@@ -13,7 +13,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ..media.outgoing_media import Outgoing
+from ..media.outgoing_media import OutgoingTrack
 from ..media.sender_reports import report_origin
 from ..media.sound import encode_here
 from ..patches import can
@@ -46,15 +46,15 @@ class Sections:
         *,
         max_bundle: bool,
         on_need: Callable[[], None],
-        on_ended: Callable[[Outgoing], None],
+        on_ended: Callable[[OutgoingTrack], None],
     ):
         self._pc = connection
         self._owner = owner
         self._max_bundle = max_bundle
         self._on_need = on_need
         self._on_ended = on_ended
-        self._tracks_to_add: list[Outgoing] = []
-        self._tracks: dict[Outgoing, RTCRtpTransceiver] = {}
+        self._tracks_to_add: list[OutgoingTrack] = []
+        self._tracks: dict[OutgoingTrack, RTCRtpTransceiver] = {}
         self._receives: tuple[str, ...] = ()
         self._offers_data_channels = False
         self._codecs: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Sections:
         self._receives = tuple(kinds)
         self._offers_data_channels = data_channels
 
-    async def add_track(self, track: Outgoing) -> None:
+    async def add_track(self, track: OutgoingTrack) -> None:
         self._tracks_to_add.append(track)
         self._on_need()
 
@@ -167,7 +167,7 @@ class Sections:
                     return transceiver
         return None
 
-    def _ended(self, track: Outgoing) -> None:
+    def _ended(self, track: OutgoingTrack) -> None:
         transceiver = self._tracks.pop(track)
         transceiver.direction = "recvonly" if receives(transceiver.direction) else "inactive"
         self._spent.add(transceiver)

@@ -23,7 +23,7 @@ SEND_FRAMES = 30
 """Frames kept for an encoder that lags."""
 
 
-class Outgoing(MediaStreamTrack):
+class OutgoingTrack(MediaStreamTrack):
     """A track whose source can be another one while aiortc reads it.
 
     Args:
