@@ -50,7 +50,7 @@ PASSING = {CloseCode.GOING_AWAY, 1011, 1012, 1013, CloseCode.TIMEOUT, CloseCode.
 
 
 @dataclass(frozen=True)
-class Over:
+class ServerConnectionEnd:
     """Why a connection has ended, or why there was none.
 
     Attributes:
@@ -81,7 +81,7 @@ class Acceptance:
 
     def __init__(self, *, may_be_silent: bool):
         self._may_be_silent = may_be_silent
-        self._refusal = Over("")
+        self._refusal = ServerConnectionEnd("")
         self._remark = ""
         self.standing = Standing.ASKED
 
@@ -113,25 +113,27 @@ class Acceptance:
             self._remark = words
             return words
         self.standing = Standing.REFUSED
-        self._refusal = Over(words, code, final=True)
+        self._refusal = ServerConnectionEnd(words, code, final=True)
         return ""
 
-    def closed(self, code: int, why: str) -> Over:
+    def closed(self, code: int, why: str) -> ServerConnectionEnd:
         """It has been closed, or has broken off."""
         if self.standing is Standing.REFUSED:
             refusal = self._refusal
-            return Over(refusal.why, refusal.code, final=code not in PASSING)
+            return ServerConnectionEnd(refusal.why, refusal.code, final=code not in PASSING)
         if code in FINAL:
-            return Over(self._remark or why, FINAL[code], final=True)
+            return ServerConnectionEnd(self._remark or why, FINAL[code], final=True)
         if self.standing is Standing.ASKED and code in REFUSING:
-            return Over(why, "refused", final=True)
-        return Over(why)
+            return ServerConnectionEnd(why, "refused", final=True)
+        return ServerConnectionEnd(why)
 
-    def silent(self, seconds: float) -> Over:
+    def silent(self, seconds: float) -> ServerConnectionEnd:
         """Nothing has come for so long."""
         if self.standing is Standing.REFUSED:
             return self._refusal
-        return Over(f"the server said nothing for {seconds:.0f} s", "not_peerjs_server")
+        return ServerConnectionEnd(
+            f"the server said nothing for {seconds:.0f} s", "not_peerjs_server"
+        )
 
 
 def _said(message: Envelope) -> str:

@@ -16,7 +16,7 @@ from ..signaling.address import shown
 from ..signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 from ..wire import peerjs as wire
 from ..wire.peerjs import Envelope
-from .acceptance import Acceptance, Over, Standing
+from .acceptance import Acceptance, ServerConnectionEnd, Standing
 from .address import refused, unreachable
 from .outgoing import About, Kept, Outgoing
 
@@ -158,7 +158,7 @@ class ServerConnection:
     def _is_up(self) -> bool:
         return self._acceptance is not None and self._acceptance.is_up
 
-    async def _connect(self, task_status: trio.TaskStatus[None]) -> Over:
+    async def _connect(self, task_status: trio.TaskStatus[None]) -> ServerConnectionEnd:
         self._attempts += 1
         try:
             async with open_websocket(
@@ -172,17 +172,19 @@ class ServerConnection:
         except WebSocketLost as lost:
             return self._not_connected(lost)
 
-    def _not_connected(self, lost: WebSocketLost) -> Over:
+    def _not_connected(self, lost: WebSocketLost) -> ServerConnectionEnd:
         # Where a session has been, whatever answers now: it says nothing about the session.
         if lost.status is None or self._opened:
-            return Over(str(lost))
+            return ServerConnectionEnd(str(lost))
         code = None if lost.answer is None else lost.answer.refusal
         if code == "server_unreachable":
-            return Over(str(lost))
+            return ServerConnectionEnd(str(lost))
         ours = lost.answer is not None and lost.answer.is_ours
-        return Over(str(lost), "refused" if code and ours else "not_peerjs_server")
+        return ServerConnectionEnd(str(lost), "refused" if code and ours else "not_peerjs_server")
 
-    async def _serve(self, websocket: ClientWebSocket, task_status: trio.TaskStatus[None]) -> Over:
+    async def _serve(
+        self, websocket: ClientWebSocket, task_status: trio.TaskStatus[None]
+    ) -> ServerConnectionEnd:
         # A server that still knows the connection before this one may say no OPEN; ours does.
         silent = self._opened and not websocket.is_ours
         self._acceptance = acceptance = Acceptance(may_be_silent=silent)
@@ -196,7 +198,7 @@ class ServerConnection:
                 over = acceptance.silent(ANSWER_SECONDS)
             nursery.cancel_scope.cancel()
             return over
-        return Over(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
+        return ServerConnectionEnd(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
 
     async def _read(
         self,
@@ -204,7 +206,7 @@ class ServerConnection:
         acceptance: Acceptance,
         patience: trio.CancelScope,
         task_status: trio.TaskStatus[None],
-    ) -> Over:
+    ) -> ServerConnectionEnd:
         while True:
             try:
                 message = wire.decode(await websocket.receive())
@@ -212,7 +214,7 @@ class ServerConnection:
                 return acceptance.closed(lost.code, str(lost))
             except NegotiationError as error:
                 if not self._opened:
-                    return Over(str(error), "not_peerjs_server", final=True)
+                    return ServerConnectionEnd(str(error), "not_peerjs_server", final=True)
                 logger.warning("the server says what is no message: %s", error)
                 continue
             if remark := acceptance.receive(message):
@@ -285,7 +287,7 @@ class ServerConnection:
                 await self._changed.wait()
 
 
-def _not_opened(url: str, over: Over) -> SignalingError:
+def _not_opened(url: str, over: ServerConnectionEnd) -> SignalingError:
     if over.code == "server_unreachable":
         return unreachable(url, over.why)
     if over.code == "not_peerjs_server":

@@ -24,7 +24,7 @@ from .address import shown
 from .client_session import ClientSession
 from .event_queue import Delivery
 from .events import Peer
-from .native_connection import Changes, Connector, Over
+from .native_connection import Changes, Connector, NativeConnectionEnd
 from .signaling import Signaling
 from .tokens import GiveToken, TokenRenewal, give
 
@@ -147,7 +147,7 @@ class _NativeClient:
             await trio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _not_opened(self, over: Over) -> SignalingError:
+    def _not_opened(self, over: NativeConnectionEnd) -> SignalingError:
         if over.code == "server_unreachable":
             return SignalingError(
                 f"no signaling server answers at {shown(self._url)}: {over.why}",
@@ -161,7 +161,7 @@ class _NativeClient:
             )
         return SignalingError(over.why, code=over.code)
 
-    def _end(self, signaling: Signaling, over: Over) -> None:
+    def _end(self, signaling: Signaling, over: NativeConnectionEnd) -> None:
         if self._leaving:
             gone = over.final and over.code == REASONS[CloseCode.SESSION_LOST]
             # A server that has heard us leave knows the session no more.

@@ -46,7 +46,7 @@ FINAL = {
 
 
 @dataclass(frozen=True)
-class Over:
+class NativeConnectionEnd:
     """Why a connection has ended, or why there was none.
 
     Attributes:
@@ -97,7 +97,7 @@ class Connector:
         self._changes = changes
         self._bucket: TokenBucket | None = None
 
-    async def connect(self) -> Over:
+    async def connect(self) -> NativeConnectionEnd:
         """Open a connection and serve it to its end."""
         try:
             async with open_websocket(
@@ -110,13 +110,15 @@ class Connector:
                 return await self._serve(websocket)
         except WebSocketLost as lost:
             if lost.status is None:
-                return Over(str(lost))
+                return NativeConnectionEnd(str(lost))
             refusal = None if lost.answer is None else lost.answer.refusal
-            return Over(str(lost), refusal or "not_signaling_server")
+            return NativeConnectionEnd(str(lost), refusal or "not_signaling_server")
 
-    async def _serve(self, websocket: ClientWebSocket) -> Over:
+    async def _serve(self, websocket: ClientWebSocket) -> NativeConnectionEnd:
         if websocket.subprotocol != SUBPROTOCOL:
-            return Over("it speaks WebSocket, but not this protocol", "not_signaling_server")
+            return NativeConnectionEnd(
+                "it speaks WebSocket, but not this protocol", "not_signaling_server"
+            )
         self._session.connected()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, websocket)
@@ -125,9 +127,9 @@ class Connector:
             over = await self._read(websocket)
             nursery.cancel_scope.cancel()
             return over
-        return Over(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
+        return NativeConnectionEnd(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
 
-    async def _read(self, websocket: ClientWebSocket) -> Over:
+    async def _read(self, websocket: ClientWebSocket) -> NativeConnectionEnd:
         said: str | None = None
         with trio.move_on_after(ANSWER_SECONDS) as scope:
             try:
@@ -145,11 +147,13 @@ class Connector:
             except WebSocketLost as lost:
                 reason = REASONS.get(lost.code, "server_unreachable")
                 left = lost.code == CloseCode.LEFT and self._session.leaving
-                return Over(said or str(lost), reason, final=left or lost.code in FINAL)
+                return NativeConnectionEnd(
+                    said or str(lost), reason, final=left or lost.code in FINAL
+                )
             except (protocol.BadMessage, SessionFault) as fault:
                 why = f"the server does not keep to the protocol: {fault}"
-                return Over(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
-        return Over(f"the server said nothing for {ANSWER_SECONDS:.0f} s")
+                return NativeConnectionEnd(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
+        return NativeConnectionEnd(f"the server said nothing for {ANSWER_SECONDS:.0f} s")
 
     def _decode(self, text: str | bytes) -> protocol.FromServer | None:
         if isinstance(text, bytes):
