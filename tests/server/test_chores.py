@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Chores, Entrance, Pace, Turn
+from trio_rtc.server.chores import Chores, Entrance, Turn, TurnPacer
 from trio_rtc.server.hub.flush_batches import Flushes
 
 from .harness import memory_server
@@ -71,7 +71,7 @@ async def test_many_who_are_due_at_once_all_leave(autojump_clock: trio.testing.M
 
 async def test_of_many_at_once_some_go_on_in_each_turn() -> None:
     chores = Chores(Flushes())
-    pace = Pace(chores, 3)
+    pace = TurnPacer(chores, 3)
     order: list[int] = []
     turns = 0
 
@@ -107,7 +107,7 @@ async def test_of_many_at_once_some_go_on_in_each_turn() -> None:
 
 async def test_whoever_waits_goes_on_at_the_end() -> None:
     chores = Chores(Flushes())
-    pace = Pace(chores, 1)
+    pace = TurnPacer(chores, 1)
     # Nobody would have those go on who wait.
     for _ in range(3):
         await pace.wait()
@@ -118,7 +118,7 @@ async def test_whoever_waits_goes_on_at_the_end() -> None:
 
 
 async def run_and_stop(
-    chores: Chores, pace: Pace, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    chores: Chores, pace: TurnPacer, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(chores.run)

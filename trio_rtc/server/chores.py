@@ -79,7 +79,7 @@ class Chores:
                     self._steps[step] = None
 
 
-class Pace:
+class TurnPacer:
     """Lets so many go on in each turn, in the order in which they came, and the others wait."""
 
     def __init__(self, chores: Chores, most: int = 8) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from .authorize import Authorize, everybody
-from .chores import Chores, Entrance, Pace
+from .chores import Chores, Entrance, TurnPacer
 from .counters import Statistics
 from .draining import Closing
 from .http.addresses import Quota, Rates
@@ -68,14 +68,14 @@ class Context:
     refusals: Rates = field(init=False)
     memory: Memory = field(init=False)
     chores: Chores = field(init=False)
-    pace: Pace = field(init=False)
+    pace: TurnPacer = field(init=False)
     entrance: Entrance = field(default_factory=Entrance)
 
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
         self.chores = Chores(self.flushes)
-        self.pace = Pace(self.chores)
+        self.pace = TurnPacer(self.chores)
         self.memory = Memory(self.limits.memory_bytes, self.statistics)
         limits = self.limits
         self.joins = Rates(limits.joins_per_second, limits.joins_burst)

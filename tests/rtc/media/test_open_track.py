@@ -14,7 +14,7 @@ from av import AudioFrame, VideoFrame
 from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack
 from trio_rtc.rtc.backend.media.generated_track import Generated
-from trio_rtc.rtc.backend.media.pace import Pace
+from trio_rtc.rtc.backend.media.pace import FramePacer
 from trio_rtc.rtc.media.generator import open_track
 
 from ...calls.both_sides import next_track, open_both
@@ -133,7 +133,7 @@ async def test_sound_without_times_is_in_step_after_a_pause() -> None:
 
 
 def test_a_pace() -> None:
-    pace = Pace()
+    pace = FramePacer()
     assert pace.wait(7.0, 100.0) == 0
     assert pace.wait(7.5, 100.0) == 0.5
     # A little late: what follows makes up for it.
@@ -155,7 +155,7 @@ def test_a_pace() -> None:
 @pytest.mark.parametrize("leap", [0.0, 0.4])
 def test_a_program_with_a_clock_catches_up(late: float, leap: float) -> None:
     """As a camera: one picture is late, what is behind it is left out; or its clock leaps."""
-    pace, now, number = Pace(), 0.0, 0
+    pace, now, number = FramePacer(), 0.0, 0
     while number < 240:
         made = number / 30 + late * (number == 10)
         was_awaited = made > now
@@ -169,7 +169,7 @@ def test_a_program_with_a_clock_catches_up(late: float, leap: float) -> None:
 @pytest.mark.parametrize("work", [0.0, 0.006, 0.019])
 def test_a_program_without_one_is_held_up(work: float) -> None:
     """It takes so long for each frame, and pauses once."""
-    pace, now, ready = Pace(), 0.0, 0.0
+    pace, now, ready = FramePacer(), 0.0, 0.0
     for number in range(500):
         ready += 7 if number == 250 else 0
         was_awaited = ready > now
@@ -185,7 +185,7 @@ def test_a_frame_is_of_when_it_was_given_and_not_of_when_it_is_taken(
 ) -> None:
     """A camera that nobody reads as yet is not late for ever, for its first picture is old."""
     began: list[float] = []
-    monkeypatch.setattr(Pace, "wait", lambda _, time, now, **__: began.append(now - time))
+    monkeypatch.setattr(FramePacer, "wait", lambda _, time, now, **__: began.append(now - time))
 
     async def run() -> float:
         generated = Generated("video")

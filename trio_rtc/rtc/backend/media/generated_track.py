@@ -8,7 +8,7 @@ from fractions import Fraction
 from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
-from .pace import Pace
+from .pace import FramePacer
 from .tracks import copy_of
 
 TIME_BASE = Fraction(1, 90000)
@@ -28,7 +28,7 @@ class Generated(MediaStreamTrack):
         self._over = False
         self._changed = asyncio.Event()
         self._given = 0.0
-        self._pace = Pace()
+        self._pace = FramePacer()
         self._sound_ends = Fraction(0)
 
     async def put(self, frame: VideoFrame | AudioFrame) -> bool:

@@ -19,7 +19,7 @@ LONGEST: Final = 60.0
 """Seconds between frames; a longer wait is a clock that has leapt."""
 
 
-class Pace:
+class FramePacer:
     """Tells when frames are due. All times are in seconds."""
 
     def __init__(self) -> None:
