@@ -16,7 +16,7 @@ from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
 from trio_rtc.server.dialects.peerjs.peerjs_admission import Admitted, PeerJSSettings
 from trio_rtc.server.dialects.peerjs.peerjs_dialect import PeerJSDialect
-from trio_rtc.server.dialects.peerjs.peerjs_member import PeerJSPeer
+from trio_rtc.server.dialects.peerjs.peerjs_member import PeerJSMember
 from trio_rtc.server.dialects.refusal import Refused
 from trio_rtc.server.hub.hub import Hub, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
@@ -126,7 +126,7 @@ class World:
         self.mailbox = FakeMailbox()
         self.classic = self.hub.join("classic", self.mailbox)
         self.links: list[FakeLink] = []
-        self.now: dict[str, tuple[PeerJSPeer, FakeLink]] = {}
+        self.now: dict[str, tuple[PeerJSMember, FakeLink]] = {}
         self.time = 0.0
 
     def step(self, kind: str, who: Any, what: Any) -> None:

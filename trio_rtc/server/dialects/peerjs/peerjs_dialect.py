@@ -28,7 +28,7 @@ from ..membership import Membership, entering
 from ..refusal import Refused
 from ..websocket_dialect import WebSocketDialect
 from .peerjs_admission import Admitted, PeerJSSettings, admit_by_query
-from .peerjs_member import PeerJSPeer, PeerLink, verbatim
+from .peerjs_member import PeerJSMember, PeerLink, verbatim
 from .waiting import WaitingRoom
 
 PROTOCOL: Final = "peerjs"
@@ -46,14 +46,14 @@ _REFUSALS: Final = {"id_taken": "ID-TAKEN", "invalid_key": "INVALID-KEY"}
 _NO_PLACE: Final = "Server has reached its concurrent user limit"
 
 
-class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
+class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     """Connects PeerJS clients with a hub, in which each is a member with its id as the name."""
 
     def __init__(self, hub: Hub, context: Context, settings: PeerJSSettings):
         self._hub = hub
         self._context = context
         self._settings = settings
-        self._peers: Membership[PeerJSPeer] = Membership(PROTOCOL, hub, context, self._removed)
+        self._peers: Membership[PeerJSMember] = Membership(PROTOCOL, hub, context, self._removed)
         self._waiting = WaitingRoom(context.limits, context.memory, settings.expire_seconds)
         # Whom something waits for that has come.
         self._arrived: dict[tuple[str, str], None] = {}
@@ -94,7 +94,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                     waits.tell("EXPIRE", src=address)
         return turn.is_over
 
-    async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSPeer:
+    async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSMember:
         admitted = await admit_by_query(exchange, self._context, self._settings.key)
         async with entering(self._context):
             return self.join(admitted, websocket, exchange.party)
@@ -106,7 +106,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
         link.send(wire.encode(type_, payload=said))
         link.fail(refusal.close_code, REASONS[refusal.close_code])
 
-    def join(self, admitted: Admitted, link: PeerLink, party: str) -> PeerJSPeer:
+    def join(self, admitted: Admitted, link: PeerLink, party: str) -> PeerJSMember:
         """Let a client in, or let it go on with another connection."""
         admission = admitted.admission
         peer = self._peers.find((admission.room, admitted.id))
@@ -134,9 +134,9 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                 self._arrived[address] = None
                 self._context.chores.add(self._deliver_waiting)
 
-    def _join(self, admitted: Admitted, party: str) -> PeerJSPeer:
+    def _join(self, admitted: Admitted, party: str) -> PeerJSMember:
         context = self._context
-        peer = PeerJSPeer(
+        peer = PeerJSMember(
             admitted.id,
             admitted.admission.room,
             admitted.token,
@@ -149,22 +149,22 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
         self._peers.join(peer, peer, admitted.admission)
         return peer
 
-    def _removed(self, peer: PeerJSPeer) -> None:
+    def _removed(self, peer: PeerJSMember) -> None:
         self._waiting.forget(peer.member.id)
 
-    def _disconnected(self, peer: PeerJSPeer) -> None:
+    def _disconnected(self, peer: PeerJSMember) -> None:
         # PeerJS knows no peer without a connection.
         peer.link = None
         self._peers.leave(peer)
 
-    def _take(self, peer: PeerJSPeer, text: str) -> None:
+    def _take(self, peer: PeerJSMember, text: str) -> None:
         try:
             self._do(peer, wire.decode(text), len(text))
         except NegotiationError as error:
             self._context.statistics.malformed += 1
             peer.tell("ERROR", wire.ErrorPayload(str(error)))
 
-    def _do(self, peer: PeerJSPeer, envelope: Envelope, size: int) -> None:
+    def _do(self, peer: PeerJSMember, envelope: Envelope, size: int) -> None:
         if envelope.type == "HEARTBEAT":
             # That somebody is there is found out by WebSocket's own pings.
             return
@@ -187,7 +187,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
         except MailboxFull:
             peer.tell("EXPIRE", src=envelope.dst)
 
-    def _keep(self, peer: PeerJSPeer, envelope: Envelope, size: int) -> None:
+    def _keep(self, peer: PeerJSMember, envelope: Envelope, size: int) -> None:
         """Let a message wait for somebody who is not there."""
         assert envelope.dst is not None
         try:
@@ -209,7 +209,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                 return member
         return None
 
-    def _address_of(self, peer: PeerJSPeer, other: int) -> str:
+    def _address_of(self, peer: PeerJSMember, other: int) -> str:
         """What this client calls a member: as it did itself, or as it can."""
         member = self._hub.member(other)
         if (called := peer.addresses.get(other)) is not None or member is None:
@@ -241,7 +241,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSPeer]):
                 assert envelope.dst is not None
                 peer.tell("EXPIRE", src=envelope.dst)
 
-    def _relay(self, peer: PeerJSPeer, envelope: Envelope, to: Member) -> None:
+    def _relay(self, peer: PeerJSMember, envelope: Envelope, to: Member) -> None:
         assert envelope.dst is not None
         if self._peers.get(to.id) is not None:
             message: Relayed = verbatim(peer, envelope)

@@ -34,7 +34,7 @@ class PeerLink(MemberLink, Protocol):
     def unsent(self) -> int: ...
 
 
-class PeerJSPeer:
+class PeerJSMember:
     """The mailbox of a member: what comes is sent at once, or refused.
 
     Args:
@@ -65,7 +65,7 @@ class PeerJSPeer:
         limits: ServerLimits,
         flushes: Flushes,
         memory: Memory,
-        address_of: Callable[[PeerJSPeer, int], str],
+        address_of: Callable[[PeerJSMember, int], str],
     ):
         self.id = id
         self.key = room, id
@@ -198,7 +198,7 @@ class PeerJSPeer:
             self.link.close(self.farewell, REASONS[self.farewell])
 
 
-def verbatim(sender: PeerJSPeer, envelope: Envelope) -> Verbatim:
+def verbatim(sender: PeerJSMember, envelope: Envelope) -> Verbatim:
     """What one PeerJS client says to another: as it was said, but for who says it."""
     body = wire.encode(envelope.type, src=sender.id, dst=envelope.dst, payload=envelope.payload)
     return Verbatim(sender.member.id, body)
