@@ -36,7 +36,7 @@ from .media.receiving.pictures.picture_limit import PictureLimit
 from .media.receiving.timeline import PeerTimeline
 from .media.tracks import Source
 from .patches import can
-from .reports import Statistics, TransportStats
+from .reports import ConnectionStatistics, TransportStats
 from .sctp import association as sctp
 from .sctp.channel import ChannelParameters, LoopChannel
 from .sctp.streams import guard
@@ -129,7 +129,7 @@ class LoopConnection:
         )
         self._timeline = PeerTimeline()
         self._picture_limit = PictureLimit(max_frame_pixels)
-        self._statistics = Statistics(self._pc, self._picture_limit)
+        self._statistics = ConnectionStatistics(self._pc, self._picture_limit)
         self._liveness = Liveness(self.exchange.paths.all, silence_timeout, self._tell_states)
         self._listening = False
         self._refusing_channels = self._has_failed = False

@@ -1,4 +1,4 @@
-"""Statistics, on the loop's side."""
+"""Statistics of a connection (W3C WebRTC statistics), on the loop's side."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TransportStats:
     tracks: list[TrackStats] = field(default_factory=list)
 
 
-class Statistics:
+class ConnectionStatistics:
     """Collects them for a connection, and counts what aiortc 1.16 does not."""
 
     def __init__(self, connection: RTCPeerConnection, picture_limit: PictureLimit):

@@ -24,7 +24,7 @@ class Reception:
         """Take note of a packet of any of a receiver's sources."""
         streams = receiver._RTCRtpReceiver__remote_streams
         if packet.ssrc not in streams:
-            streams[packet.ssrc] = _Statistics(rate)
+            streams[packet.ssrc] = _ReceptionStatistics(rate)
             _keep(streams, MOST_SOURCES)
         streams[packet.ssrc].add(packet)
         active = receiver._RTCRtpReceiver__active_ssrc
@@ -38,7 +38,7 @@ def _keep(entries: dict[int, Any], count: int) -> None:
         del entries[next(iter(entries))]
 
 
-class _Statistics(StreamStatistics):
+class _ReceptionStatistics(StreamStatistics):
     """Those of aiortc, with a jitter that wraps and leaps of timestamps do not change for long."""
 
     def add(self, packet: RtpPacket) -> None:
