@@ -55,7 +55,7 @@ def run_server(flags: Mapping[str, str]) -> int:
     """
     try:
         settings = load_server_settings(flags, os.environ)
-        server = _Server(settings)
+        server = _ServerCommand(settings)
     except SettingsError as error:
         print(f"trio-rtc server: {error}", file=sys.stderr)
         return BAD_SETTINGS
@@ -69,7 +69,7 @@ def run_server(flags: Mapping[str, str]) -> int:
     return run(server.run, server.report_error, interrupted=lambda _: 0)
 
 
-class _Server:
+class _ServerCommand:
     def __init__(self, settings: ServerSettings):
         self._settings = settings
         self._certificate = _certificate(settings)

@@ -117,9 +117,9 @@ def load(
     path = flags.get(FILE) or environment.get(PREFIX + FILE.upper())
     keys = _read_file(path, settings) if path else {}
     sources = [
-        _Source(flags, lambda setting: setting.flag, text=True),
-        _Source(variables, lambda setting: setting.variable, text=True),
-        _Source(keys, lambda setting: f"{path}: {setting.name}", text=False),
+        _SettingSource(flags, lambda setting: setting.flag, text=True),
+        _SettingSource(variables, lambda setting: setting.variable, text=True),
+        _SettingSource(keys, lambda setting: f"{path}: {setting.name}", text=False),
     ]
     values: dict[str, Any] = {}
     where: dict[str, str] = {}
@@ -156,7 +156,7 @@ def shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _SettingSource:
     values: Mapping[str, Any]
     where: Callable[[Setting], str]
     text: bool
@@ -197,7 +197,7 @@ def _read_file(path: str, settings: Iterable[Setting]) -> dict[str, Any]:
 
 
 def _read_secret(
-    setting: Setting, sources: list[_Source], values: dict[str, Any], where: dict[str, str]
+    setting: Setting, sources: list[_SettingSource], values: dict[str, Any], where: dict[str, str]
 ) -> None:
     """Replace a secret's value with what its file holds, if that was given with precedence."""
     name, in_file = setting.name, f"{setting.name}_file"

@@ -12,7 +12,7 @@ from .link import PeerJSLink
 from .serialization import PeerCloses, Serialization
 
 
-class _Connection(trio.abc.AsyncResource):
+class _LinkConnection(trio.abc.AsyncResource):
     def __init__(self, link: PeerJSLink):
         self._link = link
 
@@ -35,7 +35,7 @@ class _Connection(trio.abc.AsyncResource):
         return self._link.offer.metadata
 
 
-class DataConnection(_Connection, trio.abc.Channel[Any]):
+class DataConnection(_LinkConnection, trio.abc.Channel[Any]):
     """Values to and from another peer (PeerJS's DataConnection), from `PeerJSPeer.connect`.
 
     What can be sent depends on the serialization: ``raw`` takes str and bytes, ``json`` what JSON
@@ -128,7 +128,7 @@ class DataConnection(_Connection, trio.abc.Channel[Any]):
         await self._channel.aclose()
 
 
-class MediaConnection(_Connection):
+class MediaConnection(_LinkConnection):
     """Media to and from another peer (PeerJS's MediaConnection), from `PeerJSPeer.call`.
 
     Attributes:

@@ -51,7 +51,7 @@ async def serve_peerjs(
         ValueError: ``max_calls`` is below 1.
         SignalingLost: the server is lost, and the last connection has ended.
     """
-    server = _Server(peer, handler, tuple(tracks), FaultLog(logger))
+    server = _LinkServer(peer, handler, tuple(tracks), FaultLog(logger))
     admission = CallAdmission(max_calls, logger.warning)
     async with trio.open_nursery() as nursery:
         task_status.started()
@@ -65,7 +65,7 @@ async def serve_peerjs(
 
 
 @dataclass
-class _Server:
+class _LinkServer:
     """Serves each connection in a task of its own."""
 
     peer: PeerJSPeer

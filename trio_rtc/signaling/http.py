@@ -35,7 +35,9 @@ async def open_http_client(
         # Nothing is verified by it, and nobody trusted: httpx would read a file of authorities.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncClient(
-        transport=_Transport(verify=context, socket_options=list(socket_options), trust_env=False),
+        transport=_HttpTransport(
+            verify=context, socket_options=list(socket_options), trust_env=False
+        ),
         timeout=httpx.Timeout(timeout, pool=None),
         headers={"User-Agent": "trio-rtc", "Accept-Encoding": "identity"},
         trust_env=False,
@@ -82,7 +84,7 @@ async def default_context() -> ssl.SSLContext:
     return await trio.to_thread.run_sync(ssl.create_default_context)
 
 
-class _Transport(httpx.AsyncHTTPTransport):
+class _HttpTransport(httpx.AsyncHTTPTransport):
     """httpx's transport, for bodies that a cancelled request may leave unread."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

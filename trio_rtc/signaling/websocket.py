@@ -96,7 +96,7 @@ async def open_websocket(
         stream = await _connect(host, port, ssl_context, secure=secure)
         try:
             async with open_background_nursery() as nursery:
-                reader = _Reader(stream, parts.netloc.decode(), parts.raw_path.decode())
+                reader = _WebSocketReader(stream, parts.netloc.decode(), parts.raw_path.decode())
                 connection = await reader.open(nursery, subprotocols, max_message_bytes)
                 patience.deadline = float("inf")
                 try:
@@ -132,7 +132,7 @@ async def _connect(
     return encrypted
 
 
-class _Reader:
+class _WebSocketReader:
     """Runs trio-websocket's reader, which may fail in ways that its interface does not show."""
 
     def __init__(

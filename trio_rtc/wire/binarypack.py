@@ -153,7 +153,7 @@ def unpack(data: bytes | bytearray | memoryview, max_bytes: int = MAX_BYTES) -> 
         SerializationError: ``bad_message``: they are cut off, of an unknown type, no UTF-8,
             nested more than `MAX_DEPTH` deep, or something follows.
     """
-    reader = _Reader(bytes(data), max_bytes)
+    reader = _Unpacker(bytes(data), max_bytes)
     value = reader.read(0)
     if not reader.at_end:
         raise _malformed("something follows the value")
@@ -164,7 +164,7 @@ def _malformed(why: str) -> SerializationError:
     return SerializationError(f"this is not BinaryPack: {why}", code="bad_message", fault="remote")
 
 
-class _Reader:
+class _Unpacker:
     def __init__(self, data: bytes, max_bytes: int):
         self._data = data
         self._at = 0

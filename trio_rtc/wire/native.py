@@ -61,7 +61,7 @@ REASONS: Final[dict[int, str]] = {
 }
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
+class _NativeMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
     pass
 
 
@@ -80,7 +80,7 @@ class IceServerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     credential: str | None = None
 
 
-class Hello(_Message, frozen=True, kw_only=True):
+class Hello(_NativeMessage, frozen=True, kw_only=True):
     """Client: open a session."""
 
     name: str
@@ -88,7 +88,7 @@ class Hello(_Message, frozen=True, kw_only=True):
     token: str | None = None
 
 
-class Resume(_Message, frozen=True, kw_only=True):
+class Resume(_NativeMessage, frozen=True, kw_only=True):
     """Client: go on with a session; ``received`` is the last number that arrived.
 
     ``attempt`` rises from one to the next, so that one that is late is known for what it is.
@@ -99,7 +99,7 @@ class Resume(_Message, frozen=True, kw_only=True):
     attempt: Seq | None = None
 
 
-class _Content(_Message, frozen=True, kw_only=True, gc=False):
+class _Content(_NativeMessage, frozen=True, kw_only=True, gc=False):
     """Bytes: as ``data`` if they are UTF-8, otherwise in base64 (RFC 4648) as ``data64``."""
 
     data: str | None = None
@@ -124,38 +124,38 @@ class Send(_Content, frozen=True, kw_only=True, gc=False):
     to: Id
 
 
-class Refuse(_Message, frozen=True, kw_only=True):
+class Refuse(_NativeMessage, frozen=True, kw_only=True):
     """Client, numbered: there is no place for the messages with the numbers ``of``."""
 
     seq: Seq
     of: Annotated[list[Seq], msgspec.Meta(min_length=1, max_length=REFUSED_AT_ONCE)]
 
 
-class Token(_Message, frozen=True, kw_only=True):
+class Token(_NativeMessage, frozen=True, kw_only=True):
     """Client: go on with the session by another token."""
 
     token: str
 
 
-class Leave(_Message, frozen=True, kw_only=True):
+class Leave(_NativeMessage, frozen=True, kw_only=True):
     """Client: end the session."""
 
 
-class Ping(_Message, frozen=True, kw_only=True):
+class Ping(_NativeMessage, frozen=True, kw_only=True):
     """Client: answer with a `Pong`. For clients that cannot send WebSocket's own pings."""
 
 
-class Pong(_Message, frozen=True, kw_only=True):
+class Pong(_NativeMessage, frozen=True, kw_only=True):
     """Server: the answer to a `Ping`."""
 
 
-class Ack(_Message, frozen=True, kw_only=True, gc=False):
+class Ack(_NativeMessage, frozen=True, kw_only=True, gc=False):
     """Both: everything up to this number has arrived."""
 
     received: Received
 
 
-class Welcome(_Message, frozen=True, kw_only=True):
+class Welcome(_NativeMessage, frozen=True, kw_only=True):
     """Server: the session is open.
 
     ``messages_per_second`` and ``messages_burst`` are what a client has to keep to,
@@ -179,19 +179,19 @@ class Welcome(_Message, frozen=True, kw_only=True):
     token_seconds: float | None = None
 
 
-class Resumed(_Message, frozen=True, kw_only=True):
+class Resumed(_NativeMessage, frozen=True, kw_only=True):
     """Server: the session goes on; ``received`` is the last number that arrived."""
 
     received: Received
 
 
-class TokenAccepted(_Message, frozen=True, kw_only=True, tag="token_accepted"):
+class TokenAccepted(_NativeMessage, frozen=True, kw_only=True, tag="token_accepted"):
     """Server: the session may go on for ``token_seconds``; for ever if that is missing."""
 
     token_seconds: float | None = None
 
 
-class Joined(_Message, frozen=True, kw_only=True):
+class Joined(_NativeMessage, frozen=True, kw_only=True):
     """Server, numbered: somebody has come."""
 
     seq: Seq
@@ -199,7 +199,7 @@ class Joined(_Message, frozen=True, kw_only=True):
     name: str
 
 
-class Left(_Message, frozen=True, kw_only=True):
+class Left(_NativeMessage, frozen=True, kw_only=True):
     """Server, numbered: somebody has gone."""
 
     seq: Seq
@@ -213,7 +213,7 @@ class Message(_Content, frozen=True, kw_only=True, gc=False):
     from_: Id = msgspec.field(name="from")
 
 
-class Failed(_Message, frozen=True, kw_only=True):
+class Failed(_NativeMessage, frozen=True, kw_only=True):
     """Server, numbered: what the client sent to a peer with the number ``of`` reached nobody."""
 
     seq: Seq
@@ -223,14 +223,14 @@ class Failed(_Message, frozen=True, kw_only=True):
     message: str
 
 
-class IceServers(_Message, frozen=True, kw_only=True, tag="ice_servers"):
+class IceServers(_NativeMessage, frozen=True, kw_only=True, tag="ice_servers"):
     """Server, numbered: use these from now on."""
 
     seq: Seq
     ice_servers: list[IceServerEntry]
 
 
-class Error(_Message, frozen=True, kw_only=True):
+class Error(_NativeMessage, frozen=True, kw_only=True):
     """Server: what is wrong, in one sentence, with something that has no number."""
 
     code: str

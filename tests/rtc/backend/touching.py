@@ -45,7 +45,10 @@ OURS = {
     ("rtc/media/sender", "track._source"): "MediaTrack",
     ("rtc/media/recorder", "track._source"): "MediaTrack",
     ("rtc/backend/media/player", "track._put"): "PlayerTrack",
-    ("rtc/backend/media/receiving/receiver", "cast(_Receiver, receiver)._prepare"): "_Receiver",
+    (
+        "rtc/backend/media/receiving/receiver",
+        "cast(_TimedReceiver, receiver)._prepare",
+    ): "_TimedReceiver",
     ("rtc/backend/media/receiving/stream_clock", "other._rate"): "StreamClock",
     ("calls/call", "channel._close"): "DataChannel",
     ("peerjs/opening", "peer._server"): "PeerJSPeer",

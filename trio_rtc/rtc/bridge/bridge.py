@@ -59,7 +59,7 @@ class Bridge:
         self._loop_woken = False
         self._trio_woken = False
         self._closed = False
-        self._calls: set[_Call[Any]] = set()
+        self._calls: set[_LoopCall[Any]] = set()
         self._idle = trio.Event()
 
     @trio.lowlevel.enable_ki_protection
@@ -90,7 +90,7 @@ class Bridge:
     ) -> T:
         if self._closed:
             raise trio.ClosedResourceError("the bridge to asyncio is closed")
-        call = _Call(self, trio.lowlevel.current_task(), async_fn, args, is_cancellable)
+        call = _LoopCall(self, trio.lowlevel.current_task(), async_fn, args, is_cancellable)
         self._calls.add(call)
         self._send(call.start)
         result: outcome.Outcome[T] = await trio.lowlevel.wait_task_rescheduled(call.abort)
@@ -153,7 +153,7 @@ class Bridge:
         if self._calls:
             await self._idle.wait()
 
-    def _ended(self, call: _Call[Any]) -> None:
+    def _ended(self, call: _LoopCall[Any]) -> None:
         self._calls.remove(call)
         if self._closed and not self._calls:
             self._idle.set()
@@ -179,7 +179,7 @@ async def _raise(error: BaseException) -> NoReturn:
     raise error
 
 
-class _Call(Generic[T]):
+class _LoopCall(Generic[T]):
     """One `Bridge.run`: a Trio task that waits for an asyncio task."""
 
     def __init__(

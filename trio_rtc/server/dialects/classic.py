@@ -52,7 +52,7 @@ class _Hanging:
         self.until_superseded = trio.CancelScope()
 
 
-class _Peer:
+class _ClassicMember:
     """A member whose protocol is this one.
 
     Attributes:
@@ -97,8 +97,8 @@ class ClassicDialect(Dialect):
         self._hub = hub
         self._context = context
         self._bound = bound
-        self._peers: Membership[_Peer] = Membership(PROTOCOL, hub, context, self._removed)
-        self._absent: Expiry[_Peer] = Expiry(context.limits.absent_seconds)
+        self._peers: Membership[_ClassicMember] = Membership(PROTOCOL, hub, context, self._removed)
+        self._absent: Expiry[_ClassicMember] = Expiry(context.limits.absent_seconds)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -179,7 +179,7 @@ class ClassicDialect(Dialect):
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
             admission = await admit(asked, context)
-            peer = _Peer(exchange.party, context.limits, context.memory.open())
+            peer = _ClassicMember(exchange.party, context.limits, context.memory.open())
             self._peers.join(peer, peer.mailbox, admission)
         except Refused as refusal:
             raise refusal.over_http() from None
@@ -188,7 +188,7 @@ class ClassicDialect(Dialect):
         logger.info("joined", extra=log)
         return peer.member
 
-    def _removed(self, peer: _Peer) -> None:
+    def _removed(self, peer: _ClassicMember) -> None:
         self._absent.end(peer)
 
     async def _wait(self, exchange: HttpExchange) -> None:
@@ -224,7 +224,7 @@ class ClassicDialect(Dialect):
         return min(max(float(asked), SHORTEST_HANG), longest)
 
     async def _tell_next(
-        self, exchange: HttpExchange, peer: _Peer, hanging: _Hanging, until: float
+        self, exchange: HttpExchange, peer: _ClassicMember, hanging: _Hanging, until: float
     ) -> None:
         while (mail := peer.mailbox.take()) is None:
             if self._context.closing.is_set():
@@ -280,7 +280,7 @@ class ClassicDialect(Dialect):
         self._peers.leave(self._peer(exchange))
         await exchange.respond(Response(200, "OK"))
 
-    def _peer(self, exchange: HttpExchange) -> _Peer:
+    def _peer(self, exchange: HttpExchange) -> _ClassicMember:
         number = _number(exchange, "peer_id")
         peer = self._peers.get(number)
         if peer is None:
@@ -290,7 +290,7 @@ class ClassicDialect(Dialect):
         self._check_party(peer, exchange)
         return peer
 
-    def _check_party(self, peer: _Peer, exchange: HttpExchange) -> None:
+    def _check_party(self, peer: _ClassicMember, exchange: HttpExchange) -> None:
         if self._bound and peer.party != exchange.party:
             self._context.statistics.refused += 1
             raise RequestError(

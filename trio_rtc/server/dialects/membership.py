@@ -22,7 +22,7 @@ from .refusal import Refused
 logger = logging.getLogger("trio_rtc.server")
 
 
-class Peer(Protocol):
+class DialectPeer(Protocol):
     """What a dialect keeps of a peer.
 
     Attributes:
@@ -38,7 +38,7 @@ class Peer(Protocol):
     def key(self) -> Hashable: ...
 
 
-PeerT = TypeVar("PeerT", bound=Peer)
+PeerT = TypeVar("PeerT", bound=DialectPeer)
 
 
 class Membership(Generic[PeerT]):

@@ -10,13 +10,13 @@ from ..http.connection import HttpExchange
 from ..hub.member_link import MemberLink
 from ..websocket.frames import Receiver, WebSocket
 from .dialect import Dialect
-from .membership import Peer
+from .membership import DialectPeer
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
 
 
-class LinkedPeer(Peer, Protocol):
+class LinkedPeer(DialectPeer, Protocol):
     """A peer that has one connection at most.
 
     Attributes:
@@ -46,7 +46,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
             return None
         log |= {"peer": peer.member.id, "room": peer.member.room}
         logger.info("connected", extra=log | {"peer_name": peer.member.name})
-        return _Receiver(self, peer, websocket)
+        return _DialectReceiver(self, peer, websocket)
 
     def hear(self, peer: PeerT, link: MemberLink, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the peer's."""
@@ -88,7 +88,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
         """The connection of a peer has ended, and no other has taken its place."""
 
 
-class _Receiver(Generic[PeerT]):
+class _DialectReceiver(Generic[PeerT]):
     """What comes on a connection of a peer."""
 
     __slots__ = ("_dialect", "_peer", "_websocket")

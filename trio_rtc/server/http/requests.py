@@ -75,7 +75,7 @@ class RequestParser:
         self._buffer = bytearray()
         # So much of the buffer is known to hold no end of a line.
         self._scanned = 0
-        self._message: _Message | None = None
+        self._message: _RequestBuilder | None = None
 
     def feed(self, data: bytes) -> None:
         """Add what was received."""
@@ -120,7 +120,7 @@ class RequestParser:
         if self._message is None:
             if not self._buffer:
                 return None
-            self._message = _Message(self._limits)
+            self._message = _RequestBuilder(self._limits)
         message = self._message
         while not message.complete:
             if not message.head_complete:
@@ -137,7 +137,7 @@ class RequestParser:
         self._message = None
         return message.request()
 
-    def _take_line(self, message: _Message) -> bytes | None:
+    def _take_line(self, message: _RequestBuilder) -> bytes | None:
         if message.head_bytes == 0:
             self._skip_blank_lines(message)
             # What is no HTTP at all need not wait for the end of a line that never comes. It comes
@@ -165,7 +165,7 @@ class RequestParser:
         self._scanned = 0
         return line
 
-    def _skip_blank_lines(self, message: _Message) -> None:
+    def _skip_blank_lines(self, message: _RequestBuilder) -> None:
         """Drop the empty lines before a request (RFC 9112, section 2.2), as far as there may be.
 
         What is dropped is not looked at again: otherwise each line would cost all of them.
@@ -180,7 +180,7 @@ class RequestParser:
             )
 
 
-class _Message:
+class _RequestBuilder:
     """One request in the making: the callbacks of its parser."""
 
     def __init__(self, limits: ServerLimits):

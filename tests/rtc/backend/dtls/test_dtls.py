@@ -10,13 +10,13 @@ from aiortc import RTCCertificate
 from OpenSSL import SSL
 
 from trio_rtc.rtc.backend import ledger
-from trio_rtc.rtc.backend.dtls.transport import LONGEST, _Connection
+from trio_rtc.rtc.backend.dtls.transport import LONGEST, _MemoryConnection
 
 from ...lacking import lacking
 from ...pairs import open_channels
 
 
-def connected_pair() -> tuple[_Connection, SSL.Connection]:
+def connected_pair() -> tuple[_MemoryConnection, SSL.Connection]:
     """One of each, which have shaken hands over memory."""
     certificate = RTCCertificate.generateCertificate()
     connections = []
@@ -25,7 +25,7 @@ def connected_pair() -> tuple[_Connection, SSL.Connection]:
         context.use_certificate(certificate._cert)
         context.use_privatekey(certificate._key)
         connections.append(SSL.Connection(context))
-    ours, theirs = _Connection(connections[0]), connections[1]
+    ours, theirs = _MemoryConnection(connections[0]), connections[1]
     ours.set_connect_state()
     theirs.set_accept_state()
     for _ in range(4):

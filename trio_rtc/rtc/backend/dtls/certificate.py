@@ -25,10 +25,10 @@ def take_rsa(connection: RTCPeerConnection) -> None:
     if can("rsa"):
         private: Any = connection
         for certificate in private._RTCPeerConnection__certificates:
-            certificate.__class__ = _Certificate
+            certificate.__class__ = _DtlsCertificate
 
 
-class _Certificate(RTCCertificate):
+class _DtlsCertificate(RTCCertificate):
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
         context = super()._create_ssl_context(srtp_profiles)
         context.set_cipher_list(SUITES)

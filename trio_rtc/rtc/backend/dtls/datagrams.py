@@ -44,7 +44,7 @@ def protect(agent: aioice.Connection) -> None:
     """
     for protocol in agent._protocols:
         if "datagram_received" not in vars(protocol) and can("datagrams"):
-            protocol.datagram_received = _Filter(protocol).receive  # type: ignore[method-assign]
+            protocol.datagram_received = _SourceFilter(protocol).receive  # type: ignore[method-assign]
 
 
 def quicken(protocol: StunProtocol) -> None:
@@ -57,10 +57,10 @@ def quicken(protocol: StunProtocol) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if hasattr(transport, "_read_ready") and can("datagrams"):
         transport.max_size = _LONGEST
-        protocol.datagram_received = _Reader(protocol).receive  # type: ignore[method-assign]
+        protocol.datagram_received = _DatagramReader(protocol).receive  # type: ignore[method-assign]
 
 
-class _Filter:
+class _SourceFilter:
     def __init__(self, protocol: StunProtocol):
         self._protocol = protocol
         self._agent = protocol.receiver
@@ -87,7 +87,7 @@ class _Filter:
         return addr[:2] in self._known
 
 
-class _Reader:
+class _DatagramReader:
     def __init__(self, protocol: StunProtocol):
         self._read_ready: Any = protocol.transport._read_ready  # type: ignore[attr-defined]
         self._receive = protocol.datagram_received

@@ -46,7 +46,7 @@ def install(connection: RTCPeerConnection, has_media: Callable[[], bool]) -> Non
 
     def create_ours() -> RTCDtlsTransport:
         transport: Any = create()
-        transport.__class__ = _Transport
+        transport.__class__ = _DtlsTransport
         transport._has_media = has_media
         return cast(RTCDtlsTransport, transport)
 
@@ -58,8 +58,8 @@ def longest_record() -> int:
     return LONGEST if can("dtls") else 0
 
 
-class _Transport(RTCDtlsTransport):
-    _connection: _Connection | None = None
+class _DtlsTransport(RTCDtlsTransport):
+    _connection: _MemoryConnection | None = None
     _has_media: Callable[[], bool]
 
     @property
@@ -68,7 +68,7 @@ class _Transport(RTCDtlsTransport):
 
     @_ssl.setter
     def _ssl(self, connection: Any) -> None:
-        self._connection = _Connection(connection)
+        self._connection = _MemoryConnection(connection)
 
     def _setup_srtp(self) -> None:
         # aiortc 1.16 fails without.
@@ -95,7 +95,7 @@ def _passing_over(protocol: str) -> Iterator[None]:
         logger.debug("a packet of %s cannot be read: %s", protocol, error)
 
 
-class _Connection:
+class _MemoryConnection:
     """A `SSL.Connection` over memory, of which only what fails goes through pyOpenSSL."""
 
     def __init__(self, connection: SSL.Connection):

@@ -28,10 +28,10 @@ SILENCE: Final = -127
 def encode_here(sender: RTCRtpSender) -> None:
     """Have a sender of sound encode it on the loop."""
     if can("sound"):
-        sender.__class__ = _Sender
+        sender.__class__ = _SoundSender
 
 
-class _Sender(TimedSender):
+class _SoundSender(TimedSender):
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         private: Any = self
         if not is_opus(codec):

@@ -21,7 +21,7 @@ _OVERHEAD: Final = 10 * OVERHEAD
 
 
 @dataclass(slots=True)
-class _Sender:
+class _WaitingSender:
     """What waits of one sender. It counts against that one, whoever it is for."""
 
     account: Account
@@ -41,7 +41,7 @@ class WaitingRoom:
     def __init__(self, limits: ServerLimits, memory: Memory, seconds: float):
         self._limits = limits
         self._memory = memory
-        self._senders: dict[int, _Sender] = {}
+        self._senders: dict[int, _WaitingSender] = {}
         self._awaited: dict[Address, dict[int, None]] = {}
         self._expiry: Expiry[tuple[int, Address]] = Expiry(seconds)
 
@@ -63,7 +63,7 @@ class WaitingRoom:
         Raises:
             MailboxFull: too much of this sender waits already.
         """
-        mine = self._senders.get(sender) or _Sender(self._memory.open())
+        mine = self._senders.get(sender) or _WaitingSender(self._memory.open())
         if mine.count >= self._limits.mailbox_messages:
             raise MailboxFull("mailbox_messages")
         if mine.size + size > self._limits.mailbox_bytes:

@@ -50,12 +50,12 @@ def install(
         ends_by_bye: whether a BYE ends a track, as peers of ours mean it; by itself it
             mutes (W3C webrtc, section 5.3), and media may come again.
     """
-    if not isinstance(receiver, _Receiver):
-        receiver.__class__ = _Receiver
-        cast(_Receiver, receiver)._prepare(timeline, gate, ends_by_bye)
+    if not isinstance(receiver, _TimedReceiver):
+        receiver.__class__ = _TimedReceiver
+        cast(_TimedReceiver, receiver)._prepare(timeline, gate, ends_by_bye)
 
 
-class _Receiver(RTCRtpReceiver):
+class _TimedReceiver(RTCRtpReceiver):
     def _prepare(
         self, timeline: PeerTimeline, gate: PictureGate, ends_by_bye: Callable[[], bool]
     ) -> None:

@@ -13,10 +13,10 @@ MOST_SOURCES: Final = 256
 
 def install(transport: Any) -> None:
     """Have a DTLS transport find the receiver of packets whose source nobody has signaled."""
-    transport._rtp_router.__class__ = _Router
+    transport._rtp_router.__class__ = _MidRouter
 
 
-class _Router(RtpRouter):
+class _MidRouter(RtpRouter):
     def route_rtp(self, packet: RtpPacket) -> RtpReceiver | None:
         named = self.mid_table.get(packet.extensions.mid) if packet.extensions.mid else None
         if named is not None and self.ssrc_table.get(packet.ssrc) is not named:
