@@ -38,11 +38,11 @@ class Context:
         start_soon: begins a task that ends with the server, as `trio.Nursery.start_soon`.
         flushes: what has come in one turn is answered in one.
         proxies: who speaks for others.
-        connections: how many connections each party has.
-        peers: how many peers each party has, whatever their protocol.
-        joins: how fast peers of each party join.
+        connections: how many connections each client network has.
+        peers: how many peers each client network has, whatever their protocol.
+        joins: how fast peers of each client network join.
         resumes: how fast they go on with sessions.
-        requests: how fast each party makes HTTP requests.
+        requests: how fast each client network makes HTTP requests.
         refusals: how fast it is told that this is too fast.
         memory: what is kept for others.
         chores: what takes longer than a turn.
@@ -83,13 +83,13 @@ class Context:
         self.requests = Rates(limits.requests_per_second, limits.requests_burst)
         self.refusals = Rates(REFUSALS * limits.requests_per_second, REFUSALS_AT_ONCE)
 
-    def check_join(self, party: str, now: float) -> None:
-        """Look whether another peer of a party may join now.
+    def check_join(self, client_network: str, now: float) -> None:
+        """Look whether another peer of a client network may join now.
 
         Raises:
             HubFull: it has as many as it may, or they join too fast.
         """
-        if self.peers.is_used_up(party):
+        if self.peers.is_used_up(client_network):
             raise HubFull("peers_per_address")
-        if not self.joins.take(party, now):
+        if not self.joins.take(client_network, now):
             raise HubFull("joins_per_second")

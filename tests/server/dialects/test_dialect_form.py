@@ -35,7 +35,7 @@ class _Pager:
     member: Member
 
     def __init__(self, exchange: HttpExchange, context: Context, key: str):
-        self.party = exchange.party
+        self.client_network = exchange.client_network
         self.key = key
         account = context.memory.open()
         self.mailbox = PollingMailbox(context.limits, account, lambda: None)

@@ -1,4 +1,4 @@
-"""Who counts as one party, and how many of a kind it has."""
+"""Who counts as one client_network, and how many of a kind it has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.http.addresses import Quota, Rates, party, peer_address
+from trio_rtc.server.http.addresses import Quota, Rates, client_network, peer_address
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from trio_rtc.server.http.addresses import Quota, Rates, party, peer_address
     ],
 )
 def test_parties(one: str, other: str, same: bool) -> None:
-    assert (party(one) == party(other)) is same
+    assert (client_network(one) == client_network(other)) is same
 
 
 def test_a_quota() -> None:
@@ -53,7 +53,7 @@ def test_rates() -> None:
     assert rates.take("b", 0)
     assert [rates.take("a", 0.5) for _ in range(2)] == [True, False]
     assert [rates.take("", 0.5) for _ in range(9)] == [True] * 9
-    # After a second and a half without a word a party may do all of it again.
+    # After a second and a half without a word a client_network may do all of it again.
     assert len(rates) == 2
     assert rates.take("c", 2.1)
     assert len(rates) == 1

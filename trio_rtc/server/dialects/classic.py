@@ -56,14 +56,14 @@ class _ClassicMember:
     """A member whose protocol is this one.
 
     Attributes:
-        party: where it signed in; see `addresses.party`.
+        client_network: where it signed in; see `addresses.client_network`.
         requests: how many of its requests wait for mail.
     """
 
     member: Member
 
-    def __init__(self, party: str, limits: ServerLimits, account: Account):
-        self.party = party
+    def __init__(self, client_network: str, limits: ServerLimits, account: Account):
+        self.client_network = client_network
         self.mailbox = PollingMailbox(limits, account, self._on_mail)
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
@@ -85,9 +85,9 @@ class ClassicDialect(Dialect):
     """Answers the requests of classic clients out of a hub.
 
     An id is all that such a client shows for itself, and ids are counted up. So a request in
-    the name of a peer has to come from where that peer signed in; see `addresses.party`. It
-    does not stop those who come from there too: on the same host, behind the same network
-    address translator, or behind the same proxy.
+    the name of a peer has to come from where that peer signed in; see
+    `addresses.client_network`. It does not stop those who come from there too: on the same
+    host, behind the same network address translator, or behind the same proxy.
 
     Args:
         bound: whether that is so.
@@ -179,7 +179,7 @@ class ClassicDialect(Dialect):
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
             admission = await admit(asked, context)
-            peer = _ClassicMember(exchange.party, context.limits, context.memory.open())
+            peer = _ClassicMember(exchange.client_network, context.limits, context.memory.open())
             self._peers.join(peer, peer.mailbox, admission)
         except Refused as refusal:
             raise refusal.over_http() from None
@@ -255,7 +255,7 @@ class ClassicDialect(Dialect):
         sender = self._peers.get(sender_id)
         if sender is None:
             raise gone
-        self._check_party(sender, exchange)
+        self._check_client_network(sender, exchange)
         if not sender.bucket.take(1, trio.current_time()):
             raise RequestError(
                 429,
@@ -287,11 +287,11 @@ class ClassicDialect(Dialect):
             raise RequestError(
                 404, "Not Found", f"No peer {number} is signed in; it may have been too silent."
             )
-        self._check_party(peer, exchange)
+        self._check_client_network(peer, exchange)
         return peer
 
-    def _check_party(self, peer: _ClassicMember, exchange: HttpExchange) -> None:
-        if self._bound and peer.party != exchange.party:
+    def _check_client_network(self, peer: _ClassicMember, exchange: HttpExchange) -> None:
+        if self._bound and peer.client_network != exchange.client_network:
             self._context.statistics.refused += 1
             raise RequestError(
                 403, "Forbidden", f"Peer {peer.member.id} signed in from another address."

@@ -27,12 +27,12 @@ class DialectPeer(Protocol):
 
     Attributes:
         member: how the hub knows it. It is there from `Membership.join` on.
-        party: where it joined from; see `addresses.party`.
+        client_network: where it joined from; see `addresses.client_network`.
         key: by which its dialect finds it again.
     """
 
     member: Member
-    party: str
+    client_network: str
 
     @property
     def key(self) -> Hashable: ...
@@ -88,9 +88,9 @@ class Membership(Generic[PeerT]):
         Raises:
             Refused: there is no place for it.
         """
-        context, party = self._context, peer.party
+        context, client_network = self._context, peer.client_network
         try:
-            context.check_join(party, trio.current_time())
+            context.check_join(client_network, trio.current_time())
             peer.member = member = self._hub.join(
                 clean_text(admission.name), mailbox, admission.room, self._removed
             )
@@ -100,7 +100,7 @@ class Membership(Generic[PeerT]):
             raise Refused(CloseCode.NO_PLACE, why, full.limit) from None
         self._by_id[member.id] = self._by_key[peer.key] = peer
         self._deadlines.set(member.id, admission.until)
-        context.peers.add(party)
+        context.peers.add(client_network)
         context.statistics.joined[self._protocol] += 1
         context.statistics.peers[self._protocol] += 1
 
@@ -121,7 +121,7 @@ class Membership(Generic[PeerT]):
         peer = self._by_id.pop(member.id)
         del self._by_key[peer.key]
         self._deadlines.end(member.id)
-        self._context.peers.remove(peer.party)
+        self._context.peers.remove(peer.client_network)
         self._context.statistics.peers[self._protocol] -= 1
         self._on_removed(peer)
         logger.info("left", extra={"peer": member.id, "room": member.room})

@@ -30,7 +30,8 @@ class Accepted:
     Attributes:
         number: how many connections there have been, this one included.
         address: the IP address of the client; empty if the stream has none.
-        counted: whose connection it is; see `addresses.party`. That of a proxy is nobody's.
+        counted: whose connection it is; see `addresses.client_network`. That of a proxy is
+            nobody's.
     """
 
     __slots__ = ("_on_closed", "address", "counted", "number", "stream")

@@ -10,7 +10,7 @@ import trio
 from ..context import Context
 from ..draining import Drain
 from .accepted import Accepted
-from .addresses import party, peer_address
+from .addresses import client_network, peer_address
 from .connection import HELD_SECONDS, Connection
 from .listeners import keep_alive
 from .proxy_protocol import NoProxyHeader, read_client_address
@@ -52,7 +52,7 @@ class Connections:
                 return
             address = told
         # What a proxy may have is for itself to limit: here it is many.
-        who = "" if self._context.proxies.trust(address) else party(address)
+        who = "" if self._context.proxies.trust(address) else client_network(address)
         refused = self._per_address.is_used_up(who)
         if refused:
             statistics.over_limit["connections_per_address"] += 1

@@ -13,7 +13,7 @@ from ...wire.rate import TokenBucket
 from ..hub.expiry import Expiry
 
 LOOPBACK: Final = "loopback"
-"""Whoever is on this machine, as a party."""
+"""Whoever is on this machine, as a client network."""
 
 
 def peer_address(stream: trio.abc.Stream) -> str:
@@ -30,7 +30,7 @@ def peer_address(stream: trio.abc.Stream) -> str:
 
 
 @lru_cache(maxsize=1024)
-def party(address: str) -> str:
+def client_network(address: str) -> str:
     """What stands for whoever is at an address, however it connects.
 
     Of IPv6 this is the network of 64 bits: a host picks the rest as it likes, and changes it
@@ -52,7 +52,7 @@ def party(address: str) -> str:
 
 
 class Quota:
-    """How many of a kind each party has. Who has no address is not counted."""
+    """How many of a kind each client network has. Who has no address is not counted."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -61,27 +61,27 @@ class Quota:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def count(self, party: str) -> int:
-        """How many this party has."""
-        return self._counts[party]
+    def count(self, client_network: str) -> int:
+        """How many this client network has."""
+        return self._counts[client_network]
 
-    def is_used_up(self, party: str, *, times: int = 1) -> bool:
-        """Whether a party has as many as it may, or this many times that."""
-        return self.count(party) >= times * self._limit
+    def is_used_up(self, client_network: str, *, times: int = 1) -> bool:
+        """Whether a client network has as many as it may, or this many times that."""
+        return self.count(client_network) >= times * self._limit
 
-    def add(self, party: str) -> None:
-        if party:
-            self._counts[party] += 1
+    def add(self, client_network: str) -> None:
+        if client_network:
+            self._counts[client_network] += 1
 
-    def remove(self, party: str) -> None:
-        if party:
-            self._counts[party] -= 1
-            if not self._counts[party]:
-                del self._counts[party]
+    def remove(self, client_network: str) -> None:
+        if client_network:
+            self._counts[client_network] -= 1
+            if not self._counts[client_network]:
+                del self._counts[client_network]
 
 
 class Rates:
-    """How fast each party does something. Who has no address may do it as fast as it can.
+    """How fast each client network does something; as fast as it can, if there is no address.
 
     Args:
         rate: how often per second.
@@ -98,19 +98,19 @@ class Rates:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def is_used_up(self, party: str, now: float) -> bool:
-        """Whether a party may not do it now."""
-        bucket = self._buckets.get(party)
+    def is_used_up(self, client_network: str, now: float) -> bool:
+        """Whether a client network may not do it now."""
+        bucket = self._buckets.get(client_network)
         return bucket is not None and bucket.delay(now) > 0
 
-    def take(self, party: str, now: float) -> bool:
-        """Whether a party may do it once more. If not, it does not count."""
+    def take(self, client_network: str, now: float) -> bool:
+        """Whether a client network may do it once more. If not, it does not count."""
         for full in self._used.due(now):
             del self._buckets[full]
-        if not party:
+        if not client_network:
             return True
-        bucket = self._buckets.get(party)
+        bucket = self._buckets.get(client_network)
         if bucket is None:
-            bucket = self._buckets[party] = TokenBucket(self._rate, self._burst, now)
-        self._used.begin(party, now)
+            bucket = self._buckets[client_network] = TokenBucket(self._rate, self._burst, now)
+        self._used.begin(client_network, now)
         return bucket.take(1, now)

@@ -10,7 +10,7 @@ import trio
 
 from ..context import Context
 from .accepted import RECEIVE_BYTES, Accepted
-from .addresses import party
+from .addresses import client_network
 from .requests import Request, RequestError, RequestParser
 from .responses import CONTINUE, Response, error_response
 
@@ -35,21 +35,21 @@ class HttpExchange:
         return self._connection.accepted.number
 
     @property
-    def party(self) -> str:
-        """Who is at that address; see `addresses.party`."""
-        return party(self.address)
+    def client_network(self) -> str:
+        """Who is at that address; see `addresses.client_network`."""
+        return client_network(self.address)
 
     def claim(self) -> bool:
         """Count the connection as one of this client; False if it has as many as it may."""
         accepted, context = self._connection.accepted, self._connection.context
         connections = context.connections
-        if accepted.counted != self.party:
-            if connections.is_used_up(self.party):
+        if accepted.counted != self.client_network:
+            if connections.is_used_up(self.client_network):
                 context.statistics.over_limit["connections_per_address"] += 1
                 return False
-            connections.add(self.party)
+            connections.add(self.client_network)
             connections.remove(accepted.counted)
-            accepted.counted = self.party
+            accepted.counted = self.client_network
         accepted.address = self.address
         return True
 
@@ -218,7 +218,7 @@ class Connection:
                 return False
             self.context.statistics.requests += 1
             exchange = HttpExchange(self, request)
-            if not self.context.requests.take(exchange.party, trio.current_time()):
+            if not self.context.requests.take(exchange.client_network, trio.current_time()):
                 return await self._refuse_request(exchange)
             await self.context.pace.wait()
             await self._handler(exchange)
@@ -238,7 +238,7 @@ class Connection:
             f"{self._limits.requests_per_second} may come in a second.",
             limit="requests_per_second",
         )
-        if self.context.refusals.take(exchange.party, trio.current_time()):
+        if self.context.refusals.take(exchange.client_network, trio.current_time()):
             await self._refuse(error)
             return True
         self.count(error)

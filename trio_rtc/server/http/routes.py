@@ -137,7 +137,7 @@ _FROM_ELSEWHERE: Final = {"forwarded", "x-forwarded-for", "x-real-ip", "via", "o
 def is_local(exchange: HttpExchange, hosts: Hosts) -> bool:
     """Whether a request comes from a program of this machine, as far as one can see."""
     headers = exchange.request.headers
-    if exchange.party not in ("", LOOPBACK):
+    if exchange.client_network not in ("", LOOPBACK):
         return False
     # A browser of this machine may show a page whose name leads here.
     if not hosts.is_no_foreign_name(headers.get("host")):

@@ -106,7 +106,7 @@ class NativeDialect(WebSocketDialect[Session]):
         raise Refused(CloseCode.TIMEOUT, "no session was opened in time")
 
     def _check_resume(self, exchange: HttpExchange) -> None:
-        if not self._context.resumes.take(exchange.party, trio.current_time()):
+        if not self._context.resumes.take(exchange.client_network, trio.current_time()):
             self._context.statistics.over_limit["joins_per_second"] += 1
             why = "too many sessions are resumed at once from this address"
             raise Refused(CloseCode.TOO_FAST, why, code="joins_per_second")
@@ -124,15 +124,15 @@ class NativeDialect(WebSocketDialect[Session]):
         )
         admission = await admit(asked, self._context)
         async with entering(self._context):
-            session = self.join(admission, websocket, exchange.party)
+            session = self.join(admission, websocket, exchange.client_network)
         # Whoever shows another token later shows that one: this one may be long.
         session.asked = replace(asked, token=None)
         return session
 
-    def join(self, admission: Admission, link: SessionLink, party: str) -> Session:
+    def join(self, admission: Admission, link: SessionLink, client_network: str) -> Session:
         """Open a session."""
         context = self._context
-        session = Session(party, context.limits, context.flushes, context.memory.open())
+        session = Session(client_network, context.limits, context.flushes, context.memory.open())
         session.until, session.subject = admission.until, admission.subject
         self._sessions.join(session, session, admission)
         session.open(link, self._welcome(session))

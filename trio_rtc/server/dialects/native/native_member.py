@@ -36,7 +36,7 @@ class Session:
     """The mailbox of a member, which sends what it can and keeps what is not acknowledged.
 
     Args:
-        party: where the member joined from; see `addresses.party`.
+        client_network: where the member joined from; see `addresses.client_network`.
 
     Attributes:
         secret: what resumes the session: 256 random bits.
@@ -52,12 +52,12 @@ class Session:
 
     def __init__(
         self,
-        party: str,
+        client_network: str,
         limits: ServerLimits,
         flushes: Flushes,
         account: Account,
     ):
-        self.party = party
+        self.client_network = client_network
         self.secret = secrets.token_urlsafe(SECRET_BYTES)
         self.link: SessionLink | None = None
         self.inbox = Inbox()

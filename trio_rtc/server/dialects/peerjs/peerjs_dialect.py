@@ -97,7 +97,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSMember:
         admitted = await admit_by_query(exchange, self._context, self._settings.key)
         async with entering(self._context):
-            return self.join(admitted, websocket, exchange.party)
+            return self.join(admitted, websocket, exchange.client_network)
 
     def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         type_ = _REFUSALS.get(refusal.code, "ERROR")
@@ -106,12 +106,12 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         link.send(wire.encode(type_, payload=said))
         link.fail(refusal.close_code, REASONS[refusal.close_code])
 
-    def join(self, admitted: Admitted, link: PeerLink, party: str) -> PeerJSMember:
+    def join(self, admitted: Admitted, link: PeerLink, client_network: str) -> PeerJSMember:
         """Let a client in, or let it go on with another connection."""
         admission = admitted.admission
         peer = self._peers.find((admission.room, admitted.id))
         if peer is None:
-            peer = self._join(admitted, party)
+            peer = self._join(admitted, client_network)
         elif not admitted.is_same(peer.token, peer.subject):
             raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken")
         elif admitted.is_late(peer.attempt):
@@ -134,13 +134,13 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
                 self._arrived[address] = None
                 self._context.chores.add(self._deliver_waiting)
 
-    def _join(self, admitted: Admitted, party: str) -> PeerJSMember:
+    def _join(self, admitted: Admitted, client_network: str) -> PeerJSMember:
         context = self._context
         peer = PeerJSMember(
             admitted.id,
             admitted.admission.room,
             admitted.token,
-            party,
+            client_network,
             context.limits,
             context.flushes,
             context.memory,

@@ -41,7 +41,7 @@ class PeerJSMember:
         id: its own, on the wire and for whoever calls it.
         room: where it is, and where the id is its own.
         token: what it has to show to go on with another connection, if it has no subject.
-        party: where it joined from; see `addresses.party`.
+        client_network: where it joined from; see `addresses.client_network`.
         address_of: how another member, by its id in the hub, is called by this one.
 
     Attributes:
@@ -61,7 +61,7 @@ class PeerJSMember:
         id: str,  # noqa: A002
         room: str,
         token: str,
-        party: str,
+        client_network: str,
         limits: ServerLimits,
         flushes: Flushes,
         memory: Memory,
@@ -72,7 +72,7 @@ class PeerJSMember:
         self.token = token
         self.subject: str | None = None
         self.attempt: tuple[str, int] | None = None
-        self.party = party
+        self.client_network = client_network
         self.link: PeerLink | None = None
         self.farewell = CloseCode.SESSION_LOST
         self.translators: dict[int, Translator] = {}
