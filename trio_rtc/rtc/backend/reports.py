@@ -11,7 +11,7 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.stats import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCTransportStats
 
 from ..statistics import CandidateStats, CandidateType, TrackStats
-from .ice.restartable import IcePath
+from .ice.restartable import RestartableIceTransport
 from .media.receiving.pictures.picture_limit import PictureLimit
 from .patches import can
 from .sctp import association as sctp
@@ -58,7 +58,7 @@ class ConnectionStatistics:
 
         receiver._handle_rtp_packet = count_and_handle
 
-    async def collect(self, paths: Sequence[IcePath]) -> TransportStats:
+    async def collect(self, paths: Sequence[RestartableIceTransport]) -> TransportStats:
         """Ask the other side how long the way is, and count."""
         local = remote = round_trip_time = None
         if paths:
@@ -131,7 +131,9 @@ async def _sent(sender: RTCRtpSender) -> list[TrackStats]:
     ]
 
 
-def _candidates(path: IcePath) -> tuple[CandidateStats | None, CandidateStats | None]:
+def _candidates(
+    path: RestartableIceTransport,
+) -> tuple[CandidateStats | None, CandidateStats | None]:
     pair = path.selected_pair()
     if pair is None:
         return None, None

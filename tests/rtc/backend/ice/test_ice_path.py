@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiortc import RTCIceGatherer, RTCIceTransport
 
-from trio_rtc.rtc.backend.ice.restartable import IcePath
+from trio_rtc.rtc.backend.ice.restartable import RestartableIceTransport
 
 
 @pytest.mark.parametrize("steps", range(10))
@@ -16,7 +16,7 @@ def test_an_agent_that_is_given_up_while_it_binds_leaves_no_socket(steps: int) -
         gatherer = RTCIceGatherer(iceServers=[])
         transport = RTCIceTransport(gatherer)
         await gatherer.gather()
-        path = IcePath(transport, lambda: None)
+        path = RestartableIceTransport(transport, lambda: None)
         restarting = asyncio.ensure_future(path.restart())
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -10,7 +10,7 @@ import trio
 
 from trio_rtc.rtc import DataChannel, open_media
 from trio_rtc.rtc.backend import ledger, purposes
-from trio_rtc.rtc.backend.ice.restartable import IcePath
+from trio_rtc.rtc.backend.ice.restartable import RestartableIceTransport
 from trio_rtc.wire.messages import IceCandidate
 
 from ...cutting import cut
@@ -35,11 +35,11 @@ async def wait_for(peer: Peer, state: str, times: int = 1) -> None:
     await eventually(lambda: peer.log.count(state) >= times)
 
 
-def is_replaced(path: IcePath, agent: object) -> bool:
+def is_replaced(path: RestartableIceTransport, agent: object) -> bool:
     return path._agent is not agent
 
 
-def has_restarted(path: IcePath) -> bool:
+def has_restarted(path: RestartableIceTransport) -> bool:
     return not path.is_restarting
 
 

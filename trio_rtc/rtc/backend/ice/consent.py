@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from .restartable import IcePath
+from .restartable import RestartableIceTransport
 
 STEPS = 4
 """Silence is noticed after so many steps: one may have begun just before it, three have asked."""
@@ -26,7 +26,7 @@ class Liveness:
 
     def __init__(
         self,
-        paths: Callable[[], Iterable[IcePath]],
+        paths: Callable[[], Iterable[RestartableIceTransport]],
         seconds: float,
         on_change: Callable[[], None],
     ):

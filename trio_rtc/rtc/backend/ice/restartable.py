@@ -29,7 +29,7 @@ OLD_AGENT_SECONDS = 1.0
 """How long packets may still arrive over an agent that has been replaced."""
 
 
-class IcePath:
+class RestartableIceTransport:
     """Carries the packets of one `RTCIceTransport`.
 
     Args:
@@ -262,7 +262,7 @@ class _Packets:
     An `asyncio.Queue` for agents, at a third of the time that one takes.
     """
 
-    def __init__(self, path: IcePath):
+    def __init__(self, path: RestartableIceTransport):
         self._path = path
         self._waiting: deque[bytes] = deque()
         self._came: asyncio.Future[None] | None = None

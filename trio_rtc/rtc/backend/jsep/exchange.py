@@ -32,7 +32,7 @@ from .bundling import bundles, with_bundle_of
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .descriptions import FoundCandidates
-from .ice_paths import IcePaths
+from .ice_transports import RestartableIceTransports
 from .numbering import Numbering
 from .recycling import make_room
 from .rejections import first_lines, rejected, unknown, with_rejections, without_rejections
@@ -78,7 +78,7 @@ class OfferAnswer:
         self._on_descriptions = on_descriptions
         self._gathering: set[asyncio.Task[None]] = set()
         self._rollback: Rollback | None = None
-        self.paths = IcePaths(connection, owner, sections, candidates, on_states)
+        self.paths = RestartableIceTransports(connection, owner, sections, candidates, on_states)
         self._remote_extension: ChannelExtension | None = None
         self._numbering = Numbering()
         self._agreed: list[MediaDescription] = []

@@ -10,7 +10,7 @@ from aiortc import RTCIceTransport, RTCPeerConnection
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ..ice.restartable import IcePath
+from ..ice.restartable import RestartableIceTransport
 from ..patches import can
 from ..sctp import association as sctp
 from .candidates import LocalCandidates, transports
@@ -19,7 +19,7 @@ from .sections import Sections
 logger = logging.getLogger("trio_rtc.rtc")
 
 
-class IcePaths:
+class RestartableIceTransports:
     """One for each transport that is in use.
 
     Args:
@@ -42,19 +42,19 @@ class IcePaths:
         self._sections = sections
         self._candidates = candidates
         self._on_states = on_states
-        self._paths: dict[RTCIceTransport, IcePath] = {}
+        self._paths: dict[RTCIceTransport, RestartableIceTransport] = {}
         self.restart_wanted = False
 
-    def all(self) -> list[IcePath]:
+    def all(self) -> list[RestartableIceTransport]:
         """Those of the transports that there are."""
         if not can("path"):
             return []
         return [self.of(transport) for transport in self._sections.ice_transports()]
 
-    def of(self, transport: RTCIceTransport) -> IcePath:
+    def of(self, transport: RTCIceTransport) -> RestartableIceTransport:
         """That of a transport."""
         if transport not in self._paths:
-            self._paths[transport] = IcePath(transport, self._on_path)
+            self._paths[transport] = RestartableIceTransport(transport, self._on_path)
         return self._paths[transport]
 
     def _on_path(self) -> None:
@@ -82,7 +82,7 @@ class IcePaths:
                 if path.remote is not None:
                     await self._restart(path)
 
-    async def _restart(self, path: IcePath) -> None:
+    async def _restart(self, path: RestartableIceTransport) -> None:
         await path.restart()
         self._candidates.begin_again(path.transport)
 
@@ -95,11 +95,11 @@ class IcePaths:
                 abandoned = True
         return abandoned
 
-    def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, IcePath]:
+    def _by_mid(self, parsed: ParsedDescription) -> Mapping[str, RestartableIceTransport]:
         """The paths that a description of the other side tells the credentials of."""
         if not can("path"):
             return {}
-        found: dict[IcePath, str] = {}
+        found: dict[RestartableIceTransport, str] = {}
         for _, mid, transport in transports(self._pc, str(parsed)):
             # In a bundle the first section speaks for all.
             found.setdefault(self.of(transport), mid)
