@@ -241,7 +241,7 @@ class Conductor:
         try:
             if self._life.has_come_about:
                 # It may have lost its server only, as we may lose ours.
-                heard = await self._connection.is_heard()
+                heard = await self._connection.check_consent()
         finally:
             self._step(CallEvent.PEER_LEFT)
         if heard and self._connection.connection_state == "connected":

@@ -179,7 +179,7 @@ class PeerJSLink:
         """The other side has left the server, or wants all to be over."""
         if not self.connected:
             raise CallError(f"{self.peer} has left the server", code="peer_left")
-        if not await self._connection.is_heard():
+        if not await self._connection.check_consent():
             await self.close()
 
     async def _watch(self) -> None:

@@ -352,9 +352,9 @@ class PeerConnection(trio.abc.AsyncResource):
             tracks=transport.tracks,
         )
 
-    async def is_heard(self) -> bool:
+    async def check_consent(self) -> bool:
         """Ask the other side for a sign of life, and wait for it for up to 1.5 s."""
-        return await self._run(self._loop_connection.exchange.paths.is_heard)
+        return await self._run(self._loop_connection.exchange.paths.check_consent)
 
     def __aiter__(self) -> PeerConnection:
         return self

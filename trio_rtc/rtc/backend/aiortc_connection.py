@@ -26,7 +26,7 @@ from ..ice_server import IceServer
 from .dtls import transport as dtls
 from .dtls.certificate import take_rsa
 from .ice import host_addresses
-from .ice.consent import Liveness
+from .ice.consent import ConsentFreshness
 from .jsep.candidates import LocalCandidates
 from .jsep.exchange import OfferAnswer
 from .jsep.sections import Sections, has_media
@@ -130,7 +130,9 @@ class LoopConnection:
         self._timeline = PeerTimeline()
         self._picture_limit = PictureLimit(max_frame_pixels)
         self._statistics = ConnectionStatistics(self._pc, self._picture_limit)
-        self._liveness = Liveness(self.exchange.paths.all, silence_timeout, self._tell_states)
+        self._consent = ConsentFreshness(
+            self.exchange.paths.all, silence_timeout, self._tell_states
+        )
         self._listening = False
         self._refusing_channels = self._has_failed = False
         self._closing: asyncio.Task[None] | None = None
@@ -152,8 +154,8 @@ class LoopConnection:
         state = pc.connectionState
         if state == "connected" and not self._listening:
             self._listening = True
-            self._owner.start(self._liveness.run())
-        if state == "connected" and not self._liveness.is_alive:
+            self._owner.start(self._consent.run())
+        if state == "connected" and not self._consent.is_fresh:
             state = "disconnected"
         if self._is_left():
             state = "closed"
@@ -168,7 +170,7 @@ class LoopConnection:
 
         It may leave without a word of DTLS, as libdatachannel and werift do.
         """
-        return sctp.is_left(self._pc) and not (has_media(self._pc) and self._liveness.is_alive)
+        return sctp.is_left(self._pc) and not (has_media(self._pc) and self._consent.is_fresh)
 
     def _tell_candidate(self, candidate: IceCandidate) -> None:
         self._post(self._sink._on_candidate, candidate)

@@ -15,7 +15,7 @@ STEPS = 4
 """Silence is noticed after so many steps: one may have begun just before it, three have asked."""
 
 
-class Liveness:
+class ConsentFreshness:
     """Listens to a connection.
 
     Args:
@@ -30,7 +30,7 @@ class Liveness:
         seconds: float,
         on_change: Callable[[], None],
     ):
-        self.is_alive = True
+        self.is_fresh = True
         self._paths = paths
         self._step = seconds / STEPS
         self._on_change = on_change
@@ -48,9 +48,9 @@ class Liveness:
                 # Counted in steps, and not by the clock: when this process was held up itself,
                 # what came meanwhile is read first.
                 self._silent_steps = 0 if self._heard() != heard else self._silent_steps + 1
-                is_alive = self._silent_steps < STEPS - 1
-                if is_alive != self.is_alive:
-                    self.is_alive = is_alive
+                is_fresh = self._silent_steps < STEPS - 1
+                if is_fresh != self.is_fresh:
+                    self.is_fresh = is_fresh
                     self._on_change()
 
     def _heard(self) -> int:

@@ -62,7 +62,7 @@ class RestartableIceTransports:
             sctp.begin_anew(self._pc)
         self._on_states()
 
-    async def is_heard(self) -> bool:
+    async def check_consent(self) -> bool:
         """Ask on all paths at once; tell whether anything came meanwhile."""
         paths = self.all()
         before = sum(path.heard for path in paths)
