@@ -1,7 +1,7 @@
 """The tasks of a call, in one nursery, from the first offer to the last goodbye.
 
 ``negotiate`` hears what the other peer says, ``watch`` follows the connection, ``wind_up`` ends
-it. The others are those of a `Negotiator` and a `Restorer`.
+it. The others are those of a `Negotiator` and an `IceRestarter`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from . import negotiation as todo
 from .call import Call
 from .crossing import take_waiting_offer
 from .hang_up import send_hang_up
-from .ice_restarter import Restorer
+from .ice_restarter import IceRestarter
 from .lifecycle import CallEvent, CallState, Lifecycle
 from .negotiator import Negotiator
 from .options import CallOptions, CallStep, StepName, choose_ice_servers
@@ -151,7 +151,7 @@ class Conductor:
             self._negotiator = Negotiator(
                 connection, self._negotiation, self, options.connect_timeout
             )
-            self._restorer = Restorer(
+            self._ice_restarter = IceRestarter(
                 connection,
                 self._negotiator,
                 self._life,
@@ -179,7 +179,7 @@ class Conductor:
             nursery.start_soon(self._wind_up)
             if self._life.has_come_about:
                 nursery.start_soon(self._negotiator.offer_again)
-                nursery.start_soon(self._restorer.run)
+                nursery.start_soon(self._ice_restarter.run)
             yield
 
     async def _negotiate(self) -> None:
@@ -338,7 +338,7 @@ class Conductor:
 
     async def restart(self) -> bool:
         """Look for another way; tell whether there is one."""
-        return await self._until_the_end(self._restorer.restart)
+        return await self._until_the_end(self._ice_restarter.restart)
 
     async def _until_the_end(self, work: Callable[[], Awaitable[bool]]) -> bool:
         done = False

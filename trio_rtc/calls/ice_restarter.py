@@ -18,7 +18,7 @@ TRY_EVERY = 3.0
 """Seconds until another restart, if the one before has neither failed nor helped."""
 
 
-class Restorer:
+class IceRestarter:
     """Restarts ICE, as long as there is hope.
 
     Args:
