@@ -251,14 +251,14 @@ class _Declining:
         self._under_way = 0
         self.warnings = RareWarnings(logger)
 
-    def start(self, peer: Peer, goodbye: Bye) -> None:
+    def start(self, peer: Peer, hang_up: Bye) -> None:
         if self._under_way < MAX_DECLINING:
             self._under_way += 1
-            self._nursery.start_soon(self._decline, peer, goodbye)
+            self._nursery.start_soon(self._decline, peer, hang_up)
 
-    async def _decline(self, peer: Peer, goodbye: Bye) -> None:
+    async def _decline(self, peer: Peer, hang_up: Bye) -> None:
         try:
-            await self._signaling.send(peer, encode(goodbye))
+            await self._signaling.send(peer, encode(hang_up))
         except TrioRTCError as error:
             logger.debug("could not decline the call of %s: %s", peer, error)
         finally:

@@ -1,4 +1,4 @@
-"""The tasks of a call, in one nursery, from the first offer to the last goodbye.
+"""The tasks of a call, in one nursery, from the first offer to the last hang-up.
 
 ``negotiate`` hears what the other peer says, ``watch`` follows the connection, ``wind_up`` ends
 it. The others are those of a `Negotiator` and an `IceRestarter`.
@@ -295,7 +295,7 @@ class Conductor:
                     self._changes.notify()
         self._closed.set()
         if self._life.has_come_about:
-            # The goodbye takes another way than the closing, and may well be the slower one.
+            # The hang-up takes another way than the closing, and may well be the slower one.
             with trio.move_on_after(LINGER_SECONDS):
                 await self._call.wait_ended()
         self._step(CallEvent.CONNECTION_CLOSED)
