@@ -76,7 +76,7 @@ def test_candidates_before_the_offer_wait_for_it() -> None:
 
 def test_candidates_of_a_restart_before_its_answer_wait_for_it() -> None:
     negotiation = connected_caller()
-    negotiation.wish()
+    negotiation.needed()
     negotiation.offered()
     new = replace(candidate(call="ours"), username_fragment="efgh")
     assert negotiation.receive(new) == todo.Keep()
@@ -154,7 +154,7 @@ def test_one_who_does_not_answer_our_offer_has_its_own_answered(polite: bool) ->
     assert first.give_way() == todo.Yield(CLASSIC_OFFER)
     assert first.applied(CLASSIC_OFFER) == [candidate()]
     standing = connected_caller(CLASSIC_ANSWER, polite=polite)
-    standing.wish()
+    standing.needed()
     standing.offered()
     assert standing.receive(CLASSIC_OFFER) == todo.Wait()
     assert standing.give_way() == todo.TakeBack(CLASSIC_OFFER)
@@ -170,7 +170,7 @@ def test_one_who_does_not_answer_our_offer_has_its_own_answered(polite: bool) ->
 def test_one_who_takes_back_its_offer_is_the_polite_one(polite: bool) -> None:
     negotiation = connected_caller(CLASSIC_ANSWER, polite=polite)
     for action in (todo.Wait(), todo.Drop("an offer that crosses ours, which stands")):
-        negotiation.wish()
+        negotiation.needed()
         negotiation.offered()
         assert negotiation.receive(CLASSIC_OFFER) == action
         assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
@@ -231,7 +231,7 @@ def test_of_two_crossing_offers_in_a_call_the_polite_one_is_taken_back() -> None
     polite, impolite = connected_caller(polite=True), connected_caller(polite=False)
     again = SessionDescription(type="offer", sdp=SDP, call="ours")
     for negotiation in (polite, impolite):
-        negotiation.wish()
+        negotiation.needed()
         negotiation.offered()
     assert isinstance(impolite.receive(again), todo.Drop)
     assert polite.receive(again) == todo.TakeBack(again)
@@ -244,26 +244,26 @@ def test_of_two_crossing_offers_in_a_call_the_polite_one_is_taken_back() -> None
 def test_a_wish_is_met_by_our_offer_and_its_answer() -> None:
     negotiation = connected_caller()
     assert not negotiation.may_offer
-    wish = negotiation.wish()
+    need = negotiation.needed()
     assert negotiation.may_offer
-    assert negotiation.outcome(wish) is None
+    assert negotiation.outcome(need) is None
     negotiation.offered()
-    later = negotiation.wish()
+    later = negotiation.needed()
     assert not negotiation.may_offer
     assert negotiation.receive(ANSWER) == todo.Accept(ANSWER)
     negotiation.completed(needs_offer=True)
-    assert negotiation.outcome(wish) is True
+    assert negotiation.outcome(need) is True
     assert negotiation.outcome(later) is None
     assert negotiation.may_offer
 
 
-def test_a_wish_may_be_met_by_an_answer_of_ours() -> None:
+def test_a_need_may_be_settled_by_an_answer_of_ours() -> None:
     negotiation = connected_callee()
-    wish = negotiation.wish()
+    need = negotiation.needed()
     offer = SessionDescription(type="offer", sdp=SDP, call="theirs")
     assert negotiation.receive(offer) == todo.Answer(offer)
     negotiation.completed(needs_offer=False)
-    assert negotiation.outcome(wish) is True
+    assert negotiation.outcome(need) is True
     assert not negotiation.may_offer
 
 
@@ -276,14 +276,14 @@ def test_what_an_answer_had_no_place_for_is_offered() -> None:
 
 def test_an_offer_that_comes_to_nothing_fails_what_it_was_to_bring() -> None:
     negotiation = connected_caller()
-    wish = negotiation.wish()
+    need = negotiation.needed()
     number = negotiation.offered()
     assert negotiation.is_offering(number)
     negotiation.abandoned()
     assert not negotiation.is_offering(number)
-    assert negotiation.outcome(wish) is False
+    assert negotiation.outcome(need) is False
     assert isinstance(negotiation.receive(ANSWER), todo.Drop)
-    again = negotiation.wish()
+    again = negotiation.needed()
     assert negotiation.may_offer
     assert negotiation.outcome(again) is None
 
@@ -294,7 +294,7 @@ def test_a_call_that_stands_keeps_its_id() -> None:
     negotiation.abandoned()
     assert negotiation.call == negotiation.bye_call == "theirs"
     negotiation = connected_caller()
-    negotiation.wish()
+    negotiation.needed()
     negotiation.offered()
     assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
     assert negotiation.call == negotiation.bye_call == "ours"

@@ -286,7 +286,7 @@ class Conductor:
                 case TrackEvent(track):
                     self._call._track_arrived(track)
                 case NegotiationNeededEvent():
-                    self._negotiator.wish()
+                    self._negotiator.negotiation_needed()
                 case ConnectionStateEvent(state):
                     self._follow(state)
                 case IceConnectionStateEvent(state=ice_state):

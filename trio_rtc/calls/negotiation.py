@@ -122,26 +122,26 @@ class Negotiation:
         self._remote_takes_back: bool | None = None
         self._generations: frozenset[str] = frozenset()
         self._early: list[IceCandidate] = []
-        # Wishes for an exchange, counted: the newest, the newest that an offer has met, the
+        # Needs of an exchange, counted: the newest, the newest that an offer is for, the
         # newest whose exchange is complete, and the newest that came to nothing.
-        self._wished = self._offered = self._met = self._failed = 0
+        self._needed = self._offered = self._settled = self._failed = 0
         self._offers = 0
 
     @property
     def may_offer(self) -> bool:
-        """Whether an offer is wished for, and nothing else is under way."""
-        return self._state is _State.STABLE and self._wished > self._offered
+        """Whether an offer is needed, and nothing else is under way."""
+        return self._state is _State.STABLE and self._needed > self._offered
 
-    def wish(self) -> int:
-        """Wish for an exchange that begins with an offer of ours; the number of the wish."""
-        self._wished += 1
-        return self._wished
+    def needed(self) -> int:
+        """An exchange is needed that begins with an offer of ours; the number of the need."""
+        self._needed += 1
+        return self._needed
 
-    def outcome(self, wish: int) -> bool | None:
-        """Whether a wish has been met; None as long as nobody knows."""
-        if self._met >= wish:
+    def outcome(self, need: int) -> bool | None:
+        """Whether a need has been settled; None as long as nobody knows."""
+        if self._settled >= need:
             return True
-        return False if self._failed >= wish else None
+        return False if self._failed >= need else None
 
     @property
     def bye_call(self) -> str | None:
@@ -163,7 +163,7 @@ class Negotiation:
         if self._state not in (_State.NEW, _State.STABLE):
             raise NegotiationError("an offer is under way", code="wrong_state", fault="local")
         self._state = _State.OFFERED
-        self._offered = self._wished
+        self._offered = self._needed
         self._offers += 1
         return self._offers
 
@@ -200,11 +200,11 @@ class Negotiation:
             needs_offer: whether there is still something that only an offer of ours brings.
         """
         if not needs_offer:
-            self._offered = self._wished
+            self._offered = self._needed
         elif self._state is _State.ANSWERING:
-            self.wish()
+            self.needed()
         if self._state is _State.OFFERED or not needs_offer:
-            self._met = self._offered
+            self._settled = self._offered
         self._state = _State.STABLE
         self._established = True
 
@@ -274,7 +274,7 @@ class Negotiation:
         self._take_up(offer)
         if not self._established:
             return Yield(offer)
-        self._offered = self._met
+        self._offered = self._settled
         return TakeBack(offer)
 
     def give_way(self) -> Action | None:

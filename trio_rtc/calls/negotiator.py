@@ -102,15 +102,15 @@ class Negotiator:
 
     async def renegotiate(self) -> bool:
         """Have what is new offered to the other side; tell whether it took part."""
-        wish = self._negotiation.wish()
+        need = self._negotiation.needed()
         self._changes.notify()
-        await self._changes.wait_until(lambda: self._negotiation.outcome(wish) is not None)
-        return bool(self._negotiation.outcome(wish))
+        await self._changes.wait_until(lambda: self._negotiation.outcome(need) is not None)
+        return bool(self._negotiation.outcome(need))
 
-    def wish(self) -> None:
+    def negotiation_needed(self) -> None:
         """Something may have to be offered to the other side; nobody waits for it."""
         if self._connection.negotiation_needed:
-            self._negotiation.wish()
+            self._negotiation.needed()
             self._changes.notify()
 
     async def offer_again(self) -> None:
