@@ -227,7 +227,7 @@ async def test_a_caller_that_cannot_be_declined_holds_up_nobody() -> None:
 
 async def test_candidates_without_an_offer_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = MemoryHub()
-    monkeypatch.setattr(calling, "MAX_EARLY_PEERS", 2)
+    monkeypatch.setattr(calling, "MAX_PENDING_PEERS", 2)
     async with serving(hub) as (alice, _):
         for number in range(5):
             other = hub.sign_in(f"other {number}")

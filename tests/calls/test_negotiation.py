@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from trio_rtc.calls import negotiation as todo
-from trio_rtc.calls.negotiation import EARLY_LIMIT, Negotiation
+from trio_rtc.calls.negotiation import MAX_PENDING_CANDIDATES, Negotiation
 from trio_rtc.errors import NegotiationError
 from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription
 
@@ -100,7 +100,7 @@ def test_candidates_that_no_description_tells_of_are_forgotten() -> None:
 
 def test_early_candidates_are_bounded() -> None:
     negotiation = caller()
-    for _ in range(EARLY_LIMIT):
+    for _ in range(MAX_PENDING_CANDIDATES):
         assert negotiation.receive(candidate()) == todo.Keep()
     assert isinstance(negotiation.receive(candidate()), todo.Drop)
 

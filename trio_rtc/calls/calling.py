@@ -37,14 +37,14 @@ from ..wire.messages import (
 from .admission import MAX_CALLS, CallAdmission, Place
 from .call import Call
 from .conductor import Conductor
-from .negotiation import EARLY_LIMIT
+from .negotiation import MAX_PENDING_CANDIDATES
 from .options import CallOptions, CallStep
 
 logger = logging.getLogger("trio_rtc.call")
 
 Handler = Callable[[Call], Awaitable[object]]
 
-MAX_EARLY_PEERS: Final = 64
+MAX_PENDING_PEERS: Final = 64
 """Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
 
 MAX_DECLINING: Final = 64
@@ -187,7 +187,7 @@ async def serve_calls(
     require_trio()
     admission = CallAdmission(max_calls, logger.warning)
     faults = FaultLog(logger)
-    early: dict[Peer, list[IceCandidate]] = {}
+    pending: dict[Peer, list[IceCandidate]] = {}
     with signaling.subscribe(wanted=is_of_call) as subscription:
         async with trio.open_nursery() as nursery:
             declining = _Declining(signaling, nursery)
@@ -195,7 +195,7 @@ async def serve_calls(
             try:
                 async for event in subscription:
                     if isinstance(event, PeerLeft):
-                        early.pop(event.peer, None)
+                        pending.pop(event.peer, None)
                     if isinstance(event, EventsDropped):
                         logger.warning("%d messages about calls came too fast", event.count)
                     if not isinstance(event, MessageReceived):
@@ -204,7 +204,7 @@ async def serve_calls(
                     if isinstance(message, SessionDescription) and message.type == "offer":
                         place = admission.admit()
                         if place is None:
-                            early.pop(event.peer, None)
+                            pending.pop(event.peer, None)
                             declining.start(event.peer, Bye(reason=BUSY, call=message.call))
                             continue
                         # Before any other task runs: it may be about to call this peer.
@@ -212,19 +212,19 @@ async def serve_calls(
                         subscription = subscribed.enter_context(
                             signaling.subscribe(event.peer, wanted=is_of_call)
                         )
-                        first: list[Message] = [*early.pop(event.peer, []), message]
+                        first: list[Message] = [*pending.pop(event.peer, []), message]
                         conductor = Conductor(signaling, subscription, event.peer, options, first)
                         subscribed.callback(place.leave)
                         call = _Answered(handler, event.peer, conductor, place, faults)
                         nursery.start_soon(call.serve, subscribed)
                     elif isinstance(message, IceCandidate):
-                        if len(early) >= MAX_EARLY_PEERS and event.peer not in early:
-                            early.pop(next(iter(early)))
-                        kept = early.setdefault(event.peer, [])
-                        if len(kept) < EARLY_LIMIT:
+                        if len(pending) >= MAX_PENDING_PEERS and event.peer not in pending:
+                            pending.pop(next(iter(pending)))
+                        kept = pending.setdefault(event.peer, [])
+                        if len(kept) < MAX_PENDING_CANDIDATES:
                             kept.append(message)
                     elif message is not None:
-                        early.pop(event.peer, None)
+                        pending.pop(event.peer, None)
                         logger.debug("%s speaks of a call that is over", event.peer)
             except SignalingLost as error:
                 # Calls need no server once they stand: they may end in their own time.

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ..errors import NegotiationError
 from ..wire.messages import Bye, IceCandidate, Message, SessionDescription
 
-EARLY_LIMIT = 256
+MAX_PENDING_CANDIDATES = 256
 """Candidates kept until the description that they belong to is there."""
 
 GRACE_SECONDS = 2.0
@@ -58,7 +58,7 @@ class AddCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Nothing to do: the candidate is early, and kept here until its description is applied."""
+    """Nothing to do: the candidate is pending, and kept here until its description is applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Negotiation:
         self._crossing: SessionDescription | None = None
         self._remote_takes_back: bool | None = None
         self._generations: frozenset[str] = frozenset()
-        self._early: list[IceCandidate] = []
+        self._pending: list[IceCandidate] = []
         # Needs of an exchange, counted: the newest, the newest that an offer is for, the
         # newest whose exchange is complete, and the newest that came to nothing.
         self._needed = self._offered = self._settled = self._failed = 0
@@ -181,10 +181,10 @@ class Negotiation:
     def applied(self, description: SessionDescription) -> list[IceCandidate]:
         """A remote description has been applied; the candidates that waited for it come out."""
         self._generations = frozenset(re.findall(r"^a=ice-ufrag:(\S+)", description.sdp, re.M))
-        early, self._early = self._early, []
+        pending, self._pending = self._pending, []
         return [
             candidate
-            for candidate in early
+            for candidate in pending
             if not self._is_stale(candidate.call) and self._is_described(candidate)
         ]
 
@@ -226,7 +226,7 @@ class Negotiation:
     def _receive_bye(self, bye: Bye) -> Action:
         if self._state is _State.NEW:
             # What came before it was of that call, too.
-            self._early.clear()
+            self._pending.clear()
             return Drop("the hang-up of a call before this one")
         if self._is_stale(bye.call):
             return Drop("the hang-up of another call")
@@ -246,9 +246,9 @@ class Negotiation:
         return AddCandidate(candidate) if self._is_described(candidate) else self._keep(candidate)
 
     def _keep(self, candidate: IceCandidate) -> Action:
-        if len(self._early) >= EARLY_LIMIT:
-            return Drop("too many early candidates")
-        self._early.append(candidate)
+        if len(self._pending) >= MAX_PENDING_CANDIDATES:
+            return Drop("too many pending candidates")
+        self._pending.append(candidate)
         return Keep()
 
     def _receive_offer(self, offer: SessionDescription) -> Action:
