@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.errors import MessageTooLarge
-from trio_rtc.rtc.channels.credit import Credit, Debt
+from trio_rtc.rtc.channels.credit import ReceiveWindow, SendWindow
 from trio_rtc.rtc.channels.extension import (
     MAX_MESSAGE_SIZE,
     OURS,
@@ -52,9 +52,11 @@ class Link:
 
     def __init__(self, *, ordered: bool = True, reliable: bool = True):
         self.splitter = Splitter()
-        self.credit = Credit(WINDOW)
-        self.debt = Debt()
-        self.reassembler = Reassembler(ordered=ordered, debt=self.debt if reliable else None)
+        self.send_window = SendWindow(WINDOW)
+        self.receive_window = ReceiveWindow()
+        self.reassembler = Reassembler(
+            ordered=ordered, receive_window=self.receive_window if reliable else None
+        )
         self.read: list[object] = []
         self.unread: list[Reassembled] = []
 
@@ -63,7 +65,7 @@ class Link:
         split = split_message(self.splitter, message)
         frames: list[bytes] = []
         while not split.is_complete and (up_to is None or len(frames) < up_to):
-            self.credit.take(cost(split.next_size()))
+            self.send_window.take(cost(split.next_size()))
             frames.append(split.next_frame())
         if not split.is_complete and frames:
             frames.append(split.abandon())
@@ -79,20 +81,20 @@ class Link:
 
     def read_all(self) -> None:
         for joined in self.unread:
-            if self.reassembler._debt is not None:
-                self.debt.read(joined.cost)
+            if self.reassembler._receive_window is not None:
+                self.receive_window.read(joined.cost)
             self.read.append(joined.message)
         self.unread.clear()
         self.reassembler.advance()
         self.give_credit()
 
     def give_credit(self) -> None:
-        if (frame := self.debt.due()) is not None:
-            self.credit.hear(frame)
+        if (frame := self.receive_window.due()) is not None:
+            self.send_window.hear(frame)
 
     def settle(self) -> None:
         """All that was read is told, whether it is worth a frame or not."""
-        self.credit.hear(pack("!BQ", CREDIT, self.debt._read))
+        self.send_window.hear(pack("!BQ", CREDIT, self.receive_window._read))
 
 
 @given(st.lists(MESSAGES, max_size=20))
@@ -107,7 +109,7 @@ def test_what_is_split_is_joined(messages: list[str | bytes]) -> None:
     assert [type(message) for message in link.read] == [type(message) for message in messages]
     assert link.reassembler.kept == 0
     link.settle()
-    assert link.credit.used == 0
+    assert link.send_window.used == 0
 
 
 @given(st.lists(MESSAGES, max_size=6), st.randoms(use_true_random=False))
@@ -148,7 +150,7 @@ def test_messages_cut_short(
     assert link.reassembler.kept == 0
     assert not link.reassembler._abandoned
     link.settle()
-    assert link.credit.used == 0
+    assert link.send_window.used == 0
 
 
 @given(st.lists(MESSAGES, max_size=8), st.data())
@@ -176,10 +178,10 @@ def test_credit_never_runs_dry(sizes: list[int], data: st.DataObject) -> None:
     for size in sizes:
         split = link.splitter.split(bytes(size), is_text=False)
         while not split.is_complete:
-            if link.credit.room < cost(split.next_size()):
+            if link.send_window.room < cost(split.next_size()):
                 link.read_all()
-            assert link.credit.room >= cost(split.next_size())
-            link.credit.take(cost(split.next_size()))
+            assert link.send_window.room >= cost(split.next_size())
+            link.send_window.take(cost(split.next_size()))
             link.deliver(split.next_frame())
             if data.draw(st.booleans()):
                 link.read_all()
@@ -190,7 +192,7 @@ def test_credit_never_runs_dry(sizes: list[int], data: st.DataObject) -> None:
 def test_a_reader_that_stops_bounds_what_is_kept() -> None:
     link = Link()
     sent = 0
-    while link.credit.room >= cost(1000):
+    while link.send_window.room >= cost(1000):
         for frame in link.frames(b"x" * 1000):
             link.deliver(frame)
         sent += 1
@@ -239,11 +241,11 @@ def test_what_no_peer_of_ours_sends(frames: list[bytes]) -> None:
 @pytest.mark.parametrize("frame", [b"", b"\x05", b"\x05" + bytes(9), pack("!BQ", CREDIT, 1)])
 def test_credit_that_makes_no_sense(frame: bytes) -> None:
     with pytest.raises(FramingError):
-        Credit(WINDOW).hear(frame)
+        SendWindow(WINDOW).hear(frame)
 
 
 def test_credit_that_comes_late() -> None:
-    credit = Credit(WINDOW)
+    credit = SendWindow(WINDOW)
     credit.take(100)
     credit.hear(pack("!BQ", CREDIT, 80))
     credit.hear(pack("!BQ", CREDIT, 50))
@@ -251,21 +253,21 @@ def test_credit_that_comes_late() -> None:
 
 
 def test_credit_is_told_by_the_quarter_of_a_window() -> None:
-    debt = Debt(400)
-    debt.arrived(400)
-    assert debt.due() is None
-    debt.read(99)
-    assert debt.due() is None
-    debt.read(1)
-    assert debt.due() == pack("!BQ", CREDIT, 100)
-    assert debt.due() is None
-    debt.arrived(100)
+    receive_window = ReceiveWindow(400)
+    receive_window.arrived(400)
+    assert receive_window.due() is None
+    receive_window.read(99)
+    assert receive_window.due() is None
+    receive_window.read(1)
+    assert receive_window.due() == pack("!BQ", CREDIT, 100)
+    assert receive_window.due() is None
+    receive_window.arrived(100)
     with pytest.raises(FramingError, match="more was sent"):
-        debt.arrived(1)
+        receive_window.arrived(1)
 
 
 def test_credit_is_for_what_was_sent() -> None:
-    credit = Credit(400)
+    credit = SendWindow(400)
     assert (credit.room, credit.used) == (400, 0)
     credit.take(150)
     assert (credit.room, credit.used) == (250, 150)
@@ -288,7 +290,7 @@ def test_many_messages_that_never_end() -> None:
     link = Link(ordered=False)
     with pytest.raises(FramingError, match="not complete"):
         for id_ in range(2000):
-            link.credit.take(cost(PART_SIZE))
+            link.send_window.take(cost(PART_SIZE))
             link.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + bytes(PART_SIZE))
     lossy = Link(ordered=False, reliable=False)
     for id_ in range(1200):
@@ -299,10 +301,10 @@ def test_many_messages_that_never_end() -> None:
 def test_many_tiny_messages_that_never_end() -> None:
     link = Link(ordered=False)
     for id_ in range(MAX_PARTIALS):
-        link.credit.take(cost(1))
+        link.send_window.take(cost(1))
         link.deliver(PART.pack(3, id_, MAX_MESSAGE_SIZE, 0) + b"x")
     assert link.reassembler.kept == MAX_PARTIALS * (PARTIAL_COST + cost(1))
-    link.credit.take(cost(1))
+    link.send_window.take(cost(1))
     with pytest.raises(FramingError, match="not complete"):
         link.deliver(PART.pack(3, MAX_PARTIALS, MAX_MESSAGE_SIZE, 0) + b"x")
     lossy = Link(ordered=False, reliable=False)
@@ -337,17 +339,17 @@ def test_a_message_is_given_up_before_its_parts_have_come() -> None:
         link.deliver(part)
     assert not link.reassembler._abandoned
     link.settle()
-    assert link.credit.used == 0
+    assert link.send_window.used == 0
 
 
 def test_the_largest_message_beside_a_full_window() -> None:
     limit = 4 * WINDOW
-    debt = Debt()
-    reassembler = Reassembler(ordered=False, debt=debt, limit=limit)
+    receive_window = ReceiveWindow()
+    reassembler = Reassembler(ordered=False, receive_window=receive_window, limit=limit)
     for offset in range(0, limit - PART_SIZE, PART_SIZE):
         assert reassembler.take(PART.pack(3, 1, limit, offset) + bytes(PART_SIZE)) is None
         reassembler.advance()
-        debt.due()
+        receive_window.due()
     for id_ in range(2, 2 + WINDOW * 3 // 4 // cost(PART_SIZE) - 1):
         # As much as there is credit for, a quarter of which may not be told yet.
         assert reassembler.take(PART.pack(3, id_, limit // 8, 0) + bytes(PART_SIZE)) is None

@@ -1,4 +1,4 @@
-"""Credit between two peers of ours: what one may send before the other has read. Without I/O."""
+"""Credit-based flow control: what one may send before the other has read. Without I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .extension import WINDOW
 from .framing import CREDIT, CREDIT_FRAME, FramingError
 
 
-class Credit:
+class SendWindow:
     """What we may still send to a side that has kept ``window`` for us."""
 
     def __init__(self, window: int):
@@ -40,7 +40,7 @@ class Credit:
         self._read = max(self._read, read)
 
 
-class Debt:
+class ReceiveWindow:
     """What we have kept for the other side, and tell it about."""
 
     def __init__(self, window: int = WINDOW):

@@ -12,7 +12,7 @@ from ..backend.sctp.channel import MAX_MESSAGE_SIZE, ChannelParameters, LoopChan
 from ..bridge.bridge import Bridge
 from ..statistics import ChannelStats
 from .budget import ChannelBudget, LimitExceeded
-from .credit import Credit
+from .credit import SendWindow
 from .framing import CREDIT, PART_SIZE, FramingError
 from .inbox import ChannelInbox
 from .outbox import HIGH_WATER, ChannelOutbox
@@ -334,7 +334,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         if self._inbox is None:
             extension = self._limits().extension
             if extension is not None and self._parameters.reliable:
-                self._outbox.credit = Credit(extension.window)
+                self._outbox.send_window = SendWindow(extension.window)
             self._inbox = ChannelInbox(
                 framed=extension is not None,
                 ordered=self._parameters.ordered,
@@ -381,10 +381,10 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         self._give_credit()
 
     def _is_credit(self, message: str | bytes) -> bool:
-        credit = self._outbox.credit
-        if credit is None or isinstance(message, str) or message[:1] != _CREDIT_KIND:
+        window = self._outbox.send_window
+        if window is None or isinstance(message, str) or message[:1] != _CREDIT_KIND:
             return False
-        credit.hear(message)
+        window.hear(message)
         self._outbox.wake()
         return True
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...errors import MessageTooLarge
 from .budget import ChannelBudget, LimitExceeded
-from .credit import Debt
+from .credit import ReceiveWindow
 from .extension import WINDOW
 from .framing import FramingError, cost
 from .reassembly import Reassembled, Reassembler, too_large
@@ -51,8 +51,10 @@ class ChannelInbox:
     ):
         self._reliable = reliable
         self._max_message_size = max_message_size
-        self._debt = Debt() if framed and reliable else None
-        self._reassembler = Reassembler(ordered=ordered, debt=self._debt) if framed else None
+        self._receive_window = ReceiveWindow() if framed and reliable else None
+        self._reassembler = (
+            Reassembler(ordered=ordered, receive_window=self._receive_window) if framed else None
+        )
         self._queue: deque[Reassembled] = deque()
         self._budget = budget
         self._waiting = self._counted = 0
@@ -113,7 +115,7 @@ class ChannelInbox:
 
     def credit(self) -> bytes | None:
         """A frame that is due to the other side."""
-        return self._debt.due() if self._debt is not None else None
+        return self._receive_window.due() if self._receive_window is not None else None
 
     def _join(self, message: str | bytes) -> Reassembled | None:
         if self._reassembler is not None:
@@ -139,8 +141,8 @@ class ChannelInbox:
         joined = self._queue.popleft()
         self._waiting -= _kept(joined)
         self.unread_bytes -= joined.size
-        if self._debt is not None:
-            self._debt.read(joined.cost)
+        if self._receive_window is not None:
+            self._receive_window.read(joined.cost)
         return joined
 
     def _bound(self) -> None:

@@ -9,7 +9,7 @@ import trio
 
 from ..backend.sctp.channel import LoopChannel
 from ..bridge.bridge import Bridge
-from .credit import Credit
+from .credit import SendWindow
 from .framing import Splitter, cost
 
 HIGH_WATER: Final = 1024 * 1024
@@ -29,11 +29,11 @@ class ChannelOutbox:
         check_usable: raises what a send raises if the channel has ended meanwhile.
 
     Attributes:
-        credit: what the other side gives, if it does.
+        send_window: what the other side gives, if it does.
     """
 
     def __init__(self, bridge: Bridge, loop_channel: LoopChannel, check_usable: Callable[[], None]):
-        self.credit: Credit | None = None
+        self.send_window: SendWindow | None = None
         self._bridge = bridge
         self._loop_channel = loop_channel
         self._check_usable = check_usable
@@ -44,7 +44,7 @@ class ChannelOutbox:
     @property
     def used(self) -> int:
         """Bytes on their way, at most."""
-        return self._unsent if self.credit is None else self.credit.used
+        return self._unsent if self.send_window is None else self.send_window.used
 
     async def send(self, message: str | bytes, size: int) -> None:
         """Send it as it is."""
@@ -65,8 +65,8 @@ class ChannelOutbox:
 
     async def make_room(self, size: int) -> None:
         """Wait until so many bytes may be sent."""
-        if self.credit is not None:
-            while self.credit.room < cost(size):
+        if self.send_window is not None:
+            while self.send_window.room < cost(size):
                 await self._room.park()
                 self._check_usable()
         elif self._unsent + size > HIGH_WATER:
@@ -84,8 +84,8 @@ class ChannelOutbox:
         self._room.unpark_all()
 
     def _hand_over(self, wire: str | bytes, size: int) -> None:
-        if self.credit is not None:
-            self.credit.take(cost(size))
+        if self.send_window is not None:
+            self.send_window.take(cost(size))
         else:
             self._unsent += size
         self._bridge.call_soon(self._loop_channel.send, wire)

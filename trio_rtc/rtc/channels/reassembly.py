@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...errors import MessageTooLarge
-from .credit import Debt
+from .credit import ReceiveWindow
 from .extension import MAX_MESSAGE_SIZE, WINDOW
 from .framing import (
     ABANDON,
@@ -68,17 +68,19 @@ class Reassembler:
 
     Args:
         ordered: whether a frame that begins a message ends the one before it.
-        debt: is told what has come, and what of it will never be read; None where frames may be
-            lost, and cost nothing.
+        receive_window: is told what has come, and what of it will never be read; None where
+            frames may be lost, and cost nothing.
         limit: bytes of one message.
 
     Attributes:
         kept: bytes of messages that are not complete, with what it costs to keep them.
     """
 
-    def __init__(self, *, ordered: bool, debt: Debt | None, limit: int = MAX_MESSAGE_SIZE):
+    def __init__(
+        self, *, ordered: bool, receive_window: ReceiveWindow | None, limit: int = MAX_MESSAGE_SIZE
+    ):
         self._ordered = ordered
-        self._debt = debt
+        self._receive_window = receive_window
         self._limit = limit
         self._partials: dict[int, _Partial] = {}
         self._abandoned: dict[int, int] = {}
@@ -155,18 +157,18 @@ class Reassembler:
         return None
 
     def _count_arrived(self, size: int) -> None:
-        if self._debt is not None:
-            self._debt.arrived(cost(size))
+        if self._receive_window is not None:
+            self._receive_window.arrived(cost(size))
 
     def _count_read(self, amount: int) -> None:
-        if self._debt is not None:
-            self._debt.read(amount)
+        if self._receive_window is not None:
+            self._receive_window.read(amount)
 
     def _bound(self) -> None:
         """Never keep more than the largest message and a window."""
         most = self._limit + self._limit // PART_SIZE * FRAME_COST + PARTIAL_COST + WINDOW
         while self.kept > most or len(self._partials) > MAX_PARTIALS:
-            if self._debt is not None:
+            if self._receive_window is not None:
                 raise FramingError("too many messages are not complete")
             self._forget(next(iter(self._partials)))
 
@@ -182,7 +184,7 @@ class Reassembler:
         if partial is not None:
             self._count_read(partial.owed)
             received = partial.received
-        if not self._ordered and self._debt is not None and sent > received:
+        if not self._ordered and self._receive_window is not None and sent > received:
             # The rest overtook nothing: it is still on its way.
             if len(self._abandoned) >= 1024:
                 raise FramingError("too many messages were given up")
