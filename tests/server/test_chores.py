@@ -9,7 +9,7 @@ import trio.testing
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.chores import Chores, Entrance, Turn, TurnPacer
-from trio_rtc.server.hub.flush_batches import Flushes
+from trio_rtc.server.hub.flush_batches import FlushBatch
 
 from .harness import memory_server
 from .native_client import join
@@ -27,7 +27,7 @@ def test_a_turn_does_not_ask_for_more_than_it_does() -> None:
 
 
 async def test_others_come_between_the_steps() -> None:
-    chores = Chores(Flushes())
+    chores = Chores(FlushBatch())
     done: list[str] = []
 
     def step() -> bool:
@@ -70,7 +70,7 @@ async def test_many_who_are_due_at_once_all_leave(autojump_clock: trio.testing.M
 
 
 async def test_of_many_at_once_some_go_on_in_each_turn() -> None:
-    chores = Chores(Flushes())
+    chores = Chores(FlushBatch())
     pace = TurnPacer(chores, 3)
     order: list[int] = []
     turns = 0
@@ -106,7 +106,7 @@ async def test_of_many_at_once_some_go_on_in_each_turn() -> None:
 
 
 async def test_whoever_waits_goes_on_at_the_end() -> None:
-    chores = Chores(Flushes())
+    chores = Chores(FlushBatch())
     pace = TurnPacer(chores, 1)
     # Nobody would have those go on who wait.
     for _ in range(3):

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, TypeAlias, TypeVar
 
 import trio
 
-from .hub.flush_batches import Flushes
+from .hub.flush_batches import FlushBatch
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ def do_at_once(step: Step) -> None:
 class Chores:
     """What is to be done in steps. Each of those that are there gets one in each turn."""
 
-    def __init__(self, flushes: Flushes) -> None:
-        self._flushes = flushes
+    def __init__(self, flush_batch: FlushBatch) -> None:
+        self._flush_batch = flush_batch
         self.is_running = False
         self._steps: dict[Step, None] = {}
         self._added = trio.Event()
@@ -72,7 +72,7 @@ class Chores:
             self.is_running = False
 
     def _take_steps(self) -> None:
-        with self._flushes:
+        with self._flush_batch:
             for step in list(self._steps):
                 del self._steps[step]
                 if step():

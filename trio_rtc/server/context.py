@@ -14,7 +14,7 @@ from .http.addresses import Quota, Rates
 from .http.hosts import Hosts
 from .http.origins import Origins
 from .http.proxies import TrustedProxies
-from .hub.flush_batches import Flushes
+from .hub.flush_batches import FlushBatch
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
@@ -36,7 +36,7 @@ class Context:
     Attributes:
         closing: set when the server drains.
         start_soon: begins a task that ends with the server, as `trio.Nursery.start_soon`.
-        flushes: what has come in one turn is answered in one.
+        flush_batch: what has come in one turn is answered in one.
         proxies: who speaks for others.
         connections: how many connections each client network has.
         peers: how many peers each client network has, whatever their protocol.
@@ -59,7 +59,7 @@ class Context:
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     closing: Closing = field(default_factory=Closing)
     start_soon: Callable[..., None] = field(default=_no_task)
-    flushes: Flushes = field(default_factory=Flushes)
+    flush_batch: FlushBatch = field(default_factory=FlushBatch)
     connections: Quota = field(init=False)
     peers: Quota = field(init=False)
     joins: Rates = field(init=False)
@@ -74,7 +74,7 @@ class Context:
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
-        self.chores = Chores(self.flushes)
+        self.chores = Chores(self.flush_batch)
         self.pace = TurnPacer(self.chores)
         self.memory = Memory(self.limits.memory_bytes, self.statistics)
         limits = self.limits

@@ -13,7 +13,7 @@ import trio.testing
 
 from trio_rtc.server.context import Context
 from trio_rtc.server.http.accepted import Accepted
-from trio_rtc.server.hub.flush_batches import Flushes
+from trio_rtc.server.hub.flush_batches import FlushBatch
 from trio_rtc.server.websocket import shared_reader
 from trio_rtc.server.websocket.frames import Receiver, WebSocket
 from trio_rtc.server.websocket.shared_reader import TURN_BYTES, SharedReader
@@ -30,9 +30,9 @@ def no_task(*_: object) -> None:
 
 
 @contextmanager
-def reading(streams: list[trio.SocketStream], flushes: Flushes) -> Iterator[SharedReader]:
+def reading(streams: list[trio.SocketStream], flush_batch: FlushBatch) -> Iterator[SharedReader]:
     """A reader of these streams."""
-    with SharedReader(flushes) as reader:
+    with SharedReader(flush_batch) as reader:
         for stream in streams:
             websocket = WebSocket(Accepted(stream), Context(), no_task, no_task)
             assert reader.add(websocket)
@@ -66,7 +66,7 @@ async def test_an_idle_socket_has_no_task(available: bool, monkeypatch: pytest.M
 
 async def test_a_stream_that_is_no_socket_keeps_its_task() -> None:
     _, server = trio.testing.memory_stream_pair()
-    with reading([], Flushes()) as reader:
+    with reading([], FlushBatch()) as reader:
         assert not reader.add(WebSocket(Accepted(server), Context(), no_task, no_task))
 
 
@@ -79,7 +79,7 @@ async def test_data_ends_and_resets() -> None:
         if not data:
             reader.remove(websocket)
 
-    with reading([server for _, server in pairs], Flushes()) as reader:
+    with reading([server for _, server in pairs], FlushBatch()) as reader:
         await pairs[0][0].send_all(b"said")
         await pairs[1][0].send_eof()
         pairs[2][0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -103,7 +103,7 @@ async def test_one_that_is_removed_is_not_heard_any_more() -> None:
             if other is not websocket:
                 reader.remove(other)
 
-    with SharedReader(Flushes()) as reader:
+    with SharedReader(FlushBatch()) as reader:
         for client, server in pairs:
             websockets.append(WebSocket(Accepted(server), Context(), no_task, no_task))
             assert reader.add(websockets[-1])
@@ -118,7 +118,7 @@ async def test_one_that_is_removed_is_not_heard_any_more() -> None:
 async def test_what_comes_in_one_turn_is_answered_in_one() -> None:
     pairs = [await tcp_pair() for _ in range(3)]
     order: list[str] = []
-    flushes = Flushes()
+    flush_batch = FlushBatch()
 
     class Connection:
         def flush(self) -> None:
@@ -128,9 +128,9 @@ async def test_what_comes_in_one_turn_is_answered_in_one() -> None:
 
     def hear(websocket: WebSocket, data: bytes) -> None:
         order.append("heard")
-        flushes.mark(connection)
+        flush_batch.mark(connection)
 
-    with reading([server for _, server in pairs], flushes) as reader:
+    with reading([server for _, server in pairs], flush_batch) as reader:
         for client, _ in pairs:
             await client.send_all(b"x")
         await run_until_blocked(reader, hear)
@@ -155,7 +155,7 @@ async def test_a_flood_leaves_others_their_turn() -> None:
             await trio.lowlevel.checkpoint()
             pieces_at_a_turn.append(pieces - before)
 
-    with reading([server], Flushes()) as reader, trio.move_on_after(1):
+    with reading([server], FlushBatch()) as reader, trio.move_on_after(1):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reader.run, hear)
             nursery.start_soon(take_turns)
@@ -188,7 +188,7 @@ async def test_a_flood_on_many_connections_leaves_others_their_turn() -> None:
 
     for client, _ in pairs:
         await client.send_all(b"x" * 50_000)
-    with reading([server for _, server in pairs], Flushes()) as reader, trio.fail_after(60):
+    with reading([server for _, server in pairs], FlushBatch()) as reader, trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reader.run, hear)
             await take_turns()

@@ -11,7 +11,7 @@ class Flushable(Protocol):
     def flush(self) -> None: ...
 
 
-class Flushes:
+class FlushBatch:
     """Has each connection flushed once for a batch of messages, and at once outside of one.
 
     A batch is a block, in which other blocks may be. A first message wakes up whoever waits for

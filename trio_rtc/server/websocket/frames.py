@@ -78,7 +78,7 @@ class WebSocket:
         "_account",
         "_awaits_pong",
         "_closing",
-        "_flushes",
+        "_flush_batch",
         "_fragments",
         "_frames",
         "_kept",
@@ -115,7 +115,7 @@ class WebSocket:
         self._protocol = _Protocol(state=State.OPEN, max_size=limits.body_bytes)
         self._frames = TextFrames(limits.body_bytes)
         self._texts: list[bytes] = []
-        self._flushes = context.flushes
+        self._flush_batch = context.flush_batch
         self._statistics = context.statistics
         self._on_closing = on_closing
         self._account = context.memory.open()
@@ -235,7 +235,7 @@ class WebSocket:
     def listen(self, receiver: Receiver) -> None:
         """Have somebody hear what comes, and what has come already."""
         self._receiver = receiver
-        with self._flushes:
+        with self._flush_batch:
             self._hear()
 
     def ignore(self) -> None:
@@ -257,7 +257,7 @@ class WebSocket:
             data = bytes(await self.accepted.stream.receive_some(RECEIVE_BYTES))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
-        with self._flushes:
+        with self._flush_batch:
             self.feed(data)
 
     def feed(self, data: bytes) -> None:
@@ -308,7 +308,7 @@ class WebSocket:
                     self._too_fast()
                 self._take_frames(frames)
         # There may be an answer to a ping, or to a close.
-        self._flushes.mark(self)
+        self._flush_batch.mark(self)
 
     def _too_fast(self) -> None:
         self._statistics.over_limit["messages_per_second"] += 1

@@ -190,7 +190,7 @@ class WebSocketService:
 @asynccontextmanager
 async def open_websocket_service(context: Context, drain: Drain) -> AsyncIterator[WebSocketService]:
     """Serve WebSockets in this block. When it is left, those that are open are closed."""
-    with SharedReader(context.flushes) as reader:
+    with SharedReader(context.flush_batch) as reader:
         async with open_background_nursery() as nursery:
             service = WebSocketService(context, drain, reader, nursery)
             nursery.start_soon(reader.run, service.hear)

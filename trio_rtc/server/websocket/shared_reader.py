@@ -16,7 +16,7 @@ from typing import Final
 import trio
 
 from ..http.accepted import RECEIVE_BYTES
-from ..hub.flush_batches import Flushes
+from ..hub.flush_batches import FlushBatch
 from .frames import WebSocket
 
 AVAILABLE: Final = hasattr(select, "epoll")
@@ -34,8 +34,8 @@ _LEAST_BYTES: Final = TURN_BYTES // _SOCKETS
 class SharedReader:
     """Reads for WebSockets on plain sockets, as far as the system lets one do it like that."""
 
-    def __init__(self, flushes: Flushes) -> None:
-        self._flushes = flushes
+    def __init__(self, flush_batch: FlushBatch) -> None:
+        self._flush_batch = flush_batch
         self._open: dict[int, WebSocket] = {}
         self._epoll = select.epoll() if AVAILABLE else None
 
@@ -87,7 +87,7 @@ class SharedReader:
                 if not ready:
                     break
                 share = min(max(left // len(ready), _LEAST_BYTES), RECEIVE_BYTES)
-                with self._flushes:
+                with self._flush_batch:
                     for descriptor, _ in ready:
                         # What another one has said may just have removed it.
                         if (websocket := self._open.get(descriptor)) is not None:

@@ -67,7 +67,7 @@ class NativeDialect(WebSocketDialect[Session]):
     def tick(self, now: float) -> bool:
         """Do some of what is due; whether there may be more. To be called once in a second."""
         turn = Turn()
-        with self._context.flushes:
+        with self._context.flush_batch:
             for session in turn.some(self._resumable.due(now)):
                 self._context.statistics.over_limit["resume_seconds"] += 1
                 self._hub.leave(session.member)
@@ -132,7 +132,9 @@ class NativeDialect(WebSocketDialect[Session]):
     def join(self, admission: Admission, link: SessionLink, client_network: str) -> Session:
         """Open a session."""
         context = self._context
-        session = Session(client_network, context.limits, context.flushes, context.memory.open())
+        session = Session(
+            client_network, context.limits, context.flush_batch, context.memory.open()
+        )
         session.until, session.subject = admission.until, admission.subject
         self._sessions.join(session, session, admission)
         session.open(link, self._welcome(session))
@@ -185,7 +187,7 @@ class NativeDialect(WebSocketDialect[Session]):
         """
         first, *rest = exchange.request.body.decode(errors="replace").split("\n")
         try:
-            with self._context.flushes:
+            with self._context.flush_batch:
                 self._take_all(self._resumed(first), rest)
         except protocol.BadMessage as error:
             self._context.statistics.malformed += 1

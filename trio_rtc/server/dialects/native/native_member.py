@@ -15,7 +15,7 @@ from ....wire.native import CloseCode
 from ....wire.rate import TokenBucket
 from ....wire.session import Inbox, Outbox, SessionFault
 from ...authorize import JoinRequest
-from ...hub.flush_batches import Flushes
+from ...hub.flush_batches import FlushBatch
 from ...hub.hub import MailboxFull, Member, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Account
@@ -54,7 +54,7 @@ class Session:
         self,
         client_network: str,
         limits: ServerLimits,
-        flushes: Flushes,
+        flush_batch: FlushBatch,
         account: Account,
     ):
         self.client_network = client_network
@@ -73,7 +73,7 @@ class Session:
         self.until = math.inf
         self.subject: str | None = None
         self._limits = limits
-        self._flushes = flushes
+        self._flush_batch = flush_batch
         self._account = account
         self._unsent: UnsentMessages | None = None
 
@@ -132,7 +132,7 @@ class Session:
         self.outbox.keep(data)
         self._numbers.append(number)
         if self.link is not None:
-            self._flushes.mark(self.link)
+            self._flush_batch.mark(self.link)
 
     def acknowledged(self, received: int) -> None:
         """The client has everything up to this number: nothing of it is kept.
@@ -172,13 +172,13 @@ class Session:
         if self.link is not None:
             received = self.inbox.acknowledged()
             self.link.send(protocol.encode(protocol.Ack(received=received)))
-            self._flushes.mark(self.link)
+            self._flush_batch.mark(self.link)
 
     def say(self, message: protocol.TokenAccepted | protocol.Pong | protocol.Error) -> None:
         """Send something that has no number, if there is a connection."""
         if self.link is not None and self.link.is_open:
             self.link.send(protocol.encode(message))
-            self._flushes.mark(self.link)
+            self._flush_batch.mark(self.link)
 
     def open(self, link: SessionLink, welcome: protocol.Welcome) -> None:
         """Begin with a connection."""
@@ -198,7 +198,7 @@ class Session:
         link.send(protocol.encode(first))
         self._unsent = UnsentMessages(self.outbox)
         link.send_from(self._unsent)
-        self._flushes.mark(link)
+        self._flush_batch.mark(link)
 
     def detach(self) -> None:
         """Wait for another connection."""

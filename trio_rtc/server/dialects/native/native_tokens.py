@@ -51,7 +51,7 @@ class Tokens:
         asked = replace(session.asked or _asked(session), token=token)
         try:
             admission = await admit(asked, self._context)
-            with self._context.flushes:
+            with self._context.flush_batch:
                 self._take(session, admission)
             return
         except Refused as refusal:
@@ -63,7 +63,7 @@ class Tokens:
             why = "it could not be decided"
         finally:
             self._checking.discard(session)
-        with self._context.flushes:
+        with self._context.flush_batch:
             self._refuse(session, why)
 
     def _take(self, session: Session, admission: Admission) -> None:

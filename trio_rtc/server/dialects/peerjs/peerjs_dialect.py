@@ -84,7 +84,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     def tick(self, now: float) -> bool:
         """Do some of what is due; whether there may be more. To be called once in a second."""
         turn = Turn()
-        with self._context.flushes:
+        with self._context.flush_batch:
             for peer in self._peers.expired(turn):
                 peer.tell("ERROR", wire.ErrorPayload("The token has expired."))
                 peer.farewell = CloseCode.NOT_AUTHORIZED
@@ -122,7 +122,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         peer.token, peer.subject = admitted.token, admission.subject
         peer.attempt = admitted.attempt
         self._peers.stay(peer, admission.until)
-        with self._context.flushes:
+        with self._context.flush_batch:
             peer.connect(link)
             self._deliver_waiting()
         return peer
@@ -142,7 +142,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             admitted.token,
             client_network,
             context.limits,
-            context.flushes,
+            context.flush_batch,
             context.memory,
             self._address_of,
         )

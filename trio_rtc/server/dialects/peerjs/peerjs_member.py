@@ -11,7 +11,7 @@ from ....errors import NegotiationError
 from ....wire import peerjs as wire
 from ....wire.native import REASONS, CloseCode
 from ....wire.peerjs import Envelope
-from ...hub.flush_batches import Flushes
+from ...hub.flush_batches import FlushBatch
 from ...hub.hub import MailboxFull, Member, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Memory
@@ -63,7 +63,7 @@ class PeerJSMember:
         token: str,
         client_network: str,
         limits: ServerLimits,
-        flushes: Flushes,
+        flush_batch: FlushBatch,
         memory: Memory,
         address_of: Callable[[PeerJSMember, int], str],
     ):
@@ -79,7 +79,7 @@ class PeerJSMember:
         self.addresses: dict[int, str] = {}
         self._by_connection: dict[str, int] = {}
         self._limits = limits
-        self._flushes = flushes
+        self._flush_batch = flush_batch
         self._memory = memory
         self._account = memory.open()
         self._address_of = address_of
@@ -107,7 +107,7 @@ class PeerJSMember:
     def _send(self, data: bytes) -> None:
         if self.link is not None:
             self.link.send(data)
-            self._flushes.mark(self.link)
+            self._flush_batch.mark(self.link)
 
     def translator(self, other: int) -> Translator:
         """What it and this member of another dialect understand each other by.
