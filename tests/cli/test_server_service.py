@@ -83,9 +83,9 @@ def test_who_is_not_asked_to_tell_does_not() -> None:
     environment = {"NOTIFY_SOCKET": "", "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1", "A": "b"}
     manager = ServiceManager(environment)
     assert environment == {"A": "b"}
-    manager.tell("READY=1")
-    ServiceManager({"NOTIFY_SOCKET": "/nowhere/at all"}).tell("READY=1")
-    ServiceManager({"NOTIFY_SOCKET": "@nobody"}).tell("READY=1")
+    manager.notify("READY=1")
+    ServiceManager({"NOTIFY_SOCKET": "/nowhere/at all"}).notify("READY=1")
+    ServiceManager({"NOTIFY_SOCKET": "@nobody"}).notify("READY=1")
     trio.run(manager.keep_watchdog_quiet)
 
 

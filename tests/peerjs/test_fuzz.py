@@ -139,7 +139,7 @@ class World:
                 self.now[who] = (peer, link)
             self.links.append(link)
         elif kind == "says" and who in self.now:
-            self.dialect.hear(*self.now[who], [what])
+            self.dialect.receive(*self.now[who], [what])
         elif kind == "drops" and who in self.now:
             self.hub.leave(self.now.pop(who)[0].member)
         elif kind == "classic":

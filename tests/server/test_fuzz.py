@@ -144,7 +144,7 @@ def test_any_messages_leave_a_dialect_in_order(property_: Any) -> None:
                 dialect.join(Admission(name=name, room=""), Link(), "") for name in ("alice", "bob")
             )
             assert alice.link is not None
-            dialect.hear(alice, alice.link, said)
+            dialect.receive(alice, alice.link, said)
             dialect.tick(1000)
             assert bob.member.present
             assert len(hub) == 1 + alice.member.present

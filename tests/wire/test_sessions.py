@@ -74,7 +74,7 @@ class Connection:
     def server_reads(self) -> None:
         text = self.to_server.popleft().decode()
         if self.session is not None:
-            self.dialect.hear(self.session, self, [text])
+            self.dialect.receive(self.session, self, [text])
             return
         first = protocol.decode_from_client(text)
         try:

@@ -37,15 +37,15 @@ class CallAdmission:
     def admit(self) -> Place | None:
         """A place for a call; None if there is none."""
         if self.calls >= self._max_calls:
-            self._tell(f"there are {self.calls} calls")
+            self._notify(f"there are {self.calls} calls")
         elif self.setting_up >= MAX_SETTING_UP:
-            self._tell(f"{self.setting_up} calls are being set up")
+            self._notify(f"{self.setting_up} calls are being set up")
         else:
             self._told = False
             return Place(self)
         return None
 
-    def _tell(self, why: str) -> None:
+    def _notify(self, why: str) -> None:
         if not self._told:
             self._told = True
             self._on_full(f"{why}: who calls now is declined as busy")

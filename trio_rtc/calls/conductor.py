@@ -197,7 +197,7 @@ class Conductor:
         try:
             async for event in self._subscription:
                 with self.excusing_errors():
-                    if not await self._hear(event):
+                    if not await self._receive(event):
                         break
         except SignalingLost:
             with self.excusing_errors():
@@ -211,10 +211,10 @@ class Conductor:
             with self.excusing_errors():
                 await self._act(action)
 
-    async def _hear(self, event: SignalingEvent) -> bool:
+    async def _receive(self, event: SignalingEvent) -> bool:
         """Do what an event asks for; tell whether there may be more for this connection."""
         if isinstance(event, PeerLeft):
-            await self._hear_of_leaving()
+            await self._handle_leaving()
             return False
         if isinstance(event, MessageFailed):
             raise event.error
@@ -236,7 +236,7 @@ class Conductor:
             self._subscription.put_back(event)
         return await self._act(action)
 
-    async def _hear_of_leaving(self) -> None:
+    async def _handle_leaving(self) -> None:
         heard = False
         try:
             if self._life.has_come_about:
@@ -255,7 +255,7 @@ class Conductor:
             case todo.Answer() | todo.Accept() | todo.TakeBack():
                 await self._negotiator.perform(action)
             case todo.AddCandidate(candidate):
-                self._negotiator.hear(candidate)
+                self._negotiator.receive(candidate)
             case todo.Yield(offer):
                 self._take(offer)
                 return False

@@ -54,7 +54,7 @@ class Negotiator:
         self._described = trio.Event()
         self._changes = Changes()
         self._found, self._to_send = trio.open_memory_channel[IceCandidate](math.inf)
-        self._heard, self._to_apply = trio.open_memory_channel[IceCandidate](math.inf)
+        self._received, self._to_apply = trio.open_memory_channel[IceCandidate](math.inf)
 
     # Descriptions.
 
@@ -98,7 +98,7 @@ class Negotiator:
     async def _apply(self, description: SessionDescription) -> None:
         await self._connection.set_remote_description(description)
         for candidate in self._negotiation.applied(description):
-            self.hear(candidate)
+            self.receive(candidate)
 
     async def renegotiate(self) -> bool:
         """Have what is new offered to the other side; tell whether it took part."""
@@ -152,9 +152,9 @@ class Negotiator:
         """A candidate of ours."""
         self._found.send_nowait(candidate)
 
-    def hear(self, candidate: IceCandidate) -> None:
+    def receive(self, candidate: IceCandidate) -> None:
         """A candidate of theirs, which may be applied now."""
-        self._heard.send_nowait(candidate)
+        self._received.send_nowait(candidate)
 
     async def trickle_local(self) -> None:
         """The task that sends our candidates, each after the description it belongs to."""

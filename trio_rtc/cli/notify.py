@@ -24,7 +24,7 @@ class ServiceManager:
         has_watchdog = microseconds.isdecimal() and pid == str(os.getpid())
         self._watchdog_seconds = int(microseconds) / 1e6 if has_watchdog else 0.0
 
-    def tell(self, *states: str) -> None:
+    def notify(self, *states: str) -> None:
         """Tell it something such as ``READY=1``. One that does not listen misses it."""
         if self._address[:1] not in ("/", "@"):
             return
@@ -37,5 +37,5 @@ class ServiceManager:
     async def keep_watchdog_quiet(self) -> None:
         """Tell it often enough that we live: whoever stands still does not."""
         while self._watchdog_seconds:
-            self.tell("WATCHDOG=1")
+            self.notify("WATCHDOG=1")
             await trio.sleep(self._watchdog_seconds / 2)

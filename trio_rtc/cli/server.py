@@ -100,12 +100,12 @@ class _ServerCommand:
             scheme = "http" if self._certificate is None else "https"
             where = f"listening on {shown_address(listeners[0], scheme)}"
             print(where, flush=True)
-            self._manager.tell("READY=1", f"STATUS={where}")
+            self._manager.notify("READY=1", f"STATUS={where}")
             nursery.start_soon(self._manager.keep_watchdog_quiet)
             try:
                 await trio.sleep_forever()
             finally:
-                self._manager.tell("STOPPING=1")
+                self._manager.notify("STOPPING=1")
 
     def _metrics_routes(self) -> dict[str, Route]:
         if not self._settings.metrics:

@@ -175,7 +175,7 @@ class PeerJSLink:
         elif not self._offering:
             self._settled.set()
 
-    async def hear_of_leaving(self) -> None:
+    async def handle_leaving(self) -> None:
         """The other side has left the server, or wants all to be over."""
         if not self.connected:
             raise CallError(f"{self.peer} has left the server", code="peer_left")

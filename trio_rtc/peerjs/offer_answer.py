@@ -39,7 +39,7 @@ class Subject(Protocol):
     def connected(self) -> bool:
         """Whether it has come about: what fails here then ends nothing any more."""
 
-    async def hear_of_leaving(self) -> None:
+    async def handle_leaving(self) -> None:
         """The other side has left the server, or wants all to be over."""
 
 
@@ -70,12 +70,14 @@ class LinkSignaling:
         self._negotiator: Negotiator
         self._is_too_much = False
         self._warnings = RareWarnings(logger)
-        self._said, self._heard = trio.open_memory_channel[Envelope | SignalingLost](MAX_UNHEARD)
+        self._to_receive, self._received = trio.open_memory_channel[Envelope | SignalingLost](
+            MAX_UNHEARD
+        )
 
-    def hear(self, said: Envelope | SignalingLost) -> None:
+    def receive(self, message: Envelope | SignalingLost) -> None:
         """Take in what the other side says, or that nobody can say anything any more."""
         try:
-            self._said.send_nowait(said)
+            self._to_receive.send_nowait(message)
         except trio.WouldBlock:
             self._is_too_much = True
 
@@ -97,29 +99,29 @@ class LinkSignaling:
         else:
             self._check_whether_complete()
             await self._act(self._negotiation.receive(self._offer.sdp))
-        async for said in self._heard:
+        async for message in self._received:
             with self.excusing_errors():
                 self._check_whether_complete()
-            if isinstance(said, SignalingLost):
+            if isinstance(message, SignalingLost):
                 # A connection that stands needs no server.
                 if not self._subject.connected:
-                    raise said
+                    raise message
                 return
             with self.excusing_errors():
-                await self._hear(said)
+                await self._receive(message)
 
     def _check_whether_complete(self) -> None:
         if self._is_too_much:
             self._is_too_much = False
             raise NegotiationError(f"too much is said about {self._subject}")
 
-    async def _hear(self, said: Envelope) -> None:
-        match said.type:
+    async def _receive(self, message: Envelope) -> None:
+        match message.type:
             case "ANSWER":
-                answer = wire.decode_payload(said, wire.AnswerPayload)
+                answer = wire.decode_payload(message, wire.AnswerPayload)
                 await self._act(self._negotiation.receive(answer.sdp))
             case "CANDIDATE":
-                candidate = wire.decode_payload(said, wire.CandidatePayload)
+                candidate = wire.decode_payload(message, wire.CandidatePayload)
                 await self._act(self._negotiation.receive(candidate.candidate))
             case "EXPIRE" if not self._negotiation.is_established:
                 raise UnknownPeer(
@@ -129,14 +131,14 @@ class LinkSignaling:
                     fault="remote",
                 )
             case "LEAVE":
-                await self._subject.hear_of_leaving()
+                await self._subject.handle_leaving()
 
     async def _act(self, action: todo.Action) -> None:
         match action:
             case todo.Answer() | todo.Accept():
                 await self._negotiator.perform(action)
             case todo.AddCandidate(candidate):
-                self._negotiator.hear(candidate)
+                self._negotiator.receive(candidate)
             case todo.Keep():
                 pass
             case _:

@@ -103,7 +103,7 @@ async def open_peerjs(
         )
     peer = PeerJSPeer(id, options)
     server = ServerConnection(
-        socket_url(url, key, id, token or secrets.token_hex(16)), ssl_context, peer._hear
+        socket_url(url, key, id, token or secrets.token_hex(16)), ssl_context, peer._receive
     )
     peer._server = server
     async with open_background_nursery() as nursery:

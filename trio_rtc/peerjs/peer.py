@@ -159,34 +159,34 @@ class PeerJSPeer:
 
     # What the server says.
 
-    def _hear(self, said: Envelope) -> None:
-        if said.src is None:
-            logger.debug("the server says %s about nobody", said.type)
-        elif said.type == "OFFER":
+    def _receive(self, message: Envelope) -> None:
+        if message.src is None:
+            logger.debug("the server says %s about nobody", message.type)
+        elif message.type == "OFFER":
             try:
-                if not isinstance(said.payload, msgspec.UnsetType):
-                    size = len(bytes(said.payload))
+                if not isinstance(message.payload, msgspec.UnsetType):
+                    size = len(bytes(message.payload))
                     if size > MAX_OFFER_BYTES:
-                        self._decline(said.src, f"its offer has {size} bytes")
+                        self._decline(message.src, f"its offer has {size} bytes")
                         return
-                self._take_offer(said.src, wire.decode_payload(said, wire.OfferPayload))
+                self._take_offer(message.src, wire.decode_payload(message, wire.OfferPayload))
             except NegotiationError as error:
-                self._decline(said.src, str(error))
-        elif said.type in ("LEAVE", "EXPIRE"):
+                self._decline(message.src, str(error))
+        elif message.type in ("LEAVE", "EXPIRE"):
             for (peer, _), link in self._links.items():
-                if peer == said.src:
-                    link.exchange.hear(said)
+                if peer == message.src:
+                    link.exchange.receive(message)
         else:
             try:
-                connection = wire.decode_payload(said, wire.Addressed).connection_id
+                connection = wire.decode_payload(message, wire.Addressed).connection_id
             except NegotiationError as error:
-                self._warnings.warn("%s says what cannot be used: %s", said.src, error)
+                self._warnings.warn("%s says what cannot be used: %s", message.src, error)
                 return
-            self._server.answered((said.src, connection))
-            if (known := self._links.get((said.src, connection))) is not None:
-                known.exchange.hear(said)
+            self._server.answered((message.src, connection))
+            if (known := self._links.get((message.src, connection))) is not None:
+                known.exchange.receive(message)
             else:
-                logger.debug("%s speaks of a connection that is over", said.src)
+                logger.debug("%s speaks of a connection that is over", message.src)
 
     def _take_offer(self, src: str, offer: wire.OfferPayload) -> None:
         key = (src, offer.connection_id)
@@ -213,14 +213,14 @@ class PeerJSPeer:
 
     def _decline(self, src: str, why: str) -> None:
         self._warnings.warn("declined a connection of %s: %s", src, why)
-        self._tell_that_declined(src)
+        self._notify_declined_soon(src)
 
     def _refuse(self, link: PeerJSLink) -> None:
         """Decline a connection that waited, or is being set up."""
         self._links.pop((link.peer, link.offer.connection_id), None)
-        self._tell_that_declined(link.peer)
+        self._notify_declined_soon(link.peer)
 
-    def _tell_that_declined(self, src: str) -> None:
+    def _notify_declined_soon(self, src: str) -> None:
         try:
             self._declined.send_nowait(src)
         except trio.WouldBlock:
@@ -229,13 +229,13 @@ class PeerJSPeer:
     async def _follow(self) -> None:
         """The task that declines, and at last tells that the server is lost."""
         async with open_background_nursery() as nursery:
-            nursery.start_soon(self._tell_declined)
+            nursery.start_soon(self._notify_declined)
             lost = await self._server.wait_lost()
         for link in self._links.values():
-            link.exchange.hear(lost)
+            link.exchange.receive(lost)
         self._arriving.close()
 
-    async def _tell_declined(self) -> None:
+    async def _notify_declined(self) -> None:
         async for src in self._to_decline:
             # PeerJS knows no other word for it: its page gets an error "peer-unavailable".
             await self._server.send(Kept(wire.encode("EXPIRE", dst=src)))

@@ -59,13 +59,13 @@ class ServerConnection:
     """
 
     def __init__(
-        self, url: str, ssl_context: ssl.SSLContext | None, hear: Callable[[Envelope], None]
+        self, url: str, ssl_context: ssl.SSLContext | None, receive: Callable[[Envelope], None]
     ):
         self._url = url
         # Our server tells by it which of two connections is the later one; others pass it over.
         self._program, self._attempts = secrets.token_hex(8), 0
         self._ssl_context = ssl_context
-        self._hear = hear
+        self._receive = receive
         self._outgoing = Outgoing()
         self._changed = trio.Event()
         self._heartbeat = False
@@ -73,7 +73,7 @@ class ServerConnection:
         self._acceptance: Acceptance | None = None
         self.lost: SignalingLost | None = None
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
 
@@ -91,7 +91,7 @@ class ServerConnection:
         if self.lost is not None:
             raise self.lost
         self._outgoing.put(message)
-        self._tell()
+        self._notify()
 
     def answered(self, about: About) -> None:
         """The other peer has said something about a connection."""
@@ -100,12 +100,12 @@ class ServerConnection:
     def stands(self, about: About) -> None:
         """A connection stands: what was said about it has done its work."""
         self._outgoing.drop_sent(about)
-        self._tell()
+        self._notify()
 
     def over(self, about: About) -> None:
         """A connection is over: what was said about it matters to nobody."""
         self._outgoing.drop(about)
-        self._tell()
+        self._notify()
 
     async def flush(self) -> None:
         """Wait until all has been sent, or there is nobody to send it to."""
@@ -145,9 +145,9 @@ class ServerConnection:
                     code=over.code if over.final else None,
                     fault="remote" if over.final else "network",
                 )
-                self._tell()
+                self._notify()
                 return
-            self._tell()
+            self._notify()
             # Clients that one server has lost must not all come back at once.
             wait = min(pause * random.uniform(0.5, 1), deadline - now)
             logger.info("connecting to the server again in %.1f s: %s", wait, over.why)
@@ -225,12 +225,12 @@ class ServerConnection:
                 patience.deadline = trio.current_time() + REFUSAL_SECONDS
             else:
                 if message.type != "OPEN":
-                    self._hear(message)
+                    self._receive(message)
                 elif not self._opened:
                     self._opened = True
                     task_status.started()
                 patience.deadline = float("inf")
-                self._tell()
+                self._notify()
 
     async def _write(self, websocket: ClientWebSocket) -> None:
         # The reader finds out too that the connection has been closed.
@@ -251,7 +251,7 @@ class ServerConnection:
                     kept = self._outgoing.next()
                     await websocket.send(kept.message.decode())
                     self._outgoing.sent(kept)
-                self._tell()
+                self._notify()
 
     async def _beat(
         self,
@@ -267,7 +267,7 @@ class ServerConnection:
                 )
                 if acceptance.is_up:
                     self._heartbeat = True
-                    self._tell()
+                    self._notify()
                 mark = self._outgoing.mark()
                 with trio.move_on_after(PONG_SECONDS) as answer:
                     await websocket.ping()
@@ -279,7 +279,7 @@ class ServerConnection:
                 if acceptance.awaits_pong:
                     acceptance.pong()
                     patience.deadline = float("inf")
-                self._tell()
+                self._notify()
 
     async def _wait_for_beat(self, seconds: float) -> None:
         with trio.move_on_after(seconds):

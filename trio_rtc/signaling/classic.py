@@ -219,7 +219,7 @@ class _ClassicClient:
             else:
                 answer = HttpResponse.of(response)
                 if self._is_news(answer):
-                    delivery = _hear(signaling, self._peer_id, answer)
+                    delivery = _receive(signaling, self._peer_id, answer)
                     if deadline is not None:
                         logger.info("the signaling server answers again")
                     pause, deadline = FIRST_PAUSE, None
@@ -277,7 +277,7 @@ class _ClassicClient:
             logger.debug("could not sign out: %s", reason(error))
 
 
-def _hear(signaling: Signaling, peer_id: int, answer: HttpResponse) -> Delivery | None:
+def _receive(signaling: Signaling, peer_id: int, answer: HttpResponse) -> Delivery | None:
     """Take in what a hanging GET has been answered; it may be that it has no place yet."""
     sender = answer.speaks_of
     assert sender is not None

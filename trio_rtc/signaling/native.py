@@ -70,7 +70,7 @@ class _NativeClient:
         self._url = url
         self._session = ClientSession(hello)
         self._changes = Changes()
-        self._connector = Connector(url, ssl_context, self._session, self._hear, self._changes)
+        self._connector = Connector(url, ssl_context, self._session, self._receive, self._changes)
         self._signaling: Signaling | None = None
         # By number: messages that are not acknowledged as they have no place yet.
         self._deliveries: OrderedDict[int, Delivery] = OrderedDict()
@@ -177,7 +177,7 @@ class _NativeClient:
         signaling.lost(self._lost)
         self._changes.notify()
 
-    def _hear(self, message: protocol.FromServer) -> None:
+    def _receive(self, message: protocol.FromServer) -> None:
         if self.renewal is not None and isinstance(
             message, protocol.Welcome | protocol.TokenAccepted
         ):
@@ -191,7 +191,7 @@ class _NativeClient:
             if isinstance(message, protocol.Message):
                 self._deliver(self._signaling, message)
             else:
-                _tell(self._signaling, message)
+                _notify(self._signaling, message)
             self._refuse_what_is_overdue()
 
     def _deliver(self, signaling: Signaling, message: protocol.Message) -> None:
@@ -228,7 +228,7 @@ class _NativeClient:
         return signaling
 
 
-def _tell(signaling: Signaling, message: protocol.FromServer) -> None:
+def _notify(signaling: Signaling, message: protocol.FromServer) -> None:
     match message:
         case protocol.Joined():
             signaling.joined(Peer(message.id, message.name))

@@ -87,13 +87,13 @@ class Connector:
         url: str,
         ssl_context: ssl.SSLContext | None,
         session: ClientSession,
-        hear: Callable[[protocol.FromServer], None],
+        receive: Callable[[protocol.FromServer], None],
         changes: Changes,
     ):
         self._url = url
         self._ssl_context = ssl_context
         self._session = session
-        self._hear = hear
+        self._receive = receive
         self._changes = changes
         self._bucket: TokenBucket | None = None
 
@@ -166,7 +166,7 @@ class Connector:
             # in a burst that is larger than it was here.
             burst = max(1.0, message.messages_burst / 2)
             self._bucket = TokenBucket(message.messages_per_second, burst, trio.current_time())
-        self._hear(message)
+        self._receive(message)
 
     async def _write(self, websocket: ClientWebSocket) -> None:
         # The reader finds out too that the connection has been closed, and why.

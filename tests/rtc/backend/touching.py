@@ -51,6 +51,7 @@ OURS = {
     ): "_TimedReceiver",
     ("rtc/backend/media/receiving/stream_clock", "other._rate"): "StreamClock",
     ("calls/call", "channel._close"): "DataChannel",
+    ("peerjs/opening", "peer._receive"): "PeerJSPeer",
     ("peerjs/opening", "peer._server"): "PeerJSPeer",
     ("peerjs/serving", "peer._server"): "PeerJSPeer",
     ("peerjs/serving", "self.peer._options"): "PeerJSPeer",

@@ -90,11 +90,11 @@ class Link:
 
     def give_credit(self) -> None:
         if (frame := self.receive_window.due()) is not None:
-            self.send_window.hear(frame)
+            self.send_window.receive(frame)
 
     def settle(self) -> None:
         """All that was read is told, whether it is worth a frame or not."""
-        self.send_window.hear(pack("!BQ", CREDIT, self.receive_window._read))
+        self.send_window.receive(pack("!BQ", CREDIT, self.receive_window._read))
 
 
 @given(st.lists(MESSAGES, max_size=20))
@@ -241,14 +241,14 @@ def test_what_no_peer_of_ours_sends(frames: list[bytes]) -> None:
 @pytest.mark.parametrize("frame", [b"", b"\x05", b"\x05" + bytes(9), pack("!BQ", CREDIT, 1)])
 def test_credit_that_makes_no_sense(frame: bytes) -> None:
     with pytest.raises(FramingError):
-        SendWindow(WINDOW).hear(frame)
+        SendWindow(WINDOW).receive(frame)
 
 
 def test_credit_that_comes_late() -> None:
     credit = SendWindow(WINDOW)
     credit.take(100)
-    credit.hear(pack("!BQ", CREDIT, 80))
-    credit.hear(pack("!BQ", CREDIT, 50))
+    credit.receive(pack("!BQ", CREDIT, 80))
+    credit.receive(pack("!BQ", CREDIT, 50))
     assert credit.used == 20
 
 
@@ -271,10 +271,10 @@ def test_credit_is_for_what_was_sent() -> None:
     assert (credit.room, credit.used) == (400, 0)
     credit.take(150)
     assert (credit.room, credit.used) == (250, 150)
-    credit.hear(pack("!BQ", CREDIT, 150))
+    credit.receive(pack("!BQ", CREDIT, 150))
     assert (credit.room, credit.used) == (400, 0)
     with pytest.raises(FramingError, match="what was not sent"):
-        credit.hear(pack("!BQ", CREDIT, 151))
+        credit.receive(pack("!BQ", CREDIT, 151))
 
 
 def test_a_message_over_the_limit_is_an_error_in_its_place() -> None:

@@ -97,7 +97,7 @@ async def test_the_work_is_the_same_in_a_large_server() -> None:
         text = f'{{"type":"send","seq":1,"to":{bob.member.id},"data":"x"}}'
         link = alice.link
         assert link is not None
-        work["send"] = calls(lambda: crowd.dialect.hear(alice, link, [text]))  # noqa: B023
+        work["send"] = calls(lambda: crowd.dialect.receive(alice, link, [text]))  # noqa: B023
         work["tick"] = calls(lambda: crowd.dialect.tick(0))  # noqa: B023
         counted.append(work)
     assert counted[1] == counted[2]
@@ -113,7 +113,7 @@ def say(crowd: Crowd, sender: Session, receiver: Session, count: int) -> None:
     texts = [
         f'{{"type":"send","seq":{seq},"to":{to},"data":"x"}}' for seq in range(first, first + count)
     ]
-    crowd.dialect.hear(sender, sender.link, texts)
+    crowd.dialect.receive(sender, sender.link, texts)
 
 
 async def test_a_message_that_is_kept_is_nothing_for_the_garbage_collector() -> None:

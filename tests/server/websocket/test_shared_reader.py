@@ -39,9 +39,11 @@ def reading(streams: list[trio.SocketStream], flush_batch: FlushBatch) -> Iterat
         yield reader
 
 
-async def run_until_blocked(reader: SharedReader, hear: Callable[[WebSocket, bytes], None]) -> None:
+async def run_until_blocked(
+    reader: SharedReader, receive: Callable[[WebSocket, bytes], None]
+) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(reader.run, hear)
+        nursery.start_soon(reader.run, receive)
         await trio.testing.wait_all_tasks_blocked(0.05)
         nursery.cancel_scope.cancel()
 
@@ -74,7 +76,7 @@ async def test_data_ends_and_resets() -> None:
     pairs = [await tcp_pair() for _ in range(3)]
     heard: dict[trio.abc.Stream, list[bytes]] = {server: [] for _, server in pairs}
 
-    def hear(websocket: WebSocket, data: bytes) -> None:
+    def receive(websocket: WebSocket, data: bytes) -> None:
         heard[websocket.accepted.stream].append(data)
         if not data:
             reader.remove(websocket)
@@ -84,7 +86,7 @@ async def test_data_ends_and_resets() -> None:
         await pairs[1][0].send_eof()
         pairs[2][0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         pairs[2][0].socket.close()
-        await run_until_blocked(reader, hear)
+        await run_until_blocked(reader, receive)
     assert list(heard.values()) == [[b"said"], [b""], [b""]]
     for client, server in pairs:
         client.socket.close()
@@ -97,7 +99,7 @@ async def test_one_that_is_removed_is_not_heard_any_more() -> None:
     websockets: list[WebSocket] = []
     heard: list[WebSocket] = []
 
-    def hear(websocket: WebSocket, data: bytes) -> None:
+    def receive(websocket: WebSocket, data: bytes) -> None:
         heard.append(websocket)
         for other in websockets:
             if other is not websocket:
@@ -108,7 +110,7 @@ async def test_one_that_is_removed_is_not_heard_any_more() -> None:
             websockets.append(WebSocket(Accepted(server), Context(), no_task, no_task))
             assert reader.add(websockets[-1])
             await client.send_all(b"x")
-        await run_until_blocked(reader, hear)
+        await run_until_blocked(reader, receive)
     assert len(heard) == 1
     for client, server in pairs:
         client.socket.close()
@@ -126,14 +128,14 @@ async def test_what_comes_in_one_turn_is_answered_in_one() -> None:
 
     connection = Connection()
 
-    def hear(websocket: WebSocket, data: bytes) -> None:
+    def receive(websocket: WebSocket, data: bytes) -> None:
         order.append("heard")
         flush_batch.mark(connection)
 
     with reading([server for _, server in pairs], flush_batch) as reader:
         for client, _ in pairs:
             await client.send_all(b"x")
-        await run_until_blocked(reader, hear)
+        await run_until_blocked(reader, receive)
     assert order == ["heard", "heard", "heard", "flushed"]
     for client, server in pairs:
         client.socket.close()
@@ -145,7 +147,7 @@ async def test_a_flood_leaves_others_their_turn() -> None:
     pieces = 0
     pieces_at_a_turn: list[int] = []
 
-    def hear(websocket: WebSocket, data: bytes) -> None:
+    def receive(websocket: WebSocket, data: bytes) -> None:
         nonlocal pieces
         pieces += 1
 
@@ -157,7 +159,7 @@ async def test_a_flood_leaves_others_their_turn() -> None:
 
     with reading([server], FlushBatch()) as reader, trio.move_on_after(1):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(reader.run, hear)
+            nursery.start_soon(reader.run, receive)
             nursery.start_soon(take_turns)
             for _ in range(40):
                 await client.send_all(b"x" * 100_000)
@@ -175,7 +177,7 @@ async def test_a_flood_on_many_connections_leaves_others_their_turn() -> None:
     total = 0
     bytes_at_a_turn: list[int] = []
 
-    def hear(websocket: WebSocket, data: bytes) -> None:
+    def receive(websocket: WebSocket, data: bytes) -> None:
         nonlocal total
         total += len(data)
         heard[websocket.accepted.stream] += len(data)
@@ -190,7 +192,7 @@ async def test_a_flood_on_many_connections_leaves_others_their_turn() -> None:
         await client.send_all(b"x" * 50_000)
     with reading([server for _, server in pairs], FlushBatch()) as reader, trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(reader.run, hear)
+            nursery.start_soon(reader.run, receive)
             await take_turns()
             nursery.cancel_scope.cancel()
     # The last look may go as far again. And Trio does not say which of two tasks is first.

@@ -101,7 +101,7 @@ async def test_a_batch_is_answered_in_one_piece() -> None:
 
 async def test_messages_before_a_fault_arrive() -> None:
     class Collector(Echo):
-        def hear(self, messages: list[str]) -> None:
+        def receive(self, messages: list[str]) -> None:
             seen.extend(messages)
 
     seen: list[str] = []

@@ -28,7 +28,7 @@ class Echo:
     def __init__(self, websocket: WebSocket):
         self.websocket = websocket
 
-    def hear(self, messages: list[str]) -> None:
+    def receive(self, messages: list[str]) -> None:
         for message in messages:
             self.websocket.send(message.encode())
         self.websocket.flush()

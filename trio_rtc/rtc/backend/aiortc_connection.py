@@ -99,12 +99,12 @@ class LoopConnection:
         take_rsa(self._pc)
         dtls.install(self._pc, partial(has_media, self._pc))
         host_addresses.install(self._pc)
-        sctp.install(self._pc, on_left=self._tell_states)
+        sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
             self._pc,
             self._owner,
             max_bundle=bundle_policy == "max-bundle",
-            on_need=self._tell_descriptions,
+            on_need=self._notify_descriptions,
             on_ended=lambda track: post(sink._on_sender_ended, track),
         )
         self._channels: list[LoopChannel] = []
@@ -113,8 +113,8 @@ class LoopConnection:
             self._pc,
             ice_servers,
             relay_only=relay_only,
-            on_candidate=self._tell_candidate,
-            on_late=self._tell_descriptions,
+            on_candidate=self._notify_candidate,
+            on_late=self._notify_descriptions,
         )
         self.exchange = OfferAnswer(
             self._pc,
@@ -123,15 +123,15 @@ class LoopConnection:
             self.sections,
             self._candidates,
             relay_only=relay_only,
-            on_limits=self._tell_limits,
-            on_descriptions=self._tell_descriptions,
-            on_states=self._tell_states,
+            on_limits=self._notify_limits,
+            on_descriptions=self._notify_descriptions,
+            on_states=self._notify_states,
         )
         self._timeline = PeerTimeline()
         self._picture_limit = PictureLimit(max_frame_pixels)
         self._statistics = ConnectionStatistics(self._pc, self._picture_limit)
         self._consent = ConsentFreshness(
-            self.exchange.paths.all, silence_timeout, self._tell_states
+            self.exchange.paths.all, silence_timeout, self._notify_states
         )
         self._listening = False
         self._refusing_channels = self._has_failed = False
@@ -141,13 +141,13 @@ class LoopConnection:
             "iceconnectionstatechange",
             "signalingstatechange",
         ):
-            self._pc.on(event, self._tell_states)
+            self._pc.on(event, self._notify_states)
         self._pc.on("datachannel", self._take_channel)
         self._pc.on("track", self._take_track)
 
     # aiortc's callbacks: synchronous, so that nothing which follows them is missed.
 
-    def _tell_states(self) -> None:
+    def _notify_states(self) -> None:
         pc = self._pc
         if pc.sctp is not None:
             guard(pc.sctp)
@@ -172,13 +172,13 @@ class LoopConnection:
         """
         return sctp.is_left(self._pc) and not (has_media(self._pc) and self._consent.is_fresh)
 
-    def _tell_candidate(self, candidate: IceCandidate) -> None:
+    def _notify_candidate(self, candidate: IceCandidate) -> None:
         self._post(self._sink._on_candidate, candidate)
 
-    def _tell_limits(self, limits: ChannelLimits) -> None:
+    def _notify_limits(self, limits: ChannelLimits) -> None:
         self._post(self._sink._on_limits, limits)
 
-    def _tell_descriptions(self) -> None:
+    def _notify_descriptions(self) -> None:
         """Tell the local one, with all candidates found so far, and the remote one."""
         self._post(
             self._sink._on_descriptions,
@@ -274,7 +274,7 @@ class LoopConnection:
             channel.create(self._pc, parameters, self._owner)
         self._keep(channel)
         if self.exchange.needs_offer:
-            self._tell_descriptions()
+            self._notify_descriptions()
 
     def _keep(self, channel: LoopChannel) -> None:
         self._channels = [*(old for old in self._channels if not old.ended), channel]

@@ -26,7 +26,7 @@ class SendWindow:
     def take(self, amount: int) -> None:
         self._sent += amount
 
-    def hear(self, frame: bytes) -> None:
+    def receive(self, frame: bytes) -> None:
         """Take a credit frame. They are cumulative, so that a late one does no harm.
 
         Raises:

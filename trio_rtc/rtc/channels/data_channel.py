@@ -384,7 +384,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         window = self._outbox.send_window
         if window is None or isinstance(message, str) or message[:1] != _CREDIT_KIND:
             return False
-        window.hear(message)
+        window.receive(message)
         self._outbox.wake()
         return True
 

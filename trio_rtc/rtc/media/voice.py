@@ -210,13 +210,13 @@ class Voice:
 
     async def _listen(self, track: MediaTrack | None) -> None:
         if track is not None:
-            await self._hear(track)
+            await self._take_track(track)
         else:
             async for arrived in self._call.tracks:
                 if arrived.kind == "audio":
-                    await self._hear(arrived)
+                    await self._take_track(arrived)
 
-    async def _hear(self, track: MediaTrack) -> None:
+    async def _take_track(self, track: MediaTrack) -> None:
         blocks = VoiceBlocks(self.rate)
         pcm = _Pcm(self.rate)
         frames = track.frames(UNREAD_BLOCKS)
@@ -232,7 +232,7 @@ class Voice:
     def _give(self, blocks: list[bytes]) -> None:
         for block in blocks:
             for watch in self._watches:
-                watch.hear(block)
+                watch.receive(block)
             try:
                 self._send.send_nowait(block)
             except trio.ClosedResourceError:
@@ -268,7 +268,7 @@ class _Watch:
         self.error: BaseException | None = None
         self._detector = detector
 
-    def hear(self, block: bytes) -> None:
+    def receive(self, block: bytes) -> None:
         if self.scope.cancel_called:
             return
         try:

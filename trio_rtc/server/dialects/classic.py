@@ -202,7 +202,7 @@ class ClassicDialect(Dialect):
         self._absent.end(peer)
         try:
             with hanging.until_superseded:
-                await self._tell_next(exchange, peer, hanging, until)
+                await self._notify_next(exchange, peer, hanging, until)
             if hanging.until_superseded.cancelled_caught:
                 # Part of an answer may have been sent; the mail is still to be told.
                 exchange.answered = False
@@ -223,7 +223,7 @@ class ClassicDialect(Dialect):
             raise RequestError(400, "Bad Request", "The seconds of a /wait are a number.")
         return min(max(float(asked), SHORTEST_HANG), longest)
 
-    async def _tell_next(
+    async def _notify_next(
         self, exchange: HttpExchange, peer: _ClassicMember, hanging: _Hanging, until: float
     ) -> None:
         while (mail := peer.mailbox.take()) is None:

@@ -48,7 +48,7 @@ class WebSocketDialect(Dialect, Generic[PeerT]):
         logger.info("connected", extra=log | {"peer_name": peer.member.name})
         return _DialectReceiver(self, peer, websocket)
 
-    def hear(self, peer: PeerT, link: MemberLink, messages: list[str]) -> None:
+    def receive(self, peer: PeerT, link: MemberLink, messages: list[str]) -> None:
         """Do what a client says, as long as its connection is the peer's."""
         for text in messages:
             if peer.link is not link or not link.is_open:
@@ -98,8 +98,8 @@ class _DialectReceiver(Generic[PeerT]):
         self._peer = peer
         self._websocket = websocket
 
-    def hear(self, messages: list[str]) -> None:
-        self._dialect.hear(self._peer, self._websocket, messages)
+    def receive(self, messages: list[str]) -> None:
+        self._dialect.receive(self._peer, self._websocket, messages)
 
     def disconnected(self) -> None:
         logger.info("disconnected", extra=self._websocket.log)

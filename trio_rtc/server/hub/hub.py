@@ -81,11 +81,11 @@ class Member:
     Attributes:
         id: counted up from 1 in the whole server.
         present: whether it still is.
-        heard: how much it has heard of who came and went in its room.
+        noticed: how much it has heard of who came and went in its room.
         entry: what lists of members say of it, once somebody has put that into bytes.
     """
 
-    __slots__ = ("_mailbox", "_on_removed", "entry", "heard", "id", "name", "present", "room")
+    __slots__ = ("_mailbox", "_on_removed", "entry", "id", "name", "noticed", "present", "room")
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Member:
         self.name = name
         self.room = room
         self.present = True
-        self.heard = 0
+        self.noticed = 0
         self.entry = b""
         self._mailbox = mailbox
         self._on_removed = on_removed
@@ -163,9 +163,9 @@ class Hub:
         member = Member(self._last_id, name or f"peer_{self._last_id}", room, mailbox, on_removed)
         self._notify(room, Presence(member.id, member.name, connected=True))
         # The last of the others may just have been removed, and the room with it.
-        there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._tell))
+        there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._put_notices))
         there.members[member.id] = member
-        member.heard = there.end
+        member.noticed = there.end
         self._members[member.id] = member
         self._named.setdefault((room, member.name), {})[member.id] = member
         self._statistics.rooms = len(self._rooms)
@@ -208,9 +208,9 @@ class Hub:
             there.step(_STEP)
             if there.is_behind and there.members:
                 self._behind[room] = None
-                self._do(self._tell_rooms)
+                self._do(self._notify_rooms)
 
-    def _tell_rooms(self) -> bool:
+    def _notify_rooms(self) -> bool:
         """Tell some of those who are still to hear of somebody; whether there are others."""
         for room in list(self._behind)[:1]:
             there = self._rooms[room]
@@ -221,7 +221,7 @@ class Hub:
                 self._behind[room] = None
         return bool(self._behind)
 
-    def _tell(self, member: Member, notices: list[Presence]) -> None:
+    def _put_notices(self, member: Member, notices: list[Presence]) -> None:
         """Tell a member. If it has no place for a notice it is removed, which is a notice again."""
         try:
             for notice in notices:
@@ -258,7 +258,7 @@ class Hub:
         receiver = None if room is None else room.members.get(to)
         if room is None or receiver is None:
             raise NoSuchMember(to)
-        if receiver.heard < room.end:
+        if receiver.noticed < room.end:
             # It is to know the sender by the time it hears from it.
             room.catch_up(receiver)
             if not receiver.present:

@@ -100,14 +100,14 @@ class PollingMailbox:
                 self._bytes -= len(mail.body)
             else:
                 self._notice_bytes -= len(mail.name)
-            self._tell_of_rest()
+            self._notify_of_rest()
 
     def put_back(self) -> None:
         """Undo a `take` that did not reach the member: it comes next again."""
         self._taken = False
-        self._tell_of_rest()
+        self._notify_of_rest()
 
-    def _tell_of_rest(self) -> None:
+    def _notify_of_rest(self) -> None:
         if self._mail:
             self._on_mail()
 

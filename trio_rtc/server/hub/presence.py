@@ -26,11 +26,11 @@ class Hearer(Protocol):
 
     Attributes:
         present: whether it still is.
-        heard: up to which number it has heard the room's log.
+        noticed: up to which number it has heard the room's log.
     """
 
     present: bool
-    heard: int
+    noticed: int
 
 
 M = TypeVar("M", bound=Hearer)
@@ -47,11 +47,11 @@ class Room(Generic[M]):
         end: the number behind the last notice.
     """
 
-    __slots__ = ("_log", "_round", "_round_end", "_tell", "end", "members")
+    __slots__ = ("_log", "_put_notices", "_round", "_round_end", "end", "members")
 
-    def __init__(self, tell: Callable[[M, list[Presence]], None]):
+    def __init__(self, put_notices: Callable[[M, list[Presence]], None]):
         self.members: dict[int, M] = {}
-        self._tell = tell
+        self._put_notices = put_notices
         self._log: list[Presence] = []
         self.end = 0
         # Those who have not heard yet what there is up to a number.
@@ -74,10 +74,10 @@ class Room(Generic[M]):
 
     def catch_up(self, member: M) -> int:
         """Tell a member all that there is; give how much that was."""
-        notices = self._log[member.heard - self._begin :]
-        member.heard = self.end
+        notices = self._log[member.noticed - self._begin :]
+        member.noticed = self.end
         if notices:
-            self._tell(member, notices)
+            self._put_notices(member, notices)
         return len(notices)
 
     def step(self, most: int) -> None:

@@ -52,7 +52,7 @@ class _Protocol(ServerProtocol):
 class Receiver(Protocol):
     """Who hears what comes on an open connection."""
 
-    def hear(self, messages: list[str]) -> None:
+    def receive(self, messages: list[str]) -> None:
         """Messages have come, at least one."""
 
     def disconnected(self) -> None:
@@ -236,7 +236,7 @@ class WebSocket:
         """Have somebody hear what comes, and what has come already."""
         self._receiver = receiver
         with self._flush_batch:
-            self._hear()
+            self._receive()
 
     def ignore(self) -> None:
         """Have nobody hear what comes any more."""
@@ -244,10 +244,10 @@ class WebSocket:
         if receiver is not None:
             receiver.disconnected()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         if self._messages and self._receiver is not None:
             messages, self._messages = self._messages, []
-            self._receiver.hear(messages)
+            self._receiver.receive(messages)
         if self._protocol.state is not State.OPEN and self._receiver is not None:
             self._begin_to_close()
 
@@ -283,7 +283,7 @@ class WebSocket:
         # Seldom is anything kept: after whole frames the parser has nothing left.
         if self._kept or frames.rest or frames.to_parser:
             self._count_kept()
-        self._hear()
+        self._receive()
 
     def _count_kept(self) -> None:
         """Look whether there is place for what has come of a message that is not whole."""

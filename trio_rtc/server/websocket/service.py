@@ -124,7 +124,7 @@ class WebSocketService:
             await websocket.read()
         return False
 
-    def hear(self, websocket: WebSocket, data: bytes) -> None:
+    def receive(self, websocket: WebSocket, data: bytes) -> None:
         """Take in what has come on a connection; nothing is the end."""
         try:
             websocket.feed(data)
@@ -193,7 +193,7 @@ async def open_websocket_service(context: Context, drain: Drain) -> AsyncIterato
     with SharedReader(context.flush_batch) as reader:
         async with open_background_nursery() as nursery:
             service = WebSocketService(context, drain, reader, nursery)
-            nursery.start_soon(reader.run, service.hear)
+            nursery.start_soon(reader.run, service.receive)
             try:
                 yield service
             finally:

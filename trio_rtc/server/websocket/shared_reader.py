@@ -70,11 +70,11 @@ class SharedReader:
         del self._open[descriptor]
         self._epoll.unregister(descriptor)
 
-    async def run(self, hear: Callable[[WebSocket, bytes], None]) -> None:
+    async def run(self, receive: Callable[[WebSocket, bytes], None]) -> None:
         """Read until cancelled.
 
         Args:
-            hear: called with what has come; nothing is the end. It may remove any connection,
+            receive: called with what has come; nothing is the end. It may remove any connection,
                 but must not close it.
         """
         if self._epoll is None:
@@ -94,7 +94,7 @@ class SharedReader:
                             data = _read(descriptor, share)
                             if data is not None:
                                 left -= len(data)
-                                hear(websocket, data)
+                                receive(websocket, data)
                 if left <= 0:
                     break
 

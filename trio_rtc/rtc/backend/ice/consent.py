@@ -40,18 +40,18 @@ class ConsentFreshness:
         """Listen, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                heard = self._heard()
+                received = self._received()
                 if self._silent_steps:
                     for path in self._paths():
                         group.create_task(path.check())
                 await asyncio.sleep(self._step)
                 # Counted in steps, and not by the clock: when this process was held up itself,
                 # what came meanwhile is read first.
-                self._silent_steps = 0 if self._heard() != heard else self._silent_steps + 1
+                self._silent_steps = 0 if self._received() != received else self._silent_steps + 1
                 is_fresh = self._silent_steps < STEPS - 1
                 if is_fresh != self.is_fresh:
                     self.is_fresh = is_fresh
                     self._on_change()
 
-    def _heard(self) -> int:
-        return sum(path.heard for path in self._paths())
+    def _received(self) -> int:
+        return sum(path.received for path in self._paths())

@@ -38,7 +38,7 @@ class RestartableIceTransport:
     Attributes:
         transport: the one whose packets these are.
         remote: the credentials of the other side; None until a description has told them.
-        heard: how often anything has come from the other side.
+        received: how often anything has come from the other side.
         mapped_address: our address and port as the other side sees them.
     """
 
@@ -46,7 +46,7 @@ class RestartableIceTransport:
         self.transport = transport
         self._on_change = on_change
         self.remote: RTCIceParameters | None = None
-        self.heard = 0
+        self.received = 0
         self.mapped_address: tuple[str, int] | None = None
         self._agent: aioice.Connection = transport._connection
         self._next: aioice.Connection | None = None
@@ -128,7 +128,7 @@ class RestartableIceTransport:
         except TransactionError as error:
             logger.debug("no sign of life: %s", error)
             return None
-        self.heard += 1
+        self.received += 1
         self.mapped_address = response.attributes.get("XOR-MAPPED-ADDRESS")
         return asyncio.get_running_loop().time() - started
 
@@ -211,7 +211,7 @@ class RestartableIceTransport:
             return
         replaced, self._agent, self._next = self._agent, agent, None
         self.transport._connection = agent
-        self.heard += 1
+        self.received += 1
         await self._follow(agent)
         self._on_change()
         try:
@@ -270,7 +270,7 @@ class _Packets:
     def put_nowait(self, item: tuple[bytes, int] | None) -> None:
         # An empty datagram, which anybody can send, would end all: aiortc looks at the first byte.
         if item is not None and item[0]:
-            self._path.heard += 1
+            self._path.received += 1
             self._waiting.append(item[0])
             if self._came is not None and not self._came.done():
                 self._came.set_result(None)

@@ -78,18 +78,18 @@ class LocalCandidates:
         """Whether all sections that are described have all candidates that they will have."""
         return bool(self._told) and self.ended.issuperset(self._told)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Tell those of every transport that the local description has brought."""
         sdp = self.connection.localDescription.sdp
         for index, mid, transport in transports(self.connection, sdp, self.over):
             # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
             if transport not in self._told:
                 section = self._told[transport] = _Section(self, mid, index, transport)
-                section.tell_gathered()
+                section.notify_gathered()
                 if self.ice_servers and can("trickle"):
                     section.start_trickle()
                 else:
-                    section.tell_end()
+                    section.notify_end()
 
     def begin_again(self, transport: RTCIceTransport) -> None:
         """The candidates of a transport are others now: those of a new ICE agent."""
@@ -113,12 +113,12 @@ class _Section:
         self._has_begun = bool(self._gatherer.getLocalCandidates())
         self._tasks: list[asyncio.Task[None]] = []
 
-    def tell_gathered(self) -> None:
+    def notify_gathered(self) -> None:
         protect(self._gatherer._connection)
         for candidate in self._gatherer.getLocalCandidates():
-            self._tell(candidate)
+            self._notify(candidate)
 
-    def tell_end(self) -> None:
+    def notify_end(self) -> None:
         self._candidates.ended.add(self._transport)
         self._candidates.on_candidate(
             descriptions.end_of_candidates(self._mid, self._index, self._ufrag)
@@ -135,19 +135,19 @@ class _Section:
             relay_only=candidates.relay_only,
             on_candidate=self._take,
         ).run()
-        self.tell_end()
+        self.notify_end()
         candidates.on_late()
 
     def _take(self, candidate: RTCIceCandidate) -> None:
         # A relay has something like a socket.
         protect(self._gatherer._connection)
-        self._tell(candidate)
+        self._notify(candidate)
         self._candidates.on_late()
         if not self._has_begun:
             self._has_begun = True
             self._start(connect_again(self._candidates.connection))
 
-    def _tell(self, candidate: RTCIceCandidate) -> None:
+    def _notify(self, candidate: RTCIceCandidate) -> None:
         self._candidates.on_candidate(
             descriptions.print_candidate(candidate, self._mid, self._index, self._ufrag)
         )

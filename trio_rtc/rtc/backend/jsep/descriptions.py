@@ -246,7 +246,7 @@ class FoundCandidates:
     complete: bool
 
 
-def to_be_told(kind: str, sdp: str, found: Mapping[str, FoundCandidates]) -> str:
+def to_be_sent(kind: str, sdp: str, found: Mapping[str, FoundCandidates]) -> str:
     """Our description, with these candidates by the ids of their sections.
 
     Others travel on their own (RFC 8840, section 4).

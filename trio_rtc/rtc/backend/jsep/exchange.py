@@ -160,7 +160,7 @@ class OfferAnswer:
         self._local_rejections = tuple(self._over), dict(self._lines)
         self._candidates.over = self._over
         with self._owner.owning():
-            self._candidates.tell()
+            self._candidates.notify()
         self._on_descriptions()
         return self._local_description(self._known_at_once())
 
@@ -193,7 +193,7 @@ class OfferAnswer:
 
     def _local_description(self, candidates: Mapping[str, FoundCandidates]) -> SessionDescription:
         local = self._pc.localDescription
-        sdp = descriptions.to_be_told(local.type, local.sdp, candidates)
+        sdp = descriptions.to_be_sent(local.type, local.sdp, candidates)
         sdp = with_rejections(sdp, *self._local_rejections)
         if local.type == "offer" or self._remote_extension is not None:
             # What only a peer of ours understands.

@@ -65,9 +65,9 @@ class RestartableIceTransports:
     async def check_consent(self) -> bool:
         """Ask on all paths at once; tell whether anything came meanwhile."""
         paths = self.all()
-        before = sum(path.heard for path in paths)
+        before = sum(path.received for path in paths)
         await asyncio.gather(*(path.check() for path in paths))
-        return sum(path.heard for path in paths) > before
+        return sum(path.received for path in paths) > before
 
     @property
     def is_restarting(self) -> bool:

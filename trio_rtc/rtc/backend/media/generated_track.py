@@ -38,7 +38,7 @@ class Generated(MediaStreamTrack):
         # The program may go on with its own, or give the same one again.
         self._frame = copy_of(frame)
         self._given = asyncio.get_running_loop().time()
-        self._tell()
+        self._notify()
         return not self._over
 
     async def recv(self) -> VideoFrame | AudioFrame:
@@ -52,7 +52,7 @@ class Generated(MediaStreamTrack):
         frame, self._frame = self._frame, None
         # Not when it is taken, which may be long after that: nobody may read the track as yet.
         given = self._given
-        self._tell()
+        self._notify()
         if frame.pts is None:
             self._stamp(frame, given, goes_on=has_waited)
         # Without a unit it may be of any time.
@@ -65,12 +65,12 @@ class Generated(MediaStreamTrack):
     async def end(self, error: Exception | None) -> None:
         """There are no more frames, because of this error if there is one."""
         self._error, self._over = error, True
-        self._tell()
+        self._notify()
 
     def stop(self) -> None:
         super().stop()
         self._over = True
-        self._tell()
+        self._notify()
 
     def _stamp(self, frame: VideoFrame | AudioFrame, given: float, *, goes_on: bool) -> None:
         """A picture is of now, and so is sound that has paused; other sound goes on."""
@@ -88,5 +88,5 @@ class Generated(MediaStreamTrack):
         self._changed.clear()
         await self._changed.wait()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()

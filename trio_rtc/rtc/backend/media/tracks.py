@@ -60,11 +60,11 @@ class Reader(MediaStreamTrack):
             most = min(most, max(LEAST_PICTURES, MOST_PIXELS // (data.width * data.height)))
         while len(self._queue) > most and self.take() is not None:
             self.dropped += 1
-        self._tell()
+        self._notify()
 
     def end(self) -> None:
         self.is_over = True
-        self._tell()
+        self._notify()
 
     def clear(self) -> None:
         """Leave out what waits."""
@@ -75,7 +75,7 @@ class Reader(MediaStreamTrack):
         """What has not been taken."""
         return tuple(self._queue)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._wake.set()
         if self._asked:
             self._asked = False

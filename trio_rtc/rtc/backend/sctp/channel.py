@@ -103,7 +103,7 @@ class LoopChannel:
             id=parameters.id,
         )
         if channel.id is None:
-            _hear_of_id(channel)
+            _watch_id(channel)
         self.attach(channel, owner)
 
     def attach(self, channel: RTCDataChannel, owner: Owner) -> None:
@@ -119,10 +119,10 @@ class LoopChannel:
 
     def _on_open(self) -> None:
         assert self._channel is not None
-        self._post(self._tell_open, self._channel.id)
+        self._post(self._notify_open, self._channel.id)
 
     def _on_message(self, message: str | bytes) -> None:
-        self._post(self._tell_message, message)
+        self._post(self._notify_message, message)
 
     def _on_close(self) -> None:
         assert self._channel is not None
@@ -136,17 +136,17 @@ class LoopChannel:
         if not self.ended:
             self.ended = True
             self._low.set()
-            self._post(self._tell_end, in_order)
+            self._post(self._notify_end, in_order)
 
     # On Trio, where the sink is.
 
-    def _tell_open(self, channel_id: int | None) -> None:
+    def _notify_open(self, channel_id: int | None) -> None:
         self.sink._on_open(channel_id)
 
-    def _tell_message(self, message: str | bytes) -> None:
+    def _notify_message(self, message: str | bytes) -> None:
         self.sink._on_message(message)
 
-    def _tell_end(self, in_order: bool) -> None:
+    def _notify_end(self, in_order: bool) -> None:
         self.sink._on_end(in_order=in_order)
 
     # What the Trio side asks for.
@@ -182,7 +182,7 @@ class LoopChannel:
                 self._channel.close()
 
 
-def _hear_of_id(channel: RTCDataChannel) -> None:
+def _watch_id(channel: RTCDataChannel) -> None:
     """Have its id used again as late as can be, and have it open when its announcement is sent.
 
     What is sent in order after the announcement needs no answer to it (RFC 8832, section 6).

@@ -53,7 +53,7 @@ class NativeDialect(WebSocketDialect[Session]):
         self._sessions: Membership[Session] = Membership(PROTOCOL, hub, context, self._removed)
         self._resumable: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
-        self._ice_servers = IceServerIssuer(turn, self._tell)
+        self._ice_servers = IceServerIssuer(turn, self._notify)
         self._tokens = Tokens(context, self._sessions, self._ice_servers.renew)
 
     @property
@@ -273,7 +273,7 @@ class NativeDialect(WebSocketDialect[Session]):
             code, why = "mailbox_full", f"too much waits for peer {message.to} already"
         else:
             return
-        self._tell_failed(session, message.seq, message.to, code, why)
+        self._notify_failed(session, message.seq, message.to, code, why)
 
     def _tell_refused(self, session: Session, message: protocol.Refuse) -> None:
         """Tell the senders of messages that their receiver has no place for them."""
@@ -289,15 +289,15 @@ class NativeDialect(WebSocketDialect[Session]):
             if (other := self._sessions.get(sender)) is not None:
                 to = session.member.id
                 why = f"too much waits for peer {to} already"
-                self._tell_failed(other, number, to, "mailbox_full", why)
+                self._notify_failed(other, number, to, "mailbox_full", why)
 
-    def _tell_failed(self, session: Session, of: int, to: int, code: str, why: str) -> None:
+    def _notify_failed(self, session: Session, of: int, to: int, code: str, why: str) -> None:
         seq = session.outbox.next
-        self._tell(session, protocol.Failed(seq=seq, of=of, to=to, code=code, message=why))
+        self._notify(session, protocol.Failed(seq=seq, of=of, to=to, code=code, message=why))
 
-    def _tell(self, session: Session, message: protocol.Numbered) -> None:
+    def _notify(self, session: Session, message: protocol.Numbered) -> None:
         try:
-            session.tell(message)
+            session.notify(message)
         except MailboxFull as full:
             self._context.statistics.over_limit[full.limit] += 1
             self._hub.leave(session.member)

@@ -22,10 +22,10 @@ class IceServerIssuer:
     """
 
     def __init__(
-        self, turn: TurnCredentials | None, tell: Callable[[Session, protocol.IceServers], None]
+        self, turn: TurnCredentials | None, notify: Callable[[Session, protocol.IceServers], None]
     ):
         self._turn = turn
-        self._tell = tell
+        self._notify = notify
         self._issued: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
 
     def issue(self, session: Session) -> list[protocol.IceServerEntry]:
@@ -40,7 +40,7 @@ class IceServerIssuer:
         """Tell a session of credentials for as long as they may be good by now."""
         if self._turn is not None:
             servers = self.issue(session)
-            self._tell(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
+            self._notify(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
 
     def due(self, now: float) -> Iterator[Session]:
         """Sessions whose credentials are to be renewed, each of them once."""

@@ -107,11 +107,11 @@ class Session:
         """
         seq = self.outbox.next
         if notice.connected:
-            self.tell(protocol.Joined(seq=seq, id=notice.id, name=printable(notice.name)))
+            self.notify(protocol.Joined(seq=seq, id=notice.id, name=printable(notice.name)))
         else:
-            self.tell(protocol.Left(seq=seq, id=notice.id))
+            self.notify(protocol.Left(seq=seq, id=notice.id))
 
-    def tell(self, message: protocol.Numbered) -> None:
+    def notify(self, message: protocol.Numbered) -> None:
         """Send something that is not for the sender of a message to refuse.
 
         Raises:

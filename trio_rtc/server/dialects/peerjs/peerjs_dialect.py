@@ -86,12 +86,12 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         turn = Turn()
         with self._context.flush_batch:
             for peer in self._peers.expired(turn):
-                peer.tell("ERROR", wire.ErrorPayload("The token has expired."))
+                peer.notify("ERROR", wire.ErrorPayload("The token has expired."))
                 peer.farewell = CloseCode.NOT_AUTHORIZED
                 self._peers.leave(peer)
             for sender, (_, address) in turn.some(self._waiting.due(now)):
                 if (waits := self._peers.get(sender)) is not None:
-                    waits.tell("EXPIRE", src=address)
+                    waits.notify("EXPIRE", src=address)
         return turn.is_over
 
     async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSMember:
@@ -162,7 +162,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             self._do(peer, wire.decode(text), len(text))
         except NegotiationError as error:
             self._context.statistics.malformed += 1
-            peer.tell("ERROR", wire.ErrorPayload(str(error)))
+            peer.notify("ERROR", wire.ErrorPayload(str(error)))
 
     def _do(self, peer: PeerJSMember, envelope: Envelope, size: int) -> None:
         if envelope.type == "HEARTBEAT":
@@ -185,7 +185,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             elif envelope.type not in wire.FLEETING:
                 self._keep(peer, envelope, size)
         except MailboxFull:
-            peer.tell("EXPIRE", src=envelope.dst)
+            peer.notify("EXPIRE", src=envelope.dst)
 
     def _keep(self, peer: PeerJSMember, envelope: Envelope, size: int) -> None:
         """Let a message wait for somebody who is not there."""
@@ -236,10 +236,10 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
                 self._relay(peer, envelope, member)
             except NegotiationError as error:
                 self._context.statistics.malformed += 1
-                peer.tell("ERROR", wire.ErrorPayload(str(error)))
+                peer.notify("ERROR", wire.ErrorPayload(str(error)))
             except MailboxFull:
                 assert envelope.dst is not None
-                peer.tell("EXPIRE", src=envelope.dst)
+                peer.notify("EXPIRE", src=envelope.dst)
 
     def _relay(self, peer: PeerJSMember, envelope: Envelope, to: Member) -> None:
         assert envelope.dst is not None
@@ -259,7 +259,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             self._hub.send(peer.member, message, to.id)
         except NoSuchMember:
             # Telling somebody else may just have shown that it is gone.
-            peer.tell("EXPIRE", src=envelope.dst)
+            peer.notify("EXPIRE", src=envelope.dst)
 
 
 def _json(value: object) -> Response:

@@ -84,7 +84,7 @@ class PeerJSMember:
         self._account = memory.open()
         self._address_of = address_of
 
-    def tell(
+    def notify(
         self,
         type: str,  # noqa: A002
         payload: msgspec.Struct | msgspec.UnsetType = msgspec.UNSET,
@@ -102,7 +102,7 @@ class PeerJSMember:
             # What a client sends is counted over all its connections.
             link.bucket = self.link.bucket
         self.link = link
-        self.tell("OPEN")
+        self.notify("OPEN")
 
     def _send(self, data: bytes) -> None:
         if self.link is not None:
@@ -181,7 +181,7 @@ class PeerJSMember:
         told = translator.to_peerjs(message.body)
         self._follow(message.sender, before, translator.connection)
         for type_, payload in told:
-            self.tell(type_, payload, src=src)
+            self.notify(type_, payload, src=src)
 
     def put_notice(self, notice: Presence) -> None:
         """PeerJS knows no presence; whoever has gone is not remembered."""

@@ -17,7 +17,7 @@ from ....wire import peerjs as wire
 from ....wire.messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
 from ....wire.peerjs import Envelope, Kind
 
-Told: TypeAlias = tuple[str, msgspec.Struct | msgspec.UnsetType]
+ToPeerJS: TypeAlias = tuple[str, msgspec.Struct | msgspec.UnsetType]
 """The type and the payload of a message for a PeerJS client."""
 
 _MEDIA = re.compile(r"^m=(?:audio|video) .*?(?=^m=|\Z)", re.MULTILINE | re.DOTALL)
@@ -70,7 +70,7 @@ class Translator:
         self._connection = None
         return BYE
 
-    def to_peerjs(self, body: bytes) -> list[Told]:
+    def to_peerjs(self, body: bytes) -> list[ToPeerJS]:
         """What a message of the other peer is for the PeerJS client."""
         try:
             message = decode(body)
@@ -91,7 +91,7 @@ class Translator:
         sdp = msgspec.structs.replace(message, call=None)
         return [("ANSWER", wire.AnswerPayload(sdp=sdp, **self._common()))]
 
-    def _offer(self, offer: SessionDescription) -> list[Told]:
+    def _offer(self, offer: SessionDescription) -> list[ToPeerJS]:
         if offer.call is not None and offer.call == self._connection:
             # PeerJS would take it for a new connection, and close the one that stands.
             return []
@@ -106,7 +106,7 @@ class Translator:
         )
         return [("OFFER", payload)]
 
-    def _bye(self) -> list[Told]:
+    def _bye(self) -> list[ToPeerJS]:
         """PeerJS has no word for the end of one connection, and finds out by its channel.
 
         A connection without one has to be ended with all others between the two.
