@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from ..errors import SignalingError, SignalingLost, UnknownPeer
-from ..tasks import last_words, open_background_nursery
+from ..tasks import Changes, last_words, open_background_nursery
 from ..text import one_line
 from ..wire import native as protocol
 from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
@@ -24,7 +24,7 @@ from .address import shown
 from .client_session import ClientSession
 from .event_queue import Delivery
 from .events import Peer
-from .native_connection import Changes, Connector, NativeConnectionEnd
+from .native_connection import Connector, NativeConnectionEnd
 from .signaling import Signaling
 from .tokens import GiveToken, TokenRenewal, give
 
@@ -82,8 +82,7 @@ class _NativeClient:
 
     async def send(self, to: int, data: bytes) -> int:
         await trio.lowlevel.checkpoint()
-        while not self._session.has_place and self._lost is None:
-            await self._changes.wait()
+        await self._changes.wait_until(lambda: self._session.has_place or self._lost is not None)
         if self._lost is not None:
             raise self._lost
         assert self._signaling is not None

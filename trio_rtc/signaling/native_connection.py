@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import trio
 
+from ..tasks import Changes
 from ..text import one_line
 from ..wire import native as protocol
 from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
@@ -58,20 +59,6 @@ class NativeConnectionEnd:
     why: str
     code: str = "server_unreachable"
     final: bool = False
-
-
-class Changes:
-    """Wakes those who wait for something to be different."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    def notify(self) -> None:
-        self._event.set()
-        self._event = trio.Event()
-
-    async def wait(self) -> None:
-        await self._event.wait()
 
 
 class Connector:
@@ -172,8 +159,7 @@ class Connector:
         # The reader finds out too that the connection has been closed, and why.
         with suppress(WebSocketLost):
             while True:
-                while not self._session.to_send:
-                    await self._changes.wait()
+                await self._changes.wait_until(lambda: bool(self._session.to_send))
                 message = self._session.to_send.popleft()
                 if self._bucket is not None:
                     await self._keep_to_the_rate(self._bucket)
