@@ -144,3 +144,14 @@ def test_no_folder_is_a_street() -> None:
 def test_a_name_stands_for_one_thing() -> None:
     files = [Path(path).name for path in modules() if not path.endswith("__init__.py")]
     assert len({name for name in files if files.count(name) > 1}) <= TWICE
+    assert len({name for name in files if files.count(name) > 1}) <= TWICE
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """An underscore makes no other name of one: readers and editors look for the word."""
+    where: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name.lstrip("_"), []).append(path)
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
