@@ -64,6 +64,7 @@ MACHINES = [
     "rtc/channels/credit",
     "rtc/channels/framing",
     "rtc/channels/reassembly",
+    "rtc/backend/sctp/machine/",
     "rtc/backend/sctp/path_mtu",
 ]
 WORLD = {"anyio", "asyncio", "httpx", "os", "random", "secrets", "socket", "ssl", "time", "trio"}
