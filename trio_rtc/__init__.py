@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .calls.options import CallStep as CallStep
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
+    from .errors import FileError as FileError
     from .errors import MediaError as MediaError
     from .errors import MessageTooLarge as MessageTooLarge
     from .errors import NegotiationError as NegotiationError
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from .errors import SignalingLost as SignalingLost
     from .errors import TrioRTCError as TrioRTCError
     from .errors import UnknownPeer as UnknownPeer
+    from .files import FileOffer as FileOffer
+    from .files import FileProgress as FileProgress
+    from .files import receive_files as receive_files
+    from .files import send_files as send_files
     from .rtc import ChannelStream as ChannelStream
     from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
@@ -62,6 +67,7 @@ _HOMES: Final = {
     "errors": (
         "BadIceServer",
         "CallError",
+        "FileError",
         "MediaError",
         "MessageTooLarge",
         "NegotiationError",
@@ -70,6 +76,7 @@ _HOMES: Final = {
         "TrioRTCError",
         "UnknownPeer",
     ),
+    "files": ("FileOffer", "FileProgress", "receive_files", "send_files"),
     "wire.messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
         "ChannelStream",

@@ -79,6 +79,12 @@ class MediaError(TrioRTCError):
     default_code = "media_failed"
 
 
+class FileError(TrioRTCError):
+    """Files cannot be sent or received. What has arrived whole is there, and nothing half."""
+
+    default_code = "file_failed"
+
+
 class SerializationError(TrioRTCError, ValueError):
     """A value has no form that the other side reads, or what came is not in the agreed form."""
 

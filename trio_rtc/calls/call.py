@@ -17,13 +17,11 @@ from ..rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
 from ..signaling import Peer
 from .lifecycle import CallEnd
 from .options import CallStats, StepName
+from .takers import UNACCEPTED, Takers
 
 logger = logging.getLogger("trio_rtc.call")
 
 T = TypeVar("T")
-
-UNACCEPTED = 1024
-"""Channels, and tracks, of the other side that may wait to be taken: all that libwebrtc has."""
 
 
 class Controls(Protocol):
@@ -58,6 +56,7 @@ class Call:
         self._refusing = False
         self._open_channels: list[DataChannel] = []
         self._steps: dict[StepName, float] = {}
+        self._takers = Takers(self._incoming_channels, self.channels)
 
     @property
     def setup_seconds(self) -> float:
@@ -242,8 +241,22 @@ class Call:
             for channel in self._open_channels:
                 nursery.start_soon(channel._close)
 
+    async def _take_channel(self, protocol: str) -> DataChannel:
+        """The next channel of this protocol, which ``channels`` does not have from now on.
+
+        Raises:
+            CallError: ``call_ended``: there will be none.
+        """
+        try:
+            return await self._takers.take(protocol)
+        except trio.EndOfChannel:
+            raise CallError(
+                f"the call is over: {self.end}", code="call_ended", fault="remote"
+            ) from None
+
     def _channel_arrived(self, channel: DataChannel) -> None:
-        if self._give(self._incoming_channels, channel):
+        queue = self._takers.queue_for(channel.protocol) or self._incoming_channels
+        if self._give(queue, channel):
             self._adopt(channel)
         else:
             channel._start_closing()
@@ -272,5 +285,6 @@ class Call:
                 for channel in self._open_channels:
                     channel._peer_has_hung_up()
             self._incoming_channels.close()
+            self._takers.close()
             self._incoming_tracks.close()
             self._ended.set()

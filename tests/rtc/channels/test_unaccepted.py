@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from trio_rtc.calls import call as call_module
-from trio_rtc.calls.call import UNACCEPTED, Call
+from trio_rtc.calls.call import Call
+from trio_rtc.calls.takers import UNACCEPTED
 from trio_rtc.rtc import DataChannel, open_media
 
 from ...calls.both_sides import Ends, open_both, open_chat, works

@@ -1,0 +1,3 @@
+"""A transfer leaves nothing behind either."""
+
+from ..rtc.conftest import nothing_left as nothing_left

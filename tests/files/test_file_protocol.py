@@ -1,0 +1,166 @@
+"""Both machines of a transfer: what a peer that lies is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from trio_rtc.errors import FileError
+from trio_rtc.files.protocol import FileContent, FilesReception, FilesTransmission, ManifestComplete
+from trio_rtc.wire import files as wire
+
+HASH = "0" * 64
+
+
+def offered(*sizes: int | None) -> FilesReception:
+    reception = FilesReception()
+    entries = [wire.FileEntry(path=f"f{number}", size=size) for number, size in enumerate(sizes)]
+    *parts, last = wire.manifest(entries)
+    for part in parts:
+        assert reception.receive(part) is None
+    event = reception.receive(last)
+    assert isinstance(event, ManifestComplete)
+    assert list(event.entries) == entries
+    return reception
+
+
+def accepted(*sizes: int | None, kept: tuple[wire.KeptFile, ...] = ()) -> FilesReception:
+    reception = offered(*sizes)
+    reception.accepted(kept)
+    return reception
+
+
+def test_files_come_in_their_order() -> None:
+    reception = accepted(3, 0)
+    assert reception.receive(wire.encode(wire.FileBegin(index=0))) == wire.FileBegin(index=0)
+    assert reception.receive(b"ab") == FileContent(b"ab")
+    assert reception.receive(b"c") == FileContent(b"c")
+    reception.receive(wire.encode(wire.FileEnd(size=3, sha256=HASH)))
+    assert not reception.complete
+    reception.receive(wire.encode(wire.FileBegin(index=1)))
+    reception.receive(wire.encode(wire.FileEnd(size=0, sha256=HASH)))
+    assert reception.complete
+
+
+def test_a_manifest_of_folders_only_is_complete_at_once() -> None:
+    reception = FilesReception()
+    reception.receive(
+        wire.encode(wire.ManifestPart(entries=[wire.FileEntry(path="a", folder=True)]))
+    )
+    reception.receive(wire.encode(wire.ManifestEnd(count=1)))
+    reception.accepted([])
+    assert reception.complete
+
+
+BEGUN = [wire.encode(wire.FileBegin(index=0))]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (["nonsense"], "bad_message"),
+        (["{}"], "bad_message"),
+        (['{"type": "unknown"}'], "bad_message"),
+        ([b"content of nothing"], "bad_message"),
+        ([wire.encode(wire.FileBegin(index=1))], "bad_message"),
+        ([wire.encode(wire.FileBegin(index=0, start=1))], "bad_message"),
+        (['{"type":"begin","index":-1}'], "bad_message"),
+        ([wire.encode(wire.FileEnd(size=0, sha256=HASH))], "bad_message"),
+        ([*BEGUN, *BEGUN], "bad_message"),
+        ([*BEGUN, b"abcd"], "wrong_size"),
+        ([*BEGUN, b"ab", wire.encode(wire.FileEnd(size=3, sha256=HASH))], "wrong_size"),
+        ([*BEGUN, b"abc", wire.encode(wire.FileEnd(size=2, sha256=HASH))], "wrong_size"),
+        ([*BEGUN, b"abc", '{"type":"end","size":3,"sha256":"abc"}'], "bad_message"),
+        ([wire.encode(wire.ManifestEnd(count=1))], "bad_message"),
+        ([wire.encode(wire.FilesFailed(code="file_changed", message="a\nb"))], "file_changed"),
+    ],
+)
+def test_a_sender_that_lies(said: list[str | bytes], code: str) -> None:
+    reception = accepted(3)
+    with pytest.raises(FileError) as caught:
+        for message in said:
+            reception.receive(message)
+    assert caught.value.code == code
+    assert caught.value.fault == "remote"
+    assert "\n" not in str(caught.value).split("`", maxsplit=1)[0]
+
+
+def test_nothing_is_taken_while_somebody_thinks_about_it() -> None:
+    reception = offered(3)
+    with pytest.raises(FileError):
+        reception.receive(wire.encode(wire.FileBegin(index=0)))
+
+
+def test_a_manifest_that_is_not_as_long_as_it_says() -> None:
+    reception = FilesReception()
+    with pytest.raises(FileError):
+        reception.receive(wire.encode(wire.ManifestEnd(count=1)))
+
+
+def test_a_manifest_that_is_too_long() -> None:
+    reception = FilesReception(max_entries=2)
+    entries = [wire.FileEntry(path=str(number), size=0) for number in range(3)]
+    with pytest.raises(FileError) as caught:
+        reception.receive(wire.encode(wire.ManifestPart(entries=entries)))
+    assert caught.value.code == "too_many_files"
+
+
+def test_what_is_kept_is_not_sent_again() -> None:
+    reception = accepted(3, kept=(wire.KeptFile(0, 2, HASH),))
+    reception.receive(wire.encode(wire.FileBegin(index=0, start=2)))
+    reception.receive(b"c")
+    reception.receive(wire.encode(wire.FileEnd(size=3, sha256=HASH)))
+    assert reception.complete
+
+
+def test_a_stream_may_have_any_size() -> None:
+    reception = accepted(None)
+    reception.receive(BEGUN[0])
+    reception.receive(b"x" * 1000)
+    reception.receive(wire.encode(wire.FileEnd(size=1000, sha256=HASH)))
+    assert reception.complete
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"binary",
+        wire.encode(wire.FileBegin(index=0)),
+        wire.encode(wire.FilesDone()),
+        wire.encode(wire.FilesWritten(bytes=1)),
+        wire.encode(wire.KeptFiles(files=[wire.KeptFile(7, 1, HASH)])),
+        wire.encode(wire.KeptFiles(files=[wire.KeptFile(0, 1, HASH), wire.KeptFile(0, 1, HASH)])),
+        '{"type":"have","files":[[0,-1,"x"]]}',
+    ],
+)
+def test_a_receiver_that_lies(said: str | bytes) -> None:
+    transmission = FilesTransmission([wire.FileEntry(path="a", size=3)])
+    with pytest.raises(FileError) as caught:
+        transmission.receive(said)
+    assert caught.value.code == "bad_message"
+
+
+def test_a_sender_waits_for_word_of_the_receiver() -> None:
+    transmission = FilesTransmission([wire.FileEntry(path="a", size=None)])
+    transmission.receive(wire.encode(wire.FilesAccepted()))
+    transmission.sent = wire.WINDOW
+    assert not transmission.may_send
+    transmission.receive(wire.encode(wire.FilesWritten(bytes=1)))
+    assert transmission.may_send
+    with pytest.raises(FileError):
+        transmission.receive(wire.encode(wire.FilesWritten(bytes=0)))
+
+
+def test_manifests_come_in_small_messages() -> None:
+    entries = [wire.FileEntry(path=f"folder/{number:0200}", size=number) for number in range(1000)]
+    texts = list(wire.manifest(entries))
+    assert max(map(len, texts)) < 16_000
+    reception = FilesReception()
+    for text in texts:
+        reception.receive(text)
+    assert reception.entries == entries
+
+
+def test_the_same_manifest_is_found_again() -> None:
+    entries = [wire.FileEntry(path="a", size=3, modified=1.5)]
+    assert wire.fingerprint(entries) == wire.fingerprint(list(entries))
+    assert wire.fingerprint(entries) != wire.fingerprint([wire.FileEntry(path="a", size=3)])
