@@ -24,7 +24,7 @@ FLOORS = [
     {"faults"},
     {"wire"},
     {"tasks"},
-    {"errors", "text"},
+    {"errors", "text", "world"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}
 

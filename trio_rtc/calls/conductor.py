@@ -7,7 +7,6 @@ it. The others are those of a `Negotiator` and an `IceRestarter`.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -38,6 +37,7 @@ from ..signaling import (
 )
 from ..tasks import Changes, last_words, open_background_nursery
 from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
+from ..world import world
 from . import negotiation as todo
 from .call import Call
 from .crossing import take_waiting_offer
@@ -76,7 +76,8 @@ class Conductor:
         self._calling = not first
         # Of two who call each other at once, the one who signed in later gives way.
         self._negotiation = todo.Negotiation(
-            polite=signaling.peer_id > peer.id, call=uuid.uuid4().hex if self._calling else None
+            polite=signaling.peer_id > peer.id,
+            call=world().random_hex(16) if self._calling else None,
         )
         self._life = Lifecycle()
         self._changes = Changes()

@@ -8,6 +8,7 @@ import trio
 
 from ..errors import MessageTooLarge
 from ..rtc import MediaTrack
+from ..world import world
 from .link import PeerJSLink
 from .serialization import PeerCloses, Serialization
 
@@ -120,7 +121,7 @@ class DataConnection(_LinkConnection, trio.abc.Channel[Any]):
         # The message is no longer in the channel: it must not be lost now.
         values: list[Any] = []
         with trio.CancelScope(shield=True):
-            values = await trio.to_thread.run_sync(self._serialization.read, message)
+            values = await world().run_in_thread(self._serialization.read, message)
         return values  # noqa: RET504  # A scope may end a block, as far as anybody can tell.
 
     async def aclose(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from ..rtc import (
 from ..tasks import open_background_nursery, require_trio
 from ..wire.binarypack import MAX_BYTES
 from ..wire.peerjs import DEFAULT_KEY, is_valid_id
+from ..world import world
 from .address import fetch_id, socket_url
 from .connection_options import Options
 from .peer import PeerJSPeer
@@ -103,7 +103,7 @@ async def open_peerjs(
         )
     peer = PeerJSPeer(id, options)
     server = ServerConnection(
-        socket_url(url, key, id, token or secrets.token_hex(16)), ssl_context, peer._receive
+        socket_url(url, key, id, token or world().random_hex(16)), ssl_context, peer._receive
     )
     peer._server = server
     async with open_background_nursery() as nursery:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from ..tasks import open_background_nursery
 from ..wire import peerjs as wire
 from ..wire.messages import SessionDescription
 from ..wire.peerjs import Envelope
+from ..world import world
 from .connection_options import Options
 from .connections import DataConnection, MediaConnection
 from .link import PeerJSLink
@@ -98,7 +98,7 @@ class PeerJSPeer:
         offer = wire.OfferPayload(
             sdp=_NOT_YET,
             type="data",
-            connection_id=f"dc_{secrets.token_hex(8)}",
+            connection_id=f"dc_{world().random_hex(8)}",
             metadata=_checked(metadata),
             label=label,
             reliable=reliable,
@@ -132,7 +132,7 @@ class PeerJSPeer:
         offer = wire.OfferPayload(
             sdp=_NOT_YET,
             type="media",
-            connection_id=f"mc_{secrets.token_hex(8)}",
+            connection_id=f"mc_{world().random_hex(8)}",
             metadata=_checked(metadata),
             reliable=True,
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
-import secrets
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +14,7 @@ from ..signaling.address import shown
 from ..signaling.websocket import ClientWebSocket, WebSocketLost, open_websocket
 from ..wire import peerjs as wire
 from ..wire.peerjs import Envelope
+from ..world import world
 from .acceptance import Acceptance, ServerConnectionEnd, Standing
 from .address import refused, unreachable
 from .outgoing import About, Kept, Outgoing
@@ -63,7 +62,7 @@ class ServerConnection:
     ):
         self._url = url
         # Our server tells by it which of two connections is the later one; others pass it over.
-        self._program, self._attempts = secrets.token_hex(8), 0
+        self._program, self._attempts = world().random_hex(8), 0
         self._ssl_context = ssl_context
         self._receive = receive
         self._outgoing = Outgoing()
@@ -149,7 +148,7 @@ class ServerConnection:
                 return
             self._notify()
             # Clients that one server has lost must not all come back at once.
-            wait = min(pause * random.uniform(0.5, 1), deadline - now)
+            wait = min(pause * world().uniform(0.5, 1), deadline - now)
             logger.info("connecting to the server again in %.1f s: %s", wait, over.why)
             await trio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)

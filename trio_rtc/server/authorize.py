@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import math
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from ..wire.names import clean_text, composed, is_room
+from ..world import world
 
 LEEWAY_SECONDS: Final = 5.0
 
@@ -172,7 +172,7 @@ def jwt_tokens(
             raise NotAuthorized(
                 "The token is not a JSON Web Token that is accepted here."
             ) from None
-        until = _expiry(claims, time.time(), leeway)
+        until = _expiry(claims, world().time(), leeway)
         name = _granted(claims, "name", request.name)
         room = _granted(claims, "room", request.room)
         if not is_room(room):

@@ -9,6 +9,8 @@ from contextlib import suppress
 import httpx
 import trio
 
+from ..world import world
+
 LARGEST_ANSWER = 16 * 1024 * 1024
 
 SocketOption = tuple[int, int, int]
@@ -81,7 +83,7 @@ async def ask(
 async def default_context() -> ssl.SSLContext:
     """How a server is verified: by the authorities of the system."""
     # Reading them takes some ten milliseconds.
-    return await trio.to_thread.run_sync(ssl.create_default_context)
+    return await world().run_in_thread(ssl.create_default_context)
 
 
 class _HttpTransport(httpx.AsyncHTTPTransport):

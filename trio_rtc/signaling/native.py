@@ -7,7 +7,6 @@ lost. What was sent meanwhile goes out then, and what came meanwhile comes in.
 from __future__ import annotations
 
 import logging
-import random
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from ..tasks import Changes, last_words, open_background_nursery
 from ..text import one_line
 from ..wire import native as protocol
 from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
+from ..world import world
 from .address import shown
 from .client_session import ClientSession
 from .event_queue import Delivery
@@ -141,7 +141,7 @@ class _NativeClient:
             if over.final or now >= deadline:
                 self._end(self._signaling, over)
                 return
-            wait = min(pause * random.uniform(0.5, 1), deadline - now)
+            wait = min(pause * world().uniform(0.5, 1), deadline - now)
             logger.info("connecting to the server again in %.1f s: %s", wait, over.why)
             await trio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import time
 from collections.abc import Callable, Collection
 from contextvars import Context
 from typing import Final, TypeVarTuple
@@ -63,10 +62,12 @@ class Selector(selectors.DefaultSelector):
 
     Attributes:
         is_idle: whether it was stopped for that.
+        clock: that of the loop.
         timeout: for how many seconds it would have waited then; None: for ever.
     """
 
     stop: Callable[[], None]
+    clock: Callable[[], float]
 
     def __init__(self, posted: Collection[object]):
         super().__init__()
@@ -75,7 +76,7 @@ class Selector(selectors.DefaultSelector):
     def begin(self) -> None:
         self.is_idle = False
         self.timeout: float | None = None
-        self._until = time.monotonic() + BURST
+        self._until = self.clock() + BURST
         self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -89,7 +90,7 @@ class Selector(selectors.DefaultSelector):
         events = super().select(0)
         if not events and (timeout is None or timeout > 0):
             self._be_idle(timeout)
-        elif time.monotonic() > self._until:
+        elif self.clock() > self._until:
             self.stop()
         return events
 

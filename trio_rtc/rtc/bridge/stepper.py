@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 import trio
 
+from ...world import world
 from .loop_setup import set_up
+from .simulated_loop import SimulatedLoop
 from .stepped_loop import Selector, SteppedLoop
 
 
@@ -25,9 +27,14 @@ class Stepper:
         self.ended = trio.Event()
         self.posted: deque[Callable[[], object]] = deque()
         self._selector = Selector(self.posted)
-        self.loop = SteppedLoop(self._selector)
+        network = world().network
+        self.loop = (
+            SteppedLoop(self._selector)
+            if network is None
+            else SimulatedLoop(self._selector, network, self.call)
+        )
         set_up(self.loop)
-        self._selector.stop = self.loop.stop
+        self._selector.stop, self._selector.clock = self.loop.stop, self.loop.time
         self._end: asyncio.Task[None] | None = None
         self._is_running = False
         self._woken = False

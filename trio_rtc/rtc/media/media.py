@@ -14,6 +14,7 @@ import trio
 from av import AudioFrame, VideoFrame
 
 from ...errors import MediaError
+from ...world import world
 from ..backend.media.player import NoStream, Player
 from ..backend.media.tracks import Reader, Source
 from ..bridge.bridge import Bridge, open_bridge
@@ -210,7 +211,7 @@ async def open_media(
             if name not in players:
                 kinds = [kind for kind in wanted if wanted[kind] == name]
                 # Opening reads from the disk or the network, where it may wait for ever.
-                players[name] = await trio.to_thread.run_sync(
+                players[name] = await world().run_in_thread(
                     partial(_open_player, kinds, name, format, options, loop=loop),
                     abandon_on_cancel=True,
                 )

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import av
-import trio
 
 from ...errors import MediaError
+from ...world import world
 from ..backend.media.recording.formats import find_format, has_number
 from ..backend.media.recording.recording import Recording
 from ..bridge.bridge import Bridge, open_bridge
@@ -65,7 +65,7 @@ async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
             of the block, if a part of it could not be written.
     """
     async with open_bridge() as bridge:
-        recorded, recording = await trio.to_thread.run_sync(_open_recording, Path(path))
+        recorded, recording = await world().run_in_thread(_open_recording, Path(path))
         try:
             yield Recorder(bridge, recording, recorded)
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
 from typing import Generic, Protocol, TypeVar
@@ -12,6 +11,7 @@ import trio
 
 from ...wire.names import clean_text
 from ...wire.native import CloseCode
+from ...world import world
 from ..authorize import Admission, JoinRequest, NotAuthorized
 from ..chores import Turn
 from ..context import Context
@@ -110,7 +110,7 @@ class Membership(Generic[PeerT]):
 
     def expired(self, turn: Turn) -> Iterator[PeerT]:
         """Those who may stay no longer, each of them once, as many as this turn has place for."""
-        for id_ in turn.some(self._deadlines.due(time.time())):
+        for id_ in turn.some(self._deadlines.due(world().time())):
             yield self._by_id[id_]
 
     def leave(self, peer: PeerT) -> None:

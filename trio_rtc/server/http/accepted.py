@@ -17,6 +17,16 @@ LINGER_BYTES: Final = 1024 * 1024
 LINGER_PAUSE: Final = 0.01
 
 
+def descriptor(stream: trio.abc.AsyncResource) -> int:
+    """That of a socket on which nothing but TCP is spoken; -1 of all else.
+
+    A socket in a simulation has none.
+    """
+    if isinstance(stream, trio.SocketStream | trio.SocketListener):
+        return stream.socket.fileno()
+    return -1
+
+
 def _nothing(accepted: Accepted) -> None:
     pass
 
@@ -53,9 +63,12 @@ class Accepted:
 
     def detach(self) -> None:
         """Keep a socket open when the owner of the stream closes that, as Trio does it for us."""
-        if isinstance(self.stream, trio.SocketStream):
+        if descriptor(self.stream) >= 0:
+            assert isinstance(self.stream, trio.SocketStream)
             own = socket.socket(fileno=self.stream.socket.detach())
             self.stream = trio.SocketStream(trio.socket.from_stdlib_socket(own))
+        elif isinstance(self.stream, trio.SocketStream):
+            self.stream = trio.SocketStream(self.stream.socket.dup())
 
     async def linger(self) -> None:
         """Let the client close first: closing with data unread would destroy the last answer."""

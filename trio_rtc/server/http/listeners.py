@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import trio
 
+from .accepted import descriptor
+
 logger = logging.getLogger("trio_rtc.server")
 
 _ATTEMPTS: Final = 20
@@ -146,4 +148,6 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
 
 def accept_eagerly(listener: trio.abc.Listener[Any]) -> trio.abc.Listener[Any]:
     """The same listener, eager if it listens on a socket. It owns the other one from now on."""
-    return EagerListener(listener) if isinstance(listener, trio.SocketListener) else listener
+    if isinstance(listener, trio.SocketListener) and descriptor(listener) >= 0:
+        return EagerListener(listener)
+    return listener

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import trio
 
+from ..http.accepted import descriptor
 from ..hub.memory import Account
 from .unsent import Unsent, UnsentBytes
 
@@ -70,7 +71,7 @@ class SendBuffer:
         self._account = account
         self._piece_seconds = piece_seconds
         self._on_stuck = on_stuck
-        self._plain = isinstance(stream, trio.SocketStream) and os.name == "posix"
+        self._plain = descriptor(stream) >= 0 and os.name == "posix"
         self._first = UnsentBytes()
         self._last = UnsentBytes()
         self._ending = False

@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from ..http.accepted import RECEIVE_BYTES
+from ..http.accepted import RECEIVE_BYTES, descriptor
 from ..hub.flush_batches import FlushBatch
 from .frames import WebSocket
 
@@ -53,22 +53,19 @@ class SharedReader:
 
     def add(self, websocket: WebSocket) -> bool:
         """Read for a connection from now on; False if that cannot be done."""
-        stream = websocket.accepted.stream
-        if self._epoll is None or not isinstance(stream, trio.SocketStream):
+        number = descriptor(websocket.accepted.stream)
+        if self._epoll is None or number < 0:
             return False
-        descriptor = stream.socket.fileno()
-        self._epoll.register(descriptor, select.EPOLLIN)
-        self._open[descriptor] = websocket
+        self._epoll.register(number, select.EPOLLIN)
+        self._open[number] = websocket
         return True
 
     def remove(self, websocket: WebSocket) -> None:
         """Leave the reading to others."""
-        stream = websocket.accepted.stream
+        number = descriptor(websocket.accepted.stream)
         assert self._epoll is not None
-        assert isinstance(stream, trio.SocketStream)
-        descriptor = stream.socket.fileno()
-        del self._open[descriptor]
-        self._epoll.unregister(descriptor)
+        del self._open[number]
+        self._epoll.unregister(number)
 
     async def run(self, receive: Callable[[WebSocket, bytes], None]) -> None:
         """Read until cancelled.
@@ -88,10 +85,10 @@ class SharedReader:
                     break
                 share = min(max(left // len(ready), _LEAST_BYTES), RECEIVE_BYTES)
                 with self._flush_batch:
-                    for descriptor, _ in ready:
+                    for number, _ in ready:
                         # What another one has said may just have removed it.
-                        if (websocket := self._open.get(descriptor)) is not None:
-                            data = _read(descriptor, share)
+                        if (websocket := self._open.get(number)) is not None:
+                            data = _read(number, share)
                             if data is not None:
                                 left -= len(data)
                                 receive(websocket, data)
@@ -99,9 +96,9 @@ class SharedReader:
                     break
 
 
-def _read(descriptor: int, size: int) -> bytes | None:
+def _read(number: int, size: int) -> bytes | None:
     try:
-        return os.read(descriptor, size)
+        return os.read(number, size)
     except BlockingIOError:
         return None
     except OSError:

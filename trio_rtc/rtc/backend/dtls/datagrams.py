@@ -8,9 +8,9 @@ without that, as on another loop, datagrams come one at a time.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
-import time
 from typing import Any, Final
 
 import aioice
@@ -91,6 +91,7 @@ class _DatagramReader:
     def __init__(self, protocol: StunProtocol):
         self._read_ready: Any = protocol.transport._read_ready  # type: ignore[attr-defined]
         self._receive = protocol.datagram_received
+        self._clock = asyncio.get_running_loop().time
         self._received = 0
         self._is_reading = False
         self._last = 0.0
@@ -102,7 +103,7 @@ class _DatagramReader:
         self._receive(data, addr)
         if self._is_reading:
             return
-        now = time.monotonic()
+        now = self._clock()
         # To look in vain for another one takes a tenth of the time that this one takes.
         if not self._came_alone or now - self._last < LONE:
             before = self._received

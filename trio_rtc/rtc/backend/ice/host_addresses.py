@@ -13,26 +13,24 @@ import ipaddress
 from typing import Any
 
 import aioice
-import ifaddr
 from aioice import TransportPolicy
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 
+from ....world import world
 from ..patches import can
 
 
 def host_addresses() -> list[str]:
     """Addresses to bind to, as text; those of a link come with its name: ``fe80::1%eth0``."""
     network, link, loopback = [], [], []
-    for adapter in ifaddr.get_adapters():
-        for found in adapter.ips:
-            text = found.ip if isinstance(found.ip, str) else found.ip[0]
-            address = ipaddress.ip_address(text)
-            if address.is_loopback:
-                loopback.append(text)
-            elif address.version == 6 and address.is_link_local:
-                link.append(f"{text}%{adapter.name}")
-            else:
-                network.append(text)
+    for interface, text in world().interfaces():
+        address = ipaddress.ip_address(text)
+        if address.is_loopback:
+            loopback.append(text)
+        elif address.version == 6 and address.is_link_local:
+            link.append(f"{text}%{interface}")
+        else:
+            network.append(text)
     return network or link or loopback
 
 

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from uuid import uuid4
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from aiortc.clock import current_ntp_time
 from av import AudioFrame, VideoFrame
 
+from ....world import world
 from ..patches import can
 from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
@@ -61,7 +61,7 @@ class OutgoingTrack(MediaStreamTrack):
 
     def rename(self) -> None:
         """Have an id that no other track has."""
-        self._id = str(uuid4())
+        self._id = world().random_uuid()
 
     def begin(self) -> None:
         """Keep frames from now on."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -144,7 +143,7 @@ class Player:
 
     def _wait_for(self, frame: VideoFrame | AudioFrame) -> float:
         assert self._began is not None
-        return self._began + (frame.time or 0.0) - time.monotonic()
+        return self._began + (frame.time or 0.0) - self._loop.time()
 
     def stop(self, track: PlayerTrack) -> None:
         """Stop for one of the tracks; with the last one, wait for the thread. Not on the loop."""
@@ -226,7 +225,7 @@ class Player:
             pieces = [frame]
         for piece in pieces:
             if self._began is None:
-                self._began = time.monotonic() - (piece.time or 0.0)
+                self._began = self._loop.time() - (piece.time or 0.0)
             self._pieces.append((track, piece))
             wait = 0.0 if self._is_live else self._wait_for(piece)
             if wait < HURRY_SECONDS:

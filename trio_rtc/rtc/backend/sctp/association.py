@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from aiortc.rtcsctptransport import (
 )
 from aiortc.utils import uint32_gt, uint32_gte
 
+from ....world import world
 from ...bridge.eager import start_eagerly
 from ..patches import can
 from .large_packets import Bundle
@@ -160,7 +160,7 @@ class SctpTransport(Retransmission):
             self._sent_queue.append(chunk)
             self._flight_size_increase(chunk)
             chunk._sent_count += 1
-            chunk._sent_time = time.time()
+            chunk._sent_time = world().time()
             await self._send_chunk(chunk)
             if not self._t3_handle:
                 self._t3_start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Final, cast
 
@@ -13,6 +12,7 @@ from ....wire import native as protocol
 from ....wire.names import clean_text, composed, problem_of
 from ....wire.native import SUBPROTOCOL, CloseCode
 from ....wire.session import ACK_SECONDS, SessionFault
+from ....world import world
 from ...authorize import Admission, JoinRequest
 from ...chores import Turn
 from ...context import Context
@@ -169,7 +169,7 @@ class NativeDialect(WebSocketDialect[Session]):
             raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
         if session is None or message.received < session.outbox.acknowledged:
             raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
-        if session.until <= time.time():
+        if session.until <= world().time():
             self._expire(session)
             raise Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
         self._acknowledge(session, message.received)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import trio
 
 from ....wire import native as protocol
+from ....world import world
 from ...hub.expiry import Expiry
 from ...turn import TurnCredentials
 from .native_member import Session
@@ -33,7 +33,7 @@ class IceServerIssuer:
         if self._turn is None:
             return []
         self._issued.begin(session, trio.current_time())
-        issued = self._turn.issue(time.time(), str(session.member.id), session.until)
+        issued = self._turn.issue(world().time(), str(session.member.id), session.until)
         return [protocol.IceServerEntry(**server) for server in issued]
 
     def renew(self, session: Session) -> None:

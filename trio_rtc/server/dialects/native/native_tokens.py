@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ....wire import native as protocol
+from ....world import world
 from ...authorize import Admission, JoinRequest
 from ...context import Context
 from ...hub.member_names import clean_text
@@ -89,7 +89,7 @@ class Tokens:
 
 def seconds_left(session: Session) -> float | None:
     """For how long a session may go on; None if for ever."""
-    return None if session.until == math.inf else round(max(0.0, session.until - time.time()), 3)
+    return None if session.until == math.inf else round(max(0.0, session.until - world().time()), 3)
 
 
 def _asked(session: Session) -> JoinRequest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Final
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from ....errors import NegotiationError
 from ....wire import peerjs as wire
 from ....wire.native import REASONS, CloseCode
 from ....wire.peerjs import Envelope
+from ....world import world
 from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
@@ -74,7 +74,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         return Endpoints(routes=routes, websockets=websockets)
 
     def _new_id(self, request: Request) -> Response:
-        return Response(200, "OK", str(uuid.uuid4()).encode())
+        return Response(200, "OK", world().random_uuid().encode())
 
     def _list_peers(self, request: Request) -> Response:
         if not self._settings.discovery:

@@ -7,7 +7,6 @@ newest is the call.
 from __future__ import annotations
 
 import re
-import secrets
 from typing import Any, TypeAlias
 
 import msgspec
@@ -16,6 +15,7 @@ from ....errors import NegotiationError
 from ....wire import peerjs as wire
 from ....wire.messages import BYE, Bye, IceCandidate, SessionDescription, decode, encode
 from ....wire.peerjs import Envelope, Kind
+from ....world import world
 
 ToPeerJS: TypeAlias = tuple[str, msgspec.Struct | msgspec.UnsetType]
 """The type and the payload of a message for a PeerJS client."""
@@ -96,7 +96,7 @@ class Translator:
             # PeerJS would take it for a new connection, and close the one that stands.
             return []
         sends_media = any("a=send" in section for section in _MEDIA.findall(offer.sdp))
-        connection = offer.call or f"dc_{secrets.token_hex(8)}"
+        connection = offer.call or f"dc_{world().random_hex(8)}"
         self._begin(connection, "media" if sends_media else "data", has_channel=not sends_media)
         payload = wire.OfferPayload(
             sdp=msgspec.structs.replace(offer, call=None),
