@@ -26,6 +26,7 @@ from ..ice_server import IceServer
 from .dtls import transport as dtls
 from .dtls.certificate import take_rsa
 from .ice import host_addresses
+from .ice.checks import round_trip
 from .ice.consent import ConsentFreshness
 from .jsep.candidates import LocalCandidates
 from .jsep.exchange import OfferAnswer
@@ -97,7 +98,7 @@ class LoopConnection:
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
         take_rsa(self._pc)
-        dtls.install(self._pc, partial(has_media, self._pc))
+        dtls.install(self._pc, partial(has_media, self._pc), round_trip)
         host_addresses.install(self._pc)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(

@@ -10,6 +10,7 @@ from aiortc import RTCCertificate
 from OpenSSL import SSL
 
 from trio_rtc.rtc.backend import ledger
+from trio_rtc.rtc.backend.dtls.flights import Flights
 from trio_rtc.rtc.backend.dtls.transport import LONGEST, _MemoryConnection
 
 from ...lacking import lacking
@@ -25,7 +26,7 @@ def connected_pair() -> tuple[_MemoryConnection, SSL.Connection]:
         context.use_certificate(certificate._cert)
         context.use_privatekey(certificate._key)
         connections.append(SSL.Connection(context))
-    ours, theirs = _MemoryConnection(connections[0]), connections[1]
+    ours, theirs = _MemoryConnection(connections[0], Flights(None), lambda: 0.0), connections[1]
     ours.set_connect_state()
     theirs.set_accept_state()
     for _ in range(4):

@@ -9,17 +9,22 @@ where a packet of media cannot be read. What this needs of them that is not publ
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 import OpenSSL
-from aiortc import RTCDtlsTransport, RTCPeerConnection
+from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
 from OpenSSL import SSL
 
+from ....world import world
 from ..patches import can
+from .flights import Flights
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -32,12 +37,17 @@ EXPANSION: Final = 13 + 1024
 """Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
 
 
-def install(connection: RTCPeerConnection, has_media: Callable[[], bool]) -> None:
+def install(
+    connection: RTCPeerConnection,
+    has_media: Callable[[], bool],
+    round_trip: Callable[[RTCIceTransport], float | None],
+) -> None:
     """Have the transports that a connection makes become some of ours.
 
     Args:
         connection: that of aiortc.
         has_media: whether media have been negotiated, which need SRTP.
+        round_trip: how long it takes to the other side and back, in seconds, if that is known.
     """
     if not can("dtls"):
         return
@@ -48,6 +58,7 @@ def install(connection: RTCPeerConnection, has_media: Callable[[], bool]) -> Non
         transport: Any = create()
         transport.__class__ = _DtlsTransport
         transport._has_media = has_media
+        transport._round_trip = partial(round_trip, transport.transport)
         return cast(RTCDtlsTransport, transport)
 
     private._RTCPeerConnection__createDtlsTransport = create_ours
@@ -61,6 +72,7 @@ def longest_record() -> int:
 class _DtlsTransport(RTCDtlsTransport):
     _connection: _MemoryConnection | None = None
     _has_media: Callable[[], bool]
+    _round_trip: Callable[[], float | None]
 
     @property
     def _ssl(self) -> Any:
@@ -68,7 +80,9 @@ class _DtlsTransport(RTCDtlsTransport):
 
     @_ssl.setter
     def _ssl(self, connection: Any) -> None:
-        self._connection = _MemoryConnection(connection)
+        self._connection = _MemoryConnection(
+            connection, Flights(self._round_trip()), asyncio.get_running_loop().time
+        )
 
     def _setup_srtp(self) -> None:
         # aiortc 1.16 fails without.
@@ -98,8 +112,13 @@ def _passing_over(protocol: str) -> Iterator[None]:
 class _MemoryConnection:
     """A `SSL.Connection` over memory, of which only what fails goes through pyOpenSSL."""
 
-    def __init__(self, connection: SSL.Connection):
+    def __init__(self, connection: SSL.Connection, flights: Flights, clock: Callable[[], float]):
         private: Any = connection
+        self._flights = flights
+        self._now = clock
+        # OpenSSL's own timer is as good as any for the same reason, but in a simulation.
+        self._has_own_timer = world().network is None
+        self._is_server = self._is_done = False
         self._connection = connection
         self._ssl, self._into, self._from = private._ssl, private._into_ssl, private._from_ssl
         self._raise_error = private._raise_ssl_error
@@ -110,8 +129,45 @@ class _MemoryConnection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
+    def set_accept_state(self) -> None:
+        """Be the server."""
+        self._is_server = True
+        self._connection.set_accept_state()
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake.
+
+        Raises:
+            SSL.Error: as `SSL.Connection.do_handshake`; `SSL.WantReadError` until it is over.
+        """
+        self._connection.do_handshake()
+        self._is_done = True
+        # In a full handshake the server has the last word (RFC 6347, section 4.2.4).
+        self._flights.finish(answered=not self._is_server)
+
+    def DTLSv1_get_timeout(self) -> float | None:  # noqa: N802
+        """Seconds until a flight is to be sent again; None if none is."""
+        due = self._flights.due
+        if self._is_done or due == math.inf:
+            return None
+        left = max(due - self._now(), 0.0)
+        if self._has_own_timer and (own := self._connection.DTLSv1_get_timeout()) is not None:
+            left = min(left, own)
+        return left
+
+    def DTLSv1_handle_timeout(self) -> bool:  # noqa: N802
+        """Send a flight again: `bio_read` gives it.
+
+        OpenSSL makes it anew, with numbers that are no replay to whoever has it already.
+        """
+        self._flights.expired(self._now())
+        return bool(self._has_own_timer and self._connection.DTLSv1_handle_timeout())
+
     def bio_write(self, data: bytes) -> int:
         """Take what has come from the network."""
+        if data[:1] < b"\x17":
+            # None of the messages that follow the handshake.
+            self._flights.received(data, self._now())
         written: int = _util.lib.BIO_write(self._into, data, len(data))
         return written if written == len(data) else self._connection.bio_write(data)
 
@@ -149,4 +205,16 @@ class _MemoryConnection:
             self._from, self._buffer, room if self._has_sent else min(size, room)
         )
         data: bytes = self._view[: max(length, 0)]
-        return data
+        if self._is_done:
+            return data or self._flights.take()
+        return self._flight(data)
+
+    def _flight(self, data: bytes) -> bytes:
+        """What is sent of the handshake: what OpenSSL gives, or what is sent again."""
+        if data and not self._has_own_timer and self._flights.repeats(data):
+            # Its timer has seen how long this simulation takes.
+            data = b""
+        if data:
+            self._flights.sent(data, self._now())
+            return data
+        return self._flights.take()

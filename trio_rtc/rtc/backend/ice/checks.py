@@ -15,6 +15,8 @@ from typing import Any
 
 import aioice
 from aioice.ice import ICE_COMPLETED, ICE_FAILED, CandidatePair
+from aioice.stun import RETRY_RTO
+from aiortc import RTCIceTransport
 
 PACE = 0.02
 """Seconds between two checks, so that many pairs do not flood the network."""
@@ -34,6 +36,7 @@ class Checks:
         self._agent: Any = agent
         self._check_incoming = agent.check_incoming
         self._check_complete = agent.check_complete
+        self._build_request = agent.build_request
         self._close = agent.close
         self._improving: asyncio.Future[None] | None = None
         self._install()
@@ -42,6 +45,7 @@ class Checks:
         self._agent.connect = self.connect
         self._agent.check_incoming = self._handle_incoming
         self._agent.check_complete = self._handle_complete
+        self._agent.build_request = self._build
         self._agent.close = self._close_all
 
     async def connect(self) -> None:
@@ -150,8 +154,13 @@ class Checks:
             (candidate._network_host, candidate.port) == address[:2] for candidate in known
         )
 
+    def _build(self, pair: Any, nominate: bool) -> Any:
+        pair.asked = asyncio.get_running_loop().time()
+        return self._build_request(pair, nominate)
+
     def _handle_complete(self, pair: Any) -> None:
         agent = self._agent
+        pair.round_trip = asyncio.get_running_loop().time() - pair.asked
         before = list(agent._check_list)
         self._check_complete(pair)
         if _is_relayed(pair):
@@ -165,6 +174,16 @@ class Checks:
             if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
                 self._agent._nominated[candidate.component] = candidate
                 return
+
+
+def round_trip(transport: RTCIceTransport) -> float | None:
+    """How long a check of the pair in use took, in seconds; None if that is not known.
+
+    After the first request it may be any of several that was answered (RFC 6298, section 3).
+    """
+    pair: Any = transport._connection._nominated.get(1)
+    trip: float | None = getattr(pair, "round_trip", None)
+    return None if trip is None or trip >= RETRY_RTO else trip
 
 
 def _is_relayed(pair: Any) -> bool:

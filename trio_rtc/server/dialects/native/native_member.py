@@ -57,7 +57,7 @@ class Session:
         account: Account,
     ):
         self.client_network = client_network
-        self.secret = secrets.token_urlsafe(SECRET_BYTES)
+        self.secret = world().random_token(SECRET_BYTES)
         self.link: SessionLink | None = None
         self.inbox = Inbox()
         self.outbox = Outbox()
