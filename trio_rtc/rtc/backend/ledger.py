@@ -332,6 +332,14 @@ ELSEWHERE: Final[dict[str, dict[str, str]]] = {
         "_get_running_loop": "whether a loop runs, without an error if not",
         "_set_running_loop": "a loop runs for a step of a Trio task, as its `run_forever` has it",
         "_read_ready": "the next datagram of a socket; without it they come one at a time",
+        "_make_self_pipe": "sockets by which a loop wakes itself; a simulation lets it have them",
+    },
+    "sys": {"_getframe": "the line of a program that would leave a simulation"},
+    "trio": {
+        "_core": "where the scheduler is",
+        "_run": "the scheduler, whose order a seed decides in a simulation",
+        "_r": "what decides in which order tasks go on",
+        "_ALLOW_DETERMINISTIC_SCHEDULING": "whether that alone decides",
     },
     "httpx.AsyncHTTPTransport": {
         "_pool": "the connections of requests are data channels; httpx takes no pool of others",

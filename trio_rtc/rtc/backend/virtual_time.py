@@ -1,0 +1,29 @@
+"""The time of day as aiortc reads it, from the world of the run that it is in.
+
+It stands in reports and statistics, and tells a receiver how long ago something came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from aiortc import clock
+
+from ...world import world
+
+
+@contextmanager
+def in_virtual_time() -> Iterator[None]:
+    """A block in which aiortc has the time of a simulation."""
+    real = clock.current_datetime
+    clock.current_datetime = _current_datetime
+    try:
+        yield
+    finally:
+        clock.current_datetime = real
+
+
+def _current_datetime() -> datetime:
+    return datetime.fromtimestamp(world().time(), UTC)
