@@ -13,6 +13,7 @@ from ....wire import native as protocol
 from ....wire.native import CloseCode
 from ....wire.rate import TokenBucket
 from ....wire.session import Inbox, Outbox, SessionFault
+from ....world import world
 from ...authorize import JoinRequest
 from ...hub.flush_batches import FlushBatch
 from ...hub.hub import MailboxFull, Member, Relayed
