@@ -104,9 +104,9 @@ def sealed(random_: Random, on_leave: Callable[[LeftSimulation], None]) -> Itera
     trio_random = trio._core._run._r
     trio_state = trio_random.getstate()
     with ExitStack() as stack:
+        stack.enter_context(in_virtual_time())
         for target, name, other in _replacements(random_):
             stack.enter_context(mock.patch.object(target, name, other))
-        stack.enter_context(in_virtual_time())
         _seal.thread, _seal.on_leave = threading.get_ident(), on_leave
         random.seed(random_.random())
         trio_random.seed(random_.random())

@@ -12,11 +12,16 @@ from datetime import UTC, datetime
 from aiortc import clock
 
 from ...world import world
+from .patches import can
+from .purposes import USES
 
 
 @contextmanager
 def in_virtual_time() -> Iterator[None]:
     """A block in which aiortc has the time of a simulation."""
+    for purpose in USES:
+        # What is tried once draws lots, as for ids: a first simulation is not to be another.
+        can(purpose)
     real = clock.current_datetime
     clock.current_datetime = _current_datetime
     try:

@@ -87,7 +87,7 @@ class SimulatedLoop(SteppedLoop):
             raise OSError(errno.EPROTONOSUPPORT, "there is no TLS in simulated connections")
         protocol = protocol_factory()
         address = (await self._addresses(host))[0], port
-        transport = _Stream(self, self._network, protocol, address)
+        transport = _StreamTransport(self, self._network, protocol, address)
         await transport.opened
         protocol.connection_made(transport)
         return transport, protocol
@@ -157,7 +157,7 @@ class _Datagrams(asyncio.DatagramTransport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "sockname":
             return self._socket.address
-        return _Options(self._socket) if name == "socket" else default
+        return _SocketOptions(self._socket) if name == "socket" else default
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -175,7 +175,7 @@ class _Datagrams(asyncio.DatagramTransport):
         self.close()
 
 
-class _Options:
+class _SocketOptions:
     """What is set on the socket of a transport."""
 
     def __init__(self, sock: Any):
@@ -187,7 +187,7 @@ class _Options:
             self._socket.dont_fragment = value >= _DO
 
 
-class _Stream(asyncio.Transport):
+class _StreamTransport(asyncio.Transport):
     def __init__(self, loop: SimulatedLoop, network: SimulatedNetwork, protocol: Any, to: Address):
         super().__init__()
         self._loop = loop

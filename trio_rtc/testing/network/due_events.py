@@ -37,7 +37,7 @@ class Event:
             fn()
 
 
-class EventQueue:
+class DueEvents:
     """Does things when it is time for them, in a task of Trio."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ import outcome
 import trio
 
 from ...world import Address
-from .packets import Packet, Segment
+from .packets import Packet, TcpSegment
 from .segments import LOCAL, Attachment
 from .simulated_tcp import TcpConnection
 
@@ -90,7 +90,7 @@ class Host:
         self.name = name
         self.is_up = True
         self.udp: dict[Address, UdpSocket] = {}
-        self.listeners: dict[Address, Callable[[TcpConnection, Segment], None]] = {}
+        self.listeners: dict[Address, Callable[[TcpConnection, TcpSegment], None]] = {}
         self.connections: dict[tuple[Address, Address], TcpConnection] = {}
         self._network = network
         self._attachments: list[Attachment] = []
@@ -359,10 +359,10 @@ class Host:
             connection.accept(segment)
             listen(connection, segment)
         elif "R" not in segment.flags:
-            answer = Segment("RA", segment.acknowledged, segment.sequence + 1)
+            answer = TcpSegment("RA", segment.acknowledged, segment.sequence + 1)
             self.carry(packet.destination, packet.source, answer)
 
-    def carry(self, source: Address, to: Address, segment: Segment) -> None:
+    def carry(self, source: Address, to: Address, segment: TcpSegment) -> None:
         """Send what TCP says."""
         self.send(Packet(source, to, "tcp", segment.data, segment, origin=self.name))
 

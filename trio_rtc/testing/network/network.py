@@ -15,7 +15,7 @@ from ...tasks import open_background_nursery
 from ...world import REAL, set_world
 from ..leaving import LeftSimulation, sealed
 from ..record import Record
-from .due_events import EventQueue
+from .due_events import DueEvents
 from .host import Host
 from .nat import UDP_SECONDS, Behaviour, Nat
 from .network_link import Link
@@ -55,7 +55,7 @@ class Network:
             raise TypeError(f"a seed is a whole number, not {seed!r}")
         self.seed = seed
         self.record = Record()
-        self.events = EventQueue()
+        self.events = DueEvents()
         self.random = Random(f"{seed} entropy")
         self.internet = NetworkSegment(self.events, seed, self.lost, "198.51.100")
         self.hosts: dict[str, Host] = {}

@@ -22,7 +22,7 @@ _MESSAGE_HEADER: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class TcpSegment:
     """What TCP says in a packet (RFC 9293), as far as it matters here.
 
     Attributes:
@@ -58,7 +58,7 @@ class Packet:
     destination: Address
     protocol: Protocol
     data: bytes
-    segment: Segment | None = None
+    segment: TcpSegment | None = None
     may_fragment: bool = True
     origin: str = ""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final, Protocol
 
-from .due_events import EventQueue
+from .due_events import DueEvents
 from .network_link import Link, LinkDirection
 from .packets import Packet
 
@@ -24,7 +24,7 @@ class Node(Protocol):
     def receive(self, packet: Packet) -> None: ...
 
 
-class Router(Protocol):
+class Gateway(Protocol):
     """What takes packets out of a network."""
 
     def outbound(self, packet: Packet) -> None: ...
@@ -40,12 +40,12 @@ class NetworkSegment:
         prefix: of the addresses that it gives, such as ``10.0.1``.
     """
 
-    def __init__(self, events: EventQueue, seed: object, watch: Watcher, prefix: str):
+    def __init__(self, events: DueEvents, seed: object, watch: Watcher, prefix: str):
         self.events = events
         self.seed = seed
         self.watch = watch
         self.prefix = prefix
-        self.gateway: Router | None = None
+        self.gateway: Gateway | None = None
         self.members: dict[str, Attachment] = {}
         self.blocked: set[frozenset[str]] = set()
         self._given = 0

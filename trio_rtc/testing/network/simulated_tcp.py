@@ -16,8 +16,8 @@ from typing import Final, Protocol
 import trio
 
 from ...world import Address
-from .due_events import Event, EventQueue
-from .packets import Segment
+from .due_events import DueEvents, Event
+from .packets import TcpSegment
 
 MSS: Final = 1400
 """Bytes of a segment."""
@@ -40,7 +40,7 @@ CLOSED_SECONDS: Final = 60.0
 class Carrier(Protocol):
     """What carries segments."""
 
-    def carry(self, source: Address, to: Address, segment: Segment) -> None: ...
+    def carry(self, source: Address, to: Address, segment: TcpSegment) -> None: ...
 
 
 class TcpConnection:
@@ -64,7 +64,7 @@ class TcpConnection:
 
     def __init__(
         self,
-        events: EventQueue,
+        events: DueEvents,
         carrier: Carrier,
         local: Address,
         remote: Address,
@@ -87,10 +87,10 @@ class TcpConnection:
         self._is_finished = False
         self._has_sent_end = False
         self._next = 0
-        self._flying: deque[Segment] = deque()
+        self._flying: deque[TcpSegment] = deque()
         self._peer_window = WINDOW
         self._expected = 0
-        self._early: dict[int, Segment] = {}
+        self._early: dict[int, TcpSegment] = {}
         self._told_window = WINDOW
         self._rto = FIRST_RTO
         self._tries = 0
@@ -108,7 +108,7 @@ class TcpConnection:
         """Ask the other end for a connection."""
         self._launch("S")
 
-    def accept(self, segment: Segment) -> None:
+    def accept(self, segment: TcpSegment) -> None:
         """Take what the other end has asked for."""
         self._expected = segment.sequence + 1
         self.is_open = True
@@ -152,7 +152,7 @@ class TcpConnection:
         """Be done with it at once."""
         if not self.is_gone:
             if self.is_open:
-                self._send(Segment("RA", self._next, self._expected))
+                self._send(TcpSegment("RA", self._next, self._expected))
             self._leave()
 
     def vanish(self) -> None:
@@ -161,7 +161,7 @@ class TcpConnection:
 
     # What comes from the network.
 
-    def receive(self, segment: Segment) -> None:
+    def receive(self, segment: TcpSegment) -> None:
         self._heard = trio.current_time()
         self._probes = 0
         if "R" in segment.flags:
@@ -184,7 +184,7 @@ class TcpConnection:
             self._see_end()
         self.on_change()
 
-    def _take_acknowledgement(self, segment: Segment) -> None:
+    def _take_acknowledgement(self, segment: TcpSegment) -> None:
         self._peer_window = segment.window
         before = self._flying[0].sequence if self._flying else self._next
         if segment.acknowledged <= before:
@@ -206,7 +206,7 @@ class TcpConnection:
         self._tries = 0
         self._set_timer()
 
-    def _take_data(self, segment: Segment) -> None:
+    def _take_data(self, segment: TcpSegment) -> None:
         if segment.sequence >= self._expected and len(self.received) < WINDOW:
             self._early.setdefault(segment.sequence, segment)
         while (following := self._early.pop(self._expected, None)) is not None:
@@ -219,7 +219,7 @@ class TcpConnection:
     # Sending.
 
     def _launch(self, flags: str, data: bytes = b"") -> None:
-        segment = Segment(flags, self._next, self._expected, data=data)
+        segment = TcpSegment(flags, self._next, self._expected, data=data)
         if not self._flying:
             self._progress = trio.current_time()
         self._flying.append(segment)
@@ -246,15 +246,17 @@ class TcpConnection:
         self._set_timer()
 
     def _acknowledge(self) -> None:
-        self._send(Segment("A", self._next, self._expected))
+        self._send(TcpSegment("A", self._next, self._expected))
 
-    def _send(self, segment: Segment) -> None:
+    def _send(self, segment: TcpSegment) -> None:
         self._told_window = max(0, WINDOW - len(self.received))
         acknowledged = self._expected if "A" in segment.flags else 0
         self._carrier.carry(
             self.local,
             self.remote,
-            Segment(segment.flags, segment.sequence, acknowledged, self._told_window, segment.data),
+            TcpSegment(
+                segment.flags, segment.sequence, acknowledged, self._told_window, segment.data
+            ),
         )
 
     def _measure(self, trip: float) -> None:
@@ -279,7 +281,7 @@ class TcpConnection:
         if self._flying:
             self._send(self._flying[0])
         else:
-            self._send(Segment("A", self._next - 1, self._expected))
+            self._send(TcpSegment("A", self._next - 1, self._expected))
             self._progress = trio.current_time()
         self._set_timer()
 
@@ -313,7 +315,7 @@ class TcpConnection:
             self._fail(errno.ETIMEDOUT)
         else:
             self._probes += 1
-            self._send(Segment("A", self._next - 1, self._expected))
+            self._send(TcpSegment("A", self._next - 1, self._expected))
             self._watch()
 
     def _fail(self, number: int) -> None:
@@ -333,5 +335,5 @@ class TcpConnection:
             self._on_gone()
 
 
-def _after(segment: Segment) -> int:
+def _after(segment: TcpSegment) -> int:
     return segment.sequence + len(segment.data) + ("S" in segment.flags) + ("F" in segment.flags)

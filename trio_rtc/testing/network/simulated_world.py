@@ -70,13 +70,13 @@ class SimulatedWorld(World):
         on_data: Callable[[bytes], None],
         on_end: Callable[[OSError | None], None],
     ) -> ByteStream:
-        return _Stream(here().connect(to), on_open, on_data, on_end)
+        return _SimulatedStream(here().connect(to), on_open, on_data, on_end)
 
     def resolve(self, name: str) -> Sequence[str]:
         return self._network.resolve(name)
 
 
-class _Stream:
+class _SimulatedStream:
     def __init__(
         self,
         connection: TcpConnection,

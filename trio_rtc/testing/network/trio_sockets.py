@@ -16,7 +16,7 @@ import trio
 
 from ...world import Address
 from .host import WILDCARDS, Host, here, refuse
-from .packets import Segment
+from .packets import TcpSegment
 from .simulated_tcp import TcpConnection
 
 _KEEP_ALIVE: Final = {
@@ -173,7 +173,7 @@ class SimulatedSocket(trio.socket.SocketType):
         self._accepted = deque()
         self._host.listeners[self._local] = self._take
 
-    def _take(self, connection: TcpConnection, _: Segment) -> None:
+    def _take(self, connection: TcpConnection, _: TcpSegment) -> None:
         assert self._accepted is not None
         self._accepted.append(connection)
         self._wake()
