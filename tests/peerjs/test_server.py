@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import PeerJSSettings
+from trio_rtc.server.counters import PROTOCOLS
 from trio_rtc.server.limits import ServerLimits
 
 from ..server.harness import get, memory_server, tcp_server
@@ -41,7 +42,7 @@ async def test_what_one_says_to_another() -> None:
             assert await alice.hear() == {**said, "payload": {"connectionId": "dc_1"}}
         await alice.say(type="LEAVE", dst="bob")
         assert await bob.hear() == {"type": "LEAVE", "src": "alice", "dst": "bob"}
-        assert server.statistics.joined == {"classic": 0, "native": 0, "peerjs": 2}
+        assert server.statistics.joined == {**dict.fromkeys(PROTOCOLS, 0), "peerjs": 2}
         assert server.statistics.messages == 4
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from .limits import ServerLimits
 
-PROTOCOLS: Final = ("classic", "native", "peerjs")
+PROTOCOLS: Final = ("classic", "native", "whip", "whep", "peerjs")
 
 
 @dataclass(slots=True)

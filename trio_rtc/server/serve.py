@@ -18,6 +18,7 @@ from .dialects.dialect import ANY_PATH, Dialect, all_endpoints
 from .dialects.native.native_dialect import NativeDialect
 from .dialects.peerjs.peerjs_admission import PeerJSSettings
 from .dialects.peerjs.peerjs_dialect import PeerJSDialect
+from .dialects.whip.whip_dialect import WhipDialect
 from .draining import Drain
 from .http.accepting import Connections
 from .http.connection import HttpExchange
@@ -238,6 +239,7 @@ def _dialects(
     dialects: list[Dialect] = [
         ClassicDialect(hub, context, bound=bind_classic),
         NativeDialect(hub, context, turn),
+        *(WhipDialect(protocol, hub, context, turn) for protocol in ("whip", "whep")),
     ]
     if peerjs is not None:
         dialects.append(PeerJSDialect(hub, context, peerjs))

@@ -17,6 +17,7 @@ from trio_rtc.server import ServerLimits, serve
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
 from trio_rtc.server.chores import Turn
 from trio_rtc.server.context import Context
+from trio_rtc.server.counters import PROTOCOLS
 from trio_rtc.server.dialects.dialect import Dialect, Endpoints, all_endpoints
 from trio_rtc.server.dialects.membership import Membership, admit
 from trio_rtc.server.dialects.refusal import Refused
@@ -136,7 +137,9 @@ async def test_its_peers_are_among_those_of_the_others(monkeypatch: pytest.Monke
         await alice.say(type="send", seq=1, to=joined["id"], data="to pia")
         assert b"carol" in (await page(server, "GET", "pia")).body
         assert b"to pia" in (await page(server, "GET", "pia")).body
-        assert server.statistics.peers == {"classic": 1, "native": 1, "peerjs": 0, "pager": 1}
+        assert server.statistics.peers == {
+            **dict.fromkeys(PROTOCOLS, 0), "classic": 1, "native": 1, "pager": 1
+        }  # fmt: skip
         assert (await page(server, "DELETE", "pia")).status == 200
         assert (await page(server, "DELETE", "pia")).status == 404
         assert pagers.removed == ["pia"]
@@ -197,7 +200,7 @@ async def test_what_came_of_a_join_is_undone_once_however_it_ends(
         await trio.sleep(2)
         assert pagers.removed.count("expires") == 2
         assert list(pagers.peers) == []
-        assert server.statistics.peers == dict.fromkeys(("classic", "native", "peerjs", "pager"), 0)
+        assert server.statistics.peers == dict.fromkeys((*PROTOCOLS, "pager"), 0)
         assert len(pagers.hub) == 0
         server.scope.cancel()
         await trio.testing.wait_all_tasks_blocked()

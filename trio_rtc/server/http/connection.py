@@ -64,7 +64,7 @@ class HttpExchange:
         answer = response.encode(
             keep_alive=self.request.keep_alive and not context.closing.is_set(),
             head_only=self.request.method == "HEAD",
-            cors=context.origins.cors(self.request.headers.get("origin")),
+            cors=context.origins.cors(self.request.headers.get("origin"), response.cors),
         )
         if not self._connection.account.take(len(answer)):
             await self._connection.refuse(no_memory())

@@ -14,13 +14,15 @@ _NAMED = {"null", "file://"}
 #: What a browser says of a request that no other site has made (Fetch Metadata, section 2.4).
 _OWN = {"same-origin", "none"}
 
-_REST = (
+REST = (
     "Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
     "Access-Control-Allow-Headers: Content-Type, Content-Length, Connection, Cache-Control\r\n"
     "Access-Control-Expose-Headers: Content-Length, X-Peer-Id\r\n"
 )
 
-CORS = "Access-Control-Allow-Origin: *\r\n" + _REST
+"""What a page may ask for and read, where nothing else is said."""
+
+CORS = "Access-Control-Allow-Origin: *\r\n" + REST
 """The headers that let every page read an answer."""
 
 
@@ -57,13 +59,18 @@ class Origins:
         # A browser sends one (RFC 6454, section 7.3). Of several, each has to be allowed.
         return told["origin"] <= self._allowed if told["origin"] else told["sec-fetch-site"] <= _OWN
 
-    def cors(self, origin: str | None) -> str:
-        """The headers by which the page of this origin may read an answer (Fetch, section 3.3)."""
+    def cors(self, origin: str | None, rest: str = REST) -> str:
+        """The headers by which the page of this origin may read an answer (Fetch, section 3.3).
+
+        Args:
+            origin: of the page.
+            rest: what it may ask for and read.
+        """
         if self._allowed is None:
-            return CORS
+            return "Access-Control-Allow-Origin: *\r\n" + rest
         if origin is None or origin.strip() not in self._allowed:
             return "Vary: Origin\r\n"
-        return f"Access-Control-Allow-Origin: {origin.strip()}\r\nVary: Origin\r\n{_REST}"
+        return f"Access-Control-Allow-Origin: {origin.strip()}\r\nVary: Origin\r\n{rest}"
 
 
 def _normal(origin: str) -> str:

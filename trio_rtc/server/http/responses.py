@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...wire.native import SERVER_HEADER, SERVER_NAME
-from .origins import CORS
+from .origins import CORS, REST
 from .requests import RequestError
 
 #: By which a client tells an answer of ours from one of what stands in between, which may put its
@@ -33,7 +33,8 @@ class Response:
     """An answer.
 
     One that is ``text/html`` is a page: whoever writes it says in ``extra`` by which policy. Any
-    other is told to be no page, whatever it holds.
+    other is told to be no page, whatever it holds. ``cors`` has what pages of other origins may ask
+    for and read there.
     """
 
     status: int
@@ -42,6 +43,7 @@ class Response:
     content_type: str | None = "text/plain"
     pragma: int | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    cors: str = REST
 
     def encode(self, *, keep_alive: bool, head_only: bool = False, cors: str = CORS) -> bytes:
         """The bytes of it, with the headers in the order in which clients know them.

@@ -82,7 +82,7 @@ class Router:
             await exchange.refuse(
                 RequestError(403, "Forbidden", "The origin of this page is not allowed here.")
             )
-        elif request.method == "OPTIONS":
+        elif request.method == "OPTIONS" and not self._resource(request.path):
             # RFC 9110, section 9.3.7, and what a browser asks before others (Fetch, section 4.8).
             await exchange.respond(
                 Response(200, "OK", content_type=None, extra={"Allow": "GET, HEAD, POST, OPTIONS"})

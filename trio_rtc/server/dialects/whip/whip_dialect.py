@@ -1,0 +1,425 @@
+"""WHIP and WHEP, as the server speaks them: a call of a peer by HTTP requests.
+
+``POST /whip/ROOM/NAME`` calls the peer of that name in that room, and sends to it; ``/whep/`` calls
+it and watches. The answer names a session, whose candidates are trickled with PATCH, and which ends
+with DELETE (RFC 9725). To the peer it is a call like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+import trio
+
+from ....errors import NegotiationError
+from ....wire.messages import BYE, IceCandidate, SessionDescription, encode
+from ....wire.names import problem_of
+from ....wire.rate import TokenBucket
+from ....wire.whip import (
+    FRAGMENT,
+    SDP,
+    Fragment,
+    IceLink,
+    format_fragment,
+    format_links,
+    parse_fragment,
+)
+from ....wire.whip_sdp import check_offer, credentials_of, with_candidates, with_credentials
+from ...authorize import Admission, JoinRequest
+from ...chores import Turn
+from ...context import Context
+from ...http.connection import HttpExchange
+from ...http.requests import Request, RequestError
+from ...http.responses import Response
+from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.memory import OVERHEAD
+from ...turn import TurnCredentials
+from ..dialect import Dialect, Endpoints
+from ..membership import Membership, admit
+from ..refusal import Refused
+from .whip_session import WhipSession, fragment_candidates
+
+logger = logging.getLogger("trio_rtc.server")
+
+ANSWER_SECONDS: Final = 15.0
+"""How long the peer that is called may take to answer."""
+
+CANDIDATE_SECONDS: Final = 1.0
+"""How long after its answer its candidates are waited for, if it does not tell that it has all."""
+
+RETRY_SECONDS: Final = 2
+"""After which a client may look again whether somebody is there."""
+
+CORS: Final = (
+    "Access-Control-Allow-Methods: POST, PATCH, DELETE, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match\r\n"
+    "Access-Control-Expose-Headers: Location, ETag, Link, Accept-Post, Accept-Patch\r\n"
+)
+"""What pages of other origins may ask for and read (RFC 9725, section 4.7)."""
+
+ENDPOINT_METHODS: Final = "POST, OPTIONS"
+SESSION_METHODS: Final = "PATCH, DELETE, OPTIONS"
+
+
+class WhipDialect(Dialect):
+    """Answers the requests of WHIP's, or of WHEP's, clients out of a hub.
+
+    Args:
+        protocol: ``whip`` or ``whep``, which is also where it is spoken.
+        turn: what clients are given credentials for TURN servers from.
+    """
+
+    def __init__(
+        self, protocol: str, hub: Hub, context: Context, turn: TurnCredentials | None = None
+    ):
+        self._protocol = protocol
+        self._root = f"/{protocol}/"
+        self._hub = hub
+        self._context = context
+        self._turn = turn
+        self._sessions: Membership[WhipSession] = Membership(
+            protocol, hub, context, lambda session: None
+        )
+        #: Those with something to be done that takes the hub.
+        self._news: dict[WhipSession, None] = {}
+        self._waiting: dict[WhipSession, trio.CancelScope] = {}
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """All that begins with the name of the protocol."""
+        return Endpoints(resources={self._root: self.handle})
+
+    def drain(self) -> None:
+        """Have those who wait for an answer look whether the server is closing."""
+        for scope in self._waiting.values():
+            scope.cancel()
+
+    def tick(self, now: float) -> bool:
+        """End sessions that are over, or may go on no longer; whether there may be more."""
+        turn = Turn()
+        for session in self._sessions.expired(turn):
+            self._hang_up(session, "The token has expired.")
+        for session in turn.some(iter(tuple(self._news))):
+            del self._news[session]
+            self._look_after(session)
+        return turn.is_over
+
+    def _look_after(self, session: WhipSession) -> None:
+        strangers, session.strangers = session.strangers, []
+        for stranger in strangers:
+            # A call that nobody can take ends at once, and not at its deadline.
+            self._send(session, BYE, stranger)
+        if session.ended is not None and session not in self._waiting:
+            self._sessions.leave(session)
+
+    def _on_news(self, session: WhipSession) -> None:
+        self._news[session] = None
+        if scope := self._waiting.get(session):
+            scope.cancel()
+
+    async def handle(self, exchange: HttpExchange) -> None:
+        """Answer a request, or leave it without an answer: then its connection is closed."""
+        method = exchange.request.method
+        path = exchange.request.path.removeprefix(self._root)
+        session = self._sessions.find(path.rpartition("/")[2])
+        try:
+            if method == "OPTIONS":
+                await exchange.respond(self._options(session))
+            elif session is not None and method == "PATCH":
+                await self._patch(exchange, session)
+            elif session is not None and method == "DELETE":
+                self._hang_up(session, "The client has ended it.")
+                await exchange.respond(Response(200, "OK", content_type=None, cors=CORS))
+            elif session is None and method == "POST":
+                await self._post(exchange, path)
+            elif session is None and method in ("PATCH", "DELETE"):
+                raise RequestError(404, "Not Found", "There is no such session, or no more.")
+            else:
+                await exchange.respond(_not_allowed(session))
+        except _Told as told:
+            logger.info("refused", extra=self._log(exchange) | {"why": told.response.body.decode()})
+            await exchange.respond(told.response)
+        except RequestError as error:
+            logger.info("refused", extra=self._log(exchange) | {"why": str(error)})
+            await exchange.refuse(error)
+
+    def _options(self, session: WhipSession | None) -> Response:
+        extra = {"Allow": ENDPOINT_METHODS, "Accept-Post": SDP}
+        if session is not None:
+            extra = {"Allow": SESSION_METHODS, "Accept-Patch": FRAGMENT}
+        return Response(200, "OK", content_type=None, extra=extra, cors=CORS)
+
+    async def _post(self, exchange: HttpExchange, path: str) -> None:
+        room, name = _target(path)
+        offer = _body(exchange.request, SDP)
+        try:
+            check_offer(offer)
+        except NegotiationError as error:
+            raise RequestError(400, "Bad Request", _sentence(error)) from None
+        admission = await self._admit(exchange, room)
+        called = self._hub.named(name, admission.room)
+        if called is None:
+            raise _Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
+        session = self._join(exchange, admission, called, offer)
+        done = False
+        try:
+            self._offer(session)
+            if await self._until_answered(exchange, session):
+                await exchange.respond(self._created(session, name))
+                done = True
+        finally:
+            if not done:
+                self._hang_up(session, "The client has not had an answer.")
+
+    async def _admit(self, exchange: HttpExchange, room: str) -> Admission:
+        scheme, _, token = exchange.request.headers.get("authorization", "").strip().partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        asked = JoinRequest(name="", room=room, token=token or None, address=exchange.address)
+        try:
+            return await admit(asked, self._context)
+        except Refused as refusal:
+            error = refusal.over_http()
+            if error.status == 401:
+                # RFC 6750, section 3
+                raise _Told(401, error.reason, error.sentence, challenge="Bearer") from None
+            raise error from None
+
+    def _join(
+        self, exchange: HttpExchange, admission: Admission, called: Member, offer: str
+    ) -> WhipSession:
+        limits = self._context.limits
+        account = self._context.memory.open()
+        bucket = TokenBucket(limits.messages_per_second, limits.messages_burst, trio.current_time())
+        session = WhipSession(
+            exchange.client_network, called, offer, account, bucket, self._on_news
+        )
+        if not account.take(OVERHEAD + len(offer)):
+            raise RequestError(
+                503,
+                "Service Unavailable",
+                "Too much waits here already: try again later.",
+                limit="memory_bytes",
+            )
+        named = Admission(
+            name=admission.name or self._protocol,
+            room=admission.room,
+            until=admission.until,
+            subject=admission.subject,
+        )
+        try:
+            self._sessions.join(session, session, named)
+        except Refused as refusal:
+            account.close()
+            raise refusal.over_http() from None
+        logger.info("joined", extra=self._log(exchange, session))
+        return session
+
+    def _offer(self, session: WhipSession) -> None:
+        message = SessionDescription(type="offer", sdp=session.offer)
+        if why := self._send(session, encode(message), session.called.id):
+            raise RequestError(503, "Service Unavailable", why)
+
+    def _send(self, session: WhipSession, body: bytes, to: int) -> str | None:
+        """Tell a peer something; why that was not possible."""
+        try:
+            self._hub.send(session.member, Relayed(session.member.id, body), to)
+        except NoSuchMember:
+            return f"{session.called.name} has left the server."
+        except MailboxFull:
+            return f"Too much waits for {session.called.name} already."
+        return None
+
+    async def _until_answered(self, exchange: HttpExchange, session: WhipSession) -> bool:
+        """Wait for the answer and its candidates; False if the client has gone."""
+        name = session.called.name
+        deadline = trio.current_time() + ANSWER_SECONDS
+        if not await self._until(exchange, session, lambda: session.answer is not None, deadline):
+            return False
+        if session.ended is not None:
+            raise RequestError(503, "Service Unavailable", session.ended)
+        if session.answer is None:
+            raise RequestError(504, "Gateway Timeout", f"{name} does not answer.")
+        deadline = trio.current_time() + CANDIDATE_SECONDS
+        return await self._until(exchange, session, lambda: session.is_complete, deadline)
+
+    async def _until(
+        self,
+        exchange: HttpExchange,
+        session: WhipSession,
+        is_done: Callable[[], bool],
+        deadline: float,
+    ) -> bool:
+        """Wait until this is so, or it is too late; False if the client has gone."""
+        while not is_done() and session.ended is None and trio.current_time() < deadline:
+            if self._context.closing.is_set():
+                raise RequestError(503, "Service Unavailable", "The server ends.")
+            scope = self._waiting[session] = trio.CancelScope(deadline=deadline)
+            try:
+                if not await exchange.wait(scope):
+                    return False
+            finally:
+                del self._waiting[session]
+                if session.ended is not None:
+                    # Somebody has to look after it, whatever becomes of this request.
+                    self._news[session] = None
+        return True
+
+    def _created(self, session: WhipSession, name: str) -> Response:
+        extra = {
+            # Relative to the endpoint (RFC 3986, section 5.2), wherever a proxy has put that.
+            "Location": f"{quote(name, safe='')}/{session.key}",
+            "ETag": session.etag,
+            "Accept-Patch": FRAGMENT,
+        }
+        if links := format_links(self._ice_links(session)):
+            extra["Link"] = links
+        body = session.whole_answer.encode("utf-8", "surrogateescape")
+        return Response(201, "Created", body, content_type=SDP, extra=extra, cors=CORS)
+
+    def _ice_links(self, session: WhipSession) -> list[IceLink]:
+        if self._turn is None:
+            return []
+        issued = self._turn.issue(time.time(), str(session.member.id))
+        return [
+            IceLink(url, server.get("username"), server.get("credential"))
+            for server in issued
+            for url in server["urls"]
+        ]
+
+    async def _patch(self, exchange: HttpExchange, session: WhipSession) -> None:
+        request = exchange.request
+        if not session.bucket.take(1, trio.current_time()):
+            raise RequestError(
+                429, "Too Many Requests", "A session may not trickle so fast.",
+                limit="messages_per_second",
+            )  # fmt: skip
+        text = _body(request, FRAGMENT)
+        try:
+            fragment = parse_fragment(text)
+        except NegotiationError as error:
+            raise RequestError(400, "Bad Request", _sentence(error)) from None
+        matched = request.headers.get("if-match", "").strip()
+        is_current = fragment.ufrag == credentials_of(session.offer)[0]
+        if not matched:
+            # RFC 6585, section 3
+            why = "A PATCH says in If-Match which ETag it is for, or * to restart ICE."
+            raise RequestError(428, "Precondition Required", why)
+        if matched == "*" and not is_current:
+            await self._restart(exchange, session, fragment)
+            return
+        if matched not in ("*", session.etag):
+            why = f"If-Match is not the session's ETag, which is {session.etag}."
+            raise _Told(412, "Precondition Failed", why, etag=session.etag)
+        if not is_current:
+            raise RequestError(409, "Conflict", "The candidates are of another ICE generation.")
+        self._trickle(session, fragment.candidates)
+        await exchange.respond(Response(204, "No Content", content_type=None, cors=CORS))
+
+    def _trickle(self, session: WhipSession, candidates: Sequence[IceCandidate]) -> None:
+        for candidate in candidates:
+            if why := self._send(session, encode(candidate), session.called.id):
+                raise RequestError(503, "Service Unavailable", why)
+
+    async def _restart(
+        self, exchange: HttpExchange, session: WhipSession, fragment: Fragment
+    ) -> None:
+        if session.answer is None:
+            raise RequestError(409, "Conflict", "Another restart of ICE is under way.")
+        before = session.offer, session.answer
+        offer = with_credentials(session.offer, fragment.ufrag, fragment.password)
+        session.begin_restart(with_candidates(offer, fragment.candidates))
+        done = False
+        try:
+            self._offer(session)
+            if not await self._until_answered(exchange, session):
+                return
+            done = True
+        finally:
+            if not done and session.answer is None:
+                session.offer, session.answer = before
+        session.generation += 1
+        ufrag, password = credentials_of(session.whole_answer)
+        answer = Fragment(ufrag, password, fragment_candidates(session))
+        extra = {"ETag": session.etag}
+        body = format_fragment(answer).encode()
+        await exchange.respond(
+            Response(200, "OK", body, content_type=FRAGMENT, extra=extra, cors=CORS)
+        )
+
+    def _hang_up(self, session: WhipSession, why: str) -> None:
+        """End a session, and tell the peer that was called."""
+        if session.ended is None:
+            session.end(why)
+            self._send(session, BYE, session.called.id)
+        if session.member.present:
+            self._sessions.leave(session)
+        self._news.pop(session, None)
+
+    def _log(self, exchange: HttpExchange, session: WhipSession | None = None) -> dict[str, object]:
+        """What a record is about."""
+        log: dict[str, object] = {"connection": exchange.number, "address": exchange.address}
+        if session is None:
+            return log
+        member = session.member
+        return log | {"peer": member.id, "room": member.room, "peer_name": member.name}
+
+
+class _Told(Exception):
+    """A refusal with a header that goes with it."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        sentence: str,
+        *,
+        retry: int | None = None,
+        challenge: str | None = None,
+        etag: str | None = None,
+    ):
+        super().__init__(sentence)
+        headers = {"Retry-After": retry, "WWW-Authenticate": challenge, "ETag": etag}
+        extra = {name: str(value) for name, value in headers.items() if value is not None}
+        self.response = Response(status, reason, sentence.encode(), extra=extra)
+
+
+def _target(path: str) -> tuple[str, str]:
+    """The room and the name that a path means."""
+    parts = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split("/")]
+    if len(parts) > 2 or not parts[-1]:
+        raise RequestError(
+            404, "Not Found", "The path is the name of a peer, or of a room and a peer in it."
+        )
+    room, name = parts if len(parts) == 2 else ("", parts[0])
+    if why := problem_of(room, room=True):
+        raise RequestError(404, "Not Found", f"A room's name {why}.")
+    if why := problem_of(name):
+        raise RequestError(404, "Not Found", f"A peer's name {why}.")
+    return room, name
+
+
+def _body(request: Request, wanted: str) -> str:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != wanted:
+        raise RequestError(415, "Unsupported Media Type", f"The body is {wanted}.")
+    try:
+        return request.body.decode()
+    except UnicodeDecodeError:
+        raise RequestError(400, "Bad Request", "The body is no text in UTF-8.") from None
+
+
+def _sentence(error: NegotiationError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _not_allowed(session: WhipSession | None) -> Response:
+    allowed = ENDPOINT_METHODS if session is None else SESSION_METHODS
+    what = "A session takes" if session is not None else "The endpoint takes"
+    return Response(
+        405, "Method Not Allowed", f"{what} {allowed}.".encode(), extra={"Allow": allowed}
+    )
