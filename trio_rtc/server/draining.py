@@ -14,7 +14,7 @@ class Closing:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._idle: set[trio.CancelScope] = set()
+        self._idle: dict[trio.CancelScope, None] = {}
 
     def is_set(self) -> bool:
         return self._is_set
@@ -31,18 +31,18 @@ class Closing:
         # when the task first blocks.
         if self._is_set:
             scope.deadline = trio.current_time()
-        self._idle.add(scope)
+        self._idle[scope] = None
 
     def end_idle(self, scope: trio.CancelScope) -> None:
         """It waits no more."""
-        self._idle.remove(scope)
+        del self._idle[scope]
 
 
 class Drain:
     """Shields those who serve connections until the drain is over, if it ever begins."""
 
     def __init__(self) -> None:
-        self._scopes: set[trio.CancelScope] = set()
+        self._scopes: dict[trio.CancelScope, None] = {}
         self._deadline = math.inf
 
     @property
@@ -53,11 +53,11 @@ class Drain:
     def shield(self) -> Iterator[None]:
         """A block that is cancelled by the end of the drain only."""
         with trio.CancelScope(shield=True, deadline=self._deadline) as scope:
-            self._scopes.add(scope)
+            self._scopes[scope] = None
             try:
                 yield
             finally:
-                self._scopes.remove(scope)
+                del self._scopes[scope]
 
     def begin(self, deadline: float) -> None:
         """Whatever is shielded has until then."""

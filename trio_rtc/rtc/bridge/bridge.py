@@ -59,7 +59,7 @@ class Bridge:
         self._loop_woken = False
         self._trio_woken = False
         self._closed = False
-        self._calls: set[_LoopCall[Any]] = set()
+        self._calls: dict[_LoopCall[Any], None] = {}
         self._idle = trio.Event()
 
     @trio.lowlevel.enable_ki_protection
@@ -91,7 +91,7 @@ class Bridge:
         if self._closed:
             raise trio.ClosedResourceError("the bridge to asyncio is closed")
         call = _LoopCall(self, trio.lowlevel.current_task(), async_fn, args, is_cancellable)
-        self._calls.add(call)
+        self._calls[call] = None
         self._send(call.start)
         result: outcome.Outcome[T] = await trio.lowlevel.wait_task_rescheduled(call.abort)
         if isinstance(result, outcome.Error) and isinstance(result.error, asyncio.CancelledError):
@@ -154,7 +154,7 @@ class Bridge:
             await self._idle.wait()
 
     def _ended(self, call: _LoopCall[Any]) -> None:
-        self._calls.remove(call)
+        del self._calls[call]
         if self._closed and not self._calls:
             self._idle.set()
 

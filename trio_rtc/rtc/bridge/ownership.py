@@ -25,7 +25,7 @@ class Owner:
 
     def __init__(self, on_error: Callable[[BaseException], None]):
         self._on_error = on_error
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def owning(self) -> AbstractContextManager[None]:
         """Own the tasks that are started in this block, and those that these start."""
@@ -38,11 +38,11 @@ class Owner:
             asyncio.ensure_future(work)  # noqa: RUF006
 
     def _add(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_error(error)
 

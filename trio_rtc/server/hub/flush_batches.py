@@ -19,7 +19,7 @@ class FlushBatch:
     """
 
     def __init__(self) -> None:
-        self._marked: set[Flushable] = set()
+        self._marked: dict[Flushable, None] = {}
         self._depth = 0
 
     def __enter__(self) -> None:
@@ -28,13 +28,13 @@ class FlushBatch:
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth and self._marked:
-            marked, self._marked = self._marked, set()
+            marked, self._marked = self._marked, {}
             for connection in marked:
                 connection.flush()
 
     def mark(self, connection: Flushable) -> None:
         """Something is to be flushed."""
         if self._depth:
-            self._marked.add(connection)
+            self._marked[connection] = None
         else:
             connection.flush()

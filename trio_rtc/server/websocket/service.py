@@ -45,7 +45,7 @@ class WebSocketService:
         self._reader = reader
         self._nursery = nursery
         self._heartbeat = Heartbeat(context)
-        self._open: set[WebSocket] = set()
+        self._open: dict[WebSocket, None] = {}
 
     def tick(self, now: float) -> bool:
         """Do some of what is due; whether there may be more. To be called once in a second."""
@@ -168,7 +168,7 @@ class WebSocketService:
     def _begin(self, websocket: WebSocket) -> None:
         self._context.statistics.websockets += 1
         self._context.statistics.websockets_open += 1
-        self._open.add(websocket)
+        self._open[websocket] = None
         self._heartbeat.add(websocket, trio.current_time())
 
     async def _end(self, websocket: WebSocket) -> None:
@@ -176,7 +176,7 @@ class WebSocketService:
             websocket.ignore()
         finally:
             self._heartbeat.remove(websocket)
-            self._open.remove(websocket)
+            del self._open[websocket]
             self._context.statistics.websockets_open -= 1
             try:
                 await websocket.accepted.aclose()

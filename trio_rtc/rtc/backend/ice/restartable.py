@@ -53,7 +53,7 @@ class RestartableIceTransport:
         self._gathering: asyncio.Future[None] | None = None
         self._has_stood = False
         self._quick: object = None
-        self._questions: set[asyncio.Task[float | None]] = set()
+        self._questions: dict[asyncio.Task[float | None], None] = {}
         self._is_closing = False
         self._packets = _Packets(self)
         self._checks = Checks(self._agent)
@@ -104,8 +104,8 @@ class RestartableIceTransport:
         if self._is_closing:
             return None
         question = asyncio.ensure_future(self._ask())
-        self._questions.add(question)
-        question.add_done_callback(self._questions.discard)
+        self._questions[question] = None
+        question.add_done_callback(self._questions.pop)
         try:
             await asyncio.wait([question])
         finally:

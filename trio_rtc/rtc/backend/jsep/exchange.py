@@ -76,7 +76,7 @@ class OfferAnswer:
         self._relay_only = relay_only
         self._on_limits = on_limits
         self._on_descriptions = on_descriptions
-        self._gathering: set[asyncio.Task[None]] = set()
+        self._gathering: dict[asyncio.Task[None], None] = {}
         self._rollback: Rollback | None = None
         self.paths = RestartableIceTransports(connection, owner, sections, candidates, on_states)
         self._remote_extension: ChannelExtension | None = None
@@ -148,8 +148,8 @@ class OfferAnswer:
             gathering = asyncio.create_task(
                 self._pc.setLocalDescription(RTCSessionDescription(sdp=sdp, type=description.type))
             )
-            self._gathering.add(gathering)
-            gathering.add_done_callback(self._gathering.discard)
+            self._gathering[gathering] = None
+            gathering.add_done_callback(self._gathering.pop)
             try:
                 await asyncio.shield(gathering)
             except asyncio.CancelledError:

@@ -231,14 +231,14 @@ class Sections:
                 if section is not None:
                     section._bundled = section.mid != owner
 
-    def ice_transports(self) -> set[RTCIceTransport]:
+    def ice_transports(self) -> list[RTCIceTransport]:
         """The transports of all sections, of which those in a bundle have one."""
-        found = {
+        found = [
             transceiver.receiver.transport.transport for transceiver in self._pc.getTransceivers()
-        }
+        ]
         if self._pc.sctp is not None:
-            found.add(self._pc.sctp.transport.transport)
-        return found
+            found.append(self._pc.sctp.transport.transport)
+        return list(dict.fromkeys(found))
 
     def stop(self) -> None:
         """Read no more of the tracks that are sent."""

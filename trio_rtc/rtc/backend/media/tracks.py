@@ -131,7 +131,7 @@ class Source:
         #: Whether its frames are what they are, and not black or silent.
         self.enabled = True
         # A reader that is dropped without being stopped is forgotten.
-        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
+        self._readers: weakref.WeakKeyDictionary[Reader, None] = weakref.WeakKeyDictionary()
         self._task: asyncio.Task[None] | None = None
         self._over = False
         self._beginning: Reader | None = None
@@ -161,10 +161,10 @@ class Source:
         if self._over:
             reader.end()
         else:
-            self._readers.add(reader)
+            self._readers[reader] = None
 
     def forget(self, reader: Reader) -> None:
-        self._readers.discard(reader)
+        self._readers.pop(reader, None)
 
     async def _pump(self) -> None:
         try:
