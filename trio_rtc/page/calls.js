@@ -1,6 +1,7 @@
 // The calls of one signaling session: whose message is for which.
 
 import { Call } from "./call.js";
+import { parseMessage } from "./messages.js";
 import { SignalingError } from "./signaling.js";
 
 const EARLY_LIMIT = 256;
@@ -56,7 +57,7 @@ export class Calls extends EventTarget {
   }
 
   #hear(peer, data) {
-    const message = parse(data);
+    const message = parseMessage(data);
     if (!message) return;
     let call = this.#active.get(peer.id);
     if (call && message.type === "offer" && call.supersedes(message)) {
@@ -81,25 +82,4 @@ export class Calls extends EventTarget {
     if (kept.length < EARLY_LIMIT) kept.push(candidate);
     this.#early.set(peer.id, kept);
   }
-}
-
-/** A message between peers; null if it is none. Candidates have no type. */
-function parse(data) {
-  if (data.trim() === "BYE") return { type: "bye", reason: "" };
-  let message;
-  try {
-    message = JSON.parse(data);
-  } catch {
-    return null;
-  }
-  if (!message || typeof message !== "object") return null;
-  if (["offer", "answer", "pranswer"].includes(message.type))
-    return typeof message.sdp === "string" ? message : null;
-  if (message.type === "bye") return message;
-  if (!("candidate" in message) || ![undefined, "candidate"].includes(message.type)) return null;
-  // Some nest the browser's object, or send null for the end.
-  const inner = message.candidate;
-  const { type, ...flat } =
-    inner && typeof inner === "object" ? { ...message, candidate: "", ...inner } : message;
-  return { ...flat, candidate: flat.candidate ?? "" };
 }

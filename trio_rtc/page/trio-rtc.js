@@ -9,6 +9,7 @@
 //     channel.onopen = () => channel.send("hello");
 
 import { ClassicSignaling } from "./classic.js";
+import { problemOf } from "./names.js";
 import { NativeSignaling } from "./native.js";
 import { SignalingError } from "./signaling.js";
 
@@ -38,6 +39,9 @@ export async function openSignaling(url, { name, room = "", token = null }) {
   if (address.hash) throw bad("address has a fragment, which is not used");
   let signaling;
   if (scheme === "ws:" || scheme === "wss:") {
+    // What the server would say, a round trip sooner.
+    const problem = problemOf(room, { room: true });
+    if (problem) throw new SignalingError(`The room ${problem}`, "bad_message");
     signaling = new NativeSignaling(url, { name, room, token });
   } else if (scheme === "http:" || scheme === "https:") {
     if (address.search) throw bad("address has a query, for which there is no place");

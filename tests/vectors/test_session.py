@@ -1,29 +1,20 @@
-"""Sessions as Python and the page's JavaScript have them: one exam for both.
-
-``tests/data/sessions/client.json`` has conversations: what happens to a session, what it has to
-send then, and whether it takes in what has come.
-"""
+"""Sessions: what happens to one, what it has to send then, and whether it takes in what has come."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.node import NODE
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.signaling.client_session import ClientSession
 from trio_rtc.wire import native as protocol
 from trio_rtc.wire.session import SessionFault
 
-VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
-    (Path(__file__).parent / "data" / "sessions" / "client.json").read_text()
-)
-SCRIPT = Path(__file__).parent / "browser" / "session_module.mjs"
+from .exam import in_javascript, vectors
+
+VECTORS: dict[str, list[dict[str, Any]]] = vectors("session")
 
 
 def happens(session: ClientSession, step: dict[str, Any]) -> dict[str, Any]:
@@ -64,17 +55,7 @@ def played_in_python(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def played_in_javascript() -> dict[str, list[dict[str, Any]]]:
-    if NODE is None and "CI" not in os.environ:
-        pytest.skip("Node is not installed")
-    done = subprocess.run(
-        [str(NODE), str(SCRIPT)],
-        input=json.dumps(VECTORS),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stderr == ""
-    played: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+    played: dict[str, list[dict[str, Any]]] = in_javascript("session", VECTORS)
     return played
 
 

@@ -1,11 +1,8 @@
-// The page's session, without a network: plays the conversations of standard input, and prints what
-// is seen of them.
+// The page's session, without a network.
 
-import { readFileSync } from "node:fs";
+import { load, play } from "./play.mjs";
 
-// As text: Node takes a .js file for a module only in its newer versions.
-const source = readFileSync(new URL("../../trio_rtc/page/session.js", import.meta.url), "utf8");
-const { ClientSession } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { ClientSession } = await load("session.js");
 
 function happens(session, step) {
   switch (step.do) {
@@ -24,7 +21,7 @@ function happens(session, step) {
   throw new Error(`what is ${step.do}?`);
 }
 
-function play(steps) {
+await play((steps) => {
   const session = new ClientSession({ type: "hello", name: "alice" });
   return steps.map((step) => {
     let seen;
@@ -36,8 +33,4 @@ function play(steps) {
     const sends = session.toSend.splice(0).map((message) => JSON.parse(message));
     return { ...seen, sends };
   });
-}
-
-const conversations = Object.entries(JSON.parse(readFileSync(0, "utf8")));
-const played = conversations.map(([name, steps]) => [name, play(steps)]);
-console.log(JSON.stringify(Object.fromEntries(played)));
+});
