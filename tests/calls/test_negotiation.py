@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from msgspec.structs import replace
 
 from trio_rtc.calls import negotiation as todo
-from trio_rtc.calls.negotiation import MAX_PENDING_CANDIDATES, Negotiation
+from trio_rtc.calls.negotiation import (
+    MAX_PENDING_CANDIDATES,
+    TRANSITIONS,
+    Negotiation,
+    NegotiationState,
+)
 from trio_rtc.errors import NegotiationError
+from trio_rtc.rtc.connection_view import SignalingState
 from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription
 
 SDP = "v=0\r\na=ice-ufrag:abcd\r\n"
@@ -298,3 +306,46 @@ def test_a_call_that_stands_keeps_its_id() -> None:
     negotiation.offered()
     assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
     assert negotiation.call == negotiation.bye_call == "ours"
+
+
+#: RFC 9429, section 3.2, and the figure in W3C WebRTC, section 4.3.1, without provisional answers.
+STANDARD = """
+stable              LOCAL_OFFER    have-local-offer
+stable              REMOTE_OFFER   have-remote-offer
+have-local-offer    REMOTE_ANSWER  stable
+have-local-offer    ROLLBACK       stable
+have-remote-offer   LOCAL_ANSWER   stable
+have-remote-offer   ROLLBACK       stable
+stable              CLOSE          closed
+have-local-offer    CLOSE          closed
+have-remote-offer   CLOSE          closed
+"""
+
+#: An offer that crosses ours rolls that back (section 4.1.10.2); a beginning is stable, too, but
+#: for the end of a call before it.
+OURS = """
+have-local-offer    REMOTE_OFFER   have-remote-offer
+new                 LOCAL_OFFER    have-local-offer
+new                 REMOTE_OFFER   have-remote-offer
+"""
+
+
+def test_the_states_are_those_of_the_standard() -> None:
+    table = {
+        (before.value, described.name, after.value)
+        for before, row in TRANSITIONS.items()
+        for described, after in row.items()
+    }
+    assert table == {tuple(line.split()) for line in (STANDARD + OURS).split("\n") if line}
+    names = {state.value for state in NegotiationState} - {"new", "closed"}
+    assert names < set(get_args(SignalingState))
+
+
+def test_what_is_done_after_the_end_begins_nothing() -> None:
+    for negotiation in (connected_caller(), connected_callee()):
+        negotiation.receive(Bye())
+        negotiation.completed()
+        negotiation.abandoned()
+        with pytest.raises(NegotiationError):
+            negotiation.offered()
+        assert isinstance(negotiation.receive(CLASSIC_OFFER), todo.Drop)

@@ -1,15 +1,27 @@
-"""Who offers, who answers, and when a candidate may be applied: the rules, without I/O.
+"""Offer/answer: who offers, who answers, and when a candidate may be applied. No I/O.
 
 `Negotiation` takes the messages of the other peer and tells what to do about each. Whoever
-drives it says what has been done in the meantime.
+drives it says what has been done in the meantime. Its states are those of RFC 9429, section 3.2
+(W3C WebRTC, section 4.3.1), without provisional answers, and one more:
+
+    new                 stable, and nothing has been described: what comes now may be of a call
+                        before this one, or the beginning of one
+    stable              no offer is under way
+    have-local-offer    we have offered
+    have-remote-offer   the other side has offered, and we answer
+    closed              the call is over
+
+`TRANSITIONS` has what leads from one to the other. An offer that crosses ours, which gives way to
+it, is a rollback and the new offer in one step (RFC 9429, section 4.1.10.2).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..errors import NegotiationError
 from ..wire.messages import Bye, IceCandidate, Message, SessionDescription
@@ -91,12 +103,50 @@ Description: TypeAlias = Answer | Accept | TakeBack
 Action: TypeAlias = Description | Yield | AddCandidate | Keep | Wait | Drop | End | Supersede
 
 
-class _State(Enum):
-    NEW = auto()
-    OFFERED = auto()
-    ANSWERING = auto()
-    STABLE = auto()
-    ENDED = auto()
+class NegotiationState(Enum):
+    """Where an exchange stands; see above."""
+
+    NEW = "new"
+    STABLE = "stable"
+    HAVE_LOCAL_OFFER = "have-local-offer"
+    HAVE_REMOTE_OFFER = "have-remote-offer"
+    CLOSED = "closed"
+
+
+class Described(Enum):
+    """What has been done about a description, or about all."""
+
+    LOCAL_OFFER = auto()
+    REMOTE_OFFER = auto()
+    LOCAL_ANSWER = auto()
+    REMOTE_ANSWER = auto()
+    ROLLBACK = auto()
+    CLOSE = auto()
+
+
+TRANSITIONS: Final[Mapping[NegotiationState, Mapping[Described, NegotiationState]]] = {
+    NegotiationState.NEW: {
+        Described.LOCAL_OFFER: NegotiationState.HAVE_LOCAL_OFFER,
+        Described.REMOTE_OFFER: NegotiationState.HAVE_REMOTE_OFFER,
+    },
+    NegotiationState.STABLE: {
+        Described.LOCAL_OFFER: NegotiationState.HAVE_LOCAL_OFFER,
+        Described.REMOTE_OFFER: NegotiationState.HAVE_REMOTE_OFFER,
+        Described.CLOSE: NegotiationState.CLOSED,
+    },
+    NegotiationState.HAVE_LOCAL_OFFER: {
+        Described.REMOTE_OFFER: NegotiationState.HAVE_REMOTE_OFFER,
+        Described.REMOTE_ANSWER: NegotiationState.STABLE,
+        Described.ROLLBACK: NegotiationState.STABLE,
+        Described.CLOSE: NegotiationState.CLOSED,
+    },
+    NegotiationState.HAVE_REMOTE_OFFER: {
+        Described.LOCAL_ANSWER: NegotiationState.STABLE,
+        Described.ROLLBACK: NegotiationState.STABLE,
+        Described.CLOSE: NegotiationState.CLOSED,
+    },
+    NegotiationState.CLOSED: {},
+}
 
 
 class Negotiation:
@@ -115,7 +165,7 @@ class Negotiation:
     def __init__(self, *, polite: bool, call: str | None = None):
         self._polite = polite
         self._call = call
-        self._state = _State.NEW
+        self._state = NegotiationState.NEW
         self._established = False
         self._remote_has_ids = False
         self._crossing: SessionDescription | None = None
@@ -130,7 +180,7 @@ class Negotiation:
     @property
     def may_offer(self) -> bool:
         """Whether an offer is needed, and nothing else is under way."""
-        return self._state is _State.STABLE and self._needed > self._offered
+        return self._state is NegotiationState.STABLE and self._needed > self._offered
 
     def needed(self) -> int:
         """An exchange is needed that begins with an offer of ours; the number of the need."""
@@ -160,23 +210,23 @@ class Negotiation:
 
     def offered(self) -> int:
         """Our offer is on its way; the number of the offer."""
-        if self._state not in (_State.NEW, _State.STABLE):
+        if Described.LOCAL_OFFER not in TRANSITIONS[self._state]:
             raise NegotiationError("an offer is under way", code="wrong_state", fault="local")
-        self._state = _State.OFFERED
+        self._step(Described.LOCAL_OFFER)
         self._offered = self._needed
         self._offers += 1
         return self._offers
 
     def is_offering(self, number: int) -> bool:
         """Whether this offer is neither answered nor given up."""
-        return self._state is _State.OFFERED and self._offers == number
+        return self._state is NegotiationState.HAVE_LOCAL_OFFER and self._offers == number
 
     def abandoned(self) -> None:
         """The exchange has come to nothing: things are as they were before it."""
         self._crossing = None
-        if self._state is _State.OFFERED:
+        if self._state is NegotiationState.HAVE_LOCAL_OFFER:
             self._failed = self._offered
-        self._state = _State.STABLE
+        self._step(Described.ROLLBACK)
 
     def applied(self, description: SessionDescription) -> list[IceCandidate]:
         """A remote description has been applied; the candidates that waited for it come out."""
@@ -199,18 +249,22 @@ class Negotiation:
         Args:
             needs_offer: whether there is still something that only an offer of ours brings.
         """
+        answering = self._state is NegotiationState.HAVE_REMOTE_OFFER
         if not needs_offer:
             self._offered = self._needed
-        elif self._state is _State.ANSWERING:
+        elif answering:
             self.needed()
-        if self._state is _State.OFFERED or not needs_offer:
+        if not (answering and needs_offer):
             self._settled = self._offered
-        self._state = _State.STABLE
+        self._step(Described.LOCAL_ANSWER if answering else Described.REMOTE_ANSWER)
         self._established = True
+
+    def _step(self, described: Described) -> None:
+        self._state = TRANSITIONS[self._state].get(described, self._state)
 
     def receive(self, message: Message) -> Action:
         """What to do about a message of the other peer."""
-        if self._state is _State.ENDED:
+        if self._state is NegotiationState.CLOSED:
             return Drop("the call has ended")
         if isinstance(message, Bye):
             return self._receive_bye(message)
@@ -224,21 +278,23 @@ class Negotiation:
         return call is not None and call != self._call
 
     def _receive_bye(self, bye: Bye) -> Action:
-        if self._state is _State.NEW:
+        if self._state is NegotiationState.NEW:
             # What came before it was of that call, too.
             self._pending.clear()
             return Drop("the hang-up of a call before this one")
         if self._is_stale(bye.call):
             return Drop("the hang-up of another call")
-        self._state = _State.ENDED
+        self._step(Described.CLOSE)
         return End(bye.reason)
 
     def _receive_candidate(self, candidate: IceCandidate) -> Action:
-        if self._state is _State.NEW:
+        if self._state is NegotiationState.NEW:
             # Before any description nobody can tell whose it is; its offer will.
             return self._keep(candidate)
         if self._is_stale(candidate.call):
-            if self._state is _State.OFFERED and self._gives_way_to(candidate.call):
+            if self._state is NegotiationState.HAVE_LOCAL_OFFER and self._gives_way_to(
+                candidate.call
+            ):
                 # Theirs, if their offer, which crosses ours, is still to come.
                 return self._keep(candidate)
             return Drop("a candidate of another call")
@@ -253,11 +309,11 @@ class Negotiation:
 
     def _receive_offer(self, offer: SessionDescription) -> Action:
         if self._established and self._is_stale(offer.call):
-            self._state = _State.ENDED
+            self._step(Described.CLOSE)
             return Supersede(offer)
-        if self._state is _State.ANSWERING:
+        if self._state is NegotiationState.HAVE_REMOTE_OFFER:
             return Drop("an offer in the middle of an exchange")
-        if self._state is not _State.OFFERED:
+        if self._state is not NegotiationState.HAVE_LOCAL_OFFER:
             self._take_up(offer)
             return Answer(offer)
         if offer.call is None and self._remote_takes_back is None:
@@ -280,17 +336,17 @@ class Negotiation:
     def give_way(self) -> Action | None:
         """An offer that crosses ours has been kept for so long; what to do, if still anything."""
         offer, self._crossing = self._crossing, None
-        if offer is None or self._state is not _State.OFFERED:
+        if offer is None or self._state is not NegotiationState.HAVE_LOCAL_OFFER:
             return None
         self._remote_takes_back = False
         return self._give_way_to(offer)
 
     def _take_up(self, offer: SessionDescription) -> None:
         self._set_remote_call(offer.call)
-        self._state = _State.ANSWERING
+        self._step(Described.REMOTE_OFFER)
 
     def _receive_answer(self, answer: SessionDescription) -> Action:
-        if self._state is not _State.OFFERED:
+        if self._state is not NegotiationState.HAVE_LOCAL_OFFER:
             return Drop("an answer that nobody asked for")
         if self._is_stale(answer.call):
             return Drop("the answer to another call")
