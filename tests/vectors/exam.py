@@ -1,7 +1,7 @@
 """The common exam: what Python and the page's modules both do, by the same vectors.
 
-A file in ``tests/data/vectors`` has events and, for each, what is to be seen. A module here plays them
-in Python, and one of the same name, with ``.mjs``, plays them in Node.
+A file in ``tests/data/vectors`` has events and, for each, what is to be seen. A module here plays
+them in Python, and one of the same name, with ``.mjs``, plays them in Node.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-// The page's negotiation on a connection that only remembers what it is told: prints that as JSON.
+// The page's negotiation on a connection that only remembers what it is told.
 
-import { readFileSync } from "node:fs";
+import { load, play } from "./play.mjs";
 
-// As text: Node takes a .js file for a module only in its newer versions.
 const timers = [];
 globalThis.setTimeout = new Proxy(setTimeout, {
   apply(target, self, [work, milliseconds, ...rest]) {
@@ -10,45 +9,50 @@ globalThis.setTimeout = new Proxy(setTimeout, {
     return Reflect.apply(target, self, [work, milliseconds, ...rest]);
   },
 });
-const source = readFileSync(new URL("../../trio_rtc/page/negotiation.js", import.meta.url), "utf8");
-const { Negotiation } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { Negotiation } = await load("negotiation.js");
 
 class Connection extends EventTarget {
   signalingState = "stable";
   remoteDescription = null;
-  localDescription = { type: "offer", sdp: "" };
-  told = [];
+  localDescription = null;
+  seen = [];
 
   async setLocalDescription() {
     const answers = this.signalingState === "have-remote-offer";
     this.signalingState = answers ? "stable" : "have-local-offer";
+    this.localDescription = { type: answers ? "answer" : "offer", sdp: "" };
   }
 
   async setRemoteDescription(description) {
     this.remoteDescription = description;
     this.signalingState = description.type === "offer" ? "have-remote-offer" : "stable";
-    this.told.push(description.type);
+    this.seen.push(`takes ${description.type}`);
   }
 
   async addIceCandidate({ candidate, usernameFragment }) {
-    this.told.push(`${candidate} ${usernameFragment}`);
+    this.seen.push(`adds ${candidate || "the end"} of ${usernameFragment ?? "any"}`);
   }
 }
 
-const pc = new Connection();
-const host = {
-  send() {},
-  complain: (error) => pc.told.push(`${error}`),
-  describing: async () => {},
-};
-const polite = process.argv[3] !== "impolite";
-const negotiation = new Negotiation(pc, { polite, call: polite ? null : "ours", host });
-pc.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate: null }));
-for (const message of JSON.parse(process.argv[2])) {
-  if (message === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
-  else if (message === "grace") for (const work of timers.splice(0)) work();
-  else negotiation.receive(message);
-  await new Promise((resolve) => setTimeout(resolve));
-}
-negotiation.stop();
-console.log(JSON.stringify(pc.told));
+await play(async ({ polite, call, steps }) => {
+  const pc = new Connection();
+  const host = {
+    send: ({ type }) => pc.seen.push(`sends ${type}`),
+    complain: (error) => pc.seen.push(`${error}`),
+    fail: (code) => pc.seen.push(code),
+    describing: async () => {},
+  };
+  const negotiation = new Negotiation(pc, { polite, call, host });
+  pc.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate: null }));
+  const played = [];
+  for (const { do: what, message } of steps) {
+    if (what === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
+    else if (what === "grace") for (const work of timers.splice(0)) work();
+    else if (message.type === "offer" && negotiation.supersedes(message)) pc.seen.push("superseded");
+    else negotiation.receive(message);
+    await new Promise((resolve) => setTimeout(resolve));
+    played.push(pc.seen.splice(0));
+  }
+  negotiation.stop();
+  return played;
+});

@@ -1,109 +1,91 @@
-"""Candidates that reach the page before the description that they belong to."""
+"""Offers, answers and candidates in any order: what is sent then, and what is applied."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..node import NODE
+from trio_rtc.calls import negotiation as todo
+from trio_rtc.wire.messages import IceCandidate, SessionDescription, decode
 
-pytestmark = pytest.mark.skipif(
-    NODE is None and "CI" not in os.environ, reason="Node is not installed"
-)
+from .exam import in_javascript, vectors
 
-
-def answer(ufrag: str) -> dict[str, Any]:
-    return {"type": "answer", "sdp": f"v=0\r\na=ice-ufrag:{ufrag}\r\n"}
+VECTORS: dict[str, dict[str, Any]] = vectors("negotiation")
 
 
-def candidate(name: str, ufrag: str | None) -> dict[str, Any]:
-    text = f"candidate:{name}" if name else ""
-    return {"candidate": text, "sdpMid": "0", "usernameFragment": ufrag}
+class Played:
+    """A negotiation whose actions are done at once."""
+
+    def __init__(self, *, polite: bool, call: str | None):
+        self._negotiation = todo.Negotiation(polite=polite, call=call)
+        self.seen: list[str] = []
+
+    def step(self, what: str, message: object = None) -> None:
+        match what:
+            case "offer":
+                self._negotiation.needed()
+                self._negotiation.offered()
+                self.seen.append("sends offer")
+            case "receive":
+                self._act(self._negotiation.receive(decode(json.dumps(message).encode())))
+            case "grace" if (action := self._negotiation.give_way()) is not None:
+                self._act(action)
+
+    def _act(self, action: todo.Action) -> None:
+        match action:
+            case todo.Answer(offer) | todo.Yield(offer) | todo.TakeBack(offer):
+                self._apply(offer)
+                self._negotiation.completed()
+                self.seen.append("sends answer")
+            case todo.Accept(answer):
+                self._apply(answer)
+                self._negotiation.completed()
+            case todo.AddCandidate(candidate):
+                self._add(candidate)
+            case todo.Supersede():
+                self.seen.append("superseded")
+
+    def _apply(self, description: SessionDescription) -> None:
+        self.seen.append(f"takes {description.type}")
+        for candidate in self._negotiation.applied(description):
+            self._add(candidate)
+
+    def _add(self, candidate: IceCandidate) -> None:
+        what = candidate.candidate or "the end"
+        self.seen.append(f"adds {what} of {candidate.username_fragment or 'any'}")
 
 
-def offer(ufrag: str, call: str | None = None) -> dict[str, Any]:
-    return {"type": "offer", "sdp": f"v=0\r\na=ice-ufrag:{ufrag}\r\n", "call": call}
+def seen(vector: dict[str, Any]) -> list[list[str]]:
+    return [step["seen"] for step in vector["steps"]]
 
 
-def told(*messages: object, polite: bool = True) -> list[str]:
-    """What a connection is told when these come."""
-    assert NODE is not None
-    script = Path(__file__).with_name("negotiation_module.mjs")
-    done = subprocess.run(
-        [NODE, str(script), json.dumps(messages), "polite" if polite else "impolite"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert done.stderr == ""
-    printed: list[str] = json.loads(done.stdout)
-    return printed
+@pytest.mark.parametrize("name", VECTORS)
+def test_in_python(name: str) -> None:
+    vector = VECTORS[name]
+    played = Played(polite=vector["polite"], call=vector["call"])
+    for step in vector["steps"]:
+        played.step(step["do"], step.get("message"))
+        assert played.seen == step["seen"]
+        played.seen.clear()
 
 
-def test_before_the_first_answer() -> None:
-    early = candidate("1", "one"), candidate("2", None)
-    assert told("offer", *early, answer("one")) == ["answer", "candidate:1 one", "candidate:2 null"]
+@pytest.fixture(scope="module")
+def played_in_javascript() -> dict[str, list[list[str]]]:
+    played: dict[str, list[list[str]]] = in_javascript("negotiation", VECTORS)
+    return played
 
 
-def test_before_the_answer_to_a_restart() -> None:
-    assert told(
-        "offer",
-        answer("one"),
-        "offer",
-        candidate("new", "two"),
-        candidate("", "two"),
-        candidate("old", "one"),
-        answer("two"),
-        candidate("last", "two"),
-        candidate("late", "one"),
-        answer("one"),
-    ) == [
-        "answer",
-        "candidate:old one",
-        "answer",
-        "candidate:new two",
-        " two",
-        "candidate:last two",
-    ]
+@pytest.mark.parametrize("name", VECTORS)
+def test_in_javascript(name: str, played_in_javascript: dict[str, list[list[str]]]) -> None:
+    assert played_in_javascript[name] == seen(VECTORS[name])
 
 
-def test_the_generation_may_be_in_the_candidate() -> None:
-    named = candidate("1 1 udp 1 192.0.2.1 1 typ host ufrag two", None)
-    assert told("offer", answer("one"), "offer", named, answer("two")) == [
-        "answer",
-        "answer",
-        f"{named['candidate']} null",
-    ]
-
-
-def test_one_that_is_written_as_in_a_description() -> None:
-    plain, marked = candidate("1", None), {"candidate": "a=candidate:2", "sdpMid": "0"}
-    assert told("offer", answer("one"), plain, marked) == [
-        "answer",
-        "candidate:1 null",
-        "candidate:2 null",
-    ]
-
-
-def test_one_who_does_not_answer_our_offer_has_its_own_answered() -> None:
-    assert told("offer", offer("one", "theirs"), polite=False) == []
-    assert told("offer", offer("one"), polite=False) == []
-    assert told("offer", offer("one"), "grace", polite=False) == ["offer"]
-
-
-def test_one_who_takes_back_its_offer_is_the_polite_one() -> None:
-    crossing = (
-        "offer",
-        offer("one"),
-        answer("two"),
-        "grace",
-        "offer",
-        offer("three"),
-        answer("four"),
-    )
-    assert told(*crossing, "grace", polite=False) == ["answer", "answer"]
+def test_a_candidate_that_is_written_as_in_a_description() -> None:
+    """In Python it is the connection that takes it so."""
+    answer = {"type": "answer", "sdp": "v=0\r\na=ice-ufrag:one\r\n"}
+    marked = {"candidate": "a=candidate:2", "sdpMid": "0"}
+    steps = [{"do": "offer"}, *({"do": "receive", "message": one} for one in (answer, marked))]
+    played = in_javascript("negotiation", [{"polite": True, "call": None, "steps": steps}])
+    assert played == [[["sends offer"], ["takes answer"], ["adds candidate:2 of any"]]]

@@ -1,4 +1,4 @@
-"""Sessions: what happens to one, what it has to send then, and whether it takes in what has come."""
+"""Sessions: what happens to one, what it sends then, and whether it takes in what has come."""
 
 from __future__ import annotations
 

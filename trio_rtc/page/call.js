@@ -1,5 +1,6 @@
 // One call, from either side: a connection, its set-up, its end.
 
+import { endOfHangUp } from "./end_reasons.js";
 import { Negotiation } from "./negotiation.js";
 
 const CONNECT_MS = 30_000;
@@ -13,8 +14,8 @@ const LINGER_MS = 1000;
  * A call with a peer, from `Calls.call` or from the `call` event of `Calls`.
  *
  * Its `state` is "calling", "ringing" (until `accept`), "connecting", "connected", "disconnected" or
- * "ended"; its `end` tells then why: `{reason, detail}`, the reasons being those of Python's CallEnd,
- * and `declined`, `bad_description`, `connect_timeout`, `unknown_peer`, `signaling_lost`.
+ * "ended"; its `end` tells then why: `{reason, detail}`, one of `END_REASONS`,
+ * or `declined`, `bad_description`, `connect_timeout`, `unknown_peer` or `signaling_lost`.
  *
  * Events: `state`, `channel` (RTCDataChannel), `track` (RTCTrackEvent), `problem` (Error: something
  * went wrong that does not end the call), `ended` (`{reason, detail}`).
@@ -106,9 +107,8 @@ export class Call extends EventTarget {
     if (this.end) return;
     if (message.type === "bye") {
       if (message.call != null && message.call !== this.id) return;
-      const declined = message.reason === "declined" || message.reason === "busy";
-      this.finish(declined && !this.#negotiation.established ? "declined" : "peer_hung_up",
-        message.reason ?? "");
+      const reason = endOfHangUp(message.reason, this.#negotiation.established);
+      this.finish(reason, message.reason);
     } else if (this.state === "ringing" && message.type === "offer") {
       // The peer has given up the call before, and calls again.
       this.#offer = message;
