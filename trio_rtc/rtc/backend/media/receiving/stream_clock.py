@@ -2,7 +2,8 @@
 
 Timestamps have random bases, wrap, and belong to a source: they are only good for differences
 (RFC 3550, section 5.1). A remote clock is followed as long as the wall clock could have gone with
-it. Where it leaps, or another source begins, what comes is laid where it arrived.
+it, and where it drifts, its media are laid later or earlier little by little. Where it leaps, or
+another source begins, what comes is laid where it arrived.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from .drift import Drift
 from .minimum import RecentMinimum
 from .sequence import signed_difference
 from .timeline import PeerTimeline
@@ -81,6 +83,9 @@ class StreamClock:
         self._end: int | None = None
         self._length = 0
         self._lateness = RecentMinimum(WINDOW_SECONDS)
+        self._drift = Drift()
+        #: What is left of a tick after the last one by which drift was followed.
+        self._part = 0.0
         self._compared = -math.inf
         self._reports: dict[int, tuple[int, int]] = {}
         #: Ticks that the track is still to be laid earlier, little by little.
@@ -118,6 +123,7 @@ class StreamClock:
                 ticks = self._begin(ssrc, number, timestamp, elapsed)
             else:
                 ticks = self._catch_up(segment, ticks)
+        ticks += self._keep_up(ticks, elapsed - ticks / self._rate, now)
         segment = self._segments[-1]
         segment.timestamp, segment.ticks = timestamp, ticks
         self._highest, self._timestamp, self._arrived = number, timestamp, now
@@ -131,6 +137,20 @@ class StreamClock:
         if now >= self._compared + COMPARE_SECONDS:
             self._compare(now)
         return ticks
+
+    def _keep_up(self, ticks: int, lateness: float, now: float) -> int:
+        """How many ticks later to lay this, and what comes behind it, for its clock drifts."""
+        self._part += self._drift.follow(lateness, now) * self._rate
+        room = self._room(ticks) + (self._is_sound and round(OVERLAP_SECONDS * self._rate / 2))
+        later = max(round(self._part), -room)
+        self._part -= later
+        self._lateness.shift(-later / self._rate)
+        return later
+
+    def _room(self, ticks: int) -> int:
+        """How much earlier something may be laid than there."""
+        after_end = ticks - (ticks if self._end is None else self._end)
+        return max(after_end if self._is_sound else after_end // 2, 0)
 
     def _compare(self, now: float) -> None:
         """Lay the track beside the one that leads, by the fastest arrivals of both."""
@@ -193,10 +213,7 @@ class StreamClock:
 
     def _catch_up(self, segment: _Segment, ticks: int) -> int:
         """Lay it a little earlier, where sound has a pause, and between two pictures."""
-        assert self._end is not None
-        room = ticks - self._end if self._is_sound else (ticks - self._end) // 2
-        if self._excess and room > 0:
-            moved = min(self._excess, room)
+        if moved := min(self._excess, self._room(ticks)):
             self._excess -= moved
             self._lay_behind(-moved)
             return ticks - moved
@@ -211,6 +228,7 @@ class StreamClock:
             )
         )
         self._lateness.shift(-ticks / self._rate)
+        self._drift.shift(ticks / self._rate)
 
     def report(self, ssrc: int, ntp: int, timestamp: int, now: float) -> None:
         """Take a sender report.
@@ -263,7 +281,7 @@ class StreamClock:
         if other._end is not None:
             self._end = -(-other._end * self._rate // other._rate)
         if not math.isinf(other._lateness.value):
-            self._lateness = other._lateness
+            self._lateness, self._drift = other._lateness, other._drift
         self._reports = other._reports
         other.leave()
 

@@ -1,4 +1,8 @@
-"""What is written of a track: pictures of one size and sound without a gap, at their times."""
+"""What is written of a track: pictures of one size and sound without a gap, at their times.
+
+A file counts the samples of sound, and their source has another clock than the times: where they
+come apart slowly, sound is drawn out or shortened by a sample at a time.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,18 @@ from .shaping import Fitted
 
 SOUND_TOLERANCE: Final = 0.03
 """Seconds by which sound may be off before it is put right."""
+
+DRIFT_SECONDS: Final = 0.004
+"""By how much sound may be off on average before it is drawn out or shortened."""
+
+AVERAGED: Final = 50
+"""Over how many frames, for the times of some containers tremble."""
+
+STRETCH: Final = 480
+"""Of so many samples one more or less is heard by nobody; clocks are better than that."""
+
+SHORT: Final = 80
+"""Samples of a frame that is left as it is."""
 
 LONGEST_SILENCE: Final = 1.0
 """Seconds of silence that are made at a time."""
@@ -66,6 +82,8 @@ class Sound:
         self._end: float | None = None
         self._written = 0
         self._last: AudioFrame | None = None
+        self._off = 0.0
+        self._is_off = False
 
     def convert(self, frame: VideoFrame | AudioFrame, time: float) -> list[VideoFrame | AudioFrame]:
         assert isinstance(frame, AudioFrame)
@@ -79,7 +97,19 @@ class Sound:
             # There is sound of this time already.
             return pieces
         self._last = frame
-        return [*pieces, *self._add(frame)]
+        return [*pieces, *self._add(self._stretched(frame, time))]
+
+    def _stretched(self, frame: AudioFrame, time: float) -> AudioFrame:
+        """A frame that makes up a little of what the sound is off."""
+        assert self._end is not None
+        self._off += (time - self._end - self._off) / AVERAGED
+        # Once it is, until nothing is left.
+        self._is_off = abs(self._off) > (DRIFT_SECONDS / 4 if self._is_off else DRIFT_SECONDS)
+        if not self._is_off or frame.samples < SHORT:
+            return frame
+        count = max(frame.samples // STRETCH, 1) * (1 if self._off > 0 else -1)
+        self._off -= count / frame.sample_rate
+        return stretched(frame, count)
 
     def fill(self, until: float, *, exactly: float | None = None) -> list[VideoFrame | AudioFrame]:
         """Silence, if what there is does not reach until then."""
@@ -87,6 +117,7 @@ class Sound:
         if self._last is None or self._end is None or until <= self._end:
             return pieces
         until = until if exactly is None else exactly
+        self._off = 0.0
         rate = self._last.sample_rate
         while (missing := round(min(until - self._end, LONGEST_SILENCE) * rate)) > 0:
             pieces += self._add(silence(self._last, missing))
@@ -111,3 +142,20 @@ def silence(like: AudioFrame, samples: int) -> AudioFrame:
     empty = blank(frame)
     assert isinstance(empty, AudioFrame)
     return empty
+
+
+def stretched(frame: AudioFrame, count: int) -> AudioFrame:
+    """A frame with so many samples more, or less, spread over it."""
+    longer = AudioFrame(frame.format.name, frame.layout.name, frame.samples + count)
+    longer.sample_rate = frame.sample_rate
+    channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+    size = frame.format.bytes * channels
+    parts = abs(count)
+    step = frame.samples // parts
+    for plane, source in zip(longer.planes, frame.planes, strict=True):
+        data = bytes(source)[: frame.samples * size]
+        pieces = [data[part * step * size : (part + 1) * step * size] for part in range(parts)]
+        pieces[-1] += data[parts * step * size :]
+        changed = (piece + piece[-size:] if count > 0 else piece[:-size] for piece in pieces)
+        plane.update(b"".join(changed).ljust(plane.buffer_size, b"\0"))
+    return longer
