@@ -70,3 +70,32 @@ async def test_what_answers_in_the_servers_place_is_no_message(modules: Path) ->
                 [f"{NODE}", script, f"{modules}", server.url], capture_stdout=True
             )
     assert json.loads(done.stdout) == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("word", "seen"),
+    [
+        (http("404 Not Found", b"<html>"), []),
+        (http("500 Internal Server Error", b"<html>"), []),
+        (http("403 Forbidden", b"<html>"), []),
+        (http("500 Error", b"Peer most likely gone."), "signed_out"),
+    ],
+    ids=["404", "500", "403", "its own"],
+)
+async def test_what_gateways_say_is_not_the_word_of_libwebrtcs_server(
+    modules: Path, word: bytes, seen: object
+) -> None:
+    polls = [word, http("200 OK", b"stop", pragma=2)]
+
+    async def answer(target: str, body: bytes) -> bytes:
+        if target.startswith("/sign_in"):
+            return http("200 Added", b"alice,1,1\n", pragma=1)
+        return polls.pop(0)
+
+    async with scripted_server(answer) as server:
+        script = f"{FOLDER / 'classic_module.mjs'}"
+        with trio.fail_after(30):
+            done = await trio.run_process(
+                [f"{NODE}", script, f"{modules}", server.url], capture_stdout=True
+            )
+    assert json.loads(done.stdout) == seen

@@ -15,6 +15,8 @@ const LONGEST_PAUSE_MS = 2000;
 const NOT_DELIVERED = [502, 503];
 /** With these a server says that it does not know us, or not from here. */
 const SIGNED_OUT = [401, 403, 404];
+/** How libwebrtc's example says that it knows somebody not, and nobody else does: with a 500. */
+const ORIGINAL_REASONS = ["Sorry", "Error"];
 
 /** An answer that should have come by now. */
 class Late extends Error {}
@@ -115,9 +117,9 @@ export class ClassicSignaling extends Signaling {
     }
   }
 
-  /** Whether it is the server itself that says so. The other one has no name that scripts see. */
+  /** Whether it is the server itself that says so, and no gateway before it. */
   #isFinal(response) {
-    return isOurs(response) || (!this.#isOurs && [404, 500].includes(response.status));
+    return isOurs(response) || (!this.#isOurs && isTheOriginals(response));
   }
 
   #fetch(path, options = {}) {
@@ -206,7 +208,7 @@ export class ClassicSignaling extends Signaling {
     const from = response.status === 200 && isServers ? sender(response) : 0;
     if (!from) {
       const isGoodbye = response.status === 200 && (this.#isOurs || body === "Server shutting down");
-      const isEnd = isGoodbye || SIGNED_OUT.includes(response.status) || response.status === 500;
+      const isEnd = isGoodbye || SIGNED_OUT.includes(response.status) || isTheOriginals(response);
       if (!isEnd || !(isGoodbye ? isOurs(response) || !this.#isOurs : this.#isFinal(response)))
         return `The server answers ${response.status}`;
       this.lost(isGoodbye
@@ -223,6 +225,12 @@ export class ClassicSignaling extends Signaling {
       else this.left(id);
     return "heard";
   }
+}
+
+/** Whether libwebrtc's example says so. Of another origin, scripts are told no name of a server. */
+function isTheOriginals(response) {
+  return (response.headers.get("Server") ?? "").startsWith("PeerConnectionTestServer")
+    || (response.status === 500 && ORIGINAL_REASONS.includes(response.statusText));
 }
 
 /** Who an answer speaks of: the number in `Pragma`. What is in between may add another one. */
