@@ -14,8 +14,10 @@ function happens(session, step) {
     case "send":
       return { number: session.send(step.to, step.data) };
     case "receive": {
-      const takes = session.receive(JSON.stringify(step.message)) !== null;
-      return step.message.type === "ack" ? {} : { takes };
+      const taken = session.receive(JSON.stringify(step.message));
+      if (step.message.type === "ack") return {};
+      if (taken?.type !== "failed") return { takes: taken !== null };
+      return { takes: true, failed: { of: taken.of, to: taken.to, code: taken.code } };
     }
   }
   throw new Error(`what is ${step.do}?`);
@@ -30,7 +32,9 @@ await play((steps) => {
     } catch {
       seen = { fault: true };
     }
-    const sends = session.toSend.splice(0).map((message) => JSON.parse(message));
+    const out = session.toSend.splice(0);
+    for (const message of out) session.written(message);
+    const sends = out.map((message) => JSON.parse(message));
     return { ...seen, sends };
   });
 });

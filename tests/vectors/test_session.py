@@ -35,6 +35,8 @@ def happens(session: ClientSession, step: dict[str, Any]) -> dict[str, Any]:
                 session.accept(message.seq)
             if step["message"]["type"] != "ack":
                 seen["takes"] = message is not None
+            if isinstance(message, protocol.Failed):
+                seen["failed"] = {"of": message.of, "to": message.to, "code": message.code}
     return seen
 
 
@@ -48,7 +50,8 @@ def played_in_python(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         except (SessionFault, protocol.BadMessage, MessageTooLarge):
             seen["fault"] = True
         sends = [json.loads(message) for message in session.to_send]
-        session.to_send.clear()
+        while session.to_send:
+            session.written(session.to_send.popleft())
         played.append({**seen, "sends": sends})
     return played
 
@@ -61,7 +64,11 @@ def played_in_javascript() -> dict[str, list[dict[str, Any]]]:
 
 def expected(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {name: step[name] for name in ("sends", "takes", "number", "fault") if name in step}
+        {
+            name: step[name]
+            for name in ("sends", "takes", "failed", "number", "fault")
+            if name in step
+        }
         for step in steps
     ]
 

@@ -23,6 +23,7 @@ const ENDS = {
   declined: (name) => `${name} does not take the call.`,
   peer_left: (name) => `${name} has left.`,
   unknown_peer: (name) => `${name} is not there any more.`,
+  undeliverable: (name) => `${name} cannot be reached: something on the way does not let a message pass.`,
   mailbox_full: (name) => `${name} cannot be reached: too much waits there already.`,
   connection_lost: (name) => `The connection to ${name} was lost, and no other way was found.`,
   connection_closed: (name) => `${name} has closed the connection.`,

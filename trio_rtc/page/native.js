@@ -100,12 +100,13 @@ export class NativeSignaling extends Signaling {
     while (!this.#leaving) {
       const began = performance.now();
       const over = await this.#connectOnce(onOpened);
-      const wasReady = this.#session.ready;
+      const { ready } = this.#session;
       this.#session.disconnected();
+      const wasAccepted = ready && !this.#session.isStuck;
       if (this.#leaving) return;
       if (!this.#session.welcome) throw over.code ? over : await diagnose(this.#httpUrl());
       const now = performance.now();
-      if (wasReady) {
+      if (wasAccepted) {
         // What ends at once may do so again and again.
         if (now - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
         deadline = now + this.#session.welcome.resume_seconds * 1000;
@@ -185,7 +186,11 @@ export class NativeSignaling extends Signaling {
   #flush() {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) return;
-    while (this.#session.toSend.length) socket.send(this.#session.toSend.shift());
+    while (this.#session.toSend.length) {
+      const message = this.#session.toSend.shift();
+      socket.send(message);
+      this.#session.written(message);
+    }
     if (this.#session.ackPending && !this.#ackTimer)
       this.#ackTimer = setTimeout(() => {
         this.#ackTimer = 0;

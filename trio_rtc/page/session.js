@@ -4,6 +4,11 @@
 const ACK_MESSAGES = 16;
 const ACK_CHARACTERS = 64 * 1024;
 
+/** On so many connections in a row a message is sent that brings each of them to its end. */
+const TRIES = 6;
+/** An id that no peer has: the largest there may be. */
+const NOBODY = Number.MAX_SAFE_INTEGER;
+
 /** The other side breaks the rules of the numbers. Nothing can mend that. */
 export class SessionFault extends Error {}
 
@@ -32,6 +37,16 @@ export class Outbox {
       this.#kept.splice(0, received - this.acknowledged);
       this.acknowledged = received;
     }
+  }
+
+  /** The message with this number, which has not been acknowledged. */
+  at(number) {
+    return this.#kept[number - this.acknowledged - 1];
+  }
+
+  /** Send something else in the place of a message that has not been acknowledged. */
+  replace(number, message) {
+    this.#kept[number - this.acknowledged - 1] = message;
   }
 
   [Symbol.iterator]() {
@@ -73,12 +88,24 @@ export class Inbox {
 
 const NUMBERED = new Set(["joined", "left", "message", "failed", "ice_servers"]);
 
-/** A native session as a client has it: what to send on which connection. */
+/**
+ * A native session as a client has it: what to send on which connection.
+ *
+ * What stands between may not let a message pass, and close each connection on which it comes. Then
+ * it is withdrawn: in its place one goes to nobody, and when the server says that it has reached
+ * nobody, the first has not arrived.
+ */
 export class ClientSession {
   #hello;
   #outbox = new Outbox();
   #inbox = new Inbox();
   #attempts = 0;
+  /** The number of the last message that was sent on this connection. */
+  #written = 0;
+  /** How many connections ended in a row that had brought nothing of what was sent. */
+  #tries = 0;
+  /** By number: for whom messages were that have been withdrawn. */
+  #withdrawn = new Map();
   welcome = null;
   ready = false;
   toSend = [];
@@ -102,8 +129,19 @@ export class ClientSession {
 
   /** It has ended. */
   disconnected() {
+    if (this.ready && this.#written > this.#outbox.acknowledged) this.#tries += 1;
     this.ready = false;
     this.toSend = [];
+  }
+
+  /** Something of `toSend` has gone out. */
+  written(message) {
+    if (message === this.#outbox.at(this.#written + 1)) this.#written += 1;
+  }
+
+  /** Whether nothing gets through, though connections are accepted. */
+  get isStuck() {
+    return this.#tries > TRIES;
   }
 
   get ackPending() {
@@ -144,11 +182,11 @@ export class ClientSession {
         this.#goOn();
         return message;
       case "resumed":
-        this.#outbox.acknowledge(message.received);
+        this.#acknowledged(message.received);
         this.#goOn();
         return message;
       case "ack":
-        this.#outbox.acknowledge(message.received);
+        this.#acknowledged(message.received);
         return null;
       case "error":
         return message;
@@ -158,11 +196,34 @@ export class ClientSession {
     if (!this.ready) throw new SessionFault("the session is not open yet");
     const isNew = this.#inbox.take(message.seq, text.length);
     if (this.#inbox.ackDue) this.acknowledge();
-    return isNew ? message : null;
+    if (!isNew) return null;
+    return message.type === "failed" && this.#withdrawn.has(message.of)
+      ? this.#undeliverable(message) : message;
+  }
+
+  #acknowledged(received) {
+    const before = this.#outbox.acknowledged;
+    this.#outbox.acknowledge(received);
+    if (this.#outbox.acknowledged > before) this.#tries = 0;
   }
 
   #goOn() {
     this.ready = true;
+    if (this.#tries === TRIES) this.#withdraw(this.#outbox.acknowledged + 1);
+    this.#written = this.#outbox.acknowledged;
     this.toSend.push(...this.#outbox);
+  }
+
+  #withdraw(seq) {
+    this.#withdrawn.set(seq, JSON.parse(this.#outbox.at(seq)).to);
+    this.#outbox.replace(seq, JSON.stringify({ type: "send", seq, to: NOBODY, data: "" }));
+  }
+
+  /** What the failure of one to nobody means for the one in whose place it was sent. */
+  #undeliverable(failed) {
+    const to = this.#withdrawn.get(failed.of);
+    this.#withdrawn.delete(failed.of);
+    const message = `each of ${TRIES} connections was closed on which it was sent`;
+    return { ...failed, to, code: "undeliverable", message };
   }
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+import msgspec
+
 from ..errors import MessageTooLarge
 from ..wire import native as protocol
 from ..wire.session import Inbox, Outbox, SessionFault
@@ -21,6 +23,12 @@ HELD_BYTES = 64 * 1024 * 1024
 #: until the server knows that it is refused.
 SHARE = 3 / 4
 
+TRIES = 6
+"""On so many connections in a row a message is sent that brings each of them to its end."""
+
+NOBODY = 2**53 - 1
+"""An id that no peer has: the largest there may be."""
+
 LEAVE = protocol.encode(protocol.Leave())
 
 
@@ -30,6 +38,11 @@ class ClientSession:
     A message of a peer is acknowledged when it is `accept`ed. One that holds up too many others
     (`is_overdue`) is to be refused, and acknowledged when the server knows that.
 
+    What stands between may not let a message pass, and close each connection on which it comes: so
+    that nothing gets through any more. Then the message is withdrawn: in its place one goes to
+    nobody, and if the server says that it has reached nobody, the first has not arrived. If the
+    server says nothing of the kind, it had the first already.
+
     Args:
         hello: what opens the session.
 
@@ -38,6 +51,7 @@ class ClientSession:
         ready: whether the connection there is now has been accepted for the session.
         to_send: what is to go out on it, in this order.
         leave_written: whether the server may have heard that the session is left.
+        is_stuck: whether nothing gets through, though connections are accepted.
     """
 
     def __init__(self, hello: protocol.Hello):
@@ -48,6 +62,12 @@ class ClientSession:
         self._attempts = 0
         # Refusals that the server may not have yet: their numbers, and what they refuse.
         self._refusals: deque[tuple[int, Sequence[int]]] = deque()
+        # The number of the last message that was sent on this connection, and how many ended
+        # in a row that had brought nothing of what was sent.
+        self._written = 0
+        self._tries = 0
+        # By number: for whom they were.
+        self._withdrawn: dict[int, int] = {}
         self.leave_written = False
         self._token: bytes | None = None
         self.welcome: protocol.Welcome | None = None
@@ -69,8 +89,14 @@ class ClientSession:
 
     def disconnected(self) -> None:
         """It has ended."""
+        if self.ready and self._written > self._outbox.acknowledged:
+            self._tries += 1
         self.ready = False
         self.to_send.clear()
+
+    @property
+    def is_stuck(self) -> bool:
+        return self._tries > TRIES
 
     @property
     def leaving(self) -> bool:
@@ -113,8 +139,11 @@ class ClientSession:
 
     def written(self, message: bytes) -> None:
         """Something of `to_send` has gone out."""
+        following = self._written + 1
         if message is LEAVE:
             self.leave_written = True
+        elif following < self._outbox.next and message is self._outbox[following]:
+            self._written = following
 
     def accept(self, seq: int) -> None:
         """A message of a peer has its place, so that it may be acknowledged."""
@@ -181,6 +210,10 @@ class ClientSession:
                 self._token = None
             case protocol.Ack(received=received):
                 self._acknowledged(received)
+            case protocol.Failed(of=of) if of in self._withdrawn:
+                if not self._take(message, len(text.encode())):
+                    return None
+                return _undeliverable(message, self._withdrawn.pop(of))
             case _:
                 return message if self._take(message, len(text.encode())) else None
         return message
@@ -197,7 +230,10 @@ class ClientSession:
         return is_new
 
     def _acknowledged(self, received: int) -> None:
+        before = self._outbox.acknowledged
         self._outbox.acknowledge(received)
+        if self._outbox.acknowledged > before:
+            self._tries = 0
         while self._refusals and self._refusals[0][0] <= self._outbox.acknowledged:
             for seq in self._refusals.popleft()[1]:
                 self._inbox.release(seq)
@@ -209,12 +245,28 @@ class ClientSession:
 
     def _go_on(self) -> None:
         self.ready = True
+        if self._tries == TRIES:
+            self._withdraw(self._outbox.acknowledged + 1)
+        self._written = self._outbox.acknowledged
         self.to_send.extend(self._outbox)
         if self._token is not None:
             self.to_send.append(self._token)
         if self._leaving:
             self.to_send.append(LEAVE)
 
+    def _withdraw(self, seq: int) -> None:
+        message = protocol.decode_from_client(self._outbox[seq].decode())
+        if isinstance(message, protocol.Send):
+            self._withdrawn[seq] = message.to
+            instead = protocol.Send(seq=seq, to=NOBODY, data="")
+            self._outbox.replace(seq, protocol.encode(instead))
+
     def _put(self, message: bytes) -> None:
         if self.ready:
             self.to_send.append(message)
+
+
+def _undeliverable(failed: protocol.Failed, to: int) -> protocol.Failed:
+    """What the failure of one to nobody means for the one in whose place it was sent."""
+    why = f"each of {TRIES} connections was closed on which it was sent"
+    return msgspec.structs.replace(failed, to=to, code="undeliverable", message=why)

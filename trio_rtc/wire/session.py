@@ -72,6 +72,12 @@ class Outbox:
         """The message with this number, which has not been acknowledged."""
         return self._kept[number - self.acknowledged - 1]
 
+    def replace(self, number: int, message: bytes) -> None:
+        """Send something else in the place of a message that has not been acknowledged."""
+        index = number - self.acknowledged - 1
+        self.size += len(message) - len(self._kept[index])
+        self._kept[index] = message
+
     def read(self, number: int, limit: int) -> list[bytes]:
         """The messages from this number on: the first, and others while they are within a size."""
         kept, first = self._kept, number - self.acknowledged - 1
