@@ -17,10 +17,11 @@ import trio
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import shared_secret
 from trio_rtc.server.turn import TurnCredentials
-from trio_rtc.server.websocket import frames as websocket
+from trio_rtc.server.websocket.frames import CLOSE_SECONDS
 from trio_rtc.signaling import MessageReceived, open_signaling
 from trio_rtc.wire import messages, session
 from trio_rtc.wire import native as protocol
+from trio_rtc.wire.close_codes import REASONS, UNRESPONSIVE, CloseCode
 
 from .. import independent_client
 from ..independent_client import Ended, IndependentClient
@@ -122,9 +123,8 @@ def test_the_close_codes() -> None:
         for code, reason in ROWS.findall(SECTIONS["Closes"])
         if code.isdigit()
     }
-    expected = {code: {reason} for code, reason in protocol.REASONS.items()}
-    expected |= {int(code): {reason} for code, reason in websocket.REASONS.items()}
-    expected[protocol.CloseCode.TIMEOUT].add("no_pong")
+    expected = {code: {reason} for code, reason in REASONS.items()}
+    expected[CloseCode.TIMEOUT].add(UNRESPONSIVE)
     assert table == expected
 
 
@@ -138,8 +138,9 @@ def test_the_codes_of_errors() -> None:
         "joins_per_second",
         "rooms",
     }
-    silent = {"left", "too_fast", "no_place"}
-    assert set(first_column("Errors")) == set(protocol.REASONS.values()) - silent | more
+    told = {reason for code, reason in REASONS.items() if code >= 4000} | {"server_shutdown"}
+    silent = {"too_fast", "no_place"}
+    assert set(first_column("Errors")) == told - silent | more
     assert {"unknown_peer", "mailbox_full"} <= set(codes(SECTIONS["failed"]))
 
 
@@ -159,7 +160,7 @@ def test_the_figures() -> None:
     assert f"{limits.ping_seconds:.0f} s after the connection" in SECTIONS["Time"]
     assert f"within {limits.pong_seconds:.0f} s" in SECTIONS["Time"]
     assert f"within {limits.send_seconds:.0f} s" in SECTIONS["Time"]
-    assert f"within {websocket.CLOSE_SECONDS:.0f} s" in SECTIONS["Time"]
+    assert f"within {CLOSE_SECONDS:.0f} s" in SECTIONS["Time"]
     assert limits.ping_seconds + limits.pong_seconds == 40
     assert limits.head_bytes == 16 * 1024
     assert limits.header_count == 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trio_rtc.peerjs.outgoing import About, Kept, Outgoing
+from trio_rtc.signaling.client_session import TRIES
 
 BOB, CAROL = ("bob", "dc_1"), ("carol", "dc_2")
 
@@ -48,6 +49,32 @@ def test_a_pong_proves_what_was_sent_before_its_ping() -> None:
     assert send(outgoing) == ["b", "c"]
     outgoing.prove(outgoing.mark())
     assert len(outgoing) == 0
+
+
+def test_what_ends_each_connection_is_given_up_after_some() -> None:
+    outgoing = filled("a", "b", "c")
+    assert send(outgoing, 1) == ["a"]
+    outgoing.prove(outgoing.mark())
+    assert send(outgoing, 1) == ["b"]
+    for _ in range(TRIES - 1):
+        assert outgoing.repeat() is None
+        assert send(outgoing, 1) == ["b"]
+    given_up = outgoing.repeat()
+    assert given_up is not None
+    assert given_up.message == b"b"
+    assert send(outgoing) == ["c"]
+
+
+def test_what_gets_through_begins_the_count_anew() -> None:
+    outgoing = filled("a", "b")
+    for _ in range(TRIES - 1):
+        send(outgoing)
+        assert outgoing.repeat() is None
+    send(outgoing, 1)
+    outgoing.prove(outgoing.mark())
+    for _ in range(TRIES - 1):
+        assert send(outgoing) == ["b"]
+        assert outgoing.repeat() is None
 
 
 def test_what_breaks_off_while_it_is_sent_comes_next_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -23,6 +25,7 @@ from trio_rtc.peerjs import (
 )
 from trio_rtc.peerjs import offer_answer as exchange
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
+from trio_rtc.signaling import reconnecting
 
 from ..server.harness import tcp_server
 from ..signaling.proxy import Proxy, open_proxy
@@ -134,7 +137,7 @@ async def test_something_else_is_there(id_: str | None) -> None:
 
 @pytest.mark.parametrize("id_", [None, "alice"])
 async def test_a_server_that_says_nothing(id_: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_connection, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(reconnecting, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(address, "ANSWER_SECONDS", 0.2)
 
     async def say_nothing(stream: trio.SocketStream) -> None:
@@ -470,6 +473,78 @@ async def test_a_token_that_has_expired_meanwhile() -> None:
             async with alice.connect("bob"):
                 pass
         assert (raised.value.code, raised.value.fault) == ("refused", "remote")
+
+
+async def test_a_function_gives_a_fresh_token_for_each_connection() -> None:
+    """Our own server ends the stay of a peer with its token, and takes it in with another."""
+    tokens = iter(["first", "second", "third"])
+    shown: list[str | None] = []
+
+    async def decide(request: JoinRequest) -> Admission:
+        shown.append(request.token)
+        until = time.time() + 0.2 if request.token == "first" else math.inf
+        return Admission(name=request.name, room=request.room, until=until)
+
+    async def token() -> str:
+        await trio.lowlevel.checkpoint()
+        return next(tokens)
+
+    async with (
+        tcp_server(authorize=decide) as port,
+        open_proxy(port) as (proxy, way),
+        open_peerjs(f"http://127.0.0.1:{way}", "alice", token=token) as alice,
+    ):
+        with trio.fail_after(30):
+            await alice.wait_for_state("reconnecting")
+            await alice.wait_for_state("connected")
+            proxy.cut()
+            await alice.wait_for_state("reconnecting")
+            await alice.wait_for_state("connected")
+        assert shown == ["first", "second", "third"]
+
+
+async def test_a_function_that_fails_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    given: list[str] = []
+
+    def token() -> str:
+        given.append("token")
+        if len(given) == 2:
+            raise RuntimeError("out of tokens")
+        return "token"
+
+    async with (
+        tcp_server() as port,
+        open_proxy(port) as (proxy, way),
+        open_peerjs(f"http://127.0.0.1:{way}", "alice", token=token) as alice,
+    ):
+        proxy.cut()
+        with trio.fail_after(30):
+            await alice.wait_for_state("reconnecting")
+            await alice.wait_for_state("connected")
+        assert len(given) == 3
+        assert "there is no fresh token" in caplog.text
+
+
+async def test_a_function_whose_token_is_refused_is_asked_no_more() -> None:
+    good = True
+
+    async def decide(request: JoinRequest) -> Admission:
+        if not good:
+            raise NotAuthorized("That is no token.")
+        return Admission(name=request.name, room=request.room)
+
+    async with (
+        tcp_server(authorize=decide) as port,
+        open_proxy(port) as (proxy, way),
+        open_peerjs(f"http://127.0.0.1:{way}", "alice", token=lambda: "token") as alice,
+    ):
+        good = False
+        proxy.cut()
+        with trio.fail_after(30):
+            await alice.wait_for_state("lost")
+            with pytest.raises(SignalingLost, match="no token"):
+                async with alice.connect("bob"):
+                    pass
 
 
 GOOD = {"type": "answer", "sdp": "v=0"}

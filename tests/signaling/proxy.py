@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import trio
@@ -16,7 +16,10 @@ class Proxy:
         accepted: how many connections were passed on.
         up: whether new connections are.
         stalled: set this to let nothing through, without anybody being told.
+        forbids: what it must not see of a client: it breaks the connection then.
     """
+
+    forbids: Callable[[bytes], bool] | None = None
 
     def __init__(self, target: int):
         self.target = target
@@ -87,6 +90,9 @@ class Proxy:
                 await self._flowing.wait()
                 if scope in self._swallowed:
                     continue
+                forbids = self.forbids if source in self._clients else None
+                if forbids is not None and forbids(bytes(data)):
+                    scope.cancel()
                 await sink.send_all(data)
             await sink.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):

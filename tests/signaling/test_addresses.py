@@ -239,10 +239,9 @@ async def test_an_answer_that_is_larger_than_on_its_way(client: str) -> None:
 async def test_an_answer_that_goes_on_for_ever(
     client: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("classic", "native_connection"):
+    for name in ("classic", "reconnecting"):
         monkeypatch.setattr(f"trio_rtc.signaling.{name}.ANSWER_SECONDS", 1)
-    for name in ("address", "server_connection"):
-        monkeypatch.setattr(f"trio_rtc.peerjs.{name}.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("trio_rtc.peerjs.address.ANSWER_SECONDS", 1)
 
     async def talk(size: int, pause: float, stream: trio.SocketStream) -> None:
         try:

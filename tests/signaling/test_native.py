@@ -24,6 +24,7 @@ from trio_rtc.signaling import (
     Signaling,
     native_connection,
     open_signaling,
+    reconnecting,
 )
 
 from .proxy import Proxy, open_proxy
@@ -344,7 +345,7 @@ async def test_cancelling_without_a_connection_takes_no_longer_than_with_one() -
 
 
 async def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_connection, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(reconnecting, "ANSWER_SECONDS", 0.2)
     async with trio.open_nursery() as nursery:
 
         async def handle(stream: trio.SocketStream) -> None:

@@ -24,7 +24,7 @@ from trio_rtc.server.hub.hub import Hub
 from trio_rtc.server.websocket.unsent import UnsentMessages
 from trio_rtc.signaling.client_session import ClientSession
 from trio_rtc.wire import native as protocol
-from trio_rtc.wire.native import CloseCode
+from trio_rtc.wire.close_codes import CloseCode
 from trio_rtc.wire.rate import TokenBucket
 
 LIMITS = ServerLimits(mailbox_messages=8, resume_seconds=60)

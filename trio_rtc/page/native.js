@@ -1,5 +1,6 @@
 // The native protocol, trio-rtc.v1, over WebSocket. A session outlives its connections.
 
+import { FINAL } from "./closes.js";
 import { ClientSession } from "./session.js";
 import { diagnose, folder, Pause, Signaling, SignalingError } from "./signaling.js";
 
@@ -11,16 +12,6 @@ const SILENCE_MS = 4000;
 const PONG_MS = 8000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-
-/** Closes after which another connection would fare no better, and what they mean. */
-const FINAL = {
-  4400: "bad_message",
-  4401: "not_authorized",
-  4403: "forbidden",
-  4404: "session_lost",
-  4409: "superseded",
-  4503: "no_place",
-};
 
 export class NativeSignaling extends Signaling {
   #url;

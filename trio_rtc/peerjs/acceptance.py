@@ -15,13 +15,13 @@ and a refusal counts from the first two only: later it is a remark.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..errors import NegotiationError
+from ..signaling.reconnecting import ConnectionEnd
 from ..text import one_line
 from ..wire import peerjs as wire
-from ..wire.native import REASONS, CloseCode
+from ..wire.close_codes import PASSING, PEERJS_FINAL, REFUSING
 from ..wire.peerjs import Envelope
 
 #: What a server says instead of OPEN: what that is here, and in words.
@@ -30,37 +30,6 @@ REFUSALS = {
     "INVALID-KEY": ("invalid_key", "the key is not the server's"),
     "ERROR": ("refused", "it refuses"),
 }
-
-#: Closes after which another connection would fare no better, whatever was said before.
-FINAL = {
-    CloseCode.BAD_MESSAGE: "refused",
-    CloseCode.NOT_AUTHORIZED: "refused",
-    CloseCode.FORBIDDEN: "refused",
-    CloseCode.SUPERSEDED: REASONS[CloseCode.SUPERSEDED],
-    CloseCode.NO_PLACE: "refused",
-}
-
-#: Closes by which a server refuses if it has said nothing else: it was done, or gives no reason,
-#: or has a rule against it (RFC 6455, section 7.4.1).
-REFUSING = {1000, 1005, 1008}
-
-#: Closes that say nothing about the client, even after an ERROR: the server ends, or fails, or
-#: is too slow.
-PASSING = {CloseCode.GOING_AWAY, 1011, 1012, 1013, CloseCode.TIMEOUT, CloseCode.TOO_FAST}
-
-
-@dataclass(frozen=True)
-class ServerConnectionEnd:
-    """Why a connection has ended, or why there was none.
-
-    Attributes:
-        why: in words, on one line.
-        final: whether another one would fare no better.
-    """
-
-    why: str
-    code: str = "server_unreachable"
-    final: bool = False
 
 
 class Standing(Enum):
@@ -81,7 +50,7 @@ class Acceptance:
 
     def __init__(self, *, may_be_silent: bool):
         self._may_be_silent = may_be_silent
-        self._refusal = ServerConnectionEnd("")
+        self._refusal = ConnectionEnd("")
         self._remark = ""
         self.standing = Standing.ASKED
 
@@ -113,27 +82,25 @@ class Acceptance:
             self._remark = words
             return words
         self.standing = Standing.REFUSED
-        self._refusal = ServerConnectionEnd(words, code, final=True)
+        self._refusal = ConnectionEnd(words, code, final=True)
         return ""
 
-    def closed(self, code: int, why: str) -> ServerConnectionEnd:
+    def closed(self, code: int, why: str) -> ConnectionEnd:
         """It has been closed, or has broken off."""
         if self.standing is Standing.REFUSED:
             refusal = self._refusal
-            return ServerConnectionEnd(refusal.why, refusal.code, final=code not in PASSING)
-        if code in FINAL:
-            return ServerConnectionEnd(self._remark or why, FINAL[code], final=True)
+            return ConnectionEnd(refusal.why, refusal.code, final=code not in PASSING)
+        if code in PEERJS_FINAL:
+            return ConnectionEnd(self._remark or why, PEERJS_FINAL[code], final=True)
         if self.standing is Standing.ASKED and code in REFUSING:
-            return ServerConnectionEnd(why, "refused", final=True)
-        return ServerConnectionEnd(why)
+            return ConnectionEnd(why, "refused", final=True)
+        return ConnectionEnd(why)
 
-    def silent(self, seconds: float) -> ServerConnectionEnd:
+    def silent(self, seconds: float) -> ConnectionEnd:
         """Nothing has come for so long."""
         if self.standing is Standing.REFUSED:
             return self._refusal
-        return ServerConnectionEnd(
-            f"the server said nothing for {seconds:.0f} s", "not_peerjs_server"
-        )
+        return ConnectionEnd(f"the server said nothing for {seconds:.0f} s", "not_peerjs_server")
 
 
 def _said(message: Envelope) -> str:

@@ -9,9 +9,8 @@ import httpx
 
 from ..errors import SignalingError
 from ..signaling.address import parse_address, shown
-from ..signaling.http import ask, open_http_client
+from ..signaling.http import ask, open_http_client, reason
 from ..signaling.http_response import HttpResponse
-from ..signaling.reason import reason
 from ..wire import peerjs as wire
 
 ANSWER_SECONDS = 10.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
@@ -17,6 +18,7 @@ from ..rtc import (
     as_ice_servers,
     ice_servers_from_environment,
 )
+from ..signaling.tokens import GiveToken, give
 from ..tasks import open_background_nursery, require_trio
 from ..wire.binarypack import MAX_BYTES
 from ..wire.peerjs import DEFAULT_KEY, is_valid_id
@@ -35,7 +37,7 @@ async def open_peerjs(
     url: str,
     id: str | None = None,  # noqa: A002
     *,
-    token: str | None = None,
+    token: str | GiveToken | None = None,
     key: str = DEFAULT_KEY,
     ssl_context: ssl.SSLContext | None = None,
     ice_servers: Iterable[str | IceServer] | None = None,
@@ -58,7 +60,9 @@ async def open_peerjs(
         id: what others connect to: letters and digits, with single ``-``, ``_`` or spaces
             between. By default the server makes one up.
         token: what proves that the id is ours when the connection is made again; by default a
-            random one. A server that wants authorization wants it here.
+            random one. A server that wants authorization wants it here. It may be a function,
+            async or not, that gives one for each connection, so that one that has ended is not
+            the end of all.
         key: the server's; PeerJS's own default if there is no other.
         ssl_context: how to verify the server, instead of by the system's authorities.
         ice_servers: STUN and TURN servers, as for `open_call`; by default those of the
@@ -77,7 +81,7 @@ async def open_peerjs(
     Raises:
         SignalingError: ``bad_url``, ``bad_id``; ``server_unreachable``: nothing answers there;
             ``not_peerjs_server``: something else does; ``id_taken``; ``invalid_key``;
-            ``refused``: the server says why.
+            ``refused``: the server says why; ``bad_token``: the function gave no text.
         BadIceServer: one of ``ice_servers`` is none.
     """
     require_trio()
@@ -101,9 +105,11 @@ async def open_peerjs(
             code="bad_id",
             fault="local",
         )
+    fresh = token if callable(token) else None
+    first = await give(token) if callable(token) else token or world().random_hex(16)
     peer = PeerJSPeer(id, options)
     server = ServerConnection(
-        socket_url(url, key, id, token or world().random_hex(16)), ssl_context, peer._receive
+        partial(socket_url, url, key, id), first, fresh, ssl_context, peer._receive
     )
     peer._server = server
     async with open_background_nursery() as nursery:

@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..signaling.client_session import TRIES
+
 About: TypeAlias = tuple[str, str]
 """A connection: the other peer's id, and the connection's."""
 
@@ -34,6 +36,9 @@ class Outgoing:
         self._unsent: deque[Kept] = deque()
         self._sent: deque[tuple[int, Kept]] = deque()
         self._count = 0
+        # What was the first to be sent again the last time, and how often it has been.
+        self._first: Kept | None = None
+        self._tries = 0
 
     def __len__(self) -> int:
         return len(self._unsent) + len(self._sent)
@@ -72,10 +77,22 @@ class Outgoing:
         while self._sent and self._sent[0][0] <= mark:
             self._sent.popleft()
 
-    def repeat(self) -> None:
-        """The connection is another one: what may not have arrived is to be sent again."""
+    def repeat(self) -> Kept | None:
+        """The connection is another one: what may not have arrived is to be sent again.
+
+        Gives what is not, as it has ended a connection too often. Something on the way may not let
+        it pass, and nothing would get through any more.
+        """
+        first = self._sent[0][1] if self._sent else None
+        self._tries = self._tries + 1 if first is self._first else 1
+        self._first = first
+        given_up = None
+        if first is not None and self._tries >= TRIES:
+            self._sent.popleft()
+            given_up, self._first = first, None
         self._unsent.extendleft(message for _, message in reversed(self._sent))
         self._sent.clear()
+        return given_up
 
     def answered(self, about: About) -> None:
         """The other peer knows a connection: its offer has arrived."""

@@ -14,6 +14,7 @@ import trio
 from ..errors import NegotiationError, SerializationError
 from ..faults import RareWarnings
 from ..rtc import Kind, MediaTrack
+from ..signaling.events import State
 from ..tasks import open_background_nursery
 from ..wire import peerjs as wire
 from ..wire.messages import SessionDescription
@@ -61,6 +62,17 @@ class PeerJSPeer:
         self._over: deque[About] = deque(maxlen=MAX_OVER)
         self._arriving, self._waiting = trio.open_memory_channel[PeerJSLink](MAX_WAITING)
         self._declined, self._to_decline = trio.open_memory_channel[str](MAX_WAITING)
+
+    @property
+    def state(self) -> State:
+        """``connected``; ``reconnecting``, as the last connection with the server is gone, and
+        another one is tried; or ``lost``. Connections with other peers go on without it.
+        """
+        return self._server.state.now
+
+    async def wait_for_state(self, *states: State) -> State:
+        """Wait until the state is one of these, and give it."""
+        return await self._server.state.wait_for(states)
 
     @asynccontextmanager
     async def connect(

@@ -23,9 +23,8 @@ from ..tasks import last_words, open_background_nursery
 from .address import shown
 from .event_queue import Delivery
 from .events import Peer
-from .http import ask, open_http_client
+from .http import ask, open_http_client, reason
 from .http_response import GATEWAY_STATUSES, HttpResponse, number
-from .reason import reason
 from .signaling import Signaling
 
 logger = logging.getLogger("trio_rtc.signaling")
@@ -212,7 +211,10 @@ class _ClassicClient:
             asked = trio.current_time()
             try:
                 # Who fails asks for a quick answer: it tells that the server is there again.
-                response = await self._wait(longest if deadline is None else QUICK_SECONDS)
+                async with open_background_nursery() as nursery:
+                    if not self.is_ours:
+                        nursery.start_soon(_presume_connected, signaling)
+                    response = await self._wait(longest if deadline is None else QUICK_SECONDS)
             except httpx.RequestError as error:
                 why = reason(error)
                 cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
@@ -223,6 +225,7 @@ class _ClassicClient:
                     if deadline is not None:
                         logger.info("the signaling server answers again")
                     pause, deadline = FIRST_PAUSE, None
+                    signaling.connected()
                     if delivery is not None:
                         # What is not asked for waits at the server, which tells senders when it
                         # is enough.
@@ -241,6 +244,9 @@ class _ClassicClient:
                 elif await self._is_there():
                     # It is how the other server has a client ask again.
                     pause, deadline = FIRST_PAUSE, None
+            if deadline is not None or not cut:
+                # What has been cut off may just have hung for too long.
+                signaling.reconnecting()
             if deadline is None:
                 deadline = now + RETRY_SECONDS
                 logger.info("asking the signaling server again: %s", why)
@@ -275,6 +281,12 @@ class _ClassicClient:
         except httpx.RequestError as error:
             # The server finds out by itself, half a minute after our last GET.
             logger.debug("could not sign out: %s", reason(error))
+
+
+async def _presume_connected(signaling: Signaling) -> None:
+    """What libwebrtc's server does not answer it has taken: there is nothing to tell."""
+    await trio.sleep(LONGEST_PAUSE)
+    signaling.connected()
 
 
 def _receive(signaling: Signaling, peer_id: int, answer: HttpResponse) -> Delivery | None:

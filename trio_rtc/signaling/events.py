@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+
+import trio
 
 from ..errors import SignalingError
+from ..tasks import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,27 @@ class EventsDropped:
 
 
 SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived | MessageFailed | EventsDropped
+
+
+State: TypeAlias = Literal["connected", "reconnecting", "lost"]
+"""Whether a session has a connection with its server; ``lost`` is its end."""
+
+
+class SessionState:
+    """What the state of a session is now, and waiting for what it comes to be."""
+
+    def __init__(self) -> None:
+        self.now: State = "connected"
+        self._changes = Changes()
+
+    def set(self, state: State) -> None:
+        """It is this from now on; nothing follows the end."""
+        if self.now not in (state, "lost"):
+            self.now = state
+            self._changes.notify()
+
+    async def wait_for(self, states: tuple[State, ...]) -> State:
+        """Wait until it is one of these."""
+        await self._changes.wait_until(lambda: self.now in states)
+        await trio.lowlevel.checkpoint()
+        return self.now

@@ -8,12 +8,10 @@ from http import HTTPStatus
 import h11
 import trio
 
+from ..wire.close_codes import CloseCode
 from .address import shown
+from .http import reason
 from .http_response import HttpResponse, answer
-from .reason import reason
-
-#: The code of a connection that ended without a close frame (RFC 6455, section 7.1.5).
-NO_CLOSE = 1006
 
 LONGEST_REFUSAL = 64 * 1024
 """How much of an answer to a handshake is read, if that opens no connection."""
@@ -35,7 +33,7 @@ class WebSocketLost(Exception):
         *,
         status: int | None = None,
         answer: HttpResponse | None = None,
-        code: int = NO_CLOSE,
+        code: int = CloseCode.NO_CLOSE,
     ):
         super().__init__(why)
         self.status = status if answer is None else answer.status

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import httpx
 
 from ..text import one_line
-from ..wire.native import REASONS, SERVER_HEADER, SERVER_NAME, CloseCode
+from ..wire.close_codes import REASONS, CloseCode
+from ..wire.native import SERVER_HEADER, SERVER_NAME
 from .address import shown
 
 #: What the server of libwebrtc's example calls itself.

@@ -18,13 +18,14 @@ from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..tasks import Changes, last_words, open_background_nursery
 from ..text import one_line
 from ..wire import native as protocol
-from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
-from ..world import world
+from ..wire.close_codes import REASONS, CloseCode
+from ..wire.native import SUBPROTOCOL
 from .address import shown
 from .client_session import ClientSession
 from .event_queue import Delivery
 from .events import Peer
-from .native_connection import Connector, NativeConnectionEnd
+from .native_connection import NativeConnectionHandler
+from .reconnecting import ConnectionEnd, Reconnecting
 from .signaling import Signaling
 from .tokens import GiveToken, TokenRenewal, give
 
@@ -32,8 +33,6 @@ logger = logging.getLogger("trio_rtc.signaling")
 
 LEAVE_SECONDS = 10.0
 """How long what was sent may take to arrive when the session is left."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 @asynccontextmanager
@@ -70,7 +69,15 @@ class _NativeClient:
         self._url = url
         self._session = ClientSession(hello)
         self._changes = Changes()
-        self._connector = Connector(url, ssl_context, self._session, self._receive, self._changes)
+        handler = NativeConnectionHandler(
+            url, self._session, self._receive, self._changes, self._disconnected
+        )
+        self._connections = Reconnecting(
+            handler,
+            subprotocols=[SUBPROTOCOL],
+            ssl_context=ssl_context,
+            logger=logger,
+        )
         self._signaling: Signaling | None = None
         # By number: messages that are not acknowledged as they have no place yet.
         self._deliveries: OrderedDict[int, Delivery] = OrderedDict()
@@ -125,53 +132,41 @@ class _NativeClient:
             self._ended.set()
 
     async def _keep_connected(self) -> None:
-        pause, deadline = FIRST_PAUSE, trio.current_time()
-        while True:
-            began = trio.current_time()
-            over = await self._connector.connect()
-            now = trio.current_time()
-            if self._signaling is None:
-                raise self._not_opened(over)
-            if self._session.ready:
-                assert self._session.welcome is not None
-                deadline = now + self._session.welcome.resume_seconds
-                if now - began > LONGEST_PAUSE:
-                    pause = FIRST_PAUSE
-            self._session.disconnected()
-            if over.final or now >= deadline:
-                self._end(self._signaling, over)
-                return
-            wait = min(pause * world().uniform(0.5, 1), deadline - now)
-            logger.info("connecting to the server again in %.1f s: %s", wait, over.why)
-            await trio.sleep(wait)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        end = await self._connections.run()
+        if self._signaling is None:
+            raise self._not_opened(end)
+        self._end(self._signaling, end)
 
-    def _not_opened(self, over: NativeConnectionEnd) -> SignalingError:
-        if over.code == "server_unreachable":
+    def _disconnected(self, end: ConnectionEnd) -> None:
+        if self._signaling is not None and not end.final:
+            self._signaling.reconnecting()
+
+    def _not_opened(self, end: ConnectionEnd) -> SignalingError:
+        if end.code == "server_unreachable":
             return SignalingError(
-                f"no signaling server answers at {shown(self._url)}: {over.why}",
-                code=over.code,
+                f"no signaling server answers at {shown(self._url)}: {end.why}",
+                code=end.code,
                 fault="network",
             )
-        if over.code == "not_signaling_server":
+        if end.code == "not_signaling_server":
             return SignalingError(
-                f"{shown(self._url)} is not a signaling server with {SUBPROTOCOL}: {over.why}",
-                code=over.code,
+                f"{shown(self._url)} is not a signaling server with {SUBPROTOCOL}: {end.why}",
+                code=end.code,
             )
-        return SignalingError(over.why, code=over.code)
+        return SignalingError(end.why, code=end.code)
 
-    def _end(self, signaling: Signaling, over: NativeConnectionEnd) -> None:
+    def _end(self, signaling: Signaling, end: ConnectionEnd) -> None:
         if self._leaving:
-            gone = over.final and over.code == REASONS[CloseCode.SESSION_LOST]
+            gone = end.final and end.code == REASONS[CloseCode.SESSION_LOST]
             # A server that has heard us leave knows the session no more.
-            left = over.code == REASONS[CloseCode.LEFT] or (gone and self._session.leave_written)
+            left = end.code == REASONS[CloseCode.LEFT] or (gone and self._session.leave_written)
             if not left:
-                logger.warning("the session was not left in an orderly way: %s", over.why)
+                logger.warning("the session was not left in an orderly way: %s", end.why)
             return
         self._lost = SignalingLost(
-            f"the session with the signaling server is lost: {over.why}",
-            code=over.code if over.final else REASONS[CloseCode.SESSION_LOST],
-            fault="remote" if over.final else "network",
+            f"the session with the signaling server is lost: {end.why}",
+            code=end.code if end.final else REASONS[CloseCode.SESSION_LOST],
+            fault="remote" if end.final else "network",
         )
         signaling.lost(self._lost)
         self._changes.notify()
@@ -186,6 +181,8 @@ class _NativeClient:
             # From now on there is something to leave, even when we are cancelled.
             self._scope.shield = True
             self._opened.set()
+        elif isinstance(message, protocol.Resumed) and self._signaling is not None:
+            self._signaling.connected()
         elif self._signaling is not None:
             if isinstance(message, protocol.Message):
                 self._deliver(self._signaling, message)

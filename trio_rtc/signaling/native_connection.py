@@ -1,28 +1,26 @@
-"""One connection of a native session: opened, served to its end, and why it ended."""
+"""What is said on the connections of a native session, and why each of them ended."""
 
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import trio
 
 from ..tasks import Changes
 from ..text import one_line
 from ..wire import native as protocol
-from ..wire.native import REASONS, SUBPROTOCOL, CloseCode
+from ..wire.close_codes import FINAL, REASONS, CloseCode
+from ..wire.native import SUBPROTOCOL
 from ..wire.rate import TokenBucket
 from ..wire.session import ACK_SECONDS, SessionFault
+from . import reconnecting
 from .client_session import ClientSession
-from .websocket import ClientWebSocket, WebSocketLost, open_websocket
+from .reconnecting import ConnectionEnd, ConnectionHandler
+from .websocket import ClientWebSocket, WebSocketLost
 
 logger = logging.getLogger("trio_rtc.signaling")
-
-ANSWER_SECONDS = 10.0
-"""How long a server may take to accept a connection, and then to answer the first message."""
 
 PING_SECONDS = 5.0
 PONG_SECONDS = 5.0
@@ -31,94 +29,74 @@ PONG_SECONDS = 5.0
 A call that is lost needs signaling to look for another way, and has 15 s for both.
 """
 
-#: What the server sends may be longer in JSON than it was on its way there.
-LARGEST_MESSAGE = 16 * 1024 * 1024
 
-#: Closes after which another connection would fare no better. 1000 is the end for one who leaves;
-#: otherwise something on the way has closed in order.
-FINAL = {
-    CloseCode.BAD_MESSAGE,
-    CloseCode.NOT_AUTHORIZED,
-    CloseCode.FORBIDDEN,
-    CloseCode.SESSION_LOST,
-    CloseCode.SUPERSEDED,
-    CloseCode.NO_PLACE,
-}
-
-
-@dataclass(frozen=True)
-class NativeConnectionEnd:
-    """Why a connection has ended, or why there was none.
-
-    Attributes:
-        why: in words, on one line.
-        code: what this is for a session that has not been opened yet.
-        final: whether it ends the session.
-    """
-
-    why: str
-    code: str = "server_unreachable"
-    final: bool = False
-
-
-class Connector:
-    """Opens connections for a session, one after the other.
+class NativeConnectionHandler(ConnectionHandler):
+    """Says what a session has to say on the connection that there is.
 
     Args:
-        hear: called with each message of the server that is new.
+        receive: called with each message of the server that is new.
         changes: notified of whatever comes in; to be notified when there is something to send.
     """
 
     def __init__(
         self,
         url: str,
-        ssl_context: ssl.SSLContext | None,
         session: ClientSession,
         receive: Callable[[protocol.FromServer], None],
         changes: Changes,
+        on_end: Callable[[ConnectionEnd], None],
     ):
         self._url = url
-        self._ssl_context = ssl_context
         self._session = session
         self._receive = receive
         self._changes = changes
+        self._on_end = on_end
         self._bucket: TokenBucket | None = None
 
-    async def connect(self) -> NativeConnectionEnd:
-        """Open a connection and serve it to its end."""
-        try:
-            async with open_websocket(
-                self._url,
-                subprotocols=[SUBPROTOCOL],
-                timeout=ANSWER_SECONDS,
-                max_message_bytes=LARGEST_MESSAGE,
-                ssl_context=self._ssl_context,
-            ) as websocket:
-                return await self._serve(websocket)
-        except WebSocketLost as lost:
-            if lost.status is None:
-                return NativeConnectionEnd(str(lost))
-            refusal = None if lost.answer is None else lost.answer.refusal
-            return NativeConnectionEnd(str(lost), refusal or "not_signaling_server")
+    @property
+    def pong_seconds(self) -> float:
+        return PONG_SECONDS
 
-    async def _serve(self, websocket: ClientWebSocket) -> NativeConnectionEnd:
+    async def url(self) -> str:
+        return self._url
+
+    async def until_ping(self) -> None:
+        await trio.sleep(PING_SECONDS)
+
+    def not_opened(self, lost: WebSocketLost) -> ConnectionEnd:
+        """Whatever answers now says nothing about a session that has been opened."""
+        if lost.status is None:
+            return ConnectionEnd(str(lost))
+        refusal = None if lost.answer is None else lost.answer.refusal
+        return ConnectionEnd(str(lost), refusal or "not_signaling_server")
+
+    def retry_seconds(self, *, lasted: bool) -> float | None:
+        """As long as the server keeps the session, from when it has last accepted it."""
+        session = self._session
+        if session.welcome is None or not session.ready or session.is_stuck:
+            return None
+        return session.welcome.resume_seconds
+
+    def ended(self, end: ConnectionEnd) -> None:
+        self._session.disconnected()
+        self._on_end(end)
+
+    async def converse(self, websocket: ClientWebSocket) -> ConnectionEnd:
         if websocket.subprotocol != SUBPROTOCOL:
-            return NativeConnectionEnd(
+            return ConnectionEnd(
                 "it speaks WebSocket, but not this protocol", "not_signaling_server"
             )
         self._session.connected()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, websocket)
             nursery.start_soon(self._acknowledge)
-            nursery.start_soon(self._see_whether_alive, websocket, nursery.cancel_scope)
-            over = await self._read(websocket)
+            end = await self._read(websocket)
             nursery.cancel_scope.cancel()
-            return over
-        return NativeConnectionEnd(f"the server gave no sign of life for {PONG_SECONDS:.0f} s")
+        return end
 
-    async def _read(self, websocket: ClientWebSocket) -> NativeConnectionEnd:
+    async def _read(self, websocket: ClientWebSocket) -> ConnectionEnd:
         said: str | None = None
-        with trio.move_on_after(ANSWER_SECONDS) as scope:
+        with trio.move_on_after(reconnecting.ANSWER_SECONDS) as scope:
             try:
                 while True:
                     message = self._decode(await websocket.receive())
@@ -134,13 +112,11 @@ class Connector:
             except WebSocketLost as lost:
                 reason = REASONS.get(lost.code, "server_unreachable")
                 left = lost.code == CloseCode.LEFT and self._session.leaving
-                return NativeConnectionEnd(
-                    said or str(lost), reason, final=left or lost.code in FINAL
-                )
+                return ConnectionEnd(said or str(lost), reason, final=left or lost.code in FINAL)
             except (protocol.BadMessage, SessionFault) as fault:
                 why = f"the server does not keep to the protocol: {fault}"
-                return NativeConnectionEnd(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
-        return NativeConnectionEnd(f"the server said nothing for {ANSWER_SECONDS:.0f} s")
+                return ConnectionEnd(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
+        return ConnectionEnd(f"the server said nothing for {reconnecting.ANSWER_SECONDS:.0f} s")
 
     def _decode(self, text: str | bytes) -> protocol.FromServer | None:
         if isinstance(text, bytes):
@@ -177,14 +153,3 @@ class Connector:
             await trio.sleep(ACK_SECONDS)
             self._session.acknowledge()
             self._changes.notify()
-
-    async def _see_whether_alive(
-        self, websocket: ClientWebSocket, connection: trio.CancelScope
-    ) -> None:
-        with suppress(WebSocketLost):
-            while True:
-                await trio.sleep(PING_SECONDS)
-                with trio.move_on_after(PONG_SECONDS) as patience:
-                    await websocket.ping()
-                if patience.cancelled_caught:
-                    connection.cancel()

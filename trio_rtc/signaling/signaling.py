@@ -14,7 +14,16 @@ from ..text import one_line
 from ..wire.names import clean_text
 from ..wire.native import IceServerEntry
 from .event_queue import Delivery, EventQueue
-from .events import MessageFailed, MessageReceived, Peer, PeerJoined, PeerLeft, SignalingEvent
+from .events import (
+    MessageFailed,
+    MessageReceived,
+    Peer,
+    PeerJoined,
+    PeerLeft,
+    SessionState,
+    SignalingEvent,
+    State,
+)
 
 NUMBERS = 4096
 """Of how many messages it is remembered that their failure goes to a subscription."""
@@ -104,9 +113,21 @@ class Signaling:
         self._peers: dict[int, Peer] = {}
         self._peers_changed = trio.Event()
         self._lost: SignalingLost | None = None
+        self._state = SessionState()
         self._queue = EventQueue(self._peers)
         self._by_peer: dict[int, _Subscriber] = {}
         self._rest: _Subscriber | None = None
+
+    @property
+    def state(self) -> State:
+        """``connected``; ``reconnecting``, as the last connection with the server is gone, and
+        another one is tried; or ``lost``.
+        """
+        return self._state.now
+
+    async def wait_for_state(self, *states: State) -> State:
+        """Wait until the state is one of these, and give it."""
+        return await self._state.wait_for(states)
 
     @property
     def peers(self) -> Mapping[int, Peer]:
@@ -243,6 +264,14 @@ class Signaling:
 
     # What follows is called by the protocol that carries the session.
 
+    def connected(self) -> None:
+        """There is a connection with the server again."""
+        self._state.set("connected")
+
+    def reconnecting(self) -> None:
+        """There is none for now."""
+        self._state.set("reconnecting")
+
     def joined(self, peer: Peer) -> None:
         """Somebody is there."""
         if peer.id != self.peer_id and peer.id not in self._peers:
@@ -276,6 +305,7 @@ class Signaling:
     def lost(self, error: SignalingLost) -> None:
         """The session has ended."""
         self._lost = error
+        self._state.set("lost")
         for queue in (*self._queues(), *(each.queue for each in self._by_peer.values())):
             queue.lose(error)
         self._wake_waiters()

@@ -19,10 +19,10 @@ from wsproto.utilities import ProtocolError
 
 from ..tasks import open_background_nursery
 from ..text import one_line
-from .handshake import NO_CLOSE, WatchedStream, WebSocketLost, broken_off, phrase, refused
-from .http import default_context
+from ..wire.close_codes import CloseCode
+from .handshake import WatchedStream, WebSocketLost, broken_off, phrase, refused
+from .http import default_context, reason
 from .http_response import answer
-from .reason import reason
 
 __all__ = ["ClientWebSocket", "WebSocketLost", "open_websocket"]
 
@@ -201,6 +201,6 @@ class _WebSocketReader:
 
 def _closed(error: Exception) -> WebSocketLost:
     close = error.reason if isinstance(error, ConnectionClosed) else None
-    code = NO_CLOSE if close is None else close.code
+    code = CloseCode.NO_CLOSE if close is None else close.code
     text = f": {one_line(close.reason)}" if close is not None and close.reason else ""
     return WebSocketLost(f"the connection was closed with {code}{text}", code=code)

@@ -32,35 +32,6 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Received = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 
 
-class CloseCode:
-    """Why the server closed; the reason that goes with it is in `REASONS`."""
-
-    LEFT: Final = 1000
-    GOING_AWAY: Final = 1001
-    BAD_MESSAGE: Final = 4400
-    NOT_AUTHORIZED: Final = 4401
-    FORBIDDEN: Final = 4403
-    SESSION_LOST: Final = 4404
-    TIMEOUT: Final = 4408
-    SUPERSEDED: Final = 4409
-    TOO_FAST: Final = 4429
-    NO_PLACE: Final = 4503
-
-
-REASONS: Final[dict[int, str]] = {
-    CloseCode.LEFT: "left",
-    CloseCode.GOING_AWAY: "server_shutdown",
-    CloseCode.BAD_MESSAGE: "bad_message",
-    CloseCode.NOT_AUTHORIZED: "not_authorized",
-    CloseCode.FORBIDDEN: "forbidden",
-    CloseCode.SESSION_LOST: "session_lost",
-    CloseCode.TIMEOUT: "timeout",
-    CloseCode.SUPERSEDED: "superseded",
-    CloseCode.TOO_FAST: "too_fast",
-    CloseCode.NO_PLACE: "no_place",
-}
-
-
 class _NativeMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
     pass
 

@@ -9,8 +9,8 @@ from typing import Generic, Protocol, TypeVar
 
 import trio
 
+from ...wire.close_codes import CloseCode
 from ...wire.names import clean_text
-from ...wire.native import CloseCode
 from ...world import world
 from ..authorize import Admission, JoinRequest, NotAuthorized
 from ..chores import Turn

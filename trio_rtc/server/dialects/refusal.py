@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...wire.native import REASONS, CloseCode
+from ...wire.close_codes import REASONS, CloseCode
 from ..http.requests import RequestError
 
 #: Most close codes are 4000 and the status of HTTP that says the same.

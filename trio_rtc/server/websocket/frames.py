@@ -11,11 +11,12 @@ from typing import Final, Protocol
 
 import trio
 from websockets.exceptions import PayloadTooBig
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import BytesLike
 
+from ...wire.close_codes import REASONS, CloseCode
 from ...wire.rate import TokenBucket
 from ..context import Context
 from ..http.accepted import RECEIVE_BYTES, Accepted
@@ -30,23 +31,15 @@ CLOSE_SECONDS: Final = 2.0
 #: bytes to see whether they come too fast.
 _PARSE_BYTES = 2 * 1024
 
-#: The reasons of the closes that are not up to a dialect.
-REASONS: Final[dict[int, str]] = {
-    CloseCode.PROTOCOL_ERROR: "protocol_error",
-    CloseCode.UNSUPPORTED_DATA: "not_text",
-    CloseCode.INVALID_DATA: "not_utf8",
-    CloseCode.MESSAGE_TOO_BIG: "message_too_big",
-    CloseCode.INTERNAL_ERROR: "internal_error",
-    CloseCode.TRY_AGAIN_LATER: "try_again_later",
-}
-TOO_FAST = 4429
+#: From here on the codes are ours.
+_OWN_CODES: Final = 4000
 
 
 class _Protocol(ServerProtocol):
     """It gives reasons that programs can go by."""
 
-    def fail(self, code: CloseCode | int, reason: str = "") -> None:
-        super().fail(code, REASONS.get(code, reason))
+    def fail(self, code: int, reason: str = "") -> None:
+        super().fail(code, reason if code >= _OWN_CODES else REASONS.get(code, reason))
 
 
 class Receiver(Protocol):
@@ -312,7 +305,7 @@ class WebSocket:
 
     def _too_fast(self) -> None:
         self._statistics.over_limit["messages_per_second"] += 1
-        self.fail(TOO_FAST, "too_fast")
+        self.fail(CloseCode.TOO_FAST, REASONS[CloseCode.TOO_FAST])
 
     def _take_frames(self, frames: Sequence[Event]) -> None:
         for frame in frames:
@@ -325,7 +318,7 @@ class WebSocket:
                 self._awaits_pong = False
             elif frame.opcode is Opcode.BINARY:
                 self._statistics.malformed += 1
-                self.fail(CloseCode.UNSUPPORTED_DATA, "")
+                self.fail(CloseCode.NOT_TEXT, "")
 
     def _take_fragment(self, frame: Frame) -> None:
         if self._fragments is None and frame.fin:
@@ -344,7 +337,7 @@ class WebSocket:
             self._messages.append(str(text, "utf-8"))
         except UnicodeDecodeError:
             self._statistics.malformed += 1
-            self.fail(CloseCode.INVALID_DATA, "")
+            self.fail(CloseCode.NOT_UTF8, "")
 
     def ended(self) -> None:
         """The connection has been closed: nothing is kept for it any more."""
@@ -355,7 +348,7 @@ class WebSocket:
     async def finish(self) -> None:
         """Close, and wait until the client has done so too, or has had its time for it."""
         self.ignore()
-        self.close(CloseCode.NORMAL_CLOSURE, "")
+        self.close(CloseCode.LEFT, "")
         while not self._protocol.eof_sent and self._protocol.state is not State.CLOSED:
             await self.read()
         await self._sending.drain()

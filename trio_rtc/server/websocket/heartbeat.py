@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from ...wire.close_codes import UNRESPONSIVE, CloseCode
 from ..chores import Turn
 from ..context import Context
 from ..hub.expiry import Expiry
 from .frames import WebSocket
-
-UNRESPONSIVE: Final = 4408
 
 
 class Heartbeat:
@@ -38,7 +35,7 @@ class Heartbeat:
         for websocket in turn.some(self._until_pong.due(now)):
             if websocket.awaits_pong:
                 self._statistics.over_limit["pong_seconds"] += 1
-                websocket.fail(UNRESPONSIVE, "no_pong")
+                websocket.fail(CloseCode.TIMEOUT, UNRESPONSIVE)
             else:
                 self._until_ping.begin(websocket, now)
         return turn.is_over

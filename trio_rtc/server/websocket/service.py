@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 import trio
-from websockets import frames
 
 from ...tasks import open_background_nursery
-from ...wire.native import REASONS, CloseCode
+from ...wire.close_codes import REASONS, CloseCode
 from ..context import Context
 from ..draining import Drain
 from ..http.accepted import Accepted
@@ -135,7 +134,7 @@ class WebSocketService:
     def _fail(self, websocket: WebSocket) -> None:
         """The client is told at least that it is not to blame."""
         self._context.statistics.failures += 1
-        websocket.fail(frames.CloseCode.INTERNAL_ERROR, "")
+        websocket.fail(CloseCode.INTERNAL_ERROR, "")
 
     def _closing(self, websocket: WebSocket) -> None:
         self._heartbeat.remove(websocket)

@@ -9,8 +9,9 @@ import msgspec
 import trio
 
 from ....wire import native as protocol
+from ....wire.close_codes import REASONS, CloseCode
 from ....wire.names import clean_text, composed, problem_of
-from ....wire.native import SUBPROTOCOL, CloseCode
+from ....wire.native import SUBPROTOCOL
 from ....wire.session import ACK_SECONDS, SessionFault
 from ....world import world
 from ...authorize import Admission, JoinRequest
@@ -83,7 +84,7 @@ class NativeDialect(WebSocketDialect[Session]):
         """The token of a session has ended, and with it the session."""
         code = CloseCode.NOT_AUTHORIZED
         session.farewell = code
-        session.say(protocol.Error(code=protocol.REASONS[code], message=EXPIRED))
+        session.say(protocol.Error(code=REASONS[code], message=EXPIRED))
         self._hub.leave(session.member)
 
     async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> Session | None:
@@ -314,7 +315,7 @@ class NativeDialect(WebSocketDialect[Session]):
 
     def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         link.send(protocol.encode(protocol.Error(code=refusal.code, message=str(refusal))))
-        link.fail(refusal.close_code, protocol.REASONS[refusal.close_code])
+        link.fail(refusal.close_code, REASONS[refusal.close_code])
 
 
 def _entry(member: Member) -> bytes:

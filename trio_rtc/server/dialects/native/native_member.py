@@ -10,7 +10,7 @@ from typing import Protocol
 import trio
 
 from ....wire import native as protocol
-from ....wire.native import CloseCode
+from ....wire.close_codes import REASONS, CloseCode
 from ....wire.rate import TokenBucket
 from ....wire.session import Inbox, Outbox, SessionFault
 from ....world import world
@@ -188,7 +188,7 @@ class Session:
         """Go on with another connection: all that may not have arrived is sent on it again."""
         if self.link is not None:
             self._drop_unsent()
-            self.link.close(CloseCode.SUPERSEDED, protocol.REASONS[CloseCode.SUPERSEDED])
+            self.link.close(CloseCode.SUPERSEDED, REASONS[CloseCode.SUPERSEDED])
         self._connect(link, protocol.Resumed(received=self.inbox.acknowledged()))
 
     def _connect(self, link: SessionLink, first: protocol.Welcome | protocol.Resumed) -> None:
@@ -214,7 +214,7 @@ class Session:
     def close(self) -> None:
         """The member has been removed."""
         if self.link is not None:
-            self.link.close(self.farewell, protocol.REASONS[self.farewell])
+            self.link.close(self.farewell, REASONS[self.farewell])
         # What the kernel did not take by now is kept for nobody.
         self._drop_unsent()
         self.outbox.clear()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from ....wire.native import CloseCode
+from ....wire.close_codes import CloseCode
 from ....wire.peerjs import DEFAULT_KEY, is_valid_id
 from ...authorize import Admission, JoinRequest
 from ...context import Context

@@ -10,7 +10,7 @@ import trio
 
 from ....errors import NegotiationError
 from ....wire import peerjs as wire
-from ....wire.native import REASONS, CloseCode
+from ....wire.close_codes import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ....world import world
 from ...chores import Turn

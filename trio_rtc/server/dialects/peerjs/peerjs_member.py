@@ -9,7 +9,7 @@ import msgspec
 
 from ....errors import NegotiationError
 from ....wire import peerjs as wire
-from ....wire.native import REASONS, CloseCode
+from ....wire.close_codes import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ...hub.flush_batches import FlushBatch
 from ...hub.hub import MailboxFull, Member, Relayed

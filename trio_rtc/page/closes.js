@@ -1,0 +1,11 @@
+// Close codes of WebSocket: what they mean for a session. The list is that of wire/close_codes.py.
+
+/** Closes after which another connection would fare no better, and the code of the error then. */
+export const FINAL = {
+  4400: "bad_message",
+  4401: "not_authorized",
+  4403: "forbidden",
+  4404: "session_lost",
+  4409: "superseded",
+  4503: "no_place",
+};
