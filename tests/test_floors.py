@@ -58,6 +58,7 @@ KEPT_TO = {
 MACHINES = [
     "wire/",
     "calls/lifecycle",
+    "calls/authentication",
     "calls/negotiation",
     "files/protocol",
     "server/hub/",

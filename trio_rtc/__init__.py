@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .rtc import EnergyDetector as EnergyDetector
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
+    from .rtc import PeerCertificate as PeerCertificate
     from .rtc import PeerConnection as PeerConnection
     from .rtc import TrackSender as TrackSender
     from .rtc import Voice as Voice
@@ -85,6 +86,7 @@ _HOMES: Final = {
         "EnergyDetector",
         "IceServer",
         "MediaTrack",
+        "PeerCertificate",
         "PeerConnection",
         "TrackSender",
         "Voice",

@@ -30,6 +30,14 @@ def reason_of(error: BaseException) -> str:
     return BUSY if used_up or isinstance(error, MemoryError) else INTERNAL_ERROR
 
 
+#: What the other side says of us when it does not take us for whom it knows, in words.
+_DISTRUST: Final = {
+    "wrong_code": "says that the code is wrong; it cannot be used again",
+    "code_used": "says that the code has been used already",
+    "not_authenticated": "takes only calls with a code",
+    "not_trusted": "does not trust our certificate",
+}
+
 #: Why there is no call, in words.
 _ENDS: Final = {
     "peer_left": "has left the server",
@@ -51,6 +59,8 @@ def not_connected(peer: object, reason: EndReason, detail: str, *, calling: bool
     code: str = reason
     if (reason, detail) == ("peer_hung_up", BUSY):
         code, detail = BUSY, ""
+    if code == "peer_hung_up" and detail in _DISTRUST:
+        return CallError(f"{peer} {_DISTRUST[detail]}", code=detail)
     if code == "peer_hung_up":
         what = "declined the call" if calling else "has hung up already"
     else:

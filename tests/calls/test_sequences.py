@@ -26,7 +26,7 @@ from trio_rtc.rtc import (
 )
 from trio_rtc.signaling import MessageReceived, Peer, Signaling
 from trio_rtc.testing import MemoryHub
-from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription, decode, encode
+from trio_rtc.wire.messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 
 
 class ClassicPeer:
@@ -63,7 +63,7 @@ class ClassicPeer:
         for candidate in self.candidates:
             await self.send(candidate)
 
-    async def hear(self) -> SessionDescription | IceCandidate | Bye:
+    async def hear(self) -> Message:
         """The next message that concerns the call."""
         async for event in self.signaling:
             if isinstance(event, MessageReceived):

@@ -37,6 +37,7 @@ SERVER = {str(kind.__struct_config__.tag): kind for kind in get_args(protocol.Fr
 IN_CALLS = {
     "description": messages.SessionDescription,
     "candidate": messages.IceCandidate,
+    "authenticate": messages.Authenticate,
     "bye": messages.Bye,
 }
 STRUCTS: dict[str, type[msgspec.Struct]] = CLIENT | SERVER | IN_CALLS

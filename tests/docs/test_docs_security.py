@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,24 @@ def test_every_row_is_a_promise() -> None:
     assert len(rows) == len(PROMISES) + 2
 
 
-@pytest.mark.parametrize("title", [title for title, text in SECTIONS.items() if BLOCK.search(text)])
+CODES = "A server that is not trusted"
+
+
+def test_the_program(tmp_path: Path) -> None:
+    (_, program), (_, output) = BLOCK.findall(SECTIONS[CODES])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert done.stdout == output
+    assert done.stderr == "the call of eve (3) failed: eve (3) tries a code that was used\n"
+
+
+@pytest.mark.parametrize(
+    "title", [title for title, text in SECTIONS.items() if BLOCK.search(text) and title != CODES]
+)
 def test_the_commands(title: str, tmp_path: Path) -> None:
     assert "Traceback" not in run_section(title, tmp_path, sections=SECTIONS)

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.wire.messages import Bye, IceCandidate, SessionDescription, decode, is_of_call
+from trio_rtc.wire.messages import (
+    Authenticate,
+    Bye,
+    IceCandidate,
+    SessionDescription,
+    decode,
+    is_of_call,
+)
 
 from .exam import in_javascript, vectors
 
@@ -21,8 +28,10 @@ def in_full(data: bytes) -> dict[str, Any]:
     message = decode(data)
     fields = msgspec.structs.asdict(message)
     match message:
-        case SessionDescription():
-            return fields
+        case SessionDescription(share=share):
+            return fields if share else {k: v for k, v in fields.items() if k != "share"}
+        case Authenticate():
+            return {"type": "authenticate", **fields}
         case Bye():
             return {"type": "bye", **fields}
         case IceCandidate():

@@ -20,6 +20,7 @@ from ..rtc import (
     IceTransportPolicy,
     Kind,
     MediaTrack,
+    PeerCertificate,
     as_ice_servers,
 )
 from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
@@ -35,6 +36,7 @@ from ..wire.messages import (
     is_of_call,
 )
 from .admission import MAX_CALLS, CallAdmission, Place
+from .authentication import OneTimeCode, parse_fingerprints
 from .call import Call
 from .conductor import Conductor
 from .negotiation import MAX_PENDING_CANDIDATES
@@ -69,6 +71,9 @@ async def open_call(
     max_frame_pixels: int = MAX_FRAME_PIXELS,
     max_unread_bytes: int = MAX_UNREAD_BYTES,
     trace: Callable[[CallStep], None] | None = None,
+    code: str | None = None,
+    certificate: PeerCertificate | None = None,
+    trusted_keys: Iterable[str] | None = None,
 ) -> AsyncIterator[Call]:
     """Call a peer; the block begins when the call is connected, and hangs up at its end.
 
@@ -103,6 +108,12 @@ async def open_call(
         max_unread_bytes: what the other side may have sent on all data channels together before
             it is read; a channel that brings more is closed.
         trace: called with each `CallStep`, in this thread; it must not block.
+        code: a short secret that the other side has got from us by another way, or we from it.
+            Only who knows it is connected, whatever the signaling server does. There is one
+            guess.
+        certificate: ours, if others are to know us by it; without it, one is made for each call.
+        trusted_keys: the fingerprints (`PeerCertificate.fingerprint`) of which the other side's
+            certificate has to have one.
 
     Raises:
         UnknownPeer: no such peer is signed in.
@@ -110,7 +121,9 @@ async def open_call(
         ValueError: a timeout is no number of seconds, or ``silence_timeout`` is 0.
         MediaError: ``unknown_codec``: one of ``codecs`` is none.
         CallError: ``connect_timeout``, ``connection_lost`` (no path between the two),
-            ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``.
+            ``connection_closed``, ``peer_hung_up``, ``peer_left``, ``superseded``;
+            ``wrong_code``, ``code_used``, ``not_authenticated``, ``not_trusted``: the other side
+            is not the one we asked for, or says that of us.
         NegotiationError: what the peer answered cannot be used; ``not_bundled``: it needs
             another ``bundle_policy``.
         SignalingError: the messages of the set-up could not be sent, ``busy``: there is a
@@ -130,6 +143,9 @@ async def open_call(
         max_frame_pixels=max_frame_pixels,
         max_unread_bytes=max_unread_bytes,
         trace=trace,
+        code=None if code is None else OneTimeCode(code),
+        certificate=certificate,
+        trusted_keys=None if trusted_keys is None else parse_fingerprints(trusted_keys),
     )
     found = signaling.find_peer(peer)
     with signaling.subscribe(found, wanted=is_of_call) as subscription:
@@ -153,6 +169,9 @@ async def serve_calls(
     max_unread_bytes: int = MAX_UNREAD_BYTES,
     max_calls: int = MAX_CALLS,
     trace: Callable[[CallStep], None] | None = None,
+    code: str | None = None,
+    certificate: PeerCertificate | None = None,
+    trusted_keys: Iterable[str] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Answer every call, and run ``handler(call)`` in a task of its own for each.
@@ -166,8 +185,13 @@ async def serve_calls(
     receive media of their kind. ``max_calls`` is how many calls there may be at once, of which up
     to 64 are being set up: who calls above that is declined, and has a `CallError` ``busy``.
 
+    A ``code`` is good for the first who tries it. If that one does not know it, or goes away before
+    that is seen, this ends with a `CallError`; if it does, all others are declined as
+    ``code_used``.
+
     Raises:
         ValueError: as for `open_call`, or ``max_calls`` is below 1.
+        CallError: ``wrong_code``: somebody has tried the ``code``, in vain.
         SignalingLost: the session with the server has ended, and the last call too.
         SignalingError: ``busy``: somebody serves the calls of this session already.
     """
@@ -183,6 +207,9 @@ async def serve_calls(
         max_frame_pixels=max_frame_pixels,
         max_unread_bytes=max_unread_bytes,
         trace=trace,
+        code=None if code is None else OneTimeCode(code),
+        certificate=certificate,
+        trusted_keys=None if trusted_keys is None else parse_fingerprints(trusted_keys),
     )
     require_trio()
     admission = CallAdmission(max_calls, logger.warning)
@@ -215,7 +242,9 @@ async def serve_calls(
                         first: list[Message] = [*pending.pop(event.peer, []), message]
                         conductor = Conductor(signaling, subscription, event.peer, options, first)
                         subscribed.callback(place.leave)
-                        call = _Answered(handler, event.peer, conductor, place, faults)
+                        call = _Answered(
+                            handler, event.peer, conductor, place, faults, options.code, nursery
+                        )
                         nursery.start_soon(call.serve, subscribed)
                     elif isinstance(message, IceCandidate):
                         if len(pending) >= MAX_PENDING_PEERS and event.peer not in pending:
@@ -229,7 +258,20 @@ async def serve_calls(
             except SignalingLost as error:
                 # Calls need no server once they stand: they may end in their own time.
                 lost = error
+    if options.code is not None and options.code.failure is not None:
+        raise options.code.failure
     raise lost
+
+
+def _code_failure(error: Exception, peer: Peer) -> CallError:
+    if isinstance(error, CallError) and error.code in ("wrong_code", "code_used"):
+        return error
+    failure = CallError(
+        f"{peer} has tried the code, and was gone before it was right; it cannot be used again",
+        code="wrong_code",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -> Message | None:
@@ -274,6 +316,8 @@ class _Answered:
     conductor: Conductor
     place: Place
     faults: FaultLog
+    code: OneTimeCode | None
+    everything: trio.Nursery
 
     async def serve(self, subscribed: ExitStack) -> None:
         with subscribed, caught(self._report):
@@ -282,6 +326,10 @@ class _Answered:
                 await _handle(self.handler, call)
 
     def _report(self, error: Exception) -> None:
+        if self.code is not None and self.code.used and not self.code.right:
+            self.code.failure = _code_failure(error, self.peer)
+            self.everything.cancel_scope.cancel()
+            return
         if isinstance(error, TrioRTCError):
             logger.warning(
                 "the call of %s failed: %s", self.peer, error, extra={"code": error.code}

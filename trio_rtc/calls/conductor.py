@@ -36,9 +36,19 @@ from ..signaling import (
     Subscription,
 )
 from ..tasks import Changes, last_words, open_background_nursery
-from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
+from ..wire.cpace import SCALAR_SIZE
+from ..wire.messages import (
+    Authenticate,
+    Bye,
+    IceCandidate,
+    Message,
+    SessionDescription,
+    decode,
+    encode,
+)
 from ..world import world
 from . import negotiation as todo
+from .authentication import Authentication, parse_fingerprint
 from .call import Call
 from .crossing import take_waiting_offer
 from .hang_up import send_hang_up
@@ -144,11 +154,19 @@ class Conductor:
                 close_timeout=options.close_timeout,
                 max_frame_pixels=options.max_frame_pixels,
                 max_unread_bytes=options.max_unread_bytes,
+                certificate=options.certificate,
             ) as connection,
             open_background_nursery() as nursery,
         ):
             self._connection = self._call._connection = connection
             self._nursery = nursery
+            self._authentication = Authentication(
+                self._peer,
+                parse_fingerprint(connection.fingerprint),
+                options.code,
+                options.trusted_keys,
+                world().random_bytes(SCALAR_SIZE),
+            )
             self._negotiator = Negotiator(
                 connection, self._negotiation, self, options.connect_timeout
             )
@@ -194,7 +212,11 @@ class Conductor:
                 await self._negotiator.offer()
                 self._step(CallEvent.OFFER_SENT)
             else:
-                await self._negotiator.perform(todo.Answer(self._offer))
+                challenge = self._authentication.begin(self._offer)
+                if challenge is None:
+                    await self._negotiator.perform(todo.Answer(self._offer))
+                else:
+                    await self._signaling.send(self._peer, encode(challenge))
         try:
             async for event in self._subscription:
                 with self.excusing_errors():
@@ -226,7 +248,11 @@ class Conductor:
             return True
         assert isinstance(event, MessageReceived)
         try:
-            action = self._negotiation.receive(decode(event.data))
+            message = decode(event.data)
+            if isinstance(message, Authenticate):
+                await self._authenticate(message)
+                return True
+            action = self._negotiation.receive(message)
         except NegotiationError as error:
             if error.code == "bad_description" and not self._life.has_come_about:
                 raise
@@ -236,6 +262,16 @@ class Conductor:
             # The offer is for whoever takes the peer's next call.
             self._subscription.put_back(event)
         return await self._act(action)
+
+    async def _authenticate(self, message: Authenticate) -> None:
+        """Hear of the code, and answer the offer once the other side has shown that it knows it."""
+        if message.call != self._negotiation.call or self._authentication.done:
+            return
+        reply = self._authentication.receive(message)
+        if reply is not None:
+            await self._signaling.send(self._peer, encode(reply))
+        elif self._offer is not None:
+            await self._negotiator.perform(todo.Answer(self._offer))
 
     async def _handle_leaving(self) -> None:
         heard = False
@@ -322,9 +358,23 @@ class Conductor:
 
     # Between the tasks.
 
+    def authenticated(self, description: SessionDescription) -> SessionDescription:
+        """What the other side describes, if it is the one that we know."""
+        return self._authentication.described(description)
+
+    def _with_share(
+        self, message: SessionDescription | IceCandidate, call: str
+    ) -> SessionDescription | IceCandidate:
+        if isinstance(message, IceCandidate) or message.type != "offer":
+            return message
+        return msgspec.structs.replace(message, share=self._authentication.share(call))
+
     async def send(self, message: SessionDescription | IceCandidate) -> None:
         """Send it to the other peer, as part of this call."""
-        message = msgspec.structs.replace(message, call=self._negotiation.call)
+        call = self._negotiation.call
+        message = msgspec.structs.replace(message, call=call)
+        if not self._life.has_come_about and call is not None:
+            message = self._with_share(message, call)
         try:
             await self._signaling.send(self._peer, encode(message))
         except UnknownPeer:

@@ -24,7 +24,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from ..errors import NegotiationError
-from ..wire.messages import Bye, IceCandidate, Message, SessionDescription
+from ..wire.messages import Authenticate, Bye, IceCandidate, Message, SessionDescription
 
 MAX_PENDING_CANDIDATES = 256
 """Candidates kept until the description that they belong to is there."""
@@ -270,6 +270,8 @@ class Negotiation:
             return self._receive_bye(message)
         if isinstance(message, IceCandidate):
             return self._receive_candidate(message)
+        if isinstance(message, Authenticate):
+            return Drop("about a code that is not asked for")
         if message.type == "offer":
             return self._receive_offer(message)
         return self._receive_answer(message)

@@ -28,6 +28,9 @@ class NegotiatorContext(Protocol):
     def complain(self, error: TrioRTCError) -> None:
         """Log what does not end the call."""
 
+    def authenticated(self, description: SessionDescription) -> SessionDescription:
+        """A description of the one that we know."""
+
     def excusing_errors(self) -> AbstractContextManager[None]:
         """A block whose errors end the call only before it is connected."""
 
@@ -96,6 +99,7 @@ class Negotiator:
             self._described.set()
 
     async def _apply(self, description: SessionDescription) -> None:
+        description = self._context.authenticated(description)
         await self._connection.set_remote_description(description)
         for candidate in self._negotiation.applied(description):
             self.receive(candidate)

@@ -17,9 +17,11 @@ from ..rtc import (
     IceTransportPolicy,
     Kind,
     MediaTrack,
+    PeerCertificate,
     ice_servers_from_environment,
 )
 from ..signaling import Peer, Signaling
+from .authentication import OneTimeCode
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -82,6 +84,9 @@ class CallOptions:
     max_frame_pixels: int = MAX_FRAME_PIXELS
     max_unread_bytes: int = MAX_UNREAD_BYTES
     trace: Callable[[CallStep], None] | None = None
+    code: OneTimeCode | None = None
+    certificate: PeerCertificate | None = None
+    trusted_keys: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         # A wait with another deadline would fail, or never end, in the middle of a call.

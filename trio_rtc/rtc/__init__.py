@@ -24,6 +24,7 @@ from .media.sender import TrackSender as TrackSender
 from .media.speech import EnergyDetector as EnergyDetector
 from .media.voice import Voice as Voice
 from .media.voice import open_voice as open_voice
+from .peer_certificate import PeerCertificate as PeerCertificate
 from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
 from .peer_connection import BundlePolicy as BundlePolicy
 from .peer_connection import IceTransportPolicy as IceTransportPolicy

@@ -22,6 +22,7 @@ from .connection_view import ConnectionView, SignalingState
 from .ice_server import IceServer, as_ice_servers
 from .media.media import Kind, MediaTrack
 from .media.sender import TrackSender
+from .peer_certificate import PeerCertificate
 from .statistics import ConnectionStats
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ async def open_peer_connection(
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
     max_unread_bytes: int = MAX_UNREAD_BYTES,
+    certificate: PeerCertificate | None = None,
 ) -> AsyncIterator[PeerConnection]:
     """Open a connection, which is closed at the end of the block.
 
@@ -60,6 +62,7 @@ async def open_peer_connection(
             left out, with a warning, and counted in `TrackStats.frames_refused`.
         max_unread_bytes: what the other side may have sent on all data channels together before
             it is read; a channel that brings more is closed.
+        certificate: ours; without it, one is made for this connection.
 
     Raises:
         BadIceServer: one of the servers is none.
@@ -68,7 +71,12 @@ async def open_peer_connection(
     async with open_bridge() as bridge:
         connection = PeerConnection(bridge, close_timeout, ChannelBudget(max_unread_bytes))
         await connection._open(
-            servers, ice_transport_policy, bundle_policy, silence_timeout, max_frame_pixels
+            servers,
+            ice_transport_policy,
+            bundle_policy,
+            silence_timeout,
+            max_frame_pixels,
+            certificate,
         )
         try:
             yield connection
@@ -102,6 +110,7 @@ class PeerConnection(trio.abc.AsyncResource):
         bundle_policy: str,
         silence_timeout: float,
         max_frame_pixels: int,
+        certificate: PeerCertificate | None,
     ) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(
@@ -112,10 +121,16 @@ class PeerConnection(trio.abc.AsyncResource):
                 bundle_policy,
                 silence_timeout,
                 max_frame_pixels,
+                certificate,
             )
 
         # It holds nothing until it has a description: there is nothing to undo.
         self._loop_connection = await self._bridge.run(create)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of our certificate, as our descriptions have it."""
+        return self._loop_connection.fingerprint
 
     @property
     def connection_state(self) -> ConnectionState:

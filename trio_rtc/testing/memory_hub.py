@@ -11,7 +11,7 @@ import trio
 
 from ..errors import NegotiationError, SignalingError, UnknownPeer
 from ..signaling import Peer, Signaling
-from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
+from ..wire.messages import Authenticate, Bye, IceCandidate, Message, SessionDescription, decode
 
 Delay: TypeAlias = Callable[[Peer, bytes], Awaitable[object]]
 
@@ -25,7 +25,8 @@ class MemoryHub:
 
     Attributes:
         log: who said what, in order: ``alice offer``, ``bob answer``, ``bob candidate``,
-            ``bob end`` (of candidates), ``alice bye``, ``alice something else``.
+            ``bob end`` (of candidates), ``bob authenticate``, ``alice bye``,
+            ``alice something else``.
         delay: called with the sender and each message, and awaited before it is delivered: to
             have it come late, or never.
     """
@@ -90,3 +91,5 @@ def describe(data: bytes) -> str:
             return "end" if is_end else "candidate"
         case Bye():
             return "bye"
+        case Authenticate():
+            return "authenticate"

@@ -25,15 +25,23 @@ Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
 #: With all its extensions one has some hundred characters (RFC 8839, section 5.1).
 CandidateLine: TypeAlias = Annotated[str, msgspec.Meta(max_length=2048)]
 
+#: 32 bytes of `cpace`, and the 64 of a tag, in hexadecimal digits.
+Share: TypeAlias = Annotated[str, msgspec.Meta(max_length=64)]
+Tag: TypeAlias = Annotated[str, msgspec.Meta(max_length=128)]
+
 _T = TypeVar("_T")
 
 
 class SessionDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An offer or an answer (W3C RTCSessionDescription)."""
+    """An offer or an answer (W3C RTCSessionDescription).
+
+    ``share`` begins an exchange about a code that both know, see `Authenticate`.
+    """
 
     type: DescriptionType
     sdp: str
     call: Id | None = None
+    share: Share | None = None
 
 
 class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -71,7 +79,21 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="by
     call: Id | None = None
 
 
-Message: TypeAlias = SessionDescription | IceCandidate | Bye
+class Authenticate(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="authenticate"
+):
+    """What shows that its sender knows the code of a call, before that is answered.
+
+    ``tag`` is the proof; the one who answers says its own ``share`` and ``fingerprint`` with it.
+    """
+
+    call: Id
+    tag: Tag
+    share: Share | None = None
+    fingerprint: Id | None = None
+
+
+Message: TypeAlias = SessionDescription | IceCandidate | Bye | Authenticate
 
 
 def encode(message: Message) -> bytes:
@@ -86,7 +108,8 @@ def decode(data: bytes) -> Message:
 
     Raises:
         NegotiationError: ``bad_message`` (no JSON object, or not one of a peer's),
-            ``bad_description`` or ``bad_candidate`` (a field is missing or of another type),
+            ``bad_description``, ``bad_candidate`` or ``bad_authenticate`` (a field is missing or of
+            another type),
             ``unknown_message`` (a ``type`` that is not known here).
     """
     if data.strip() == BYE:
@@ -102,6 +125,8 @@ def decode(data: bytes) -> Message:
         return _convert(fields, SessionDescription, "bad_description")
     if kind == "bye":
         return _convert(fields, Bye, "bad_message")
+    if kind == "authenticate":
+        return _convert(fields, Authenticate, "bad_authenticate")
     if "candidate" in fields and kind in (None, "candidate"):
         return _convert(_flat_candidate(fields), IceCandidate, "bad_candidate")
     if isinstance(kind, str):

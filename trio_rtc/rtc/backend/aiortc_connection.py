@@ -23,8 +23,9 @@ from ...wire.messages import IceCandidate, SessionDescription
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
 from ..ice_server import IceServer
+from ..peer_certificate import PeerCertificate
 from .dtls import transport as dtls
-from .dtls.certificate import take_rsa
+from .dtls.certificate import fingerprint, take_rsa, use_certificate
 from .ice import host_addresses
 from .ice.checks import round_trip
 from .ice.consent import ConsentFreshness
@@ -86,6 +87,7 @@ class LoopConnection:
         bundle_policy: str,
         silence_timeout: float,
         max_frame_pixels: int,
+        certificate: PeerCertificate | None,
     ):
         self._sink = sink
         self._post = post
@@ -97,7 +99,10 @@ class LoopConnection:
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
+        if certificate is not None:
+            use_certificate(self._pc, certificate)
         take_rsa(self._pc)
+        self.fingerprint = fingerprint(self._pc)
         dtls.install(self._pc, partial(has_media, self._pc), round_trip)
         host_addresses.install(self._pc)
         sctp.install(self._pc, on_left=self._notify_states)

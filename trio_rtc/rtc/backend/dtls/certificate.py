@@ -11,6 +11,8 @@ from typing import Any, Final
 from aiortc import RTCCertificate, RTCPeerConnection
 from OpenSSL import SSL
 
+from ....errors import CallError
+from ...peer_certificate import PeerCertificate
 from ..patches import can
 
 _KEYS: Final = ("ECDSA", "RSA")
@@ -26,6 +28,28 @@ def take_rsa(connection: RTCPeerConnection) -> None:
         private: Any = connection
         for certificate in private._RTCPeerConnection__certificates:
             certificate.__class__ = _DtlsCertificate
+
+
+def use_certificate(connection: RTCPeerConnection, certificate: PeerCertificate) -> None:
+    """Have a new connection show this certificate.
+
+    Raises:
+        CallError: ``not_possible``: this release of aiortc does not let us.
+    """
+    if not can("rsa"):
+        raise CallError("aiortc takes no certificate of ours", code="not_possible", fault="local")
+    private: Any = connection
+    private._RTCPeerConnection__certificates = [
+        RTCCertificate(certificate.key, certificate.certificate)
+    ]
+
+
+def fingerprint(connection: RTCPeerConnection) -> str:
+    """The SHA-256 of the certificate of a connection."""
+    private: Any = connection
+    [certificate] = private._RTCPeerConnection__certificates
+    [value] = [one.value for one in certificate.getFingerprints() if one.algorithm == "sha-256"]
+    return f"sha-256 {value}"
 
 
 class _DtlsCertificate(RTCCertificate):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ....errors import NegotiationError
-from ....wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
+from ....wire.messages import Authenticate, Bye, IceCandidate, Message, SessionDescription, decode
 from ....wire.rate import TokenBucket
 from ....wire.whip import MAX_CANDIDATES
 from ....wire.whip_sdp import candidates_of, credentials_of, with_candidates
@@ -126,6 +126,9 @@ class WhipSession:
                 self._has_all = True
             else:
                 self._candidates.append(said)
+        elif isinstance(said, Authenticate):
+            # The client could not answer.
+            return
         elif said.type == "answer" and self.answer is None:
             self._account_for(size)
             try:
