@@ -12,13 +12,14 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.server.at_once import at_once
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
 from trio_rtc.server.dialects.peerjs.peerjs_admission import Admitted, PeerJSSettings
 from trio_rtc.server.dialects.peerjs.peerjs_dialect import PeerJSDialect
 from trio_rtc.server.dialects.peerjs.peerjs_member import PeerJSMember
 from trio_rtc.server.dialects.refusal import Refused
-from trio_rtc.server.hub.hub import Hub, MailboxFull, NoSuchMember, Relayed
+from trio_rtc.server.hub.hub import Hub, Mailbox, MailboxFull, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.limits import ServerLimits
 from trio_rtc.wire.rate import TokenBucket
@@ -49,7 +50,7 @@ class FakeLink:
     fail = close
 
 
-class FakeMailbox:
+class FakeMailbox(Mailbox):
     """A member of another dialect."""
 
     def __init__(self) -> None:
@@ -124,7 +125,7 @@ class World:
         self.hub = Hub(limits, self.context.statistics)
         self.dialect = PeerJSDialect(self.hub, self.context, PeerJSSettings())
         self.mailbox = FakeMailbox()
-        self.classic = self.hub.join("classic", self.mailbox)
+        self.classic = at_once(self.hub.join("classic", self.mailbox))
         self.links: list[FakeLink] = []
         self.now: dict[str, tuple[PeerJSMember, FakeLink]] = {}
         self.time = 0.0
@@ -133,9 +134,8 @@ class World:
         if kind == "joins":
             link = FakeLink()
             with suppress(Refused):
-                peer = self.dialect.join(
-                    Admitted(who, what, Admission(name=who, room="")), link, ""
-                )
+                admitted = Admitted(who, what, Admission(name=who, room=""))
+                peer = at_once(self.dialect.join(admitted, link, ""))
                 self.now[who] = (peer, link)
             self.links.append(link)
         elif kind == "says" and who in self.now:

@@ -19,6 +19,7 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
@@ -141,7 +142,8 @@ def test_any_messages_leave_a_dialect_in_order(property_: Any) -> None:
             hub = Hub(LIMITS, context.statistics)
             dialect = NativeDialect(hub, context)
             alice, bob = (
-                dialect.join(Admission(name=name, room=""), Link(), "") for name in ("alice", "bob")
+                at_once(dialect.join(Admission(name=name, room=""), Link(), ""))
+                for name in ("alice", "bob")
             )
             assert alice.link is not None
             dialect.receive(alice, alice.link, said)

@@ -6,14 +6,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.chores import Step
 from trio_rtc.server.counters import Statistics
-from trio_rtc.server.hub.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from trio_rtc.server.hub.hub import Hub, Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
 
 
-class Box:
+class Box(Mailbox):
     """A mailbox with place for so many notices, and any number of messages."""
 
     def __init__(self, place: int = 10**9):
@@ -44,7 +45,7 @@ class Server:
 
     def join(self, box: Box | None = None, room: str = "") -> tuple[Member, Box]:
         used = box or Box()
-        return self.hub.join("", used, room), used
+        return at_once(self.hub.join("", used, room)), used
 
     def step(self) -> None:
         if self.steps and not self.steps[0]():

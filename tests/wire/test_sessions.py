@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
@@ -79,10 +80,11 @@ class Connection:
         first = protocol.decode_from_client(text)
         try:
             if isinstance(first, protocol.Hello):
-                self.session = self.dialect.join(Admission(name=first.name, room=""), self, "here")
+                admission = Admission(name=first.name, room="")
+                self.session = at_once(self.dialect.join(admission, self, "here"))
             else:
                 assert isinstance(first, protocol.Resume)
-                self.session = self.dialect.resume(first, self)
+                self.session = at_once(self.dialect.resume(first, self))
         except Refused as refused:
             self.dialect._refuse(self, refused)
 

@@ -126,11 +126,15 @@ class Inbox:
             self._repetitions += 1
             return False
         self.received = seq
-        if hold:
-            self._held[seq] = self._bytes, size
-            self.held_bytes += size
         self._bytes += size
+        if hold:
+            self.hold(seq, size)
         return True
+
+    def hold(self, seq: int, size: int) -> None:
+        """Do not acknowledge the message that has come last before it is released."""
+        self._held[seq] = self._bytes - size, size
+        self.held_bytes += size
 
     def release(self, seq: int) -> None:
         """Acknowledge a message that was held."""

@@ -75,7 +75,7 @@ class PagerDialect(Dialect):
                 await self._join(exchange, name)
                 await exchange.respond(Response(201, "Created"))
                 return
-            peer = self.peers.find(name)
+            peer = await self.peers.find(name)
             if peer is None:
                 raise RequestError(404, "Not Found", "Nobody is called so.")
             if method == "GET":
@@ -99,7 +99,7 @@ class PagerDialect(Dialect):
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         admission = await admit(asked, self.context)
         peer = _Pager(exchange, self.context, name)
-        self.peers.join(peer, peer.mailbox, admission)
+        await self.peers.join(peer, peer.mailbox, admission)
 
 
 @asynccontextmanager

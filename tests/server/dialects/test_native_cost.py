@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import Admission
 from trio_rtc.server.context import Context
@@ -80,7 +81,7 @@ class Crowd:
                 self.join(f"room {room}", name)
 
     def join(self, room: str, name: str = "carol") -> Session:
-        return self.dialect.join(Admission(name=name, room=room), Link(), "192.0.2.1")
+        return at_once(self.dialect.join(Admission(name=name, room=room), Link(), "192.0.2.1"))
 
 
 async def test_the_work_is_the_same_in_a_large_server() -> None:

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub as PlainHub
@@ -43,7 +44,7 @@ class Hub(PlainHub):
         self.boxes: dict[int, PollingMailbox] = {}
         super().__init__(limits, self.statistics)
 
-    def join(
+    def join_at_once(
         self,
         name: str,
         mailbox: Mailbox | None = None,
@@ -52,13 +53,13 @@ class Hub(PlainHub):
     ) -> Member:
         account = Memory(self.limits.memory_bytes, self.statistics).open()
         box = PollingMailbox(self.limits, account, nothing)
-        member = super().join(name, mailbox or box, room, on_removed)
+        member = at_once(self.join(name, mailbox or box, room, on_removed))
         self.boxes[member.id] = box
         return member
 
 
 def join(hub: Hub, name: str = "", room: str = "") -> Member:
-    return hub.join(name, room=room)
+    return hub.join_at_once(name, room=room)
 
 
 def send(hub: Hub, sender: Member, to: int, body: bytes) -> None:
@@ -200,7 +201,7 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
     hub = Hub(ServerLimits())
     calls: list[str] = []
     box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"))
-    alice = hub.join("alice", box, on_removed=lambda _: calls.append("removed"))
+    alice = hub.join_at_once("alice", box, on_removed=lambda _: calls.append("removed"))
     bob = join(hub)
     assert len(calls) == 1
     box.take()
@@ -215,7 +216,7 @@ def test_on_mail_is_called_for_news_for_what_comes_back_and_at_the_end() -> None
 def test_what_is_delivered_makes_room_for_as_much() -> None:
     hub = Hub(ServerLimits(mailbox_messages=2))
     box = PollingMailbox(ServerLimits(mailbox_messages=2), account(), nothing)
-    alice, bob = hub.join("alice", box), join(hub)
+    alice, bob = hub.join_at_once("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()
     for _ in range(5):
@@ -236,7 +237,7 @@ def test_what_is_left_is_told_of_after_a_delivery() -> None:
     hub = Hub(ServerLimits())
     calls: list[str] = []
     box = PollingMailbox(ServerLimits(), account(), lambda: calls.append("mail"))
-    alice, bob = hub.join("alice", box), join(hub)
+    alice, bob = hub.join_at_once("alice", box), join(hub)
     while box.take() is not None:
         box.delivered()
     send(hub, bob, alice.id, b"first")

@@ -16,8 +16,9 @@ from ..context import Context
 from ..http.connection import HttpExchange
 from ..http.requests import Request, RequestError
 from ..http.responses import Response
+from ..hub.engine import HubEngine, PendingSend, SendFailure
 from ..hub.expiry import Expiry
-from ..hub.hub import Hub, Mail, MailboxFull, Member, NoSuchMember, Relayed
+from ..hub.hub import Mail, MailboxFull, Member, NoSuchMember, Relayed
 from ..hub.mailbox import PollingMailbox
 from ..hub.member_names import clean_name, decode_name
 from ..hub.memory import Account
@@ -93,7 +94,7 @@ class ClassicDialect(Dialect):
         bound: whether that is so.
     """
 
-    def __init__(self, hub: Hub, context: Context, *, bound: bool = True):
+    def __init__(self, hub: HubEngine, context: Context, *, bound: bool = True):
         self._hub = hub
         self._context = context
         self._bound = bound
@@ -180,7 +181,7 @@ class ClassicDialect(Dialect):
         try:
             admission = await admit(asked, context)
             peer = _ClassicMember(exchange.client_network, context.limits, context.memory.open())
-            self._peers.join(peer, peer.mailbox, admission)
+            await self._peers.join(peer, peer.mailbox, admission)
         except Refused as refusal:
             raise refusal.over_http() from None
         self._absent.begin(peer, trio.current_time())
@@ -192,7 +193,7 @@ class ClassicDialect(Dialect):
         self._absent.end(peer)
 
     async def _wait(self, exchange: HttpExchange) -> None:
-        peer = self._peer(exchange)
+        peer = await self._peer(exchange)
         until = trio.current_time() + self._hang_seconds(exchange)
         if previous := peer.hanging:
             # An empty answer would confuse its client; a closed connection does not.
@@ -252,7 +253,7 @@ class ClassicDialect(Dialect):
         request = exchange.request
         sender_id, to = _number(exchange, "peer_id"), _number(exchange, "to")
         gone = RequestError(500, "Error", "Peer most likely gone.")
-        sender = self._peers.get(sender_id)
+        sender = await self._peers.find(sender_id)
         if sender is None:
             raise gone
         self._check_client_network(sender, exchange)
@@ -267,7 +268,9 @@ class ClassicDialect(Dialect):
             await exchange.respond(Response(200, "OK", request.body, pragma=to))
             return
         try:
-            self._hub.send(sender.member, Relayed(sender_id, request.body), to)
+            pending = self._hub.send(sender.member, Relayed(sender_id, request.body), to)
+            if pending is not None:
+                await _settled(pending)
         except NoSuchMember:
             raise gone from None
         except MailboxFull:
@@ -277,12 +280,12 @@ class ClassicDialect(Dialect):
         await exchange.respond(Response(200, "OK"))
 
     async def _sign_out(self, exchange: HttpExchange) -> None:
-        self._peers.leave(self._peer(exchange))
+        self._peers.leave(await self._peer(exchange))
         await exchange.respond(Response(200, "OK"))
 
-    def _peer(self, exchange: HttpExchange) -> _ClassicMember:
+    async def _peer(self, exchange: HttpExchange) -> _ClassicMember:
         number = _number(exchange, "peer_id")
-        peer = self._peers.get(number)
+        peer = await self._peers.find(number)
         if peer is None:
             raise RequestError(
                 404, "Not Found", f"No peer {number} is signed in; it may have been too silent."
@@ -296,6 +299,27 @@ class ClassicDialect(Dialect):
             raise RequestError(
                 403, "Forbidden", f"Peer {peer.member.id} signed in from another address."
             )
+
+
+async def _settled(pending: PendingSend) -> None:
+    """Wait until a message has its place.
+
+    Raises:
+        NoSuchMember: there is no such member any more.
+        MailboxFull: too much waits there.
+    """
+    known = trio.Event()
+    failures: list[SendFailure] = []
+
+    def on_settled(failure: SendFailure | None) -> None:
+        if failure is not None:
+            failures.append(failure)
+        known.set()
+
+    pending.then(on_settled)
+    await known.wait()
+    for failure in failures:
+        raise failure
 
 
 def _log(exchange: HttpExchange, member: Member | None = None) -> dict[str, object]:

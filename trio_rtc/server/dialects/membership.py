@@ -16,7 +16,8 @@ from ..authorize import Admission, JoinRequest, NotAuthorized
 from ..chores import Turn
 from ..context import Context
 from ..hub.deadlines import Deadlines
-from ..hub.hub import Hub, HubFull, Mailbox, Member
+from ..hub.engine import HubEngine
+from ..hub.hub import HubFull, Mailbox, Member
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
@@ -51,7 +52,7 @@ class Membership(Generic[PeerT]):
     """
 
     def __init__(
-        self, protocol: str, hub: Hub, context: Context, on_removed: Callable[[PeerT], None]
+        self, protocol: str, hub: HubEngine, context: Context, on_removed: Callable[[PeerT], None]
     ):
         self._protocol = protocol
         self._hub = hub
@@ -73,11 +74,18 @@ class Membership(Generic[PeerT]):
         """The peer whose member has this id."""
         return self._by_id.get(id)
 
-    def find(self, key: Hashable) -> PeerT | None:
-        """The peer with this key."""
+    def here(self, key: Hashable) -> PeerT | None:
+        """The peer with this key, if this server has it."""
         return self._by_key.get(key)
 
-    def join(self, peer: PeerT, mailbox: Mailbox, admission: Admission) -> None:
+    async def find(self, key: Hashable) -> PeerT | None:
+        """The peer with this key, by which somebody shows that it goes on as that one.
+
+        Here an engine for several servers would be asked for one that is on another of them.
+        """
+        return self.here(key)
+
+    async def join(self, peer: PeerT, mailbox: Mailbox, admission: Admission) -> None:
         """Make a peer a member, as it was admitted.
 
         Args:
@@ -91,16 +99,25 @@ class Membership(Generic[PeerT]):
         context, client_network = self._context, peer.client_network
         try:
             context.check_join(client_network, trio.current_time())
-            peer.member = member = self._hub.join(
-                clean_text(admission.name), mailbox, admission.room, self._removed
-            )
+            # Nobody else has the place meanwhile.
+            context.peers.add(client_network)
+            try:
+                peer.member = member = await self._hub.join(
+                    clean_text(admission.name),
+                    mailbox,
+                    admission.room,
+                    self._removed,
+                    self._protocol,
+                )
+            except BaseException:
+                context.peers.remove(client_network)
+                raise
         except HubFull as full:
             context.statistics.over_limit[full.limit] += 1
             why = "there is no place for another peer"
             raise Refused(CloseCode.NO_PLACE, why, full.limit) from None
         self._by_id[member.id] = self._by_key[peer.key] = peer
         self._deadlines.set(member.id, admission.until)
-        context.peers.add(client_network)
         context.statistics.joined[self._protocol] += 1
         context.statistics.peers[self._protocol] += 1
 

@@ -1,4 +1,4 @@
-"""Rooms and members: who is there, and who hears what. No I/O.
+"""Rooms and members in the memory of this process: who is there, and who hears what. No I/O.
 
 The hub does not know how a member is connected. Whoever connects it gives it a mailbox, in
 which the hub puts what is for it.
@@ -27,12 +27,14 @@ _STEP: Final = 64
 class Relayed(msgspec.Struct, frozen=True, gc=False):
     """A message of another member, as it was sent.
 
-    ``number`` is the sender's own for it, if its protocol has numbers.
+    ``number`` is the sender's own for it, if its protocol has numbers. ``protocol`` is the one in
+    which it is said; empty if it is a message of a call, as all understand it.
     """
 
     sender: int
     body: bytes
     number: int = 0
+    protocol: str = ""
 
 
 Mail: TypeAlias = Presence | Relayed
@@ -71,6 +73,13 @@ class Mailbox(Protocol):
     def put_notice(self, notice: Presence) -> None:
         """Take in a notice, or raise `MailboxFull`: then the member is removed."""
 
+    def put_refusal(self, number: int, to: int) -> None:
+        """Note that this member had no place for a message; `MailboxFull` as for a notice.
+
+        Only those are told whose messages have numbers.
+        """
+        return
+
     def close(self) -> None:
         """The member has been removed."""
 
@@ -83,9 +92,20 @@ class Member:
         present: whether it still is.
         noticed: how much it has heard of who came and went in its room.
         entry: what lists of members say of it, once somebody has put that into bytes.
+        protocol: which one it speaks.
     """
 
-    __slots__ = ("_mailbox", "_on_removed", "entry", "id", "name", "noticed", "present", "room")
+    __slots__ = (
+        "_mailbox",
+        "_on_removed",
+        "entry",
+        "id",
+        "name",
+        "noticed",
+        "present",
+        "protocol",
+        "room",
+    )
 
     def __init__(
         self,
@@ -94,6 +114,7 @@ class Member:
         room: str,
         mailbox: Mailbox,
         on_removed: Callable[[Member], None],
+        protocol: str,
     ):
         self.id = id
         self.name = name
@@ -103,6 +124,7 @@ class Member:
         self.entry = b""
         self._mailbox = mailbox
         self._on_removed = on_removed
+        self.protocol = protocol
 
 
 def _nothing(_: object) -> None:
@@ -136,31 +158,23 @@ class Hub:
     def __len__(self) -> int:
         return len(self._members)
 
-    def join(
+    async def join(
         self,
         name: str,
         mailbox: Mailbox,
         room: str = DEFAULT_ROOM,
         on_removed: Callable[[Member], None] = _nothing,
+        protocol: str = "",
     ) -> Member:
-        """Add a member; those who are in the room hear of it.
-
-        Args:
-            name: what it is to be called; ``peer_ID`` if it is empty.
-            mailbox: where its mail goes.
-            room: which room; it comes to be with its first member.
-            on_removed: called once when it is a member no more, before its mailbox is closed. It
-                must not call the hub.
-
-        Raises:
-            HubFull: there are too many members, or rooms.
-        """
+        """As `HubEngine.join`; it never waits."""
         if len(self._members) >= self._limits.peers:
             raise HubFull("peers")
         if room not in self._rooms and len(self._rooms) >= self._limits.rooms:
             raise HubFull("rooms")
         self._last_id += 1
-        member = Member(self._last_id, name or f"peer_{self._last_id}", room, mailbox, on_removed)
+        member = Member(
+            self._last_id, name or f"peer_{self._last_id}", room, mailbox, on_removed, protocol
+        )
         self._notify(room, Presence(member.id, member.name, connected=True))
         # The last of the others may just have been removed, and the room with it.
         there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._put_notices))
@@ -248,12 +262,7 @@ class Hub:
         return (other for other in members.values() if other is not member)
 
     def send(self, sender: Member, message: Relayed, to: int) -> None:
-        """Put a message into the mailbox of a member of the sender's room.
-
-        Raises:
-            NoSuchMember: the room has no such member.
-            MailboxFull: too much waits there.
-        """
+        """As `HubEngine.send`; it is done at once, or not at all."""
         room = self._rooms[sender.room] if sender.present else None
         receiver = None if room is None else room.members.get(to)
         if room is None or receiver is None:
@@ -270,3 +279,12 @@ class Hub:
             raise
         self._statistics.messages += 1
         self._statistics.message_bytes += len(message.body)
+
+    def refuse(self, member: Member, sender: int, number: int) -> None:
+        """As `HubEngine.refuse`."""
+        if (other := self._members.get(sender)) is not None:
+            try:
+                other._mailbox.put_refusal(number, member.id)
+            except MailboxFull as full:
+                self._statistics.over_limit[full.limit] += 1
+                self.leave(other)

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 
 from ..limits import ServerLimits
-from .hub import Mail, MailboxFull, Relayed
+from .hub import Mail, Mailbox, MailboxFull, Relayed
 from .memory import OVERHEAD, Account
 from .presence import Presence
 
 
-class PollingMailbox:
+class PollingMailbox(Mailbox):
     """The mailbox of a member that fetches one thing at a time.
 
     Args:

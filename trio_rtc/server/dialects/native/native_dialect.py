@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final, cast
 
 import msgspec
@@ -20,8 +21,9 @@ from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import RequestError
 from ...http.responses import Response
+from ...hub.engine import HubEngine, SendFailure
 from ...hub.expiry import Expiry
-from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.member_link import MemberLink
 from ...turn import TurnCredentials
 from ...websocket.frames import WebSocket
@@ -48,7 +50,7 @@ class NativeDialect(WebSocketDialect[Session]):
         turn: what credentials for TURN servers come from, if there are any.
     """
 
-    def __init__(self, hub: Hub, context: Context, turn: TurnCredentials | None = None):
+    def __init__(self, hub: HubEngine, context: Context, turn: TurnCredentials | None = None):
         self._hub = hub
         self._context = context
         self._sessions: Membership[Session] = Membership(PROTOCOL, hub, context, self._removed)
@@ -73,7 +75,9 @@ class NativeDialect(WebSocketDialect[Session]):
                 self._context.statistics.over_limit["resume_seconds"] += 1
                 self._hub.leave(session.member)
             for session in turn.some(self._unacknowledged.due(now)):
-                session.acknowledge()
+                # What the engine does not have yet is acknowledged when it has.
+                if session.inbox.ack_pending:
+                    session.acknowledge()
             for session in self._sessions.expired(turn):
                 self._expire(session)
             for session in turn.some(self._ice_servers.due(now)):
@@ -101,7 +105,7 @@ class NativeDialect(WebSocketDialect[Session]):
             if isinstance(message, protocol.Resume):
                 self._check_resume(exchange)
                 async with entering(self._context):
-                    return self.resume(message, websocket)
+                    return await self.resume(message, websocket)
             raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
         raise Refused(CloseCode.TIMEOUT, "no session was opened in time")
@@ -125,19 +129,19 @@ class NativeDialect(WebSocketDialect[Session]):
         )
         admission = await admit(asked, self._context)
         async with entering(self._context):
-            session = self.join(admission, websocket, exchange.client_network)
+            session = await self.join(admission, websocket, exchange.client_network)
         # Whoever shows another token later shows that one: this one may be long.
         session.asked = replace(asked, token=None)
         return session
 
-    def join(self, admission: Admission, link: SessionLink, client_network: str) -> Session:
+    async def join(self, admission: Admission, link: SessionLink, client_network: str) -> Session:
         """Open a session."""
         context = self._context
         session = Session(
             client_network, context.limits, context.flush_batch, context.memory.open()
         )
         session.until, session.subject = admission.until, admission.subject
-        self._sessions.join(session, session, admission)
+        await self._sessions.join(session, session, admission)
         session.open(link, self._welcome(session))
         return session
 
@@ -162,9 +166,9 @@ class NativeDialect(WebSocketDialect[Session]):
             token_seconds=seconds_left(session),
         )
 
-    def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
+    async def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
-        session = self._sessions.find(digest(message.session))
+        session = await self._sessions.find(digest(message.session))
         if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
             self._context.statistics.late += 1
             raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
@@ -188,8 +192,9 @@ class NativeDialect(WebSocketDialect[Session]):
         """
         first, *rest = exchange.request.body.decode(errors="replace").split("\n")
         try:
+            session = await self._resumed(first)
             with self._context.flush_batch:
-                self._take_all(self._resumed(first), rest)
+                self._take_all(session, rest)
         except protocol.BadMessage as error:
             self._context.statistics.malformed += 1
             await exchange.refuse(RequestError(400, "Bad Request", str(error)))
@@ -198,11 +203,11 @@ class NativeDialect(WebSocketDialect[Session]):
         else:
             await exchange.respond(Response(200, "OK"))
 
-    def _resumed(self, text: str) -> Session:
+    async def _resumed(self, text: str) -> Session:
         message = protocol.decode_from_client(text)
         if not isinstance(message, protocol.Resume):
             raise self._malformed("it begins with a resume")
-        session = self._sessions.find(digest(message.session))
+        session = await self._sessions.find(digest(message.session))
         if session is None:
             raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         return session
@@ -244,14 +249,10 @@ class NativeDialect(WebSocketDialect[Session]):
             if not is_new:
                 pass
             elif isinstance(message, protocol.Send):
-                self._relay(session, message)
+                self._relay(session, message, len(text))
             else:
                 self._tell_refused(session, message)
-            if session.inbox.ack_due or isinstance(message, protocol.Refuse):
-                self._unacknowledged.end(session)
-                session.acknowledge()
-            elif session not in self._unacknowledged:
-                self._unacknowledged.begin(session, trio.current_time())
+            self._acknowledge_what_came(session, now=isinstance(message, protocol.Refuse))
         elif isinstance(message, protocol.Ack):
             self._acknowledge(session, message.received)
         elif isinstance(message, protocol.Token):
@@ -264,17 +265,26 @@ class NativeDialect(WebSocketDialect[Session]):
         else:
             raise self._malformed("the session is open already")
 
-    def _relay(self, session: Session, message: protocol.Send) -> None:
+    def _relay(self, session: Session, message: protocol.Send, size: int) -> None:
         relayed = Relayed(session.member.id, message.body, message.seq)
         try:
-            self._hub.send(session.member, relayed, message.to)
-        except NoSuchMember:
-            code, why = "unknown_peer", f"no peer {message.to} is here"
-        except MailboxFull:
-            code, why = "mailbox_full", f"too much waits for peer {message.to} already"
-        else:
+            pending = self._hub.send(session.member, relayed, message.to)
+        except (NoSuchMember, MailboxFull) as failure:
+            self._notify_failed(session, message.seq, message.to, failure)
             return
-        self._notify_failed(session, message.seq, message.to, code, why)
+        if pending is not None:
+            # It is acknowledged when it has its place.
+            session.inbox.hold(message.seq, size)
+            pending.then(partial(self._settled, session, message.seq, message.to))
+
+    def _settled(self, session: Session, seq: int, to: int, failure: SendFailure | None) -> None:
+        if not session.member.present:
+            return
+        with self._context.flush_batch:
+            session.inbox.release(seq)
+            if failure is not None:
+                self._notify_failed(session, seq, to, failure)
+            self._acknowledge_what_came(session)
 
     def _tell_refused(self, session: Session, message: protocol.Refuse) -> None:
         """Tell the senders of messages that their receiver has no place for them."""
@@ -285,16 +295,22 @@ class NativeDialect(WebSocketDialect[Session]):
                 raise self._malformed(str(fault), code="sequence_gap") from None
             if origin is None:
                 continue
-            sender, number = origin
             self._context.statistics.over_limit["mailbox_messages"] += 1
-            if (other := self._sessions.get(sender)) is not None:
-                to = session.member.id
-                why = f"too much waits for peer {to} already"
-                self._notify_failed(other, number, to, "mailbox_full", why)
+            self._hub.refuse(session.member, *origin)
 
-    def _notify_failed(self, session: Session, of: int, to: int, code: str, why: str) -> None:
+    def _notify_failed(self, session: Session, of: int, to: int, failure: SendFailure) -> None:
+        code, why = "unknown_peer", f"no peer {to} is here"
+        if isinstance(failure, MailboxFull):
+            code, why = "mailbox_full", f"too much waits for peer {to} already"
         seq = session.outbox.next
         self._notify(session, protocol.Failed(seq=seq, of=of, to=to, code=code, message=why))
+
+    def _acknowledge_what_came(self, session: Session, *, now: bool = False) -> None:
+        if now or session.inbox.ack_due:
+            self._unacknowledged.end(session)
+            session.acknowledge()
+        elif session not in self._unacknowledged:
+            self._unacknowledged.begin(session, trio.current_time())
 
     def _notify(self, session: Session, message: protocol.Numbered) -> None:
         try:

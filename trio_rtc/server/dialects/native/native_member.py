@@ -16,7 +16,7 @@ from ....wire.session import Inbox, Outbox, SessionFault
 from ....world import world
 from ...authorize import JoinRequest
 from ...hub.flush_batches import FlushBatch
-from ...hub.hub import MailboxFull, Member, Relayed
+from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
@@ -32,7 +32,7 @@ class SessionLink(MemberLink, Protocol):
     def send_from(self, unsent: UnsentMessages) -> None: ...
 
 
-class Session:
+class Session(Mailbox):
     """The mailbox of a member, which sends what it can and keeps what is not acknowledged.
 
     Args:
@@ -110,6 +110,16 @@ class Session:
             self.notify(protocol.Joined(seq=seq, id=notice.id, name=printable(notice.name)))
         else:
             self.notify(protocol.Left(seq=seq, id=notice.id))
+
+    def put_refusal(self, number: int, to: int) -> None:
+        """Tell that a peer had no place for a message after all.
+
+        Raises:
+            MailboxFull: too much is kept already.
+        """
+        why = f"too much waits for peer {to} already"
+        seq = self.outbox.next
+        self.notify(protocol.Failed(seq=seq, of=number, to=to, code="mailbox_full", message=why))
 
     def notify(self, message: protocol.Numbered) -> None:
         """Send something that is not for the sender of a message to refuse.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -19,7 +20,8 @@ from ...http.connection import HttpExchange
 from ...http.requests import Request
 from ...http.responses import Response
 from ...http.routes import Route
-from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.engine import HubEngine, SendFailure
+from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.member_names import clean_text
 from ...websocket.frames import WebSocket
@@ -28,10 +30,8 @@ from ..membership import Membership, entering
 from ..refusal import Refused
 from ..websocket_dialect import WebSocketDialect
 from .peerjs_admission import Admitted, PeerJSSettings, admit_by_query
-from .peerjs_member import PeerJSMember, PeerLink, verbatim
+from .peerjs_member import PROTOCOL, PeerJSMember, PeerLink, verbatim
 from .waiting import WaitingRoom
-
-PROTOCOL: Final = "peerjs"
 
 ROOT: Final = {
     "name": "PeerJS Server",
@@ -49,7 +49,7 @@ _NO_PLACE: Final = "Server has reached its concurrent user limit"
 class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     """Connects PeerJS clients with a hub, in which each is a member with its id as the name."""
 
-    def __init__(self, hub: Hub, context: Context, settings: PeerJSSettings):
+    def __init__(self, hub: HubEngine, context: Context, settings: PeerJSSettings):
         self._hub = hub
         self._context = context
         self._settings = settings
@@ -97,7 +97,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSMember:
         admitted = await admit_by_query(exchange, self._context, self._settings.key)
         async with entering(self._context):
-            return self.join(admitted, websocket, exchange.client_network)
+            return await self.join(admitted, websocket, exchange.client_network)
 
     def _refuse(self, link: MemberLink, refusal: Refused) -> None:
         type_ = _REFUSALS.get(refusal.code, "ERROR")
@@ -106,12 +106,12 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         link.send(wire.encode(type_, payload=said))
         link.fail(refusal.close_code, REASONS[refusal.close_code])
 
-    def join(self, admitted: Admitted, link: PeerLink, client_network: str) -> PeerJSMember:
+    async def join(self, admitted: Admitted, link: PeerLink, client_network: str) -> PeerJSMember:
         """Let a client in, or let it go on with another connection."""
         admission = admitted.admission
-        peer = self._peers.find((admission.room, admitted.id))
+        peer = await self._peers.find((admission.room, admitted.id))
         if peer is None:
-            peer = self._join(admitted, client_network)
+            peer = await self._join(admitted, client_network)
         elif not admitted.is_same(peer.token, peer.subject):
             raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken")
         elif admitted.is_late(peer.attempt):
@@ -134,7 +134,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
                 self._arrived[address] = None
                 self._context.chores.add(self._deliver_waiting)
 
-    def _join(self, admitted: Admitted, client_network: str) -> PeerJSMember:
+    async def _join(self, admitted: Admitted, client_network: str) -> PeerJSMember:
         context = self._context
         peer = PeerJSMember(
             admitted.id,
@@ -146,7 +146,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             context.memory,
             self._address_of,
         )
-        self._peers.join(peer, peer, admitted.admission)
+        await self._peers.join(peer, peer, admitted.admission)
         return peer
 
     def _removed(self, peer: PeerJSMember) -> None:
@@ -199,7 +199,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
 
     def _find(self, room: str, address: str) -> Member | None:
         """Who is called so: a PeerJS client, whoever has that name, whoever has that number."""
-        if (peer := self._peers.find((room, address))) is not None:
+        if (peer := self._peers.here((room, address))) is not None:
             return peer.member
         if (named := self._hub.named(clean_text(address), room)) is not None:
             return named
@@ -243,8 +243,8 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
 
     def _relay(self, peer: PeerJSMember, envelope: Envelope, to: Member) -> None:
         assert envelope.dst is not None
-        if self._peers.get(to.id) is not None:
-            message: Relayed = verbatim(peer, envelope)
+        if to.protocol == PROTOCOL:
+            message = verbatim(peer, envelope)
         else:
             try:
                 body = peer.to_classic(to.id, envelope)
@@ -256,10 +256,18 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
             peer.addresses[to.id] = envelope.dst
             message = Relayed(peer.member.id, body)
         try:
-            self._hub.send(peer.member, message, to.id)
+            pending = self._hub.send(peer.member, message, to.id)
         except NoSuchMember:
             # Telling somebody else may just have shown that it is gone.
             peer.notify("EXPIRE", src=envelope.dst)
+            return
+        if pending is not None:
+            pending.then(partial(_settled, peer, envelope.dst))
+
+
+def _settled(peer: PeerJSMember, dst: str, failure: SendFailure | None) -> None:
+    if failure is not None:
+        peer.notify("EXPIRE", src=dst)
 
 
 def _json(value: object) -> Response:

@@ -12,19 +12,17 @@ from ....wire import peerjs as wire
 from ....wire.close_codes import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ...hub.flush_batches import FlushBatch
-from ...hub.hub import MailboxFull, Member, Relayed
+from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Memory
 from ...hub.presence import Presence
 from ...limits import ServerLimits
 from .translation import Translator
 
+PROTOCOL: Final = "peerjs"
+
 #: What it takes to remember another member: how the two speak, and what it is called.
 _REMEMBERED: Final = 16 * OVERHEAD
-
-
-class Verbatim(Relayed, frozen=True, gc=False):
-    """What one PeerJS client says to another, as it is to be sent; anything else is translated."""
 
 
 class PeerLink(MemberLink, Protocol):
@@ -34,7 +32,7 @@ class PeerLink(MemberLink, Protocol):
     def unsent(self) -> int: ...
 
 
-class PeerJSMember:
+class PeerJSMember(Mailbox):
     """The mailbox of a member: what comes is sent at once, or refused.
 
     Args:
@@ -171,7 +169,7 @@ class PeerJSMember:
             raise MailboxFull("mailbox_bytes")
         if self.link is not None and not self._memory.allows(self.link.unsent, len(message.body)):
             raise MailboxFull("memory_bytes")
-        if isinstance(message, Verbatim):
+        if message.protocol == PROTOCOL:
             self._send(message.body)
             return
         src = self._address_of(self, message.sender)
@@ -198,7 +196,7 @@ class PeerJSMember:
             self.link.close(self.farewell, REASONS[self.farewell])
 
 
-def verbatim(sender: PeerJSMember, envelope: Envelope) -> Verbatim:
+def verbatim(sender: PeerJSMember, envelope: Envelope) -> Relayed:
     """What one PeerJS client says to another: as it was said, but for who says it."""
     body = wire.encode(envelope.type, src=sender.id, dst=envelope.dst, payload=envelope.payload)
-    return Verbatim(sender.member.id, body)
+    return Relayed(sender.member.id, body, protocol=PROTOCOL)

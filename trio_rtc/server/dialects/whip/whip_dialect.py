@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -35,7 +36,8 @@ from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import Request, RequestError
 from ...http.responses import Response
-from ...hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.engine import HubEngine, SendFailure
+from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.memory import OVERHEAD
 from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
@@ -74,7 +76,7 @@ class WhipDialect(Dialect):
     """
 
     def __init__(
-        self, protocol: str, hub: Hub, context: Context, turn: TurnCredentials | None = None
+        self, protocol: str, hub: HubEngine, context: Context, turn: TurnCredentials | None = None
     ):
         self._protocol = protocol
         self._root = f"/{protocol}/"
@@ -125,7 +127,7 @@ class WhipDialect(Dialect):
         """Answer a request, or leave it without an answer: then its connection is closed."""
         method = exchange.request.method
         path = exchange.request.path.removeprefix(self._root)
-        session = self._sessions.find(path.rpartition("/")[2])
+        session = await self._sessions.find(path.rpartition("/")[2])
         try:
             if method == "OPTIONS":
                 await exchange.respond(self._options(session))
@@ -164,7 +166,7 @@ class WhipDialect(Dialect):
         called = self._hub.named(name, admission.room)
         if called is None:
             raise _Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
-        session = self._join(exchange, admission, called, offer)
+        session = await self._join(exchange, admission, called, offer)
         done = False
         try:
             self._offer(session)
@@ -188,7 +190,7 @@ class WhipDialect(Dialect):
                 raise _Told(401, error.reason, error.sentence, challenge="Bearer") from None
             raise error from None
 
-    def _join(
+    async def _join(
         self, exchange: HttpExchange, admission: Admission, called: Member, offer: str
     ) -> WhipSession:
         limits = self._context.limits
@@ -211,10 +213,12 @@ class WhipDialect(Dialect):
             subject=admission.subject,
         )
         try:
-            self._sessions.join(session, session, named)
-        except Refused as refusal:
+            await self._sessions.join(session, session, named)
+        except BaseException as error:
             account.close()
-            raise refusal.over_http() from None
+            if isinstance(error, Refused):
+                raise error.over_http() from None
+            raise
         logger.info("joined", extra=self._log(exchange, session))
         return session
 
@@ -226,11 +230,11 @@ class WhipDialect(Dialect):
     def _send(self, session: WhipSession, body: bytes, to: int) -> str | None:
         """Tell a peer something; why that was not possible."""
         try:
-            self._hub.send(session.member, Relayed(session.member.id, body), to)
-        except NoSuchMember:
-            return f"{session.called.name} has left the server."
-        except MailboxFull:
-            return f"Too much waits for {session.called.name} already."
+            pending = self._hub.send(session.member, Relayed(session.member.id, body), to)
+        except (NoSuchMember, MailboxFull) as failure:
+            return _failed(session, failure)
+        if pending is not None:
+            pending.then(partial(_settled, session))
         return None
 
     async def _until_answered(self, exchange: HttpExchange, session: WhipSession) -> bool:
@@ -385,6 +389,17 @@ class _Told(Exception):
         headers = {"Retry-After": retry, "WWW-Authenticate": challenge, "ETag": etag}
         extra = {name: str(value) for name, value in headers.items() if value is not None}
         self.response = Response(status, reason, sentence.encode(), extra=extra)
+
+
+def _failed(session: WhipSession, failure: SendFailure) -> str:
+    if isinstance(failure, MailboxFull):
+        return f"Too much waits for {session.called.name} already."
+    return f"{session.called.name} has left the server."
+
+
+def _settled(session: WhipSession, failure: SendFailure | None) -> None:
+    if failure is not None:
+        session.end(_failed(session, failure))
 
 
 def _target(path: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from ....wire.messages import Authenticate, Bye, IceCandidate, Message, SessionD
 from ....wire.rate import TokenBucket
 from ....wire.whip import MAX_CANDIDATES
 from ....wire.whip_sdp import candidates_of, credentials_of, with_candidates
-from ...hub.hub import MailboxFull, Member, Relayed
+from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
 
@@ -22,7 +22,7 @@ STRANGERS: Final = 16
 """Peers that call somebody who cannot be called, and are still to be told."""
 
 
-class WhipSession:
+class WhipSession(Mailbox):
     """A client of WHIP or WHEP, and its call with a peer.
 
     It is also its mailbox: it takes what the peer that is called says, and turns others away.
