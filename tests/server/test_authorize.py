@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hmac
 import json
+import math
 import subprocess
 import sys
 import time
@@ -20,10 +21,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from trio_rtc.server.authorize import (
+    LEEWAY_SECONDS,
     Admission,
     Authorize,
     JoinRequest,
     NotAuthorized,
+    _expiry,
     everybody,
     jwt_tokens,
     shared_secret,
@@ -166,6 +169,38 @@ async def test_the_time() -> None:
         jwt_tokens(SECRET, ["HS256"], expiry_required=False), asks(signed(exp=now - 5))
     )
     assert str(error) == "The token has expired."
+
+
+@pytest.mark.parametrize(
+    ("claims", "leeway", "until"),
+    [
+        ({"exp": 1000.5}, 0, 1000.5),
+        # So much later than it ends by another clock, it is good for as long as was forgiven.
+        ({"exp": 1000}, 0.25, 1000.25),
+        ({"exp": 995.5}, LEEWAY_SECONDS, 1000.5),
+        ({"exp": 1000.5}, LEEWAY_SECONDS, 1000.5),
+        ({"nbf": 1000}, 0, math.inf),
+        ({"nbf": 1005}, LEEWAY_SECONDS, math.inf),
+        ({"iat": 2000}, 0, math.inf),
+    ],
+)
+def test_clocks_that_differ(claims: dict[str, float], leeway: float, until: float) -> None:
+    assert _expiry(claims, 1000, leeway) == until
+    assert LEEWAY_SECONDS == 5
+
+
+@pytest.mark.parametrize(
+    ("claims", "leeway", "why"),
+    [
+        ({"exp": 1000}, 0, "expired"),
+        ({"exp": 995}, LEEWAY_SECONDS, "expired"),
+        ({"nbf": 1000.5}, 0, "not valid yet"),
+        ({"nbf": 1005.5}, LEEWAY_SECONDS, "not valid yet"),
+    ],
+)
+def test_clocks_that_differ_too_much(claims: dict[str, float], leeway: float, why: str) -> None:
+    with pytest.raises(NotAuthorized, match=why):
+        _expiry(claims, 1000, leeway)
 
 
 async def test_the_audience_and_the_issuer() -> None:

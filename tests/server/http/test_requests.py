@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -130,6 +131,29 @@ def test_limits() -> None:
     assert parse(POST + b"Content-Length: 51\r\n\r\n") == ([], 413)
     assert parse(CHUNKED + b"33\r\n" + b"x" * 51) == ([], 413)
     assert len(one(POST + b"Content-Length: 50\r\n\r\n" + b"x" * 50).body) == 50
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        # The parser refuses most of them as well: this is what the client is told.
+        (b"GET / HTTP/1.0\nX: y\r\n\r\n", "A line of the request ends without CR LF."),
+        (b"GET / HTTP/1.0\r\nX: y\r\n z\r\n\r\n", "A header of the request is folded."),
+        (b"GET / HTTP/1.0\r\nX: y\r\n\tz\r\n\r\n", "A header of the request is folded."),
+        (
+            POST + b"Content-Length: " + b"0" * 19 + b"\r\n\r\n",
+            "The Content-Length is not a number.",
+        ),
+        (POST + b"Content-Length: " + b"9" * 18 + b"\r\n\r\n", "A message may have 50 bytes here."),
+        (b"GET / HTTP/1.1\r\n\r\n", "A request has one header Host."),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", "A request has one header Host."),
+    ],
+)
+def test_what_a_client_is_told(head: bytes, why: str) -> None:
+    parser = RequestParser(LIMITS)
+    parser.feed(head)
+    with pytest.raises(RequestError, match=re.escape(why)):
+        parser.next_request()
 
 
 def test_the_wish_for_continue_is_told_once() -> None:

@@ -64,6 +64,9 @@ class ExpiryMachine(RuleBasedStateMachine):
         for thing in due:
             del self.since[thing]
         assert len(self.expiry) == len(self.since)
+        assert [thing in self.expiry for thing in range(10)] == [
+            thing in self.since for thing in range(10)
+        ]
 
 
 ExpiryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
