@@ -38,7 +38,8 @@ async def test_two_pages_call_each_other(chromium: str, classic: bool) -> None:
             await alice.until("$('#stat-path').textContent.includes('host to')")
             await alice.until("$('#plot-in').getAttribute('d').length > 30")
             if not classic:
-                await trio.sleep(4)
+                # Enough of the plot to look at: it gets a point each second.
+                await alice.until("$('#plot-in').getAttribute('d').split('L').length > 4")
                 await alice.screenshot("call")
             await bob.click("#hang-up")
             await alice.until("notices().some((text) => text === 'bob has hung up.')")

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from ..processes import client, command, server
+from .server_side import has_been_asked
 
 
 async def test_two_clients_chat() -> None:
@@ -254,7 +255,8 @@ async def test_the_server_goes_while_the_client_waits() -> None:
             async with httpx.AsyncClient() as http:
                 await http.get(f"{url}/sign_in?carol")
             await bob.event("peer_joined", name="carol")
-            await trio.sleep(0.3)
+            # Two have signed in, and bob waits for the second time.
+            await has_been_asked(url, 4)
             running.interrupt()
             assert await running.exit_status() == 0
             assert await bob.exit_status() == 1

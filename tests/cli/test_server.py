@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from ..processes import command, server
+from .server_side import has_been_asked
 
 
 async def test_one_line_tells_the_address() -> None:
@@ -64,7 +65,7 @@ async def test_an_interrupt_ends_hanging_gets_in_order() -> None:
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait)
-                await trio.sleep(0.3)
+                await has_been_asked(url, 2)
                 running.interrupt()
         assert answers == ["Server shutting down"]
         assert await running.exit_status() == 0

@@ -53,7 +53,8 @@ def test_what_waits_goes_on_in_a_task() -> None:
         started = start_eagerly(work())
         assert not started.done()
         first.set_result(7)
-        await asyncio.sleep(0.01)
+        while not results:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         second.set_exception(failure)
         await started
 
