@@ -36,7 +36,7 @@ SECTIONS = dict(re.findall(r"^##? (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.S | re.M))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 EXAMPLES = ROOT / "examples" / "deploy"
 
-SYSTEMD = shutil.which("systemd-analyze")
+SYSTEMD = shutil.which("systemd-analyze") or ""
 
 IMAGE_PYTHON = "3.11"
 
@@ -198,7 +198,7 @@ def test_the_commands_for_systemd(installed: Path) -> None:
     ]
     assert (installed / "opt/trio-rtc/bin/trio-rtc").stat().st_mode & 0o111
     assert (installed / "etc/trio-rtc/server.toml").stat().st_mode & 0o777 == 0o640
-    if SYSTEMD is None:
+    if not SYSTEMD and "CI" not in os.environ:
         pytest.skip("systemd-analyze is not installed")
     unit = installed / "etc/systemd/system/trio-rtc.service"
     text = unit.read_text()
@@ -208,7 +208,7 @@ def test_the_commands_for_systemd(installed: Path) -> None:
 
 
 def test_the_unit_has_next_to_no_rights() -> None:
-    if SYSTEMD is None:
+    if not SYSTEMD and "CI" not in os.environ:
         pytest.skip("systemd-analyze is not installed")
     done = subprocess.run(
         [SYSTEMD, "security", "--offline=true", "--threshold=20", EXAMPLES / "trio-rtc.service"],

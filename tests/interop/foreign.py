@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -60,6 +61,13 @@ def _missing(stack: str) -> str:
     if NODE is None or not (PACKAGES / package).is_dir():
         return f"npm's {package} is not installed (npm install --prefix tests)"
     return ""
+
+
+#: There is a wheel of it for this kind of machine only, where continuous integration has it.
+needs_libwebrtc = pytest.mark.skipif(
+    bool(_missing("libwebrtc")) and ("CI" not in os.environ or platform.machine() != "x86_64"),
+    reason=_missing("libwebrtc"),
+)
 
 
 class Foreign:

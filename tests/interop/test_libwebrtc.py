@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import pytest
-
 from ..processes import Command, client, python, server
+from .foreign import needs_libwebrtc
 
-pytest.importorskip("webrtc", reason="libwebrtc (the package wrtc) is not installed")
+pytestmark = needs_libwebrtc
 
 PEER = Path(__file__).parent / "libwebrtc_peer.py"
 

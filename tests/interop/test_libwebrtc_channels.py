@@ -29,8 +29,9 @@ from trio_rtc.rtc.channels.outbox import HIGH_WATER
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ..processes import Command, python
+from .foreign import needs_libwebrtc
 
-pytest.importorskip("webrtc", reason="libwebrtc (the package wrtc) is not installed")
+pytestmark = needs_libwebrtc
 
 PEER = Path(__file__).parent / "libwebrtc_channel_peer.py"
 

@@ -12,8 +12,9 @@ import trio
 from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling, serve_calls
 
 from ..processes import Command, python, server
+from .foreign import needs_libwebrtc
 
-pytest.importorskip("webrtc", reason="libwebrtc (the package wrtc) is not installed")
+pytestmark = needs_libwebrtc
 
 PEER = Path(__file__).parent / "libwebrtc_peer.py"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import resource
 import socket
 import struct
@@ -140,7 +141,7 @@ async def test_1100_peers_wait_at_once() -> None:
     """The classic server died beyond 1020 connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2 * 1100 + 200
-    if hard != resource.RLIM_INFINITY and hard < needed:
+    if hard != resource.RLIM_INFINITY and hard < needed and "CI" not in os.environ:
         pytest.skip("too few descriptors allowed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     # However slow the machine is.

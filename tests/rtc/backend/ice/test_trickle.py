@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from ....coturn import needs_coturn
 from ...lacking import lacking
 from ...pairs import Peer, negotiate, open_pair
 from ...turn_server import host_address, turn_server
+from .test_host_addresses import alone
 
 
 @pytest.fixture
@@ -165,10 +168,22 @@ async def test_an_answer_without_an_address_keeps_no_other_from_being_heard(
             assert (await candidates_of(alice)).count("srflx") == 1
 
 
+def ipv6_addresses() -> list[str]:
+    return [address for address in host_addresses() if ":" in address and "%" not in address]
+
+
+@pytest.mark.skipif(bool(ipv6_addresses()), reason="this machine has an IPv6 address")
+def test_a_server_that_has_an_ipv6_address_on_a_machine_that_has_one() -> None:
+    network = "ip link set lo up; ip address add 2001:db8::1/64 dev lo nodad"
+    test = f"{__file__}::test_a_server_that_has_an_ipv6_address"
+    pytest_ = (sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider")
+    done = subprocess.run([*alone(network), *pytest_, test], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("1 passed")) == (0, 1), done.stdout
+
+
+@pytest.mark.skipif(not ipv6_addresses(), reason="it runs on a machine of the test's own")
 async def test_a_server_that_has_an_ipv6_address() -> None:
-    addresses = [address for address in host_addresses() if ":" in address and "%" not in address]
-    if not addresses:
-        pytest.skip("this machine has no IPv6 address that ICE uses")
+    addresses = ipv6_addresses()
     with stun_server(addresses[0], {"XOR-MAPPED-ADDRESS": ("2001:db8::77", 7)}) as url:
         async with open_pair(ice_servers=[url]) as (alice, _):
             assert "srflx" in await candidates_of(alice)
