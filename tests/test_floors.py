@@ -18,7 +18,7 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"testing"},
-    {"peerjs", "files"},
+    {"peerjs", "files", "whip"},
     {"calls"},
     {"server", "signaling", "rtc"},
     {"faults"},

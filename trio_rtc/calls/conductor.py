@@ -181,7 +181,11 @@ class Conductor:
             connection.prefer_codecs(options.codecs)
             with trio.move_on_at(deadline):
                 if offering:
-                    connection.offer_to_receive(options.receive)
+                    connection.offer_to_receive(
+                        options.receive,
+                        data_channels=not options.one_way,
+                        exactly=options.one_way,
+                    )
                 for track in options.tracks:
                     await connection.add_track(track)
                 nursery.start_soon(self._watch)

@@ -69,10 +69,15 @@ class CallStats(ConnectionStats):
 
 @dataclass(frozen=True, kw_only=True)
 class CallOptions:
-    """What `open_call` and `serve_calls` have in common."""
+    """What `open_call` and `serve_calls` have in common.
+
+    Attributes:
+        one_way: offer what is sent, or what is received, and nothing else: no data channels.
+    """
 
     tracks: Sequence[MediaTrack] = ()
     receive: Sequence[Kind] = ()
+    one_way: bool = False
     codecs: Sequence[str] = ()
     ice_servers: Sequence[str | IceServer] | None = None
     ice_transport_policy: IceTransportPolicy = "all"

@@ -311,16 +311,21 @@ class PeerConnection(trio.abc.AsyncResource):
         return channel
 
     def offer_to_receive(
-        self, kinds: Iterable[Kind] = ("audio", "video"), *, data_channels: bool = True
+        self,
+        kinds: Iterable[Kind] = ("audio", "video"),
+        *,
+        data_channels: bool = True,
+        exactly: bool = False,
     ) -> None:
         """Make room in the first offer for what the other side may have, though we have none.
 
         Args:
             kinds: media that the other side may send.
             data_channels: whether there may be data channels.
+            exactly: whether media of other kinds may not be sent back where we send some.
         """
         self._bridge.call_soon(
-            self._loop_connection.sections.offer_to_receive, tuple(kinds), data_channels
+            self._loop_connection.sections.offer_to_receive, tuple(kinds), data_channels, exactly
         )
 
     def prefer_codecs(self, names: Iterable[str]) -> None:

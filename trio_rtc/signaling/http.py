@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import h11
@@ -59,6 +59,7 @@ async def ask(
     seconds: float,
     *,
     content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
     timeout: httpx.Timeout | None = None,
 ) -> httpx.Response:
     """The whole answer to a request; its content is text.
@@ -68,21 +69,26 @@ async def ask(
         method: of the request.
         url: of it.
         seconds: how long all of it may take.
-        content: its body, if it has one.
+        content: its body, if it has one: text, unless the headers say otherwise.
+        headers: of the request.
         timeout: how long each step may take, instead of the client's.
 
     Raises:
         httpx.RequestError: there is none, or it has no end within this time.
     """
-    headers = None if content is None else {"Content-Type": "text/plain"}
+    kind = {} if content is None else {"Content-Type": "text/plain"}
     with trio.move_on_after(seconds):
-        return await http.request(
-            method,
-            url,
-            content=content,
-            headers=headers,
-            timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
-        )
+        try:
+            return await http.request(
+                method,
+                url,
+                content=content,
+                headers={**kind, **(headers or {})},
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+            )
+        except httpx.InvalidURL as error:
+            # httpx looks at where an answer leads to, also if nobody wants to go there.
+            raise httpx.RemoteProtocolError("it leads to what is no URL") from error
     raise httpx.ReadTimeout("")
 
 

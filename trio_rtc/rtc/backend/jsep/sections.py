@@ -56,6 +56,7 @@ class Sections:
         self._tracks_to_add: list[OutgoingTrack] = []
         self._tracks: dict[OutgoingTrack, RTCRtpTransceiver] = {}
         self._receives: tuple[str, ...] = ()
+        self._receives_others = True
         self._offers_data_channels = False
         self._codecs: tuple[str, ...] = ()
         # Those whose sender has ended.
@@ -78,9 +79,12 @@ class Sections:
                 if transceiver._codecs and can("codecs"):
                     transceiver._codecs = common(transceiver._codecs, self._codecs)
 
-    def offer_to_receive(self, kinds: Sequence[str], data_channels: bool) -> None:
+    def offer_to_receive(
+        self, kinds: Sequence[str], data_channels: bool, exactly: bool = False
+    ) -> None:
         """Have sections for these in the first offer, even with nothing of ours in them."""
         self._receives = tuple(kinds)
+        self._receives_others = not exactly
         self._offers_data_channels = data_channels
 
     async def add_track(self, track: OutgoingTrack) -> None:
@@ -138,7 +142,9 @@ class Sections:
                 self._tracks_to_add.append(track)
                 continue
             else:
-                transceiver = self._pc.addTransceiver(track)
+                both = self._receives_others or track.kind in self._receives
+                direction = "sendrecv" if both else "sendonly"
+                transceiver = self._pc.addTransceiver(track, direction=direction)
             self._tracks[track] = transceiver
             track.on_end = partial(self._ended, track)
             track.bitrate.follow(transceiver.sender)
