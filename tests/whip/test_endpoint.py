@@ -134,7 +134,7 @@ async def test_redirections_to_nowhere(location: str) -> None:
         return httpx.Response(307, headers={"Location": location})
 
     async with endpoint(again) as whip:
-        with pytest.raises(SignalingError, match="leads to|no endpoint answers") as caught:
+        with pytest.raises(SignalingError, match=r"leads to|no endpoint answers") as caught:
             await whip.offer("v=0")
         assert caught.value.code == "server_unreachable"
 

@@ -48,7 +48,7 @@ def whip_address(url: str) -> httpx.URL:
 
 
 @dataclass(slots=True)
-class _Session:
+class _SessionUrl:
     """What the endpoint has made of our offer.
 
     Attributes:
@@ -67,7 +67,7 @@ class WhipEndpoint:
         self._http = http
         self._url = url
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._session: _Session | None = None
+        self._session: _SessionUrl | None = None
         #: STUN and TURN servers that it has told of.
         self.ice_servers: Sequence[IceServerEntry] = ()
 
@@ -99,7 +99,7 @@ class WhipEndpoint:
         if location is not None:
             # Also if the rest is of no use: it is there, and has to be ended.
             try:
-                self._session = _Session(url.join(location), response.headers.get("etag"))
+                self._session = _SessionUrl(url.join(location), response.headers.get("etag"))
             except httpx.InvalidURL:
                 location = None
         if location is None or kind != SDP or not response.text.startswith("v=0"):

@@ -84,7 +84,7 @@ class _Messages:
                 f"what is sent to, or comes from, {self.peer.name} is settled at the start",
                 code="not_supported",
             )
-        else:
+        elif isinstance(message, SessionDescription | IceCandidate):
             self._put.send_nowait((number, message))
             await trio.lowlevel.checkpoint()
         return number

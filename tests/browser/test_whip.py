@@ -1,0 +1,115 @@
+"""A dozen lines of WHIP and WHEP in a page, against the server's endpoints, in either browser."""
+
+from __future__ import annotations
+
+import trio
+
+import trio_rtc
+
+from .browsers import House, open_house, visiting
+from .test_python_and_page import Seen
+
+#: What every tutorial has: one offer with all candidates, one answer.
+WHIP = """
+const ask = async (pc) => {
+  await pc.setLocalDescription();
+  while (pc.iceGatheringState !== "complete") await new Promise((done) => setTimeout(done, 20));
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp", "Authorization": "Bearer sesame" },
+    body: pc.localDescription.sdp,
+  });
+  if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
+  await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  return new URL(answer.headers.get("Location"), new URL(url, location.href)).href;
+};
+const pc = globalThis.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+"""
+
+PUBLISH = f"""{WHIP}
+const canvas = document.createElement("canvas");
+canvas.width = 320; canvas.height = 240;
+const draw = canvas.getContext("2d");
+setInterval(() => {{ draw.fillStyle = `hsl(${{Date.now() / 20 % 360}} 90% 50%)`;
+                     draw.fillRect(0, 0, 320, 240); }}, 40);
+const audio = new AudioContext(), tone = audio.createOscillator();
+const out = audio.createMediaStreamDestination();
+tone.connect(out); tone.start();
+for (const track of [...canvas.captureStream(25).getTracks(), ...out.stream.getTracks()])
+  pc.addTransceiver(track, {{ direction: "sendonly" }});
+return await ask(pc);
+"""
+
+WATCH = f"""{WHIP}
+for (const kind of ["audio", "video"]) pc.addTransceiver(kind, {{ direction: "recvonly" }});
+const tracks = [];
+pc.ontrack = ({{ track }}) => tracks.push(track);
+const session = await ask(pc);
+const video = document.createElement("video");
+video.muted = true;
+video.srcObject = new MediaStream(tracks);
+document.body.append(video);
+await video.play();
+return [session, video.videoWidth, tracks.map((track) => track.kind).sort()];
+"""
+
+END = "return (await fetch(url, { method: 'DELETE' })).status"
+
+
+async def test_a_page_publishes(chromium: str, maybe_firefox: str | None) -> None:
+    with trio.fail_after(90):
+        async with open_house(chromium) as house, visiting(house, maybe_firefox) as visitor:
+            seen, ended = Seen(), trio.Event()
+
+            async def answer(call: trio_rtc.Call) -> None:
+                assert call.peer.name == "whip"
+                await seen.watch(call)
+                assert call.end is not None
+                assert call.end.reason == "peer_hung_up"
+                ended.set()
+
+            async with (
+                trio_rtc.open_signaling(house.ws_url, name="studio") as signaling,
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(trio_rtc.serve_calls, answer, signaling)
+                session = await visitor.run(PUBLISH, url=f"{house.url}/whip/studio")
+                await seen.enough()
+                assert set(seen.pictures) == {(320, 240)}
+                assert await visitor.run(END, url=session) == 200
+                await ended.wait()
+                assert await visitor.run(END, url=session) == 404
+                nursery.cancel_scope.cancel()
+
+
+async def test_a_page_watches(chromium: str, maybe_firefox: str | None) -> None:
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            visiting(house, maybe_firefox) as visitor,
+            trio_rtc.open_media(video="pattern", audio="tone") as tracks,
+            trio_rtc.open_signaling(house.ws_url, name="camera") as signaling,
+            trio.open_nursery() as nursery,
+        ):
+            await _serve(house, signaling, nursery, tracks)
+            url = f"{house.url}/whep/camera"
+            session, width, kinds = await visitor.run(WATCH, url=url)
+            assert width == 640
+            assert kinds == ["audio", "video"]
+            assert await visitor.run(END, url=session) == 200
+            nursery.cancel_scope.cancel()
+
+
+async def _serve(
+    house: House,
+    signaling: trio_rtc.Signaling,
+    nursery: trio.Nursery,
+    tracks: list[trio_rtc.MediaTrack],
+) -> None:
+    async def wait(call: trio_rtc.Call) -> None:
+        await call.wait_ended()
+
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
+        await trio_rtc.serve_calls(wait, signaling, tracks=tracks, task_status=task_status)
+
+    await nursery.start(serve)
