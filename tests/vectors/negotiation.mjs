@@ -41,6 +41,7 @@ await play(async ({ polite, call, steps }) => {
     complain: (error) => pc.seen.push(`${error}`),
     fail: (code) => pc.seen.push(code),
     describing: async () => {},
+    authenticated: (sdp) => sdp,
   };
   const negotiation = new Negotiation(pc, { polite, call, host });
   pc.dispatchEvent(Object.assign(new Event("icecandidate"), { candidate: null }));

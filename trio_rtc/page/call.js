@@ -1,5 +1,6 @@
 // One call, from either side: a connection, its set-up, its end.
 
+import { Authentication, onlySha256 } from "./authentication.js";
 import { endOfHangUp } from "./end_reasons.js";
 import { Negotiation } from "./negotiation.js";
 
@@ -28,10 +29,13 @@ export class Call extends EventTarget {
   #tracks = [];
   #peerLeft = false;
   #negotiation;
+  #authentication = null;
+  #authenticated = () => {};
   end = null;
 
-  constructor(signaling, peer, { offer = null, tracks = [], iceServers, iceTransportPolicy } = {}) {
+  constructor(signaling, peer, { offer = null, tracks = [], code, iceServers, iceTransportPolicy } = {}) {
     super();
+    if (code) this.#authentication = new Authentication(code);
     this.#signaling = signaling;
     this.#offer = offer;
     this.peer = peer;
@@ -69,9 +73,13 @@ export class Call extends EventTarget {
     this.#startTimer();
   }
 
-  /** Answer an incoming call, with these tracks: a list of [track, stream]. */
-  accept(tracks = []) {
+  /**
+   * Answer an incoming call, with these tracks: a list of [track, stream]. With a `code` it is answered
+   * only if the other side knows that, too.
+   */
+  accept(tracks = [], { code } = {}) {
     if (this.state !== "ringing") return;
+    if (code) this.#authentication = new Authentication(code);
     this.#tracks = tracks;
     this.#setState("connecting");
     this.#startTimer();
@@ -113,7 +121,8 @@ export class Call extends EventTarget {
       // The peer has given up the call before, and calls again.
       this.#offer = message;
       this.#negotiation.call = message.call ?? null;
-    } else this.#negotiation.receive(message);
+    } else if (message.type === "authenticate") this.#authenticate(message);
+    else this.#negotiation.receive(message);
   }
 
   supersedes(offer) {
@@ -156,17 +165,63 @@ export class Call extends EventTarget {
         this.#sayBye(reason);
         this.finish(reason, detail);
       },
-      describing: async () => {
+      authenticated: (sdp, { begins }) => {
+        if (!this.#authentication) return sdp;
+        // Whose offer begins a call is seen before it is answered.
+        return begins ? onlySha256(sdp) : this.#trusting(() => this.#authentication.described(sdp));
+      },
+      describing: async (offer) => {
+        await this.#challenge(offer);
         for (const [track, stream] of this.#tracks) this.connection.addTrack(track, stream);
         this.#tracks = [];
       },
     };
   }
 
+  /** Do what may show that the other side is not the one that was asked for: then the call ends. */
+  #trusting(work) {
+    try {
+      return work();
+    } catch (error) {
+      if (!this.#negotiation.established && !this.end) {
+        this.#sayBye(error.code);
+        this.finish(error.code);
+      }
+      throw error;
+    }
+  }
+
+  /** Before an offer is answered: ask whether the other side knows the code, and wait for that. */
+  async #challenge(offer) {
+    if (!this.#authentication) return;
+    const { sdp } = await this.connection.createAnswer();
+    const proof = new Promise((resolve) => (this.#authenticated = resolve));
+    this.#send(this.#trusting(() => this.#authentication.begin(offer, sdp)));
+    await proof;
+    this.#trusting(() => this.#authentication.described(offer.sdp));
+  }
+
+  #authenticate(message) {
+    if (!this.#authentication || message.call !== this.id) return;
+    try {
+      const reply = this.#trusting(() => this.#authentication.receive(message));
+      if (reply) this.#send(reply);
+      if (this.#authentication.done) this.#authenticated();
+    } catch (error) {
+      console.debug("the other side does not know the code:", error.code);
+    }
+  }
+
+  #withShare(message) {
+    const begins = message.type === "offer" && !this.#negotiation.established;
+    if (!begins || !this.#authentication) return message;
+    return { ...message, share: this.#authentication.share(message.call, message.sdp) };
+  }
+
   #send(message) {
     if (this.end) return;
     try {
-      this.#signaling.send(this.peer, JSON.stringify(message));
+      this.#signaling.send(this.peer, JSON.stringify(this.#withShare(message)));
     } catch (error) {
       if (!this.#negotiation.established) this.finish(error.code ?? "signaling_lost", error.message);
       else if (message.type) this.#emit("problem", error);

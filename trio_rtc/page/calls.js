@@ -34,13 +34,16 @@ export class Calls extends EventTarget {
     });
   }
 
-  /** Call a peer; the `Call`. `tracks` is a list of [track, stream]. */
-  call(peer, { tracks = [] } = {}) {
+  /**
+   * Call a peer; the `Call`. `tracks` is a list of [track, stream]. With a `code` the call connects only
+   * if the other side knows that, too, whatever the server does.
+   */
+  call(peer, { tracks = [], code } = {}) {
     const found = this.#signaling.peers.get(peer.id ?? peer);
     if (!found) throw new SignalingError(`No peer ${peer.id ?? peer} is signed in`, "unknown_peer");
     if (this.#active.has(found.id))
       throw new SignalingError(`There is a call with ${found.name} already`, "busy");
-    return this.#add(new Call(this.#signaling, found, { ...this.#options, tracks }));
+    return this.#add(new Call(this.#signaling, found, { ...this.#options, tracks, code }));
   }
 
   /** Hang up all calls. */

@@ -1,11 +1,15 @@
 // The chat of a call, and its files.
 
 import { $, bytes, element, notify } from "./dom.js";
-import { isFileChannel, receiveFile, sendFile } from "./files.js";
+import { isFileChannel } from "./files.js";
+import { Transfer } from "./transfer_row.js";
+import { receiveFiles, sendFiles } from "./transfers.js";
 
 const LABEL = "chat";
 const SHOWN_BYTES = 24;
 const MOST_MESSAGES = 500;
+/** Files that are larger are asked about. */
+const ASK_ABOVE = 32 * 1024 * 1024;
 
 export class Chat {
   #call = null;
@@ -19,7 +23,7 @@ export class Chat {
       this.#say($("chat-text").value);
     });
     $("file").addEventListener("change", () => {
-      for (const file of $("file").files) this.#sendFile(file);
+      this.#sendFiles([...$("file").files]);
       $("file").value = "";
     });
   }
@@ -41,7 +45,7 @@ export class Chat {
   clear() {
     this.#call = this.#channel = null;
     this.#waiting = [];
-    for (const link of this.#links.splice(0)) URL.revokeObjectURL(link);
+    for (const forget of this.#links.splice(0)) forget();
     $("messages").replaceChildren();
     $("files").replaceChildren();
     $("chat").classList.remove("kept");
@@ -49,7 +53,7 @@ export class Chat {
 
   #use(channel) {
     if (isFileChannel(channel)) {
-      this.#receiveFile(channel);
+      this.#receiveFiles(channel);
       return;
     }
     channel.binaryType = "arraybuffer";
@@ -81,53 +85,55 @@ export class Chat {
     list.scrollTop = list.scrollHeight;
   }
 
-  async #sendFile(file) {
-    if (!this.#call || this.#call.end) return;
-    const row = transfer(`Sending ${file.name}`, file.size);
+  async #sendFiles(files) {
+    if (!files.length || !this.#call || this.#call.end) return;
+    const name = described(files);
+    const row = new Transfer(`Sending ${name}`, files.reduce((sum, file) => sum + file.size, 0));
     try {
-      await sendFile(this.#call, file, row.progress);
-      row.finish(`Sent ${file.name}, ${bytes(file.size)}`);
+      await sendFiles(this.#call, files, { onProgress: row.progress, signal: row.signal });
+      row.finish(`Sent ${name}, ${bytes(row.size)}`);
     } catch (error) {
-      row.finish(`${file.name} was not sent`);
-      notify(`${file.name} was not sent: ${error.message}`, "error");
+      row.finish(`${name} was not sent`);
+      if (error.code !== "cancelled" || !row.signal.aborted)
+        notify(`${name} was not sent: ${error.message}`, "error");
     }
   }
 
-  async #receiveFile(channel) {
-    let row;
+  async #receiveFiles(channel) {
+    const call = this.#call;
+    let row = null;
     let name = "A file";
+    const stop = new AbortController();
+    const accept = async ({ entries, size }) => {
+      name = described(entries);
+      row = new Transfer(`Receiving ${name}`, size, stop);
+      // A small one is kept in memory until somebody saves it; for others there has to be room.
+      return (size !== null && size <= ASK_ABOVE) || row.ask(call.peer.name);
+    };
     try {
-      const blob = await receiveFile(
-        channel,
-        (head) => {
-          name = head.name;
-          row = transfer(`Receiving ${name}`, head.size);
-        },
-        (count) => row.progress(count),
-      );
-      const href = URL.createObjectURL(blob);
-      this.#links.push(href);
-      row.finish("Received ", element("a", {
-        href, download: name, textContent: `${name}, ${bytes(blob.size)}` }));
+      const arrived = await receiveFiles(channel, {
+        call, accept, onProgress: (count) => row.progress(count), signal: stop.signal });
+      row.finish("Received ", ...arrived.flatMap((one, index) => [index ? ", " : "", this.#link(one)]));
     } catch (error) {
       row?.finish(`${name} was not received`);
-      notify(`${name} was not received: ${error.message}`, "error");
+      if (error.code !== "declined" && !stop.signal.aborted)
+        notify(`${name} was not received: ${error.message}`, "error");
     }
+  }
+
+  #link({ name, blob, discard }) {
+    const href = URL.createObjectURL(blob);
+    this.#links.push(() => {
+      URL.revokeObjectURL(href);
+      discard();
+    });
+    return element("a", { href, download: name, textContent: `${name}, ${bytes(blob.size)}` });
   }
 }
 
-function transfer(text, size) {
-  const label = element("span", { textContent: text });
-  const bar = element("progress", { max: Math.max(size, 1), value: 0, ariaLabel: text });
-  const row = element("div", { className: "transfer" }, label, bar);
-  $("files").append(row);
-  return {
-    progress: (count) => (bar.value = count),
-    finish: (...content) => {
-      bar.remove();
-      label.replaceChildren(...content);
-    },
-  };
+function described(files) {
+  const name = files[0] ? files[0].name || files[0].path : "Nothing";
+  return files.length > 1 ? `${name} and ${files.length - 1} more` : name;
 }
 
 function readable(data) {

@@ -31,6 +31,8 @@ const ENDS = {
   superseded: (name) => `${name} has begun a new call.`,
   signaling_lost: () => "The call failed: the signaling server is gone.",
   send_failed: (name) => `${name} cannot be reached: the server took no message.`,
+  wrong_code: (name) => `${name} has another code, or somebody is between you. This code cannot be used again.`,
+  not_authenticated: (name) => `${name} does not show that it knows the code.`,
   bad_description: (name) => `The call failed: the browser cannot use what ${name} offers.`,
 };
 
@@ -54,6 +56,10 @@ const FAULTS = {
   connection_lost: "the connection was lost",
   no_common_codec: "your two sides have no codec in common",
   bad_description: "it cannot use what this browser offers",
+  wrong_code: "the code is wrong, and cannot be used again",
+  code_used: "the code has been used already",
+  not_authenticated: "it takes only calls with a code",
+  not_trusted: "it does not know this browser",
 };
 
 /** What the other side may say when it hangs up, where its word alone would not tell. */

@@ -11,7 +11,8 @@ const GRACE_MS = 2000;
  * Makes and answers offers, and exchanges candidates.
  *
  * `host` is the call: `send(message)`, `complain(error)`, `fail(code, why)` and `describing()`, which
- * is awaited after the first offer of the other side has been applied and before it is answered.
+ * is awaited after the first offer of the other side has been applied and before it is answered, and
+ * `authenticated(sdp, {begins})`, which gives back a description that may be used, or throws.
  */
 export class Negotiation {
   #pc;
@@ -100,7 +101,8 @@ export class Negotiation {
     if (this.#pc.signalingState === "closed") return;
     this.#setRemoteCall(offer.call);
     await this.#apply(offer);
-    if (!this.established) await this.#host.describing();
+    if (!this.established) await this.#host.describing(offer);
+    if (this.#pc.signalingState === "closed") return;
     try {
       await this.#pc.setLocalDescription();
     } catch (error) {
@@ -135,8 +137,9 @@ export class Negotiation {
   }
 
   async #apply({ type, sdp }) {
+    const known = this.#host.authenticated(sdp, { begins: type === "offer" && !this.established });
     try {
-      await this.#pc.setRemoteDescription({ type, sdp });
+      await this.#pc.setRemoteDescription({ type, sdp: known });
     } catch (error) {
       await this.#refuse(error, "have-local-offer");
     }

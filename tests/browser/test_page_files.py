@@ -1,0 +1,130 @@
+"""Files between the page and Python, in either browser: one protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+import trio_rtc
+from trio_rtc import Call, FileError, FileProgress
+
+from .browsers import Visitor, open_house, visiting
+
+CHOOSE = """
+const files = new DataTransfer();
+for (const [name, size] of chosen)
+  files.items.add(new File([Uint8Array.from({length: size}, (_, i) => i * 7 % 251)], name));
+$("#file").files = files.files;
+$("#file").dispatchEvent(new Event("change"));
+"""
+
+CONTENT = bytes(i * 7 % 251 for i in range(251))
+
+
+def content(size: int) -> bytes:
+    return (CONTENT * (size // 251 + 1))[:size]
+
+
+@asynccontextmanager
+async def in_a_call(chromium: str, firefox: str | None) -> AsyncIterator[tuple[Visitor, Call]]:
+    """Python has called somebody at the page."""
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            visiting(house, firefox) as alice,
+            trio_rtc.open_signaling(house.ws_url, name="python") as signaling,
+            trio.open_nursery() as nursery,
+        ):
+            await alice.signed_in("alice")
+            nursery.start_soon(alice.click, "#answer")
+            async with trio_rtc.open_call(
+                signaling, await signaling.wait_for_peer("alice"), receive=()
+            ) as call:
+                yield alice, call
+            nursery.cancel_scope.cancel()
+
+
+async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "small.txt").write_text("hello")
+    (tmp_path / "large.bin").write_bytes(content(34_000_000))
+    async with in_a_call(chromium, maybe_firefox) as (alice, call):
+        await alice.run(CHOOSE, chosen=[["Übung.bin", 3_000_001], ["empty", 0]])
+        paths = await trio_rtc.receive_files(call, tmp_path / "here")
+        assert [path.name for path in paths] == ["Übung.bin", "empty"]
+        assert paths[0].read_bytes() == content(3_000_001)
+        assert paths[1].read_bytes() == b""
+        await alice.until("$('#files').textContent.includes('Sent Übung.bin and 1 more')")
+        async with trio.open_nursery() as nursery:
+            await alice.run(
+                """
+                $("#files").replaceChildren();
+                window.made = [];
+                const make = URL.createObjectURL;
+                URL.createObjectURL = (blob) => (made.push(blob), make.call(URL, blob));
+                """
+            )
+            sources = [tmp_path / "things", tmp_path / "large.bin"]
+            nursery.start_soon(trio_rtc.send_files, call, sources)
+            # It is more than what comes without a question.
+            await alice.until("$('#files .question')")
+            assert "34.0 MB" in await alice.run("return $('#files .detail').textContent")
+            await alice.click("#files .question button")
+        await alice.until("document.querySelectorAll('#files a').length === 2")
+        assert await alice.run(
+            """
+            const [small, large] = await Promise.all(made.map((one) => one.arrayBuffer()));
+            const bytes = new Uint8Array(large);
+            return [new TextDecoder().decode(small), bytes.length,
+                    bytes.every((byte, i) => byte === i * 7 % 251)];
+            """
+        ) == ["hello", 34_000_000, True]
+
+
+async def test_either_side_says_no(
+    chromium: str, maybe_firefox: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "large.bin").write_bytes(os.urandom(40_000_000))
+    async with in_a_call(chromium, maybe_firefox) as (alice, call):
+        async with trio.open_nursery() as nursery:
+
+            async def send(code: str) -> None:
+                with pytest.raises(FileError) as caught:
+                    await trio_rtc.send_files(call, [tmp_path / "large.bin"])
+                assert caught.value.code == code
+
+            nursery.start_soon(send, "declined")
+            await alice.click("#files .question button:last-child")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send, "cancelled")
+            await alice.click("#files .question button")
+            await alice.until("$('#files progress')?.value > 1000000")
+            await alice.click(".transfer button.quiet:not([hidden])")
+        scope = trio.CancelScope()
+
+        def progress(done: FileProgress) -> None:
+            if done.bytes > 1_000_000:
+                scope.cancel()
+
+        (tmp_path / "here").mkdir()
+        with scope:
+            await alice.run(CHOOSE, chosen=[["numbers.bin", 20_000_000]])
+            await trio_rtc.receive_files(call, tmp_path / "here", progress=progress)
+        assert scope.cancelled_caught
+        assert not list((tmp_path / "here").iterdir())
+        await alice.until("notices().some((one) => one.includes('cancelled'))")
+
+
+async def test_what_cannot_be_taken_is_said(chromium: str, tmp_path: Path) -> None:
+    async with in_a_call(chromium, None) as (alice, call):
+        await alice.run(CHOOSE, chosen=[["con.txt", 5]])
+        with pytest.raises(FileError) as caught:
+            await trio_rtc.receive_files(call, tmp_path)
+        assert caught.value.code == "bad_name"
+        await alice.until("notices().some((one) => one.includes('names a device'))")

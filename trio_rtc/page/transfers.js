@@ -1,0 +1,213 @@
+// Sending and receiving files: what is read, and where it is written.
+
+import { FileError, FilesReception, FilesTransmission, LABEL, manifest, PIECE, PROTOCOL } from "./files.js";
+import { sha256 } from "./noble.js";
+import { openStore } from "./stores.js";
+
+const BLOCK = 1024 * 1024;
+const BUFFER_HIGH = 4 * 1024 * 1024;
+const BUFFER_LOW = 1024 * 1024;
+/** After so many bytes the sender hears that they have been written. */
+const REPORT_EVERY = 1024 * 1024;
+
+/** What comes over a channel, one after the other; and an error at its end. */
+class Conversation {
+  #messages = [];
+  #wake = () => {};
+  #ended = null;
+
+  constructor(channel, call, signal) {
+    this.channel = channel;
+    channel.binaryType = "arraybuffer";
+    channel.bufferedAmountLowThreshold = BUFFER_LOW;
+    const wake = () => this.#wake();
+    channel.addEventListener("message", ({ data }) => {
+      this.#messages.push(data);
+      wake();
+    });
+    for (const event of ["open", "bufferedamountlow"]) channel.addEventListener(event, wake);
+    for (const event of ["close", "error"])
+      channel.addEventListener(event, () => {
+        this.#ended ??= new FileError(
+          call?.end ? "The call was over before the end." : "It ended before all had come.", "interrupted");
+        wake();
+      });
+    signal?.addEventListener("abort", () => {
+      this.#ended = new FileError("You have cancelled it.", "cancelled");
+      this.#messages = [];
+      wake();
+    });
+  }
+
+  /** Wait for anything to happen. */
+  async change() {
+    if (this.#ended) throw this.#ended;
+    await new Promise((resolve) => (this.#wake = resolve));
+    if (this.#ended && !this.#messages.length) throw this.#ended;
+  }
+
+  /** A message if there is one; throws at the end. */
+  take() {
+    if (!this.#messages.length && this.#ended) throw this.#ended;
+    return this.#messages.shift();
+  }
+
+  async receive() {
+    for (;;) {
+      const message = this.take();
+      if (message !== undefined) return message;
+      await this.change();
+    }
+  }
+
+  send(data) {
+    if (this.#ended) throw this.#ended;
+    this.channel.send(typeof data === "string" || data instanceof Uint8Array ? data : JSON.stringify(data));
+  }
+
+  /** Close it, after a word about what went wrong. */
+  close(error) {
+    try {
+      if (error && error.code !== "interrupted")
+        this.channel.send(JSON.stringify({
+          type: "failed", code: error.code ?? "file_failed", message: error.message }));
+    } catch { /* It is over already. */ }
+    this.channel.close();
+  }
+}
+
+/**
+ * Send files; resolves when the other side has all of them.
+ *
+ * `onProgress(bytes)` is told what the other side has written; `signal` (AbortSignal) cancels it.
+ */
+export async function sendFiles(call, files, { onProgress = () => {}, signal } = {}) {
+  const entries = files.map((file) => ({
+    path: (file.webkitRelativePath || file.name).normalize("NFC"),
+    size: file.size,
+    modified: file.lastModified / 1000,
+  }));
+  const talk = new Conversation(call.openChannel(LABEL, { protocol: PROTOCOL }), call, signal);
+  const transmission = new FilesTransmission(entries.length);
+  let kept = 0;
+  const listen = () => {
+    for (let data = talk.take(); data !== undefined; data = talk.take()) transmission.receive(data);
+    onProgress(kept + transmission.received);
+  };
+  const until = async (condition) => {
+    for (listen(); !condition(); listen()) await talk.change();
+  };
+  try {
+    await until(() => talk.channel.readyState === "open");
+    for (const text of manifest(entries)) talk.send(text);
+    await until(() => transmission.accepted);
+    for (const [index, file] of files.entries()) {
+      const [start, hash] = await skip(file, transmission.kept.get(index));
+      kept += start;
+      talk.send({ type: "begin", index, start });
+      for (let at = start; at < file.size; at += BLOCK) {
+        const block = await read(file, at);
+        hash.update(block);
+        for (let offset = 0; offset < block.length; offset += PIECE) {
+          const piece = block.subarray(offset, offset + PIECE);
+          await until(() => transmission.maySend && talk.channel.bufferedAmount < BUFFER_HIGH);
+          transmission.sent += piece.length;
+          talk.send(piece);
+        }
+      }
+      talk.send({ type: "end", size: file.size, sha256: hex(hash.digest()) });
+    }
+    await until(() => transmission.done);
+    talk.close();
+  } catch (error) {
+    const reason = error.code === "interrupted" ? lastWord(listen, error) : error;
+    talk.close(reason);
+    throw reason;
+  }
+}
+
+/** Why the other side has closed the channel, if it has said so. */
+function lastWord(listen, error) {
+  try {
+    listen();
+    return error;
+  } catch (said) {
+    return said;
+  }
+}
+
+/** How much of a file the other side has, if it has the same; and the hash of that. */
+async function skip(file, part) {
+  if (!part || part.size > file.size) return [0, sha256.create()];
+  const seen = sha256.create();
+  for (let at = 0; at < part.size; at += BLOCK)
+    seen.update((await read(file, at)).subarray(0, part.size - at));
+  const same = hex(seen.clone().digest()) === part.sha256;
+  return same ? [part.size, seen] : [0, sha256.create()];
+}
+
+async function read(file, at) {
+  try {
+    return new Uint8Array(await file.slice(at, at + BLOCK).arrayBuffer());
+  } catch {
+    throw new FileError(`${file.name} has changed, or cannot be read.`, "file_changed");
+  }
+}
+
+/**
+ * Receive what comes over a channel; resolves with a list of {name, blob, discard}.
+ *
+ * `accept({entries, size})` is asked first; `size` is null if nobody knows. `onProgress(bytes)` is told
+ * what has been written; `signal` (AbortSignal) cancels it.
+ */
+export async function receiveFiles(channel, { call, accept, onProgress = () => {}, signal } = {}) {
+  const talk = new Conversation(channel, call, signal);
+  const reception = new FilesReception();
+  const arrived = [];
+  let store = null;
+  try {
+    let event;
+    do event = reception.receive(await talk.receive()); while (event?.type !== "offer");
+    const files = event.entries.filter(({ folder }) => !folder);
+    const known = files.every(({ size }) => size !== null);
+    const size = known ? files.reduce((sum, one) => sum + one.size, 0) : null;
+    if (!(await accept({ entries: files, size })))
+      throw new FileError("It is not wanted.", "declined");
+    talk.send({ type: "accept" });
+    reception.accepted();
+    let hash;
+    let written = 0;
+    let told = 0;
+    while (!reception.complete) {
+      event = reception.receive(await talk.receive());
+      if (event.type === "begin") {
+        hash = sha256.create();
+        store = await openStore(event.entry.size);
+      } else if (event.type === "content") {
+        const data = new Uint8Array(event.data);
+        hash.update(data);
+        await store.write(data);
+        written += data.length;
+        if (written - told >= REPORT_EVERY) {
+          told = written;
+          talk.send({ type: "received", bytes: written });
+        }
+      } else {
+        if (hex(hash.digest()) !== event.sha256)
+          throw new FileError(`${event.entry.path} is not what was sent: its hash differs.`, "wrong_hash");
+        arrived.push({ name: event.entry.names.at(-1), path: event.entry.path, ...(await store.finish()) });
+        store = null;
+      }
+      onProgress(written);
+    }
+    talk.send({ type: "done" });
+    return arrived;
+  } catch (error) {
+    store?.discard();
+    for (const one of arrived) one.discard();
+    talk.close(error);
+    throw error;
+  }
+}
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
