@@ -17,6 +17,7 @@ ROOT = Path(trio_rtc.__file__).parent
 FLOORS = [
     {"__main__"},
     {"cli"},
+    {"pytest_plugin"},
     {"testing"},
     {"peerjs", "files", "whip"},
     {"calls"},

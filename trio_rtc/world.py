@@ -84,9 +84,11 @@ class World:
 
     Attributes:
         network: what takes the place of the machine's sockets; None: nothing does.
+        log_keys: is told the secrets of connections, as lines of a TLS key log; None: nobody is.
     """
 
     network: SimulatedNetwork | None = None
+    log_keys: Callable[[bytes], None] | None = None
 
     def time(self) -> float:
         """The time of day, in seconds since 1970."""
@@ -134,8 +136,20 @@ class World:
             partial(fn, *args), limiter=limiter, abandon_on_cancel=abandon_on_cancel
         )
 
-    def note(self, what: str, text: str) -> None:
-        """Tell whoever watches a simulation what happens; nobody does here."""
+    def place(self) -> str:
+        """The name of the simulated host that the caller is on; empty on this machine."""
+        return ""
+
+    def note(self, kind: str, who: str, text: str, data: bytes | None = None) -> None:
+        """Tell whoever keeps a transcript what happens; nobody does by default.
+
+        Args:
+            kind: ``signaling``: a message; ``state``: of a call; ``connection``: the states of
+                its connection.
+            who: the name of the party.
+            text: what.
+            data: the message.
+        """
 
 
 @final

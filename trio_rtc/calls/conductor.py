@@ -453,5 +453,9 @@ class Conductor:
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""
         self._call._steps.setdefault(name, trio.current_time() - self._started)
+        if name in ("connected", "disconnected", "ended"):
+            how = f", {self._call.end}" if name == "ended" else ""
+            text = f"the call with {self._peer.name} is {name}{how}"
+            world().note("state", self._signaling.name, text)
         if self._options.trace is not None:
             self._options.trace(CallStep(self._peer, name, trio.current_time(), candidate))

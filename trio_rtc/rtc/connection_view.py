@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import trio
 
 from ..wire.messages import IceCandidate, SessionDescription
+from ..world import world
 from .backend.jsep.descriptions import DEFAULT_MAX_MESSAGE_SIZE
 from .backend.media.outgoing_media import OutgoingTrack
 from .backend.media.tracks import Source
@@ -30,6 +31,8 @@ from .connection_events import (
 from .media.media import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
+
+_STATES: Final = ("signaling", "ice", "connection")
 
 
 class ConnectionView:
@@ -54,6 +57,7 @@ class ConnectionView:
         self._channel = channel
         self._track = track
         self._sender_ended = sender_ended
+        self._place = world().place()
         self._happened, self.events = trio.open_memory_channel[PeerConnectionEvent](math.inf)
         self.connection_state: ConnectionState = "new"
         self.ice_connection_state: IceConnectionState = "new"
@@ -115,6 +119,10 @@ class ConnectionView:
             await self._described.wait()
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:
+        before = self.signaling_state, self.ice_connection_state, self.connection_state
+        for kind, old, new in zip(_STATES, before, (signaling, ice, connection), strict=True):
+            if old != new:
+                world().note("connection", self._place, f"{kind} {new}")
         if ice != self.ice_connection_state:
             self.ice_connection_state = cast(IceConnectionState, ice)
             self._happened.send_nowait(IceConnectionStateEvent(self.ice_connection_state))

@@ -13,6 +13,7 @@ from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..text import one_line
 from ..wire.names import clean_text
 from ..wire.native import IceServerEntry
+from ..world import world
 from .event_queue import Delivery, EventQueue
 from .events import (
     MessageFailed,
@@ -192,6 +193,7 @@ class Signaling:
         to = peer.id if isinstance(peer, Peer) else peer
         if isinstance(to, str):
             to = self.find_peer(to).id
+        world().note("signaling", self.name, f"to {self._known(to).name}", data)
         number = await self._transport_send(to, data)
         if (subscriber := self._subscriber(to)) is not None:
             subscriber.sent(data, number)
@@ -291,7 +293,9 @@ class Signaling:
 
     def received(self, peer_id: int, data: bytes) -> Delivery | None:
         """A message has come; unless it gives a `Delivery`, it counts as received."""
-        event = MessageReceived(self._known(peer_id), data)
+        peer = self._known(peer_id)
+        world().note("signaling", self.name, f"from {peer.name}", data)
+        event = MessageReceived(peer, data)
         return self._queue_for(event).put(event)
 
     def failed(self, peer_id: int, error: SignalingError, number: int | None = None) -> None:

@@ -36,9 +36,7 @@ _EVENTS: Final = {
     "socket.__new__": "opens a real socket",
     "socket.getaddrinfo": "looks up a name in the real network",
     "socket.gethostbyname": "looks up a name in the real network",
-    "_thread.start_new_thread": "starts a thread",
     "subprocess.Popen": "starts a process",
-    "time.sleep": "blocks in real time",
 }
 
 #: Their own sockets, which nothing is sent over.
@@ -76,7 +74,7 @@ class _Seal:
             self.leave(_EVENTS[event], frame)
 
     def leave(self, what: str, frame: FrameType | None, instead: str = "") -> NoReturn:
-        error = LeftSimulation(f"{_line(frame)} {what}, which a simulation cannot{instead}")
+        error = LeftSimulation(f"{_line(frame)} {what}, which a simulation cannot do{instead}")
         self.on_leave(error)
         raise error
 
@@ -125,6 +123,8 @@ def _replacements(random_: Random) -> Iterator[tuple[Any, str, Any]]:
     # Tasks that can go on at the same time do so in an order that this generator decides.
     yield trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True
     yield trio.to_thread, "run_sync", _no_thread
+    yield threading.Thread, "start", _unless_here(threading.Thread.start, "starts a thread")
+    yield time, "sleep", _unless_here(time.sleep, "blocks in real time")
     for name, read in {
         "time": lambda: world().time(),
         "time_ns": lambda: round(world().time() * _NANO),
@@ -139,20 +139,31 @@ async def _no_thread(*_: Any, **__: Any) -> NoReturn:
     _seal.leave("runs something in a thread (trio.to_thread)", frame)
 
 
+def _unless_here(real: Callable[..., Any], what: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() == _seal.thread:
+            _seal.leave(what, sys._getframe(1))
+        return real(*args, **kwargs)
+
+    return call
+
+
 def _clock(name: str, real: Any, virtual: Callable[[], Any]) -> Callable[[], Any]:
     def read() -> Any:
         if threading.get_ident() != _seal.thread:
             return real()
         frame = sys._getframe(1)
-        if not _is_foreign(frame.f_code.co_filename):
-            _seal.leave(f"reads a real clock (time.{name})", frame, "; trio.current_time() can")
+        if not is_foreign(frame.f_code.co_filename):
+            _seal.leave(
+                f"reads a real clock (time.{name})", frame, ": trio.current_time() has its time"
+            )
         return virtual()
 
     return read
 
 
 @lru_cache(maxsize=4096)
-def _is_foreign(file: str) -> bool:
+def is_foreign(file: str) -> bool:
     """Whether a file is of Python, of a library or of this one, and not of a program."""
     return file.startswith("<") or str(Path(file).resolve()).startswith(_FOREIGN)
 
@@ -172,7 +183,7 @@ def _line(frame: FrameType | None) -> str:
     """The line of the program that is to blame; where it is no program's, the last one at all."""
     innermost = frame
     while frame is not None:
-        if not _is_foreign(frame.f_code.co_filename):
+        if not is_foreign(frame.f_code.co_filename):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     if innermost is None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
+from .memory_hub import describe
+
 MOST: Final = 1_000_000
 """Entries that are kept; the oldest are dropped."""
 
@@ -15,8 +17,8 @@ class Entry(NamedTuple):
 
     Attributes:
         time: seconds since the beginning.
-        host: where; empty if that is no host.
-        kind: ``signaling``, ``state``, ``packet`` or ``network``.
+        host: the host, or the name of the party; empty if it is of neither.
+        kind: ``signaling``, ``state``, ``connection``, ``packet`` or ``network``.
         text: what.
     """
 
@@ -26,7 +28,7 @@ class Entry(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.time:12.6f} {self.host:<10} {self.kind:<9} {self.text}".rstrip()
+        return f"{self.time:12.6f} {self.host:<10} {self.kind:<10} {self.text}".rstrip()
 
 
 class Record:
@@ -42,6 +44,10 @@ class Record:
         self.entries.append(Entry(time, host, kind, text))
         if len(self.entries) > MOST:
             del self.entries[: MOST // 10]
+
+    def note(self, time: float, kind: str, who: str, text: str, data: bytes | None) -> None:
+        """Note what a party tells (`trio_rtc.world.World.note`)."""
+        self.add(time, who, kind, text if data is None else f"{text}: {describe(data)}")
 
     def select(self, *kinds: str, hosts: Collection[str] = ()) -> Iterator[Entry]:
         """The entries of some kinds, and of some hosts; of all, where none is named."""

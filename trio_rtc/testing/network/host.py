@@ -92,7 +92,7 @@ class Host:
         self.udp: dict[Address, UdpSocket] = {}
         self.listeners: dict[Address, Callable[[TcpConnection, TcpSegment], None]] = {}
         self.connections: dict[tuple[Address, Address], TcpConnection] = {}
-        self._network = network
+        self.network = network
         self._attachments: list[Attachment] = []
         self._moves = 0
         self._port = FIRST_PORT
@@ -139,7 +139,7 @@ class Host:
         """
         for attachment in self._attachments:
             attachment.change(up, down, **changes)
-        self._network.note(self, "link", ", ".join(f"{k} {v}" for k, v in changes.items()))
+        self.network.note(self, "link", ", ".join(f"{k} {v}" for k, v in changes.items()))
 
     def unplug(self) -> None:
         """Have everything that goes in and out vanish, without anybody being told."""
@@ -160,8 +160,8 @@ class Host:
             attachment.remove()
         self._attachments.clear()
         self._moves += 1
-        self._network.attach(self, f"{self.name} {self._moves}", router, *link)
-        self._network.note(self, "moved", self.address)
+        self.network.attach(self, f"{self.name} {self._moves}", router, *link)
+        self.network.note(self, "moved", self.address)
 
     # Its programs.
 
@@ -187,11 +187,11 @@ class Host:
 
         An exception of it ends the block of the network.
         """
-        self._network.nursery.start_soon(self._run_program, fn, *args)
+        self.network.nursery.start_soon(self._run_program, fn, *args)
 
     async def start(self, fn: Callable[..., Awaitable[object]], *args: object) -> Any:
         """Start a program and wait until it says that it has started (`trio.Nursery.start`)."""
-        return await self._network.nursery.start(self._run_started, fn, *args)
+        return await self.network.nursery.start(self._run_started, fn, *args)
 
     async def run(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Run a function on this host and return what it returns.
@@ -238,7 +238,7 @@ class Host:
     def crash(self) -> None:
         """Stop all of its programs at once; nobody is told, and nothing of theirs gets out."""
         self.is_up = False
-        self._network.note(self, "crashed", "")
+        self.network.note(self, "crashed", "")
         self._idle = trio.Event()
         for connection in list(self.connections.values()):
             connection.vanish()
@@ -256,7 +256,7 @@ class Host:
         self.listeners.clear()
         self.connections.clear()
         self.is_up = True
-        self._network.note(self, "restarted", "")
+        self.network.note(self, "restarted", "")
 
     # Its sockets.
 
@@ -317,33 +317,33 @@ class Host:
         if not self.is_up:
             return
         if packet.destination[0] in (*LOCAL, *self.addresses):
-            self._network.events.after(0, lambda: self.receive(packet))
+            self.network.events.after(0, lambda: self.receive(packet))
             return
         for attachment in self._attachments:
             if packet.source[0] in attachment.addresses:
                 if packet.size > attachment.up.link.mtu and not packet.may_fragment:
                     raise refuse(errno.EMSGSIZE)
-                self._network.sent(self, packet)
+                self.network.sent(self, packet)
                 attachment.leave(packet)
                 return
         # The address has gone, as a phone's that has left a network.
-        self._network.lost(None, packet, "its address is gone")
+        self.network.lost(None, packet, "its address is gone")
 
     def receive(self, packet: Packet) -> None:
         """Take a packet that has come."""
         if not self.is_up:
-            self._network.lost(None, packet, "crashed")
-        elif self._network.is_cut(packet.origin, self.name):
-            self._network.lost(None, packet, "cut off")
+            self.network.lost(None, packet, "crashed")
+        elif self.network.is_cut(packet.origin, self.name):
+            self.network.lost(None, packet, "cut off")
         elif packet.protocol == "udp":
             sock = _find(self.udp, packet.destination)
             if sock is None:
-                self._network.lost(None, packet, "no socket")
+                self.network.lost(None, packet, "no socket")
             else:
-                self._network.received(self, packet)
+                self.network.received(self, packet)
                 sock.receive(packet.data, packet.source)
         else:
-            self._network.received(self, packet)
+            self.network.received(self, packet)
             self._receive_segment(packet)
 
     def _receive_segment(self, packet: Packet) -> None:
@@ -372,7 +372,7 @@ class Host:
             local = self.free_address(self.source_for(to[0]), 0, self.connections)
         key = (local, to)
         connection = TcpConnection(
-            self._network.events, self, local, to, lambda: self._forget(key, connection)
+            self.network.events, self, local, to, lambda: self._forget(key, connection)
         )
         self.connections[key] = connection
         return connection

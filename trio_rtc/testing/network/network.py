@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack, ExitStack
 from ipaddress import ip_address
 from random import Random
@@ -13,9 +13,11 @@ from trio.testing import MockClock
 
 from ...tasks import open_background_nursery
 from ...world import REAL, set_world
+from ..capture import Capture
 from ..leaving import LeftSimulation, sealed
 from ..record import Record
 from .due_events import DueEvents
+from .faults import Fault, Faults
 from .host import Host
 from .nat import UDP_SECONDS, Behaviour, Nat
 from .network_link import Link
@@ -23,11 +25,10 @@ from .packets import Packet
 from .segments import LOCAL, Attachment, NetworkSegment
 from .simulated_world import SimulatedWorld
 from .trio_sockets import SimulatedNames, SimulatedSockets
+from .turn_server import TurnServer
 
 WIRE: Final = Link(delay=0.01)
 """A link where nothing else is said: 40 ms from host to host and back."""
-
-PacketWatcher = Callable[[float, Packet, str], None]
 
 
 class Network:
@@ -41,25 +42,36 @@ class Network:
 
     Args:
         seed: any whole number; the same one makes the same run.
+        only: what chance may do to packets; None: all that the seed has.
+        captures: whether packets are kept for a capture file.
 
     Attributes:
         record: what has happened so far.
+        faults: what chance has done to packets so far.
+        capture: the packets, if they are kept.
         internet: the network that hosts are on which are behind no router.
 
     Raises:
         TypeError: the seed is no whole number.
     """
 
-    def __init__(self, seed: int = 0):
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        only: Collection[Fault] | None = None,
+        captures: bool = False,
+    ):
         if not isinstance(seed, int) or isinstance(seed, bool):
             raise TypeError(f"a seed is a whole number, not {seed!r}")
         self.seed = seed
         self.record = Record()
         self.events = DueEvents()
         self.random = Random(f"{seed} entropy")
-        self.internet = NetworkSegment(self.events, seed, self.lost, "198.51.100")
+        self.faults = Faults(only)
+        self.capture = Capture() if captures else None
+        self.internet = NetworkSegment(self.events, seed, self.lost, "198.51.100", self.faults)
         self.hosts: dict[str, Host] = {}
-        self.watchers: list[PacketWatcher] = []
         self.nursery: trio.Nursery
         self._routers: dict[str, Nat] = {}
         self._cuts: set[frozenset[str]] = set()
@@ -161,7 +173,8 @@ class Network:
         """
         self._check_name(name)
         number = len(self._routers) + 1
-        inner = NetworkSegment(self.events, self.seed, self.lost, f"10.0.{number}")
+        prefix = f"10.0.{number}"
+        inner = NetworkSegment(self.events, self.seed, self.lost, prefix, self.faults)
         self._routers[name] = router = Nat(
             name,
             inner,
@@ -176,6 +189,22 @@ class Network:
             udp_seconds=udp_seconds,
         )
         return router
+
+    def turn_server(
+        self,
+        name: str = "turn",
+        *,
+        username: str = "user",
+        password: str = "secret",
+        address: str | None = None,
+        link: Link = WIRE,
+    ) -> TurnServer:
+        """A new host with a STUN and TURN server on it.
+
+        Raises:
+            ValueError: there is a host of this name, or with this address.
+        """
+        return TurnServer(self.host(name, address=address, link=link), username, password)
 
     def _check_name(self, name: str) -> None:
         if name in self.hosts or name in self._routers or not name:
@@ -227,12 +256,14 @@ class Network:
     def sent(self, host: Host, packet: Packet) -> None:
         """A host sends a packet."""
         self.record.add(trio.current_time(), host.name, "packet", str(packet))
-        for watch in self.watchers:
-            watch(trio.current_time(), packet, host.name)
+        if self.capture is not None:
+            self.capture.add(host.name, trio.current_time(), packet)
 
     def received(self, host: Host, packet: Packet) -> None:
         """A host has received a packet."""
         self.record.counts["received"] += 1
+        if self.capture is not None and packet.origin != host.name:
+            self.capture.add(host.name, trio.current_time(), packet)
 
     def lost(self, attachment: Attachment | None, packet: Packet, why: str) -> None:
         """A packet does not arrive."""

@@ -8,10 +8,12 @@ so that the same packets at the same times meet the same fate.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, NamedTuple
 
+Mischance = Literal["loss", "reordering", "duplication"]
 Fate = Literal["arrives", "loss", "queue full", "too large", "down"]
 
 _SHARES: Final = ("loss", "reordering", "duplication")
@@ -85,10 +87,19 @@ class LinkDirection:
         link: how it behaves; it may be replaced at any time.
         random: decides what is left to chance. Four numbers are drawn for each packet, whatever
             the link is set to: a change of a link changes no chance of later packets.
+        happens: asked with the number of a packet, from 1, whether what chance has for it is to
+            happen. By default all of it does.
     """
 
-    def __init__(self, link: Link, random: Random):
+    def __init__(
+        self,
+        link: Link,
+        random: Random,
+        happens: Callable[[int, Mischance], bool] = lambda number, kind: True,
+    ):
         self.link = link
+        self._happens = happens
+        self._number = 0
         self._random = random
         self._free_at = -math.inf
         self._last_arrival = -math.inf
@@ -109,6 +120,7 @@ class LinkDirection:
                 to arrive, or not at all.
         """
         link = self.link
+        self._number += 1
         lost, jitter, late, twice = (self._random.random() for _ in range(4))
         fragments = -(-size // link.mtu)
         if not link.is_up:
@@ -119,14 +131,16 @@ class LinkDirection:
             return Passage("queue full")
         # What is lost on a link has taken its time there.
         self._free_at = max(now, self._free_at) + size * 8 / link.rate
-        if self._loses(lost, fragments):
+        if self._loses(lost, fragments) and self._happens(self._number, "loss"):
             return Passage("loss")
         arrival = self._free_at + link.delay + jitter * link.jitter
-        if late < link.reordering:
+        if late < link.reordering and self._happens(self._number, "reordering"):
             arrival += max(link.delay, 0.01)
         else:
             arrival = self._last_arrival = max(arrival, self._last_arrival)
-        return Passage("arrives", (arrival, arrival) if twice < link.duplication else (arrival,))
+        if twice < link.duplication and self._happens(self._number, "duplication"):
+            return Passage("arrives", (arrival, arrival))
+        return Passage("arrives", (arrival,))
 
     def _loses(self, chance: float, fragments: int) -> bool:
         """Losses in bursts are a chain of two states (Gilbert): one loses all, one nothing."""

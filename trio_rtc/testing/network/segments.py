@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from .due_events import DueEvents
+from .faults import Faults
 from .network_link import Link, LinkDirection
 from .packets import Packet
 
@@ -38,10 +39,14 @@ class NetworkSegment:
         seed: of all that is left to chance.
         watch: is told of each packet, and what became of it.
         prefix: of the addresses that it gives, such as ``10.0.1``.
+        faults: what chance does to packets.
     """
 
-    def __init__(self, events: DueEvents, seed: object, watch: Watcher, prefix: str):
+    def __init__(
+        self, events: DueEvents, seed: object, watch: Watcher, prefix: str, faults: Faults
+    ):
         self.events = events
+        self.faults = faults
         self.seed = seed
         self.watch = watch
         self.prefix = prefix
@@ -84,8 +89,12 @@ class Attachment:
         self.node = node
         self.segment = segment
         self.addresses: list[str] = []
-        self.up = LinkDirection(up, Random(f"{segment.seed} {name} up"))
-        self.down = LinkDirection(down, Random(f"{segment.seed} {name} down"))
+        self.up, self.down = (
+            LinkDirection(
+                link, Random(f"{segment.seed} {name} {way}"), segment.faults.on(f"{name} {way}")
+            )
+            for link, way in ((up, "up"), (down, "down"))
+        )
 
     def add(self, address: str) -> None:
         """Have what goes to this address come here.

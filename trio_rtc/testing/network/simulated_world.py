@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
 
 from ...world import Address, ByteStream, DatagramSocket, World
+from ..capture import BEGINNING
 from .host import here, present_host
 from .simulated_tcp import TcpConnection
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-BEGINNING: Final = 1_750_000_000.0
-"""The time of day at which a simulation begins, in seconds since 1970."""
-
 
 class SimulatedWorld(World):
     """That of one network."""
@@ -27,6 +25,8 @@ class SimulatedWorld(World):
     def __init__(self, network: Network):
         self._network = network
         self.network = self
+        if network.capture is not None:
+            self.log_keys = network.capture.add_keys
 
     def time(self) -> float:
         return BEGINNING + trio.current_time()
@@ -51,10 +51,12 @@ class SimulatedWorld(World):
         await trio.lowlevel.checkpoint()
         return fn(*args)
 
-    def note(self, what: str, text: str) -> None:
+    def place(self) -> str:
         host = present_host()
-        name = "" if host is None else host.name
-        self._network.record.add(trio.current_time(), name, what, text)
+        return "" if host is None else host.name
+
+    def note(self, kind: str, who: str, text: str, data: bytes | None = None) -> None:
+        self._network.record.note(trio.current_time(), kind, who, text, data)
 
     # As asyncio loops see it.
 

@@ -12,6 +12,7 @@ from aiortc import RTCCertificate, RTCPeerConnection
 from OpenSSL import SSL
 
 from ....errors import CallError
+from ....world import world
 from ...peer_certificate import PeerCertificate
 from ..patches import can
 
@@ -56,4 +57,6 @@ class _DtlsCertificate(RTCCertificate):
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
         context = super()._create_ssl_context(srtp_profiles)
         context.set_cipher_list(SUITES)
+        if (log_keys := world().log_keys) is not None:
+            context.set_keylog_callback(lambda _, line: log_keys(line))
         return context

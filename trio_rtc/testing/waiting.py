@@ -1,0 +1,93 @@
+"""Who waits for what in a simulation that does not come to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import trio
+
+from .leaving import is_foreign
+
+MOST: Final = 40
+"""Tasks that are told of."""
+
+EVERY: Final = 64
+"""Turns of Trio after which it is looked again whether anything can happen."""
+
+
+class SimulationStuck(RuntimeError):
+    """A simulation does not come to its end; the message tells who waits for what."""
+
+
+class Watcher(trio.abc.Instrument):
+    """Sees when nothing can happen any more, or too much time has passed.
+
+    Args:
+        on_stuck: is called with what is wrong.
+        virtual_seconds: how long a simulation may last by its own clock.
+        real_seconds: how long it may take.
+    """
+
+    def __init__(
+        self, on_stuck: Callable[[str], None], virtual_seconds: float, real_seconds: float
+    ):
+        self._on_stuck = on_stuck
+        self._virtual_seconds = virtual_seconds
+        self._real_seconds = real_seconds
+        self._until = time.monotonic() + real_seconds
+        self._turns = 0
+        self._is_over = False
+
+    def before_io_wait(self, timeout: float) -> None:
+        self._turns += 1
+        if self._turns % EVERY == 0 and not self._is_over:
+            problem = self._problem()
+            if problem:
+                self._is_over = True
+                self._on_stuck(problem)
+
+    def _problem(self) -> str:
+        if trio.current_time() > self._virtual_seconds:
+            return f"it has not ended after {self._virtual_seconds:g} virtual seconds"
+        if REAL_CLOCK() > self._until:
+            return f"it has not ended after {self._real_seconds:g} real seconds"
+        seen = trio.lowlevel.current_statistics()
+        if seen.seconds_to_next_deadline == math.inf and not seen.tasks_runnable:
+            return "nothing can happen any more: a deadlock"
+        return ""
+
+
+#: That of the machine, whatever programs see in a simulation.
+REAL_CLOCK: Final = time.monotonic
+
+
+def waiting_tasks() -> str:
+    """The tasks of this run, each with the line where it waits."""
+    root = trio.lowlevel.current_root_task()
+    lines = [] if root is None else [line for task in _tasks(root) if (line := _where(task))]
+    more = [f"… and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return "\n".join([*lines[:MOST], *more])
+
+
+def _tasks(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    yield task
+    for nursery in task.child_nurseries:
+        for child in sorted(nursery.child_tasks, key=lambda task: task.name):
+            yield from _tasks(child)
+
+
+def _where(task: trio.lowlevel.Task) -> str:
+    """The innermost line of a program, and what it called there; nothing if it has none."""
+    program, last = "", ""
+    for frame, line in task.iter_await_frames():
+        code = frame.f_code
+        if not is_foreign(code.co_filename):
+            program, last = f"{code.co_filename}:{line} in {code.co_name}", ""
+        else:
+            last = last or code.co_qualname
+    if not program:
+        return ""
+    return f"{task.name} waits at {program}" + (f", for {last}" if last else "")
