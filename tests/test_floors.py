@@ -11,6 +11,8 @@ import pytest
 
 import trio_rtc
 
+from .test_world import MEANT, reads
+
 ROOT = Path(trio_rtc.__file__).parent
 
 #: From the top down. What stands on one floor does not know each other.
@@ -137,6 +139,14 @@ def test_packages_of_others_are_kept_to_their_folders(path: str) -> None:
 @pytest.mark.parametrize("path", [p for p in modules() if p.startswith(tuple(MACHINES))])
 def test_machines_have_no_io_and_no_clock(path: str) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & WORLD
+
+
+@pytest.mark.parametrize("path", modules())
+def test_the_world_comes_in_through_one_place(path: str) -> None:
+    """Where `trio_rtc.world` gives time, chance and threads, a simulation can run it too."""
+    module = path.removesuffix(".py")
+    if not any(within(module, meant) for meant in MEANT):
+        assert reads((ROOT / path).read_text()) == set(), "use trio_rtc.world"
 
 
 def test_no_folder_is_a_street() -> None:

@@ -16,6 +16,7 @@ from ..errors import FileError
 from ..rtc import DataChannel
 from ..tasks import open_background_nursery, to_the_end
 from ..wire import files as wire
+from ..world import world
 from .destination import Destination, Incoming
 from .protocol import FileContent, FilesReception, ManifestComplete
 from .talk import ending, hear
@@ -111,10 +112,10 @@ class _Receiving:
         destination = Destination(self._folder, reception.entries)
         keep = True
         try:
-            kept = await trio.to_thread.run_sync(destination.look)
+            kept = await world().run_in_thread(destination.look)
             await self._ask(reception, kept, clashes)
             keep = False
-            await trio.to_thread.run_sync(destination.prepare)
+            await world().run_in_thread(destination.prepare)
             for text in wire.kept(kept):
                 await self._channel.send(text)
             await self._channel.send(wire.encode(wire.FilesAccepted()))
@@ -205,20 +206,18 @@ class _Receiving:
             async for part in work:
                 if isinstance(part, _Begun):
                     index, done = part.index, part.start
-                    incoming = await trio.to_thread.run_sync(destination.begin, index, done)
+                    incoming = await world().run_in_thread(destination.begin, index, done)
                     self._tally.tell(index, done)
                     continue
                 assert incoming is not None
                 entry = reception.entries[index]
                 what = wire.describe(entry)
                 if isinstance(part, _Ended):
-                    await trio.to_thread.run_sync(
-                        incoming.finish, part.digest, entry.modified, what
-                    )
+                    await world().run_in_thread(incoming.finish, part.digest, entry.modified, what)
                     incoming.close()
                     self._tally.tell(index, done, complete=True)
                 else:
-                    await trio.to_thread.run_sync(incoming.write, part, what)
+                    await world().run_in_thread(incoming.write, part, what)
                     size = sum(map(len, part))
                     total, done = total + size, done + size
                     self._tally.tell(index, done)
@@ -237,4 +236,4 @@ class _Receiving:
 
 
 async def _close(destination: Destination, keep: bool) -> None:
-    await trio.to_thread.run_sync(lambda: destination.close(keep=keep))
+    await world().run_in_thread(lambda: destination.close(keep=keep))

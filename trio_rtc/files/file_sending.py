@@ -14,6 +14,7 @@ from ..calls.call import Call
 from ..rtc import DataChannel
 from ..tasks import open_background_nursery
 from ..wire import files as wire
+from ..world import world
 from .protocol import FilesTransmission
 from .sources import BLOCK, FileReader, Listed, Source, list_sources
 from .talk import ending, hear
@@ -51,7 +52,7 @@ async def send_files(
     def skip(path: str) -> None:
         logger.warning("%s is neither a file nor a folder, and is left out", path)
 
-    listed = await trio.to_thread.run_sync(list_sources, list(sources), skip)
+    listed = await world().run_in_thread(list_sources, list(sources), skip)
     channel = await call.open_channel(wire.LABEL, protocol=wire.PROTOCOL)
     async with ending(channel):
         await _Sending(channel, listed, progress).run()
@@ -114,7 +115,7 @@ class _Sending:
             await self._channel.send(wire.encode(wire.FileBegin(index=index, start=start)))
             async with _reading_ahead(reader) as blocks:
                 end = await self._send_blocks(index, blocks, start)
-            size, digest = await trio.to_thread.run_sync(reader.end)
+            size, digest = await world().run_in_thread(reader.end)
         finally:
             reader.close()
         await self._end(index, end, size, digest)
@@ -125,7 +126,7 @@ class _Sending:
         if part is None or part.size > (one.entry.size or 0):
             return 0
         left = part.size
-        while left and (data := await trio.to_thread.run_sync(reader.read, min(BLOCK, left))):
+        while left and (data := await world().run_in_thread(reader.read, min(BLOCK, left))):
             left -= len(data)
         if left or not reader.begins_with(part.sha256):
             return 0
@@ -170,7 +171,7 @@ async def _reading_ahead(reader: FileReader) -> AsyncIterator[AsyncIterable[byte
 
     async def read_on() -> None:
         async with give:
-            while data := await trio.to_thread.run_sync(reader.read):
+            while data := await world().run_in_thread(reader.read):
                 await give.send(data)
 
     async with open_background_nursery() as nursery:

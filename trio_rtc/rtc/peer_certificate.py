@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..errors import CallError
+from ..world import world
 
 
 class PeerCertificate:
@@ -34,7 +35,7 @@ class PeerCertificate:
         """A new one. Nobody looks at how long it is valid."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "trio-rtc")])
-        now = datetime.datetime.now(tz=datetime.UTC)
+        now = datetime.datetime.fromtimestamp(world().time(), datetime.UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)

@@ -8,7 +8,6 @@ with DELETE (RFC 9725). To the peer it is a call like any other.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -30,6 +29,7 @@ from ....wire.whip import (
     parse_fragment,
 )
 from ....wire.whip_sdp import check_offer, credentials_of, with_candidates, with_credentials
+from ....world import world
 from ...authorize import Admission, JoinRequest
 from ...chores import Turn
 from ...context import Context
@@ -287,7 +287,7 @@ class WhipDialect(Dialect):
     def _ice_links(self, session: WhipSession) -> list[IceLink]:
         if self._turn is None:
             return []
-        issued = self._turn.issue(time.time(), str(session.member.id))
+        issued = self._turn.issue(world().time(), str(session.member.id))
         return [
             IceLink(url, server.get("username"), server.get("credential"))
             for server in issued

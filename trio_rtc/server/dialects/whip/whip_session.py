@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +10,7 @@ from ....wire.messages import Authenticate, Bye, IceCandidate, Message, SessionD
 from ....wire.rate import TokenBucket
 from ....wire.whip import MAX_CANDIDATES
 from ....wire.whip_sdp import candidates_of, credentials_of, with_candidates
+from ....world import world
 from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
@@ -49,7 +49,7 @@ class WhipSession(Mailbox):
         bucket: TokenBucket,
         on_news: Callable[[WhipSession], None],
     ):
-        self.key = secrets.token_urlsafe(KEY_BYTES)
+        self.key = world().random_token(KEY_BYTES)
         self.client_network = client_network
         self.called = called
         self.offer = offer
