@@ -35,7 +35,7 @@ MEANT = {
     "rtc/bridge/engines": "the loop in a thread of its own is for the real world only",
     "rtc/backend/media/player": "a file or a camera is read in a thread",
     "testing/leaving": "what programs read is replaced here",
-    "testing/waiting": "how long a simulation takes",
+    "testing/stuck": "how long a simulation takes",
     "testing/network": "has a generator of its own, made of the seed",
     "cli": "is no part of a simulation",
     "server/metrics": "how old an answer is that is kept",

@@ -15,11 +15,11 @@ from typing import Final, TypeAlias
 import trio
 from trio.testing import MockClock
 
-from .network.faults import Fault
+from .network.mischances import Fault
 from .network.network import Network
 from .record import Record
+from .stuck import REAL_CLOCK, SimulationStuck, Watcher, waiting_tasks
 from .transcript import Transcript
-from .waiting import REAL_CLOCK, SimulationStuck, Watcher, waiting_tasks
 
 Program: TypeAlias = Callable[[Network], Awaitable[object]]
 

@@ -83,7 +83,7 @@ async def record_transcript() -> AsyncIterator[Record]:
     if before.network is not None:
         raise RuntimeError("a simulated network is recorded already: its `record` has it all")
     record = Record()
-    set_world(_Recorded(record))
+    set_world(_NotedWorld(record))
     await trio.lowlevel.checkpoint()
     try:
         yield record
@@ -91,7 +91,7 @@ async def record_transcript() -> AsyncIterator[Record]:
         set_world(before)
 
 
-class _Recorded(World):
+class _NotedWorld(World):
     """The world of this machine, with somebody who takes notes."""
 
     def __init__(self, record: Record):

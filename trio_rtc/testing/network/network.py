@@ -17,8 +17,8 @@ from ..capture import Capture
 from ..leaving import LeftSimulation, sealed
 from ..record import Record
 from .due_events import DueEvents
-from .faults import Fault, Faults
 from .host import Host
+from .mischances import Fault, Faults
 from .nat import UDP_SECONDS, Behaviour, Nat
 from .network_link import Link
 from .packets import Packet

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from .due_events import DueEvents
-from .faults import Faults
+from .mischances import Faults
 from .network_link import Link, LinkDirection
 from .packets import Packet
 
