@@ -95,7 +95,7 @@ async def test_an_error_in_a_call_that_stands_ends_only_that(
             act = Conductor._act
 
             async def fail_where_it_answers(self: Conductor, action: object) -> bool:
-                if not self._calling:
+                if not self._session._calling:
                     raise Unforeseen("a bug")
                 return await act(self, action)  # type: ignore[arg-type]
 

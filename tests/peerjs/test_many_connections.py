@@ -126,7 +126,7 @@ async def test_one_peer_may_not_have_all_places(caplog: pytest.LogCaptureFixture
 
 async def test_a_second_channel_is_closed(caplog: pytest.LogCaptureFixture) -> None:
     async with two_peers() as (alice, _), alice.connect("bob") as connection:
-        ours = connection._link._connection
+        ours = connection._link.session.connection
         for _ in range(2):
             second = await ours.create_data_channel("second")
             with pytest.raises(trio.EndOfChannel):
@@ -152,7 +152,7 @@ async def test_the_limits_of_a_peer_are_those_of_its_connections() -> None:
         while not refused:
             for link in bob._links.values():
                 if link.connected:
-                    stats = await link._connection.get_stats()
+                    stats = await link.session.connection.get_stats()
                     refused = sum(track.frames_refused for track in stats.tracks)
             await trio.sleep(0.01)
     assert len(got) == 1

@@ -1,30 +1,21 @@
 """The tasks of a call, in one nursery, from the first offer to the last hang-up.
 
-``negotiate`` hears what the other peer says, ``watch`` follows the connection, ``wind_up`` ends
-it. The others are those of a `Negotiator` and an `IceRestarter`.
+``negotiate`` takes the messages of the other peer, ``wind_up`` ends the connection with the call.
+The others are those of a `CallSession`, a `Negotiator` and an `IceRestarter`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 import trio
 
-from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
-from ..faults import RareWarnings, not_connected, reason_of
-from ..rtc import (
-    ConnectionState,
-    ConnectionStateEvent,
-    DataChannelEvent,
-    IceCandidateEvent,
-    IceConnectionStateEvent,
-    NegotiationNeededEvent,
-    TrackEvent,
-    open_peer_connection,
-)
+from ..errors import NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
+from ..faults import reason_of
+from ..rtc import ConnectionState, DataChannel, MediaTrack, PeerConnection
 from ..signaling import (
     EventsDropped,
     MessageFailed,
@@ -35,7 +26,7 @@ from ..signaling import (
     SignalingEvent,
     Subscription,
 )
-from ..tasks import Changes, last_words, open_background_nursery
+from ..tasks import last_words, open_background_nursery
 from ..wire.cpace import SCALAR_SIZE
 from ..wire.messages import (
     Authenticate,
@@ -50,11 +41,11 @@ from ..world import world
 from . import negotiation as todo
 from .authentication import Authentication, parse_fingerprint
 from .call import Call
+from .call_session import CallSession
 from .crossing import take_waiting_offer
 from .hang_up import send_hang_up
 from .ice_restarter import IceRestarter
-from .lifecycle import CallEvent, CallState, Lifecycle
-from .negotiator import Negotiator
+from .lifecycle import CallEnd, CallEvent, CallState
 from .options import CallOptions, CallStep, StepName, choose_ice_servers
 
 logger = logging.getLogger("trio_rtc.call")
@@ -83,17 +74,23 @@ class Conductor:
         self._subscription = subscription
         self._peer = peer
         self._options = options
-        self._calling = not first
+        calling = not first
         # Of two who call each other at once, the one who signed in later gives way.
         self._negotiation = todo.Negotiation(
-            polite=signaling.peer_id > peer.id,
-            call=world().random_hex(16) if self._calling else None,
+            polite=signaling.peer_id > peer.id, call=world().random_hex(16) if calling else None
         )
-        self._life = Lifecycle()
-        self._changes = Changes()
+        self._session = CallSession(
+            self,
+            f"the call with {peer}",
+            peer,
+            self._negotiation,
+            options,
+            logger,
+            calling=calling,
+        )
+        self._life = self._session.life
         self._call = Call(peer, self, options.connect_timeout)
         self._started = trio.current_time()
-        self._warnings = RareWarnings(logger)
         self._offer: SessionDescription | None = None
         for message in first:
             action = self._negotiation.receive(message)
@@ -103,7 +100,7 @@ class Conductor:
     def _take(self, offer: SessionDescription) -> None:
         """The next connection answers this, instead of making an offer."""
         self._offer = offer
-        self._step(CallEvent.OFFER_TAKEN)
+        self._session.step(CallEvent.OFFER_TAKEN)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[Call]:
@@ -130,112 +127,82 @@ class Conductor:
             async with last_words(self._options.close_timeout):
                 lost = self._life.end is not None and self._life.end.reason == "connection_lost"
                 await self._hang_up("connection_lost" if lost else why)
-            self._step(CallEvent.HUNG_UP)
-            self._finish()
+            self._session.step(CallEvent.HUNG_UP)
+            if self._life.end is not None:
+                self.ended(self._life.end)
 
     @asynccontextmanager
     async def _run_connection(self, deadline: float) -> AsyncIterator[None]:
         """One connection with its tasks, until the call ends or an offer crosses ours."""
-        options = self._options
         offering = self._offer is None
         answering = {CallState.ANSWERING} if offering else set()
-
-        def is_settled() -> bool:
-            return self._life.has_come_about or self._life.state in answering
-
-        self._closed = trio.Event()
-        async with (
-            open_peer_connection(
-                ice_servers=choose_ice_servers(options, self._signaling),
-                ice_transport_policy=options.ice_transport_policy,
-                # An answer goes by what the offer has bundled.
-                bundle_policy=options.bundle_policy if offering else "balanced",
-                silence_timeout=options.silence_timeout,
-                close_timeout=options.close_timeout,
-                max_frame_pixels=options.max_frame_pixels,
-                max_unread_bytes=options.max_unread_bytes,
-                certificate=options.certificate,
-            ) as connection,
-            open_background_nursery() as nursery,
+        session = self._session
+        async with session.connect(
+            choose_ice_servers(self._options, self._signaling),
+            # An answer goes by what the offer has bundled.
+            self._options.bundle_policy if offering else "balanced",
+            deadline,
+            lambda: self._life.has_come_about or self._life.state in answering,
         ):
-            self._connection = self._call._connection = connection
-            self._nursery = nursery
-            self._authentication = Authentication(
-                self._peer,
-                parse_fingerprint(connection.fingerprint),
-                options.code,
-                options.trusted_keys,
-                world().random_bytes(SCALAR_SIZE),
-            )
-            self._negotiator = Negotiator(
-                connection, self._negotiation, self, options.connect_timeout
-            )
-            self._ice_restarter = IceRestarter(
-                connection,
-                self._negotiator,
-                self._life,
-                self._changes,
-                options.restart_timeout,
-                lambda: self._step(CallEvent.CONNECTION_LOST),
-            )
-            connection.prefer_codecs(options.codecs)
-            with trio.move_on_at(deadline):
-                if offering:
-                    connection.offer_to_receive(
-                        options.receive,
-                        data_channels=not options.one_way,
-                        exactly=options.one_way,
-                    )
-                for track in options.tracks:
-                    await connection.add_track(track)
-                nursery.start_soon(self._watch)
-                nursery.start_soon(self._negotiator.trickle_local)
-                nursery.start_soon(self._negotiator.trickle_remote)
-                nursery.start_soon(self._negotiate)
-                await self._changes.wait_until(is_settled)
-            if not is_settled():
-                raise CallError(
-                    f"no connection to {self._peer} within {options.connect_timeout:g} s",
-                    code="connect_timeout",
-                    fault="network",
-                )
-            nursery.start_soon(self._wind_up)
+            session.nursery.start_soon(self._wind_up)
             if self._life.has_come_about:
-                nursery.start_soon(self._negotiator.offer_again)
-                nursery.start_soon(self._ice_restarter.run)
+                session.nursery.start_soon(session.negotiator.offer_again)
+                session.nursery.start_soon(self._ice_restarter.run)
             yield
 
-    async def _negotiate(self) -> None:
+    # What a session needs.
+
+    async def prepare(self, connection: PeerConnection) -> None:
+        """Add what is to be sent, and ask for what is to be received."""
+        options = self._options
+        self._call._connection = connection
+        self._ice_restarter = IceRestarter(self._session, options.restart_timeout)
+        self._authentication = Authentication(
+            self._peer,
+            parse_fingerprint(connection.fingerprint),
+            options.code,
+            options.trusted_keys,
+            world().random_bytes(SCALAR_SIZE),
+        )
+        connection.prefer_codecs(options.codecs)
+        if self._offer is None:
+            connection.offer_to_receive(
+                options.receive, data_channels=not options.one_way, exactly=options.one_way
+            )
+        for track in options.tracks:
+            await connection.add_track(track)
+
+    async def negotiate(self) -> None:
         """Begin, and then do what the other peer's messages ask for."""
-        with self.excusing_errors():
+        with self._session.excusing_errors():
             if self._offer is None:
                 offer = take_waiting_offer(self._subscription, self._negotiation)
                 if offer is not None:
                     self._take(offer)
                     return
-                await self._negotiator.offer()
-                self._step(CallEvent.OFFER_SENT)
+                await self._session.negotiator.offer()
+                self._session.step(CallEvent.OFFER_SENT)
             else:
                 challenge = self._authentication.begin(self._offer)
                 if challenge is None:
-                    await self._negotiator.perform(todo.Answer(self._offer))
+                    await self._session.negotiator.perform(todo.Answer(self._offer))
                 else:
                     await self._signaling.send(self._peer, encode(challenge))
         try:
             async for event in self._subscription:
-                with self.excusing_errors():
+                with self._session.excusing_errors():
                     if not await self._receive(event):
                         break
         except SignalingLost:
-            with self.excusing_errors():
+            with self._session.excusing_errors():
                 raise
-            self._step(CallEvent.SERVER_LOST)
+            self._session.step(CallEvent.SERVER_LOST)
 
     async def _give_way(self) -> None:
         """Answer an offer that crosses ours, if the other side does not answer that."""
         await trio.sleep(todo.GRACE_SECONDS)
         if (action := self._negotiation.give_way()) is not None:
-            with self.excusing_errors():
+            with self._session.excusing_errors():
                 await self._act(action)
 
     async def _receive(self, event: SignalingEvent) -> bool:
@@ -260,7 +227,7 @@ class Conductor:
         except NegotiationError as error:
             if error.code == "bad_description" and not self._life.has_come_about:
                 raise
-            self.complain(error)
+            self._session.complain(error)
             return True
         if isinstance(action, todo.Supersede):
             # The offer is for whoever takes the peer's next call.
@@ -275,90 +242,78 @@ class Conductor:
         if reply is not None:
             await self._signaling.send(self._peer, encode(reply))
         elif self._offer is not None:
-            await self._negotiator.perform(todo.Answer(self._offer))
+            await self._session.negotiator.perform(todo.Answer(self._offer))
 
     async def _handle_leaving(self) -> None:
         heard = False
         try:
             if self._life.has_come_about:
                 # It may have lost its server only, as we may lose ours.
-                heard = await self._connection.check_consent()
+                heard = await self._session.connection.check_consent()
         finally:
-            self._step(CallEvent.PEER_LEFT)
-        if heard and self._connection.connection_state == "connected":
+            self._session.step(CallEvent.PEER_LEFT)
+        if heard and self._session.connection.connection_state == "connected":
             logger.info("%s has left the server; the call goes on", self._peer)
         else:
-            self._step(CallEvent.CONNECTION_LOST)
+            self._session.step(CallEvent.CONNECTION_LOST)
 
     async def _act(self, action: todo.Action) -> bool:
         """Do it; tell whether there may be more for this connection."""
         match action:
-            case todo.Answer() | todo.Accept() | todo.TakeBack():
-                await self._negotiator.perform(action)
-            case todo.AddCandidate(candidate):
-                self._negotiator.receive(candidate)
             case todo.Yield(offer):
                 self._take(offer)
                 return False
             case todo.End(detail):
-                self._step(CallEvent.PEER_HUNG_UP, detail)
+                self._session.step(CallEvent.PEER_HUNG_UP, detail)
                 return False
             case todo.Supersede():
-                self._step(CallEvent.SUPERSEDED)
+                self._session.step(CallEvent.SUPERSEDED)
                 return False
             case todo.Wait():
-                self._nursery.start_soon(self._give_way)
-            case todo.Drop(why):
-                logger.debug("dropped a message of %s: %s", self._peer, why)
+                self._session.nursery.start_soon(self._give_way)
+            case _:
+                await self._session.perform(action)
         return True
 
-    async def _watch(self) -> None:
-        """Follow the connection: what it finds, what arrives over it, whether it stands."""
-        has_address = False
-        async for event in self._connection:
-            match event:
-                case IceCandidateEvent(candidate):
-                    has_address = has_address or not candidate.is_end
-                    if not has_address and not self._life.has_come_about:
-                        self._step(CallEvent.CONNECTION_LOST, "we have no address, and no relay")
-                    self._negotiator.found(candidate)
-                case DataChannelEvent(channel):
-                    self._call._channel_arrived(channel)
-                case TrackEvent(track):
-                    self._call._track_arrived(track)
-                case NegotiationNeededEvent():
-                    self._negotiator.negotiation_needed()
-                case ConnectionStateEvent(state):
-                    self._follow(state)
-                case IceConnectionStateEvent(state=ice_state):
-                    if ice_state == "completed":
-                        self.trace("ice_connected")
-                    self._changes.notify()
-        self._closed.set()
+    def follow(self, state: ConnectionState) -> None:
+        """The connection stands, is not heard any more, or has failed."""
+        match state:
+            case "connected":
+                self._session.step(CallEvent.CONNECTED)
+            case "disconnected" | "failed":
+                self._session.step(CallEvent.DISCONNECTED)
+        if state in ("connected", "disconnected") and self._life.has_come_about:
+            self.trace(state)
+
+    def channel_arrived(self, channel: DataChannel) -> None:
+        """The other side has opened a data channel."""
+        self._call._channel_arrived(channel)
+
+    def track_arrived(self, track: MediaTrack) -> None:
+        """The other side sends a track."""
+        self._call._track_arrived(track)
+
+    async def connection_closed(self) -> None:
+        """The other side has closed the connection, or we have."""
         if self._life.has_come_about:
             # The hang-up takes another way than the closing, and may well be the slower one.
             with trio.move_on_after(LINGER_SECONDS):
                 await self._call.wait_ended()
-        self._step(CallEvent.CONNECTION_CLOSED)
+        self._session.step(CallEvent.CONNECTION_CLOSED)
 
-    def _follow(self, state: ConnectionState) -> None:
-        match state:
-            case "connected":
-                self._step(CallEvent.CONNECTED)
-            case "failed" if not self._life.has_come_about:
-                self._step(CallEvent.CONNECTION_LOST, self._connection.failure)
-            case "disconnected" | "failed":
-                self._step(CallEvent.DISCONNECTED)
-        if state in ("connected", "disconnected") and self._life.has_come_about:
-            self.trace(state)
+    def ended(self, end: CallEnd) -> None:
+        """The call is over."""
+        if self._call.end is None:
+            self._call._finish(end)
+            self.trace("ended")
 
     async def _wind_up(self) -> None:
         """Close the connection as soon as the call is over, even if the block goes on."""
         end = await self._call.wait_ended()
         if end.reason == "peer_hung_up":
             with trio.move_on_after(LINGER_SECONDS):
-                await self._closed.wait()
-        await self._connection.aclose()
+                await self._session.closed.wait()
+        await self._session.connection.aclose()
 
     # Between the tasks.
 
@@ -385,11 +340,11 @@ class Conductor:
             if self._life.has_come_about or isinstance(message, SessionDescription):
                 raise
             # It was there for the offer.
-            self._step(CallEvent.PEER_LEFT)
+            self._session.step(CallEvent.PEER_LEFT)
 
     async def renegotiate(self) -> bool:
         """Offer what is new; tell whether the other side took part."""
-        return await self._until_the_end(self._negotiator.renegotiate)
+        return await self._until_the_end(self._session.negotiator.renegotiate)
 
     async def restart(self) -> bool:
         """Look for another way; tell whether there is one."""
@@ -416,39 +371,7 @@ class Conductor:
         if self._life.owes_hang_up:
             bye = Bye(reason=reason, call=self._negotiation.bye_call)
             await send_hang_up(self._signaling, self._peer, bye, self._options.close_timeout)
-        self._step(CallEvent.HUNG_UP, detail)
-
-    def _step(self, event: CallEvent, detail: str = "") -> None:
-        """Something has happened to the call. One that is over before it stood raises why."""
-        is_over = self._life.step(event, detail)
-        self._changes.notify()
-        if is_over and not self._life.has_come_about and event is not CallEvent.HUNG_UP:
-            assert self._life.end is not None
-            raise not_connected(self._peer, self._life.end.reason, detail, calling=self._calling)
-        if is_over:
-            self._finish()
-
-    def _finish(self) -> None:
-        assert self._life.end is not None
-        if self._call.end is None:
-            self._call._finish(self._life.end)
-            self.trace("ended")
-
-    @contextmanager
-    def excusing_errors(self) -> Iterator[None]:
-        """A connection that stands needs no signaling: what fails there ends no call."""
-        try:
-            yield
-        except TrioRTCError as error:
-            if not self._life.has_come_about:
-                raise
-            self.complain(error)
-
-    def complain(self, error: TrioRTCError) -> None:
-        """Log what does not end the call. What comes after its end does not matter."""
-        over = self._life.end is not None or self._closed.is_set()
-        if not over and error.code != "connection_closed":
-            self._warnings.warn("in the call with %s: %s", self._peer, error, code=error.code)
+        self._session.step(CallEvent.HUNG_UP, detail)
 
     def trace(self, name: StepName, candidate: str = "") -> None:
         """Tell of a step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from ..errors import BadIceServer
@@ -68,7 +68,30 @@ class CallStats(ConnectionStats):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallOptions:
+class ConnectionOptions:
+    """What is set for every connection: of a call, and of one with PeerJS."""
+
+    ice_servers: Sequence[str | IceServer] | None = None
+    ice_transport_policy: IceTransportPolicy = "all"
+    connect_timeout: float = 30.0
+    silence_timeout: float = 5.0
+    close_timeout: float = 5.0
+    max_frame_pixels: int = MAX_FRAME_PIXELS
+    max_unread_bytes: int = MAX_UNREAD_BYTES
+    certificate: PeerCertificate | None = None
+
+    def __post_init__(self) -> None:
+        # A wait with another deadline would fail, or never end, in the middle of a call.
+        for name in (field.name for field in fields(self) if field.name.endswith("_timeout")):
+            seconds = getattr(self, name)
+            if not isinstance(seconds, int | float) or not seconds >= 0:
+                raise ValueError(f"{name} is {seconds!r}, and not a number of seconds")
+        if not self.silence_timeout:
+            raise ValueError("silence_timeout is 0: there is always a moment of silence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOptions(ConnectionOptions):
     """What `open_call` and `serve_calls` have in common.
 
     Attributes:
@@ -79,28 +102,11 @@ class CallOptions:
     receive: Sequence[Kind] = ()
     one_way: bool = False
     codecs: Sequence[str] = ()
-    ice_servers: Sequence[str | IceServer] | None = None
-    ice_transport_policy: IceTransportPolicy = "all"
     bundle_policy: BundlePolicy = "max-bundle"
-    connect_timeout: float = 30.0
-    silence_timeout: float = 5.0
     restart_timeout: float = 15.0
-    close_timeout: float = 5.0
-    max_frame_pixels: int = MAX_FRAME_PIXELS
-    max_unread_bytes: int = MAX_UNREAD_BYTES
     trace: Callable[[CallStep], None] | None = None
     code: OneTimeCode | None = None
-    certificate: PeerCertificate | None = None
     trusted_keys: frozenset[str] | None = None
-
-    def __post_init__(self) -> None:
-        # A wait with another deadline would fail, or never end, in the middle of a call.
-        for name in ("connect_timeout", "silence_timeout", "restart_timeout", "close_timeout"):
-            seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or not seconds >= 0:
-                raise ValueError(f"{name} is {seconds!r}, and not a number of seconds")
-        if not self.silence_timeout:
-            raise ValueError("silence_timeout is 0: there is always a moment of silence")
 
 
 def choose_ice_servers(options: CallOptions, signaling: Signaling) -> Sequence[str | IceServer]:

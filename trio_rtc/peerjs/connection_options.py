@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..rtc import IceServer, IceTransportPolicy
+from ..calls.options import ConnectionOptions
+from ..wire.binarypack import MAX_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ConnectionOptions):
     """What all connections of a peer have in common; see `open_peerjs`."""
 
-    ice_servers: Sequence[str | IceServer]
-    ice_transport_policy: IceTransportPolicy
-    connect_timeout: float
-    silence_timeout: float
-    lost_timeout: float
-    close_timeout: float
-    max_message_bytes: int
-    max_frame_pixels: int
-    max_unread_bytes: int
+    lost_timeout: float = 15.0
+    max_message_bytes: int = MAX_BYTES

@@ -1,4 +1,4 @@
-"""What every connection of PeerJS is made of: an exchange, a `PeerConnection`, and its end."""
+"""A connection of PeerJS, of data or media: a call session with one offer and one channel."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ from typing import Literal
 
 import trio
 
-from ..errors import CallError
-from ..rtc import (
-    ConnectionState,
-    ConnectionStateEvent,
-    DataChannel,
-    DataChannelEvent,
-    IceCandidateEvent,
-    Kind,
-    MediaTrack,
-    PeerConnection,
-    TrackEvent,
-    open_peer_connection,
-)
-from ..tasks import open_background_nursery
+from ..calls.call_session import CallSession
+from ..calls.lifecycle import CallEnd, CallEvent, CallState
+from ..calls.negotiation import Negotiation
+from ..calls.options import StepName
+from ..rtc import ConnectionState, DataChannel, Kind, MediaTrack, PeerConnection
 from ..wire import peerjs as wire
+from ..wire.messages import IceCandidate, SessionDescription
 from .connection_options import Options
 from .offer_answer import LinkSignaling
 from .server_connection import ServerConnection
@@ -49,10 +41,9 @@ class PeerJSLink:
 
     Attributes:
         exchange: what is said about it.
-        connected: whether it has come about.
+        session: its life, and its `PeerConnection`.
         channel: the data channel; in a media connection it does nothing but end with it.
         tracks: the tracks of the other side, as they come.
-        end: whether the other side closed it or was lost; None while it stands.
     """
 
     channel: DataChannel | None = None
@@ -68,19 +59,35 @@ class PeerJSLink:
     ):
         self.peer = peer
         self.offer = offer
-        self.end: End | None = None
-        self.connected = False
-        self.exchange = LinkSignaling(self, server, peer, offer, offering=offering)
+        negotiation = Negotiation(polite=False)
+        self.session = CallSession(
+            self, str(self), peer, negotiation, options, logger, calling=offering
+        )
+        self.exchange = LinkSignaling(
+            self, self.session, negotiation, server, offer, offering=offering
+        )
         self._options = options
         self._offering = offering
         self._arriving, self.tracks = trio.open_memory_channel[MediaTrack](MAX_TRACKS)
         self._has_refused = False
-        self._settled = trio.Event()
-        self._ended = trio.Event()
-        self._changed = trio.Event()
+        self._to_send: Sequence[MediaTrack] = ()
+        self._to_receive: Sequence[Kind] = ()
 
     def __str__(self) -> str:
         return f"the {self.offer.type} connection {self.offer.connection_id} with {self.peer}"
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has come about."""
+        return self.session.life.has_come_about
+
+    @property
+    def end(self) -> End | None:
+        """Whether the other side closed it or was lost; None while it stands."""
+        end = self.session.life.end
+        if end is None:
+            return None
+        return "lost" if end.reason == "connection_lost" else "closed"
 
     async def wait_verdict(self) -> End:
         """How the connection ended, when its channel has broken."""
@@ -91,7 +98,7 @@ class PeerJSLink:
 
     async def wait_ended(self) -> End:
         """Wait until the other side has closed the connection, or was lost."""
-        await self._ended.wait()
+        await self.session.changes.wait_until(lambda: self.end is not None)
         assert self.end is not None
         return self.end
 
@@ -108,109 +115,43 @@ class PeerJSLink:
             NegotiationError: what the other side says cannot be used.
             SignalingLost: it could not be asked.
         """
-        options = self._options
-        deadline = trio.current_time() + options.connect_timeout
-        async with (
-            open_peer_connection(
-                ice_servers=options.ice_servers,
-                ice_transport_policy=options.ice_transport_policy,
-                bundle_policy="max-bundle" if self._offering else "balanced",
-                silence_timeout=options.silence_timeout,
-                close_timeout=options.close_timeout,
-                max_frame_pixels=options.max_frame_pixels,
-                max_unread_bytes=options.max_unread_bytes,
-            ) as connection,
-            open_background_nursery() as nursery,
+        self._to_send, self._to_receive = tracks, receive
+        async with self.session.connect(
+            self._options.ice_servers or (),
+            "max-bundle" if self._offering else "balanced",
+            trio.current_time() + self._options.connect_timeout,
+            lambda: self.connected,
         ):
-            self._connection = connection
-            self._nursery = nursery
-            with trio.move_on_at(deadline):
-                await self._prepare(connection, tracks, receive)
-                nursery.start_soon(self._watch)
-                self.exchange.start(connection, options.connect_timeout, nursery)
-                await self._settled.wait()
-                if self._offering and self.channel is not None:
-                    await self._wait_open(self.channel)
-                self.connected = True
-            if not self.connected:
-                raise CallError(
-                    f"{self} did not come about within {options.connect_timeout:g} s",
-                    code="connect_timeout",
-                    fault="network",
-                )
-            nursery.start_soon(self._see_whether_lost)
+            self.session.nursery.start_soon(self._see_whether_lost)
             try:
                 yield
                 if self.channel is not None:
                     # What was sent arrives first; and this is how PeerJS learns of the end.
                     await self.channel.aclose()
             finally:
-                self._over("closed")
-
-    async def _prepare(
-        self, connection: PeerConnection, tracks: Sequence[MediaTrack], receive: Sequence[Kind]
-    ) -> None:
-        if self._offering:
-            offer = self.offer
-            self._use(
-                await connection.create_data_channel(
-                    offer.label or offer.connection_id, ordered=offer.reliable
-                )
-            )
-            if offer.type == "media":
-                connection.offer_to_receive(receive)
-        for track in tracks:
-            await connection.add_track(track)
-
-    async def _wait_open(self, channel: DataChannel) -> None:
-        try:
-            await channel.wait_open()
-        except trio.BrokenResourceError as error:
-            raise CallError(f"{self} was closed at once", code="connection_closed") from error
-
-    def _use(self, channel: DataChannel) -> None:
-        self.channel = channel
-        if self.offer.type == "media":
-            self._nursery.start_soon(self._follow_channel, channel)
-        elif not self._offering:
-            self._settled.set()
+                self.session.step(CallEvent.HUNG_UP)
 
     async def handle_leaving(self) -> None:
         """The other side has left the server, or wants all to be over."""
         if not self.connected:
-            raise CallError(f"{self.peer} has left the server", code="peer_left")
-        if not await self._connection.check_consent():
+            self.session.step(CallEvent.PEER_LEFT)
+        elif not await self.session.connection.check_consent():
             await self.close()
 
-    async def _watch(self) -> None:
-        """Follow the connection: what it finds, what arrives over it, whether it stands."""
-        async for event in self._connection:
-            match event:
-                case IceCandidateEvent(candidate):
-                    self.exchange.found(candidate)
-                case DataChannelEvent(channel) if self.channel is None:
-                    self._use(channel)
-                case DataChannelEvent(channel):
-                    channel._start_closing()
-                    if not self._has_refused:
-                        self._has_refused = True
-                        logger.warning("%s has one channel: %r is closed", self, channel.label)
-                case TrackEvent(track):
-                    with suppress(trio.WouldBlock):
-                        self._arriving.send_nowait(track)
-                case ConnectionStateEvent(state):
-                    self._follow(state)
-        self._over("closed")
+    async def close(self) -> None:
+        """Close it from our side, at once."""
+        await self._close(CallEvent.HUNG_UP)
 
-    def _follow(self, state: ConnectionState) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-        if state == "connected" and (self._offering or self.offer.type == "media"):
-            self._settled.set()
-        elif state == "failed" and self.connected:
-            self._nursery.start_soon(self._close, "lost")
-        elif state == "failed":
-            self._over("lost")
+    async def _close(self, event: CallEvent) -> None:
+        self.session.step(event)
+        await self.session.connection.aclose()
+
+    def _use(self, channel: DataChannel) -> None:
+        self.channel = channel
+        if self.offer.type == "media":
+            self.session.nursery.start_soon(self._follow_channel, channel)
+        elif not self._offering:
+            self.session.step(CallEvent.CONNECTED)
 
     async def _follow_channel(self, channel: DataChannel) -> None:
         """The end of its channel is the end of a media connection."""
@@ -221,37 +162,94 @@ class PeerJSLink:
             return
         except trio.BrokenResourceError:
             logger.debug("the channel of %s broke", self)
-        await self._close("closed")
+        await self.close()
+
+    async def _wait_open(self, channel: DataChannel) -> None:
+        try:
+            await channel.wait_open()
+        except trio.BrokenResourceError:
+            self.session.step(CallEvent.CONNECTION_CLOSED)
+        else:
+            self.session.step(CallEvent.CONNECTED)
 
     async def _see_whether_lost(self) -> None:
         """The task that gives up a connection in which nothing is heard any more."""
+        session = self.session
         while self.end is None:
-            while self._connection.connection_state != "disconnected":
-                await self._changed.wait()
+            await session.changes.wait_until(lambda: session.life.state is CallState.RESTORING)
             with trio.move_on_after(self._options.lost_timeout) as patience:
-                while self._connection.connection_state == "disconnected":
-                    await self._changed.wait()
-            if patience.cancelled_caught:
-                await self._close("lost")
-
-    async def _close(self, end: End) -> None:
-        self._over(end)
-        await self._connection.aclose()
-
-    async def close(self) -> None:
-        """Close it from our side, at once."""
-        await self._close("closed")
-
-    def _over(self, end: End) -> None:
-        if not self.connected and not self._settled.is_set():
-            if end == "lost":
-                raise CallError(
-                    f"{self.peer} cannot be reached: {self._connection.failure}",
-                    code="connection_lost",
-                    fault="network",
+                await session.changes.wait_until(
+                    lambda: session.life.state is not CallState.RESTORING
                 )
-            raise CallError(f"{self} was closed at once", code="connection_closed")
-        if self.end is None:
-            self.end = end
-            self._arriving.close()
-            self._ended.set()
+            if patience.cancelled_caught:
+                await self._close(CallEvent.CONNECTION_LOST)
+
+    # What a session needs.
+
+    async def prepare(self, connection: PeerConnection) -> None:
+        """Open the one channel, and add what is to be sent."""
+        if self._offering:
+            offer = self.offer
+            self._use(
+                await connection.create_data_channel(
+                    offer.label or offer.connection_id, ordered=offer.reliable
+                )
+            )
+            if offer.type == "media":
+                connection.offer_to_receive(self._to_receive)
+        for track in self._to_send:
+            await connection.add_track(track)
+
+    async def negotiate(self) -> None:
+        """The task that says what is to be said about it."""
+        await self.exchange.negotiate()
+
+    async def send(self, message: SessionDescription | IceCandidate) -> None:
+        """Send it to the other side, as part of this connection."""
+        await self.exchange.send(message)
+
+    def authenticated(self, description: SessionDescription) -> SessionDescription:
+        """PeerJS knows of no codes."""
+        return description
+
+    def trace(self, name: StepName, candidate: str = "") -> None:
+        """Tell of a step."""
+        logger.debug("%s: %s %s", self, name, candidate)
+
+    def channel_arrived(self, channel: DataChannel) -> None:
+        """The other side has opened a channel, which should be the only one."""
+        if self.channel is None:
+            self._use(channel)
+            return
+        channel._start_closing()
+        if not self._has_refused:
+            self._has_refused = True
+            logger.warning("%s has one channel: %r is closed", self, channel.label)
+
+    def track_arrived(self, track: MediaTrack) -> None:
+        """The other side sends a track."""
+        with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._arriving.send_nowait(track)
+
+    def follow(self, state: ConnectionState) -> None:
+        """The connection stands, is not heard any more, or has failed."""
+        match state:
+            case "connected" if self.connected:
+                self.session.step(CallEvent.CONNECTED)
+            case "connected" if self.offer.type == "media":
+                self.session.step(CallEvent.CONNECTED)
+            case "connected" if self._offering:
+                assert self.channel is not None
+                self.session.nursery.start_soon(self._wait_open, self.channel)
+            case "disconnected":
+                self.session.step(CallEvent.DISCONNECTED)
+            case "failed":
+                self.session.nursery.start_soon(self._close, CallEvent.CONNECTION_LOST)
+
+    async def connection_closed(self) -> None:
+        """The other side has closed the connection, or we have."""
+        self.session.step(CallEvent.CONNECTION_CLOSED)
+
+    def ended(self, end: CallEnd) -> None:
+        """There come no more tracks."""
+        self._arriving.close()
