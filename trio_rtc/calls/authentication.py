@@ -133,6 +133,8 @@ class Authentication:
             CallError: ``not_authenticated``: it knows of no code; ``code_used``: somebody else has
                 had it; ``not_trusted``: its certificate is none of those.
         """
+        if self.code is None and self.trusted is None:
+            return None
         fingerprint = self._check(offer.sdp)
         if self.code is None:
             return None
