@@ -55,6 +55,14 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean_text(clean_text(text)) == clean_text(text)
 
 
+def test_what_is_much_too_long_is_not_looked_at() -> None:
+    # Whatever it is made of: composed it has a third of its characters at least.
+    assert problem_of("a" * 2048) == "is 2048 bytes long, 512 are allowed"
+    assert problem_of("a" * 2049) == "is longer than 512 bytes"
+    assert problem_of("\x1b" * 2049) == "is longer than 512 bytes"
+    assert problem_of("\x1b" * 2048) == "has control characters"
+
+
 def test_commas_are_for_names_only() -> None:
     assert problem_of("Doe, Jane") is None
     assert problem_of("Doe, Jane", room=True) == "has a comma"
