@@ -17,8 +17,20 @@ from trio_rtc.testing import MemoryHub
 
 
 async def test_background_tasks_end_with_the_block() -> None:
+    ended = False
+
+    async def work() -> None:
+        nonlocal ended
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended = True
+
     async with open_background_nursery() as nursery:
-        nursery.start_soon(trio.sleep_forever)
+        nursery.start_soon(work)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not ended
+    assert ended
 
 
 async def test_an_error_of_the_block_or_a_task_comes_out_as_itself() -> None:

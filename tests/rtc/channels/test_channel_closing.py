@@ -202,7 +202,18 @@ async def test_closing_has_a_limit() -> None:
     # Nobody answers the closing of a connection that does not close itself.
     async with open_channels(connection={"close_timeout": 0.05}) as (ours, _, alice, bob):
         await silence(bob)
-        await ours.aclose()
+        with trio.fail_after(20):
+            await ours.aclose()
+        assert ours.closed
+        await silence(alice)
+
+
+async def test_the_limit_of_closing_is_as_long_as_it_is_set() -> None:
+    async with open_channels(connection={"close_timeout": 3600}) as (ours, _, alice, bob):
+        await silence(bob)
+        with trio.move_on_after(0.1) as patience:
+            await ours.aclose()
+        assert patience.cancelled_caught
         assert ours.closed
         await silence(alice)
 
