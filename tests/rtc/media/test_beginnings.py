@@ -11,6 +11,7 @@ from av import AudioFrame, VideoFrame
 from trio_rtc.rtc import open_track
 
 from ...calls.both_sides import next_track, open_both
+from ..virtual import in_virtual_time
 from .pictures import level, picture
 
 
@@ -19,6 +20,7 @@ async def one_slide() -> AsyncIterator[VideoFrame]:
     await trio.sleep_forever()
 
 
+@in_virtual_time
 async def test_a_slide_that_came_before_it_was_looked_for() -> None:
     async with open_track("video", one_slide()) as track, open_both(receive=("video",)) as ends:
         await ends.alice.add_track(track)
@@ -39,6 +41,7 @@ async def words() -> AsyncIterator[AudioFrame]:
         yield frame
 
 
+@in_virtual_time
 async def test_all_that_is_said() -> None:
     async with open_track("audio", words()) as track, open_both(receive=("audio",)) as ends:
         heard = 0
@@ -62,6 +65,7 @@ async def brightening() -> AsyncIterator[VideoFrame]:
         await trio.sleep(1 / 30)
 
 
+@in_virtual_time
 async def test_who_comes_later_sees_what_is_new() -> None:
     async with open_track("video", brightening()) as track, open_both(receive=("video",)) as ends:
         await ends.alice.add_track(track)

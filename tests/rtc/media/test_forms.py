@@ -14,6 +14,7 @@ from trio_rtc.errors import MediaError
 from trio_rtc.rtc import open_track
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
+from ..virtual import in_virtual_time
 from .pictures import FPS, picture, tone, until_level, until_loud
 
 CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6}
@@ -57,6 +58,7 @@ async def play(forms: Sequence[Form], loud: trio.Event) -> AsyncIterator[AudioFr
 
 @pytest.mark.parametrize("codec", ["opus", "PCMU"])
 @pytest.mark.parametrize("forms", [FORMS, *([form] for form in FORMS[1:-1])], ids=str)
+@in_virtual_time
 async def test_sound_that_changes_its_form(forms: list[Form], codec: str) -> None:
     loud = trio.Event()
     async with (
@@ -69,6 +71,7 @@ async def test_sound_that_changes_its_form(forms: list[Form], codec: str) -> Non
         await until_loud(theirs)
 
 
+@in_virtual_time
 async def test_times_of_sound_that_changes_its_rate() -> None:
     async def play_two() -> AsyncIterator[AudioFrame]:
         for rate in (48000, 16000, 44100):
@@ -82,6 +85,7 @@ async def test_times_of_sound_that_changes_its_rate() -> None:
     assert times == pytest.approx([0.02 * number for number in range(9)])
 
 
+@in_virtual_time
 async def test_sound_of_one_form_takes_the_place_of_another() -> None:
     async with (
         open_track("audio", tone()) as mono,
@@ -110,6 +114,7 @@ async def show(*sizes: tuple[int, int], then: int) -> AsyncIterator[VideoFrame]:
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @pytest.mark.parametrize("size", [(161, 121), (1, 1), (2, 2), (15, 480), (1281, 721)], ids=str)
+@in_virtual_time
 async def test_pictures_of_odd_sizes(size: tuple[int, int], codec: str) -> None:
     async with (
         open_track("video", show((160, 120), size, then=200)) as track,
@@ -122,6 +127,7 @@ async def test_pictures_of_odd_sizes(size: tuple[int, int], codec: str) -> None:
 @pytest.mark.parametrize(
     "sample_format", ["yuv444p", "nv12", "gray", "gray10le", "rgb8", "yuva420p"]
 )
+@in_virtual_time
 async def test_pictures_of_other_formats(sample_format: str) -> None:
     async def frames() -> AsyncIterator[VideoFrame]:
         while True:
@@ -143,6 +149,7 @@ async def test_pictures_of_other_formats(sample_format: str) -> None:
         (AudioFrame("s16", "mono", 0), "0 samples"),
     ],
 )
+@in_virtual_time
 async def test_frames_that_nobody_can_send(frame: VideoFrame | AudioFrame, what: str) -> None:
     async def frames() -> AsyncIterator[VideoFrame | AudioFrame]:
         yield frame

@@ -16,6 +16,7 @@ from trio_rtc.rtc import open_track
 from trio_rtc.rtc.backend.media.encodable import UniformSound, UniformTimes
 
 from ...calls.both_sides import next_track, open_both
+from ..virtual import in_virtual_time
 from .pictures import FPS, loudness, picture
 
 Time = tuple[int | None, Fraction | None]
@@ -59,6 +60,7 @@ def test_those_that_go_on_are_kept() -> None:
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @pytest.mark.parametrize("name", ["back", "the same", "over and over"])
+@in_virtual_time
 async def test_pictures_arrive_all_the_same(name: str, codec: str) -> None:
     async def frames() -> AsyncIterator[VideoFrame]:
         number = 0
@@ -130,6 +132,7 @@ def test_sound_of_another_rate_is_in_pieces_of_20_ms() -> None:
 
 @pytest.mark.parametrize("codec", ["opus", "PCMU"])
 @pytest.mark.parametrize("samples", [100, 1024, 4096, 48000])
+@in_virtual_time
 async def test_sound_in_frames_of_any_length_arrives(samples: int, codec: str) -> None:
     async def frames() -> AsyncIterator[AudioFrame]:
         position = 0

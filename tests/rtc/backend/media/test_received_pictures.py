@@ -22,6 +22,7 @@ from ...lacking import lacking
 from ...media.pictures import level, picture, tone
 from ...media_changes import Change, changed, losing, numbered, stepping, with_strange_packets
 from ...pairs import Peer, negotiate, open_pair
+from ...virtual import in_virtual_time
 
 FPS = 20
 
@@ -84,6 +85,7 @@ def assert_in_time(frames: list[VideoFrame]) -> None:
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
+@in_virtual_time
 async def test_each_is_there_before_the_next_is_sent(codec: str) -> None:
     """The next one is made when the last one has been seen, and none is after the last."""
     seen = trio.Event()
@@ -109,6 +111,7 @@ async def test_each_is_there_before_the_next_is_sent(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
+@in_virtual_time
 async def test_the_last_ones_are_seen(codec: str) -> None:
     async with video(frames=shades(30), codec=codec) as (track, _, _):
         frames = await take(track, 1000)
@@ -116,12 +119,14 @@ async def test_the_last_ones_are_seen(codec: str) -> None:
         assert_in_time(frames)
 
 
+@in_virtual_time
 async def test_a_single_one_is_seen() -> None:
     async with video(frames=shades(1)) as (track, _, _):
         assert len([frame async for frame in track]) == 1
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
+@in_virtual_time
 async def test_none_is_missing_where_a_fifth_of_the_packets_is_lost(codec: str) -> None:
     async with video(losing(0.2), noise(), codec=codec) as (track, _, _):
         frames = await take(track, 50)
@@ -140,6 +145,7 @@ async def noise() -> AsyncIterator[VideoFrame]:
         await trio.sleep_until(began + (n + 1) / FPS)
 
 
+@in_virtual_time
 async def test_a_key_that_never_comes_is_asked_for_again() -> None:
     """The first second is lost, and so are the packets that are sent again of it."""
     place = numbered()
@@ -157,11 +163,13 @@ async def test_a_key_that_never_comes_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("step", [-9_000, -90_000 * 3600, 90_000 * 3600, 1 << 31])
+@in_virtual_time
 async def test_a_clock_that_leaps_again_and_again(step: int) -> None:
     async with video(stepping(step, 10)) as (track, _, _):
         assert_in_time(await take(track, 30))
 
 
+@in_virtual_time
 async def test_a_clock_that_leaps_once() -> None:
     async with video(once(90_000 * 3600)) as (track, _, _):
         assert_in_time(await take(track, 30))
@@ -172,6 +180,7 @@ def once(step: int) -> Change:
     return lambda data: [changed(data, timestamp=step if place(data) >= 15 else 0)]
 
 
+@in_virtual_time
 async def test_another_source_without_a_word() -> None:
     """As from an SFU that switches: with another base, and soon a picture that stands alone."""
     place = numbered()
@@ -188,6 +197,7 @@ async def test_another_source_without_a_word() -> None:
         assert_in_time(await take(track, 40))
 
 
+@in_virtual_time
 async def test_packets_of_unknown_types_and_without_a_payload() -> None:
     async with video(with_strange_packets(), noise()) as (track, _, _):
         frames = await take(track, 40)
@@ -196,6 +206,7 @@ async def test_packets_of_unknown_types_and_without_a_payload() -> None:
         assert max(b - a for a, b in pairwise(times)) < 0.5
 
 
+@in_virtual_time
 async def test_a_packet_that_cannot_be_read() -> None:
     place = numbered()
 
@@ -212,6 +223,7 @@ async def say_goodbye(connection: PeerConnection) -> None:
     await sender._send_rtcp([RtcpByePacket(sources=[sender._ssrc])])
 
 
+@in_virtual_time
 async def test_a_goodbye_of_another_stack_mutes() -> None:
     async with video(strangers=True) as (track, alice, bob):
         await alice.connected.wait()
@@ -243,6 +255,7 @@ async def test_a_burst_that_is_late_is_thinned(held: float) -> None:
         assert times[-1] - times[0] > 59.5 / FPS
 
 
+@in_virtual_time
 async def test_sound_that_begins_later_has_later_times() -> None:
     """A second of pictures has been seen before the first sound is sent."""
     seen = trio.Event()
@@ -274,6 +287,7 @@ async def test_sound_that_begins_later_has_later_times() -> None:
             assert heard < after + 0.5
 
 
+@in_virtual_time
 async def test_what_is_passed_on_keeps_its_times() -> None:
     """To a third peer, though the first one's clock leaps by an hour."""
     async with video(stepping(90_000 * 3600, 10)) as (track, _, _), open_pair() as (carol, dave):
@@ -282,6 +296,7 @@ async def test_what_is_passed_on_keeps_its_times() -> None:
         assert_in_time(await take(await dave.tracks.receive(), 40))
 
 
+@in_virtual_time
 async def test_without_what_is_private_it_is_aiortcs() -> None:
     with lacking("receiving", ledger.RTP_RECEIVER):
         async with video() as (track, _, bob):
@@ -289,6 +304,7 @@ async def test_without_what_is_private_it_is_aiortcs() -> None:
             assert await take(track, 5)
 
 
+@in_virtual_time
 async def test_packets_are_asked_for_where_their_numbers_wrap() -> None:
     asked: list[bytes] = []
 

@@ -22,6 +22,7 @@ from ...cutting import change_media
 from ...lacking import lacking
 from ...media_changes import Change, changed, numbered, stepping, with_strange_packets, wrapping
 from ...pairs import Peer, negotiate, open_pair
+from ...virtual import in_virtual_time
 
 PIECE = 0.02
 
@@ -77,12 +78,14 @@ def assert_whole(frames: list[AudioFrame]) -> None:
 
 
 @pytest.mark.parametrize("lost", [{30}, {30, 40, 50}, {30, 31, 32}])
+@in_virtual_time
 async def test_a_lost_packet_makes_no_hole(lost: set[int]) -> None:
     place = numbered()
     async with sound(lambda data: [data] * (place(data) not in lost)) as (track, _, _):
         assert_whole(await take(track, 60))
 
 
+@in_virtual_time
 async def test_doubles_and_order() -> None:
     place, kept = numbered(), list[bytes]()
 
@@ -99,16 +102,19 @@ async def test_doubles_and_order() -> None:
 
 
 @pytest.mark.parametrize("step", [-4800, 48_000 * 3600, -48_000 * 3600, 1 << 31])
+@in_virtual_time
 async def test_a_clock_that_leaps(step: int) -> None:
     async with sound(stepping(step, 20)) as (track, _, _):
         assert_whole(await take(track, 60))
 
 
+@in_virtual_time
 async def test_a_clock_that_wraps() -> None:
     async with sound(wrapping(30 * 960)) as (track, _, _):
         assert_whole(await take(track, 60))
 
 
+@in_virtual_time
 async def test_another_source_without_a_word() -> None:
     place = numbered()
 
@@ -123,12 +129,14 @@ async def test_another_source_without_a_word() -> None:
         assert all(0 < b - a < 1 for a, b in pairwise(times))
 
 
+@in_virtual_time
 async def test_packets_of_unknown_types_and_without_a_payload() -> None:
     async with sound(with_strange_packets()) as (track, _, _):
         assert_whole(await take(track, 60))
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"\xff" * 9, b"\xfc" + b"\xaa" * 1100])
+@in_virtual_time
 async def test_what_cannot_be_decoded(payload: bytes) -> None:
     place = numbered()
 
@@ -154,11 +162,13 @@ async def test_what_cannot_be_decoded(payload: bytes) -> None:
     ],
     ids=["short", "long", "empty", "REMB", "BYE", "report"],
 )
+@in_virtual_time
 async def test_a_packet_that_cannot_be_read_ends_nothing(strange: bytes) -> None:
     async with sound(lambda data: [strange, data]) as (track, _, _):
         assert_whole(await take(track, 20))
 
 
+@in_virtual_time
 async def test_all_up_to_the_end_is_played() -> None:
     async with sound(number=50) as (track, _, _):
         frames = await take(track, 1000)
@@ -171,6 +181,7 @@ async def say_goodbye(connection: PeerConnection) -> None:
     await sender._send_rtcp([RtcpByePacket(sources=[sender._ssrc])])
 
 
+@in_virtual_time
 async def test_a_goodbye_of_another_stack_mutes() -> None:
     """libwebrtc says goodbye to a source just before it begins."""
     async with sound(strangers=True) as (track, alice, bob):
@@ -182,6 +193,7 @@ async def test_a_goodbye_of_another_stack_mutes() -> None:
         assert receiver(bob).track.readyState == "live"
 
 
+@in_virtual_time
 async def test_without_what_is_private_it_is_aiortcs() -> None:
     with lacking("receiving", ledger.RTP_RECEIVER):
         async with sound() as (track, _, bob):
@@ -189,6 +201,7 @@ async def test_without_what_is_private_it_is_aiortcs() -> None:
             assert await take(track, 5)
 
 
+@in_virtual_time
 async def test_senders_are_told_that_copies_are_of_use() -> None:
     """Browsers add forward error correction only for whom it serves (RFC 7587, section 6.1)."""
     async with sound() as (_, alice, bob):

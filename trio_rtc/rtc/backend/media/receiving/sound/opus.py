@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import logging
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -50,11 +51,16 @@ def opus_samples(payload: bytes) -> int:
     return samples
 
 
+def _names() -> Iterator[str]:
+    yield from map(str, sorted(Path(av.__file__).parent.parent.glob("av.libs/*opus*")))
+    # It asks programs, which takes its time.
+    if found := ctypes.util.find_library("opus"):
+        yield found
+
+
 @cache
 def _library() -> Any:
-    bundled = sorted(Path(av.__file__).parent.parent.glob("av.libs/*opus*"))
-    names = [*map(str, bundled), ctypes.util.find_library("opus")]
-    for name in filter(None, names):
+    for name in _names():
         try:
             library = ctypes.CDLL(name)
             library.opus_decoder_create.restype = ctypes.c_void_p
