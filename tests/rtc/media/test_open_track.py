@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from fractions import Fraction
+from time import sleep as stand_still
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from trio_rtc.rtc.backend.media.pace import FramePacer
 from trio_rtc.rtc.media.generator import open_track
 
 from ...calls.both_sides import next_track, open_both
+from ..virtual import in_virtual_time
 from .pictures import FPS, grey, level, picture, tone, until_level, until_loud
 
 
@@ -30,6 +32,7 @@ async def levels(track: MediaTrack) -> list[float]:
     return [level(frame) async for frame in track]
 
 
+@in_virtual_time
 async def test_every_frame_arrives_in_order_and_then_the_end() -> None:
     async with open_track("video", few(5)) as track:
         assert track.kind == "video"
@@ -37,6 +40,7 @@ async def test_every_frame_arrives_in_order_and_then_the_end() -> None:
     assert [round(value / 10) for value in found] == [0, 1, 2, 3, 4]
 
 
+@in_virtual_time
 async def test_the_next_frame_is_asked_for_when_the_last_was_taken() -> None:
     made = 0
 
@@ -55,6 +59,7 @@ async def test_the_next_frame_is_asked_for_when_the_last_was_taken() -> None:
         assert made >= 10
 
 
+@in_virtual_time
 async def test_times_are_given_to_frames_that_have_none() -> None:
     async def sound() -> AsyncIterator[AudioFrame]:
         for _ in range(3):
@@ -72,6 +77,7 @@ async def test_times_are_given_to_frames_that_have_none() -> None:
 
 @pytest.mark.parametrize("samples", [480, 960, 48000])
 @pytest.mark.parametrize("has_times", [True, False])
+@in_virtual_time
 async def test_sound_that_is_made_quickly_is_held_up(samples: int, has_times: bool) -> None:
     made = 0
 
@@ -95,6 +101,7 @@ async def test_sound_that_is_made_quickly_is_held_up(samples: int, has_times: bo
         assert made <= 4 + 48000 // samples
 
 
+@in_virtual_time
 async def test_pictures_that_are_made_quickly_all_arrive() -> None:
     async def film() -> AsyncIterator[VideoFrame]:
         for number in range(60):
@@ -108,6 +115,7 @@ async def test_pictures_that_are_made_quickly_all_arrive() -> None:
         assert len([frame async for frame in remote]) > 45
 
 
+@in_virtual_time
 async def test_sound_without_times_is_in_step_after_a_pause() -> None:
     goes_on = trio.Event()
 
@@ -130,6 +138,30 @@ async def test_sound_without_times_is_in_step_after_a_pause() -> None:
     assert times[:2] == [0, 0.02]
     assert passed - 0.02 < (times[2] or 0.0) < passed + 5
     assert times[3] == pytest.approx((times[2] or 0.0) + 0.02)
+
+
+def test_a_process_that_stands_still_is_no_pause_of_the_sound() -> None:
+    """As one does that is not scheduled: no program could have made sound meanwhile."""
+
+    async def run() -> list[int | None]:
+        generated, found = Generated("audio"), list[int | None]()
+
+        async def read() -> None:
+            for _ in range(6):
+                found.append((await generated.recv()).pts)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            for number in range(6):
+                frame = AudioFrame(format="s16", layout="mono", samples=960)
+                frame.sample_rate = 48000
+                await generated.put(frame)
+                await asyncio.sleep(0.02)
+                if number % 2:
+                    stand_still(0.3)  # noqa: ASYNC251
+        return found
+
+    assert asyncio.run(run()) == [960 * number for number in range(6)]
 
 
 def test_a_pace() -> None:
@@ -202,6 +234,7 @@ def test_a_frame_is_of_when_it_was_given_and_not_of_when_it_is_taken(
     assert began[0] <= given
 
 
+@in_virtual_time
 async def test_the_same_picture_again_and_again() -> None:
     still = picture(77)
 
@@ -219,6 +252,7 @@ async def test_the_same_picture_again_and_again() -> None:
     assert still.pts is None
 
 
+@in_virtual_time
 async def test_the_generator_is_closed_at_the_end_of_the_block() -> None:
     closed = False
 
@@ -236,6 +270,7 @@ async def test_the_generator_is_closed_at_the_end_of_the_block() -> None:
     assert closed
 
 
+@in_virtual_time
 async def test_a_generator_that_raises_ends_its_track_and_no_call() -> None:
     async def broken() -> AsyncIterator[VideoFrame]:
         for _ in range(3):
@@ -260,6 +295,7 @@ async def test_a_generator_that_raises_ends_its_track_and_no_call() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["a string", None, AudioFrame(samples=10)])
+@in_virtual_time
 async def test_something_else_than_a_frame(wrong: object) -> None:
     async def frames() -> AsyncIterator[VideoFrame]:
         yield picture(0)
@@ -273,6 +309,7 @@ async def test_something_else_than_a_frame(wrong: object) -> None:
     assert type(wrong).__name__ in str(raised.value)
 
 
+@in_virtual_time
 async def test_a_kind_that_there_is_not() -> None:
     with pytest.raises(MediaError) as raised:
         async with open_track("smell", few(1)):  # type: ignore[arg-type]
@@ -280,11 +317,13 @@ async def test_a_kind_that_there_is_not() -> None:
     assert raised.value.code == "wrong_kind"
 
 
+@in_virtual_time
 async def test_no_frames_at_all() -> None:
     async with open_track("video", few(0)) as track:
         assert await levels(track) == []
 
 
+@in_virtual_time
 async def test_frames_that_change_in_size_and_format_arrive_in_a_call() -> None:
     async def changing() -> AsyncIterator[VideoFrame]:
         while True:
@@ -309,6 +348,7 @@ async def test_frames_that_change_in_size_and_format_arrive_in_a_call() -> None:
         assert sizes == {(160, 120), (320, 240), (200, 120), (64, 48)}
 
 
+@in_virtual_time
 async def test_pictures_and_sound_of_a_program_in_a_call() -> None:
     async with (
         open_track("video", grey(60)) as video,

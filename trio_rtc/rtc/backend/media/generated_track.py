@@ -16,6 +16,9 @@ TIME_BASE = Fraction(1, 90000)
 PAUSE = 0.2
 """Seconds without sound, after which it has paused: a program that sleeps does so for too long."""
 
+BEAT = 0.05
+"""How often it is looked whether this process runs at all, while sound is waited for."""
+
 
 class Generated(MediaStreamTrack):
     """Takes one frame after the other, and no next one before the last was due, and read."""
@@ -43,23 +46,25 @@ class Generated(MediaStreamTrack):
 
     async def recv(self) -> VideoFrame | AudioFrame:
         has_waited = self._frame is not None
+        loop = asyncio.get_running_loop()
+        asked, stood_still = loop.time(), 0.0
         while self._frame is None:
             if self._error is not None:
                 raise self._error
             if self._over:
                 raise MediaStreamError
-            await self._wait()
+            stood_still += await self._wait_a_beat()
         frame, self._frame = self._frame, None
         # Not when it is taken, which may be long after that: nobody may read the track as yet.
         given = self._given
         self._notify()
         if frame.pts is None:
-            self._stamp(frame, given, goes_on=has_waited)
+            self._stamp(frame, given, waited=given - asked - stood_still)
         # Without a unit it may be of any time.
         if frame.time is not None and (
             wait := self._pace.wait(frame.time, given, was_awaited=not has_waited)
         ):
-            await asyncio.sleep(wait - (asyncio.get_running_loop().time() - given))
+            await asyncio.sleep(wait - (loop.time() - given))
         return frame
 
     async def end(self, error: Exception | None) -> None:
@@ -72,11 +77,12 @@ class Generated(MediaStreamTrack):
         self._over = True
         self._notify()
 
-    def _stamp(self, frame: VideoFrame | AudioFrame, given: float, *, goes_on: bool) -> None:
+    def _stamp(self, frame: VideoFrame | AudioFrame, given: float, *, waited: float) -> None:
         """A picture is of now, and so is sound that has paused; other sound goes on."""
         time = Fraction(self._pace.time(given))
         if isinstance(frame, AudioFrame):
-            if goes_on or time - self._sound_ends < PAUSE:
+            # The time in which nobody could have made any is no pause of the program.
+            if time - self._sound_ends < PAUSE or waited < PAUSE:
                 time = self._sound_ends
             frame.time_base = Fraction(1, frame.sample_rate)
             frame.pts = round(time / frame.time_base)
@@ -87,6 +93,17 @@ class Generated(MediaStreamTrack):
     async def _wait(self) -> None:
         self._changed.clear()
         await self._changed.wait()
+
+    async def _wait_a_beat(self) -> float:
+        """Wait for a change, or for a beat; seconds for which the loop stood still meanwhile."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(BEAT):
+                await self._wait()
+        except TimeoutError:
+            pass
+        return max(loop.time() - began - BEAT, 0.0)
 
     def _notify(self) -> None:
         self._changed.set()
