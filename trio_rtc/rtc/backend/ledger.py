@@ -341,9 +341,6 @@ ELSEWHERE: Final[dict[str, dict[str, str]]] = {
         "_r": "what decides in which order tasks go on",
         "_ALLOW_DETERMINISTIC_SCHEDULING": "whether that alone decides",
     },
-    "httpx.AsyncHTTPTransport": {
-        "_pool": "the connections of requests are data channels; httpx takes no pool of others",
-    },
     "websockets.server.ServerProtocol": {
         "fail": "public; overridden, as its own errors come through it, to give them our reasons",
     },

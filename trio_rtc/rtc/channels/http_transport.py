@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
@@ -26,7 +26,7 @@ class OpensChannels(Protocol):
     async def open_channel(self, label: str, *, protocol: str = "") -> DataChannel: ...
 
 
-class ChannelTransport(httpx.AsyncHTTPTransport):
+class ChannelTransport(httpx.AsyncBaseTransport):
     """For `httpx.AsyncClient`: HTTP to the other peer of a call, over channels of their own.
 
     A channel has the protocol ``"http"`` and the host and port of the URL as its label, which
@@ -56,10 +56,8 @@ class ChannelTransport(httpx.AsyncHTTPTransport):
     ):
         if ssl_context is None:
             ssl_context = httpx.create_ssl_context()
-        super().__init__(verify=ssl_context)
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        # httpx 0.28 passes no network backend on.
-        self._pool = httpcore.AsyncConnectionPool(
+        self._connections = httpcore.AsyncConnectionPool(
             ssl_context=ssl_context,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
@@ -68,6 +66,73 @@ class ChannelTransport(httpx.AsyncHTTPTransport):
             http2=http2,
             network_backend=_Backend(call),
         )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Have a request answered, as httpx asks for it."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        url = request.url
+        with _as_of_httpx():
+            response = await self._connections.handle_async_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(
+                        scheme=url.raw_scheme,
+                        host=url.raw_host,
+                        port=url.port,
+                        target=url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        assert isinstance(response.stream, AsyncIterable)
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_ResponseBody(response.stream, response.aclose),
+            extensions=dict(response.extensions),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        with _as_of_httpx():
+            await self._connections.aclose()
+
+
+class _ResponseBody(httpx.AsyncByteStream):
+    """The body of a response, with httpx's errors."""
+
+    def __init__(self, stream: AsyncIterable[bytes], close: Callable[[], Awaitable[None]]):
+        self._parts = stream.__aiter__()
+        self._close = close
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with _as_of_httpx():
+            return await self._parts.__anext__()
+
+    async def aclose(self) -> None:
+        with _as_of_httpx():
+            await self._close()
+
+
+@contextmanager
+def _as_of_httpx() -> Iterator[None]:
+    """Httpx calls the errors of httpcore by the same names."""
+    try:
+        yield
+    except (
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.ProxyError,
+        httpcore.TimeoutException,
+        httpcore.UnsupportedProtocol,
+    ) as error:
+        kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        raise kind(str(error)) from error
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
