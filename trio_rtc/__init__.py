@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from .signaling import PeerLeft as PeerLeft
     from .signaling import Signaling as Signaling
     from .signaling import open_signaling as open_signaling
+    from .whip import open_whep as open_whep
+    from .whip import open_whip as open_whip
     from .wire.messages import IceCandidate as IceCandidate
     from .wire.messages import SessionDescription as SessionDescription
 
@@ -78,6 +80,7 @@ _HOMES: Final = {
         "UnknownPeer",
     ),
     "files": ("FileOffer", "FileProgress", "receive_files", "send_files"),
+    "whip": ("open_whep", "open_whip"),
     "wire.messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
         "ChannelStream",

@@ -62,7 +62,7 @@ async def test_a_page_publishes(chromium: str, maybe_firefox: str | None) -> Non
             seen, ended = Seen(), trio.Event()
 
             async def answer(call: trio_rtc.Call) -> None:
-                assert call.peer.name == "whip"
+                assert (call.peer.name, call.peer.protocol) == ("whip", "whip")
                 await seen.watch(call)
                 assert call.end is not None
                 assert call.end.reason == "peer_hung_up"

@@ -69,7 +69,7 @@ async def test_media_are_sent_one_way_and_the_call_ends_on_both_sides() -> None:
     async with open_media(video="pattern", audio="tone") as tracks, studio(tracks=tracks) as there:
         async with open_whip(there.url("whip"), tracks=tracks) as call:
             theirs = await there.calls.receive()
-            assert theirs.peer.name == "whip"
+            assert (theirs.peer.name, theirs.peer.protocol) == ("whip", "whip")
             await frames_of(theirs, {"audio", "video"})
             # They have tracks to send, and there is no place for them.
             stats = await call.stats()
@@ -92,7 +92,7 @@ async def test_media_are_watched() -> None:
         open_whep(there.url("whep")) as call,
     ):
         theirs = await there.calls.receive()
-        assert theirs.peer.name == "whep"
+        assert (theirs.peer.name, theirs.peer.protocol) == ("whep", "whep")
         await frames_of(call, {"audio", "video"})
         assert {each.direction for each in (await theirs.stats()).tracks} == {"sent"}
         await theirs.hang_up()

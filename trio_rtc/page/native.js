@@ -197,7 +197,8 @@ export class NativeSignaling extends Signaling {
         this.name = message.name;
         this.room = message.room;
         this.iceServers = message.ice_servers ?? [];
-        for (const { id, name } of message.peers) this.peers.set(id, { id, name });
+        for (const { id, name, protocol = "native" } of message.peers)
+          this.peers.set(id, { id, name, protocol });
         this.connected();
         onOpened();
         break;
@@ -205,7 +206,7 @@ export class NativeSignaling extends Signaling {
         this.connected();
         break;
       case "joined":
-        this.joined({ id: message.id, name: message.name });
+        this.joined({ id: message.id, name: message.name, protocol: message.protocol ?? "native" });
         break;
       case "left":
         this.left(message.id);

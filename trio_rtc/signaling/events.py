@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import trio
@@ -13,10 +13,19 @@ from ..tasks import Changes
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Somebody who is signed in to the same server."""
+    """Somebody who is signed in to the same server.
+
+    Attributes:
+        id: a number that nobody else has there.
+        name: which others may have, too.
+        protocol: how it speaks to the server, as that tells: ``native``, ``classic``, ``peerjs``,
+            ``whip`` or ``whep``; empty if it does not tell. Two peers are the same whatever this
+            is.
+    """
 
     id: int
     name: str
+    protocol: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"

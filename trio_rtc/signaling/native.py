@@ -220,14 +220,14 @@ class _NativeClient:
         signaling = Signaling(welcome.id, welcome.name, self.send, welcome.room)
         signaling.ice_servers = welcome.ice_servers
         for peer in welcome.peers:
-            signaling.joined(Peer(peer.id, peer.name))
+            signaling.joined(Peer(peer.id, peer.name, peer.protocol))
         return signaling
 
 
 def _notify(signaling: Signaling, message: protocol.FromServer) -> None:
     match message:
         case protocol.Joined():
-            signaling.joined(Peer(message.id, message.name))
+            signaling.joined(Peer(message.id, message.name, message.protocol))
         case protocol.Left():
             signaling.left(message.id)
         case protocol.IceServers():

@@ -13,6 +13,9 @@ import msgspec
 SUBPROTOCOL: Final = "trio-rtc.v1"
 """How the protocol is named in an opening handshake (RFC 6455, section 1.9)."""
 
+NATIVE: Final = "native"
+"""How the protocol is named among others that a server speaks."""
+
 SERVER_HEADER: Final = "Signaling-Server"
 SERVER_NAME: Final = "trio-rtc"
 """The header by which an answer of a server is told from one of what stands in between.
@@ -36,11 +39,12 @@ class _NativeMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     pass
 
 
-class PeerEntry(msgspec.Struct, frozen=True):
-    """Somebody else in the room."""
+class PeerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody else in the room. ``protocol`` is missing if it is this one."""
 
     id: Id
     name: str
+    protocol: str = NATIVE
 
 
 class IceServerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -163,11 +167,12 @@ class TokenAccepted(_NativeMessage, frozen=True, kw_only=True, tag="token_accept
 
 
 class Joined(_NativeMessage, frozen=True, kw_only=True):
-    """Server, numbered: somebody has come."""
+    """Server, numbered: somebody has come. ``protocol`` is missing if it is this one."""
 
     seq: Seq
     id: Id
     name: str
+    protocol: str = NATIVE
 
 
 class Left(_NativeMessage, frozen=True, kw_only=True):

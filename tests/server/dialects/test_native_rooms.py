@@ -73,7 +73,7 @@ async def test_any_bytes_go_between_the_protocols(body: bytes) -> None:
     async with memory_server() as server:
         old = await server.sign_in("old")
         new = await join(server, "new")
-        assert new.welcome["peers"] == [{"id": old, "name": "old"}]
+        assert new.welcome["peers"] == [{"id": old, "name": "old", "protocol": "classic"}]
         assert (await server.poll(old)).body == b"new,%d,1\n" % new.id
         assert (await server.ask(post(old, new.id, body))).status == 200
         message = await new.hear()
@@ -106,7 +106,9 @@ async def test_peers_of_both_protocols_see_each_other_come_and_go() -> None:
     async with memory_server() as server:
         new = await join(server, "new")
         old = await server.sign_in("old")
-        assert await new.hear() == {"type": "joined", "seq": 1, "id": old, "name": "old"}
+        assert await new.hear() == {
+            "type": "joined", "seq": 1, "id": old, "name": "old", "protocol": "classic"
+        }  # fmt: skip
         await server.ask(get(f"/sign_out?peer_id={old}"))
         assert await new.hear() == {"type": "left", "seq": 2, "id": old}
         old = await server.sign_in("old")

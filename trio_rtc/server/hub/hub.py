@@ -175,7 +175,7 @@ class Hub:
         member = Member(
             self._last_id, name or f"peer_{self._last_id}", room, mailbox, on_removed, protocol
         )
-        self._notify(room, Presence(member.id, member.name, connected=True))
+        self._notify(room, Presence(member.id, member.name, connected=True, protocol=protocol))
         # The last of the others may just have been removed, and the room with it.
         there = self._rooms.get(room) or self._rooms.setdefault(room, Room(self._put_notices))
         there.members[member.id] = member

@@ -19,6 +19,7 @@ class Presence:
     id: int
     name: str
     connected: bool
+    protocol: str = ""
 
 
 class Hearer(Protocol):

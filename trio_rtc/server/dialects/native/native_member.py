@@ -107,7 +107,8 @@ class Session(Mailbox):
         """
         seq = self.outbox.next
         if notice.connected:
-            self.notify(protocol.Joined(seq=seq, id=notice.id, name=printable(notice.name)))
+            name, spoken = printable(notice.name), notice.protocol or protocol.NATIVE
+            self.notify(protocol.Joined(seq=seq, id=notice.id, name=name, protocol=spoken))
         else:
             self.notify(protocol.Left(seq=seq, id=notice.id))
 
