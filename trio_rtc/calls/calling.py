@@ -6,22 +6,15 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Unpack
 
 import trio
 
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from ..faults import FaultLog, RareWarnings, caught
 from ..rtc import (
-    MAX_FRAME_PIXELS,
-    MAX_UNREAD_BYTES,
     BundlePolicy,
-    IceServer,
-    IceTransportPolicy,
     Kind,
-    MediaTrack,
-    PeerCertificate,
-    as_ice_servers,
 )
 from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
 from ..tasks import require_trio
@@ -36,11 +29,11 @@ from ..wire.messages import (
     is_of_call,
 )
 from .admission import MAX_CALLS, CallAdmission, Place
-from .authentication import OneTimeCode, parse_fingerprints
+from .authentication import OneTimeCode
 from .call import Call
 from .conductor import Conductor
 from .negotiation import MAX_PENDING_CANDIDATES
-from .options import CallOptions, CallStep
+from .options import CallKeywords, CallOptions, spelled_out
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -53,27 +46,15 @@ MAX_DECLINING: Final = 64
 """Callers who are told at once that there is no place; those above that learn it from the time."""
 
 
+@spelled_out(CallKeywords, CallOptions)
 @asynccontextmanager
 async def open_call(
     signaling: Signaling,
     peer: Peer | int | str,
     *,
-    tracks: Iterable[MediaTrack] = (),
     receive: Iterable[Kind] = ("audio", "video"),
-    codecs: Iterable[str] = (),
-    ice_servers: Iterable[str | IceServer] | None = None,
-    ice_transport_policy: IceTransportPolicy = "all",
     bundle_policy: BundlePolicy = "max-bundle",
-    connect_timeout: float = 30.0,
-    silence_timeout: float = 5.0,
-    restart_timeout: float = 15.0,
-    close_timeout: float = 5.0,
-    max_frame_pixels: int = MAX_FRAME_PIXELS,
-    max_unread_bytes: int = MAX_UNREAD_BYTES,
-    trace: Callable[[CallStep], None] | None = None,
-    code: str | None = None,
-    certificate: PeerCertificate | None = None,
-    trusted_keys: Iterable[str] | None = None,
+    **options: Unpack[CallKeywords],
 ) -> AsyncIterator[Call]:
     """Call a peer; the block begins when the call is connected, and hangs up at its end.
 
@@ -82,8 +63,12 @@ async def open_call(
     Args:
         signaling: the session in which to call, and which the call's messages take.
         peer: whom to call: a `Peer`, an id or a name.
-        tracks: what to send: local media (`open_media`), or tracks of another call.
         receive: media that the other side may send, whether or not we send any.
+        bundle_policy: ``"max-bundle"`` needs one way for everything, and is ready soonest.
+            ``"balanced"`` can also call those that want a way for each medium, as GStreamer's
+            ``webrtcbin`` does by default (W3C WebRTC, section 4.2.5).
+        **options: these, as for `serve_calls`:
+        tracks: what to send: local media (`open_media`), or tracks of another call.
         codecs: what media may be encoded with, in the order of preference, such as ``"H264"``
             and ``"opus"``; of a kind of media that none of them is for, everything there is.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
@@ -92,9 +77,6 @@ async def open_call(
             take it; without that, those that the signaling server tells of.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
-        bundle_policy: ``"max-bundle"`` needs one way for everything, and is ready soonest.
-            ``"balanced"`` can also call those that want a way for each medium, as GStreamer's
-            ``webrtcbin`` does by default (W3C WebRTC, section 4.2.5).
         connect_timeout: seconds until the call has to be connected; also until an offer in a
             call that stands has to be answered.
         silence_timeout: seconds in which nothing at all comes from the other side, until the
@@ -129,50 +111,23 @@ async def open_call(
         SignalingError: the messages of the set-up could not be sent, ``busy``: there is a
             call with this peer already.
     """
-    options = CallOptions(
-        tracks=tuple(tracks),
-        codecs=tuple(codecs),
-        receive=tuple(receive),
-        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
-        ice_transport_policy=ice_transport_policy,
-        bundle_policy=bundle_policy,
-        connect_timeout=connect_timeout,
-        silence_timeout=silence_timeout,
-        restart_timeout=restart_timeout,
-        close_timeout=close_timeout,
-        max_frame_pixels=max_frame_pixels,
-        max_unread_bytes=max_unread_bytes,
-        trace=trace,
-        code=None if code is None else OneTimeCode(code),
-        certificate=certificate,
-        trusted_keys=None if trusted_keys is None else parse_fingerprints(trusted_keys),
+    chosen = CallOptions.of(
+        "open_call", CallKeywords, options, receive=receive, bundle_policy=bundle_policy
     )
     found = signaling.find_peer(peer)
     with signaling.subscribe(found, wanted=is_of_call) as subscription:
-        async with Conductor(signaling, subscription, found, options).run() as call:
+        async with Conductor(signaling, subscription, found, chosen).run() as call:
             yield call
 
 
+@spelled_out(CallKeywords, CallOptions)
 async def serve_calls(
     handler: Handler,
     signaling: Signaling,
     *,
-    tracks: Iterable[MediaTrack] = (),
-    codecs: Iterable[str] = (),
-    ice_servers: Iterable[str | IceServer] | None = None,
-    ice_transport_policy: IceTransportPolicy = "all",
-    connect_timeout: float = 30.0,
-    silence_timeout: float = 5.0,
-    restart_timeout: float = 15.0,
-    close_timeout: float = 5.0,
-    max_frame_pixels: int = MAX_FRAME_PIXELS,
-    max_unread_bytes: int = MAX_UNREAD_BYTES,
     max_calls: int = MAX_CALLS,
-    trace: Callable[[CallStep], None] | None = None,
-    code: str | None = None,
-    certificate: PeerCertificate | None = None,
-    trusted_keys: Iterable[str] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    **options: Unpack[CallKeywords],
 ) -> NoReturn:
     """Answer every call, and run ``handler(call)`` in a task of its own for each.
 
@@ -195,22 +150,7 @@ async def serve_calls(
         SignalingLost: the session with the server has ended, and the last call too.
         SignalingError: ``busy``: somebody serves the calls of this session already.
     """
-    options = CallOptions(
-        tracks=tuple(tracks),
-        codecs=tuple(codecs),
-        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
-        ice_transport_policy=ice_transport_policy,
-        connect_timeout=connect_timeout,
-        silence_timeout=silence_timeout,
-        restart_timeout=restart_timeout,
-        close_timeout=close_timeout,
-        max_frame_pixels=max_frame_pixels,
-        max_unread_bytes=max_unread_bytes,
-        trace=trace,
-        code=None if code is None else OneTimeCode(code),
-        certificate=certificate,
-        trusted_keys=None if trusted_keys is None else parse_fingerprints(trusted_keys),
-    )
+    chosen = CallOptions.of("serve_calls", CallKeywords, options)
     require_trio()
     admission = CallAdmission(max_calls, logger.warning)
     faults = FaultLog(logger)
@@ -240,10 +180,10 @@ async def serve_calls(
                             signaling.subscribe(event.peer, wanted=is_of_call)
                         )
                         first: list[Message] = [*pending.pop(event.peer, []), message]
-                        conductor = Conductor(signaling, subscription, event.peer, options, first)
+                        conductor = Conductor(signaling, subscription, event.peer, chosen, first)
                         subscribed.callback(place.leave)
                         call = _Answered(
-                            handler, event.peer, conductor, place, faults, options.code, nursery
+                            handler, event.peer, conductor, place, faults, chosen.code, nursery
                         )
                         nursery.start_soon(call.serve, subscribed)
                     elif isinstance(message, IceCandidate):
@@ -258,8 +198,8 @@ async def serve_calls(
             except SignalingLost as error:
                 # Calls need no server once they stand: they may end in their own time.
                 lost = error
-    if options.code is not None and options.code.failure is not None:
-        raise options.code.failure
+    if chosen.code is not None and chosen.code.failure is not None:
+        raise chosen.code.failure
     raise lost
 
 

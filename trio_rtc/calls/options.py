@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar
 
 from ..errors import BadIceServer
 from ..rtc import (
@@ -18,10 +19,11 @@ from ..rtc import (
     Kind,
     MediaTrack,
     PeerCertificate,
+    as_ice_servers,
     ice_servers_from_environment,
 )
 from ..signaling import Peer, Signaling
-from .authentication import OneTimeCode
+from .authentication import OneTimeCode, parse_fingerprints
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -67,6 +69,41 @@ class CallStats(ConnectionStats):
     steps: Mapping[StepName, float]
 
 
+class ConnectionKeywords(TypedDict, total=False):
+    """Arguments of `open_call`, `serve_calls` and `open_peerjs`, as programs give them."""
+
+    ice_servers: Iterable[str | IceServer] | None
+    ice_transport_policy: IceTransportPolicy
+    connect_timeout: float
+    silence_timeout: float
+    close_timeout: float
+    max_frame_pixels: int
+    max_unread_bytes: int
+
+
+class CallKeywords(ConnectionKeywords, total=False):
+    """Arguments of `open_call` and `serve_calls`, as programs give them."""
+
+    tracks: Iterable[MediaTrack]
+    codecs: Iterable[str]
+    restart_timeout: float
+    trace: Callable[[CallStep], None] | None
+    code: str | None
+    certificate: PeerCertificate | None
+    trusted_keys: Iterable[str] | None
+
+
+#: What is kept of what may come in another form. None stays None.
+_KEPT: Final[Mapping[str, Callable[[Any], object]]] = {
+    "tracks": tuple,
+    "receive": tuple,
+    "codecs": tuple,
+    "ice_servers": as_ice_servers,
+    "code": OneTimeCode,
+    "trusted_keys": parse_fingerprints,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConnectionOptions:
     """What is set for every connection: of a call, and of one with PeerJS."""
@@ -79,6 +116,34 @@ class ConnectionOptions:
     max_frame_pixels: int = MAX_FRAME_PIXELS
     max_unread_bytes: int = MAX_UNREAD_BYTES
     certificate: PeerCertificate | None = None
+
+    @classmethod
+    def of(
+        cls,
+        function: str,
+        keywords: type[ConnectionKeywords],
+        options: Mapping[str, Any],
+        **own: Any,
+    ) -> Self:
+        """What a function has been given.
+
+        Args:
+            function: its name.
+            keywords: which options it takes.
+            options: those it was given.
+            own: its other arguments.
+
+        Raises:
+            TypeError: it takes no such option, in Python's words.
+        """
+        for name in options:
+            if name not in keywords.__annotations__:
+                raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        kept: dict[str, Any] = {**own, **options}
+        for name, keep in _KEPT.items():
+            if kept.get(name) is not None:
+                kept[name] = keep(kept[name])
+        return cls(**kept)
 
     def __post_init__(self) -> None:
         # A wait with another deadline would fail, or never end, in the middle of a call.
@@ -107,6 +172,33 @@ class CallOptions(ConnectionOptions):
     trace: Callable[[CallStep], None] | None = None
     code: OneTimeCode | None = None
     trusted_keys: frozenset[str] | None = None
+
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def spelled_out(
+    keywords: type[ConnectionKeywords], options: type[ConnectionOptions]
+) -> Callable[[F], F]:
+    """Have ``help`` show each keyword argument of a function, with its default."""
+    defaults = {field.name: field.default for field in fields(options)}
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        shared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[name],
+                annotation=getattr(hint, "__forward_arg__", hint),
+            )
+            for name, hint in keywords.__annotations__.items()
+        ]
+        vars(function)["__signature__"] = signature.replace(parameters=[*own, *shared])
+        return function
+
+    return decorate
 
 
 def choose_ice_servers(options: CallOptions, signaling: Signaling) -> Sequence[str | IceServer]:

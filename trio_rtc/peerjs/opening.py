@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Unpack
 
 import trio
 
+from ..calls.options import ConnectionKeywords, spelled_out
 from ..errors import SignalingError
-from ..rtc import (
-    MAX_FRAME_PIXELS,
-    MAX_UNREAD_BYTES,
-    IceServer,
-    IceTransportPolicy,
-    as_ice_servers,
-    ice_servers_from_environment,
-)
+from ..rtc import ice_servers_from_environment
 from ..signaling.tokens import GiveToken, give
 from ..tasks import open_background_nursery, require_trio
 from ..wire.binarypack import MAX_BYTES
@@ -32,6 +27,7 @@ FLUSH_SECONDS = 1.0
 """How long what was said last may take to go out."""
 
 
+@spelled_out(ConnectionKeywords, Options)
 @asynccontextmanager
 async def open_peerjs(
     url: str,
@@ -40,15 +36,9 @@ async def open_peerjs(
     token: str | GiveToken | None = None,
     key: str = DEFAULT_KEY,
     ssl_context: ssl.SSLContext | None = None,
-    ice_servers: Iterable[str | IceServer] | None = None,
-    ice_transport_policy: IceTransportPolicy = "all",
     max_message_bytes: int = MAX_BYTES,
-    connect_timeout: float = 30.0,
-    silence_timeout: float = 5.0,
     lost_timeout: float = 15.0,
-    close_timeout: float = 5.0,
-    max_frame_pixels: int = MAX_FRAME_PIXELS,
-    max_unread_bytes: int = MAX_UNREAD_BYTES,
+    **options: Unpack[ConnectionKeywords],
 ) -> AsyncIterator[PeerJSPeer]:
     """Sign in to a PeerJS server, ours or PeerJS's own, and sign out at the end of the block.
 
@@ -65,15 +55,16 @@ async def open_peerjs(
             the end of all.
         key: the server's; PeerJS's own default if there is no other.
         ssl_context: how to verify the server, instead of by the system's authorities.
+        max_message_bytes: what a value that comes may take in memory, on ``binary`` connections:
+            4 MiB. Each item of an array and a map counts 64 bytes and its own.
+        lost_timeout: seconds until a connection that is disconnected is given up.
+        **options: these, as for `open_call`:
         ice_servers: STUN and TURN servers, as for `open_call`; by default those of the
             environment.
         ice_transport_policy: ``"relay"`` uses TURN servers only.
-        max_message_bytes: what a value that comes may take in memory, on ``binary`` connections:
-            4 MiB. Each item of an array and a map counts 64 bytes and its own.
         connect_timeout: seconds until a connection has to be there.
         silence_timeout: seconds in which nothing comes from the other side, until a connection
             counts as disconnected.
-        lost_timeout: seconds until it is given up then.
         close_timeout: seconds for what is on its way when it is closed.
         max_frame_pixels: the largest picture that is decoded, as for `open_call`.
         max_unread_bytes: what a connection keeps for its reader, as for `open_call`.
@@ -83,19 +74,17 @@ async def open_peerjs(
             ``not_peerjs_server``: something else does; ``id_taken``; ``invalid_key``;
             ``refused``: the server says why; ``bad_token``: the function gave no text.
         BadIceServer: one of ``ice_servers`` is none.
+        ValueError: a timeout is no number of seconds, or ``silence_timeout`` is 0.
     """
     require_trio()
-    servers = ice_servers_from_environment() if ice_servers is None else ice_servers
-    options = Options(
-        ice_servers=as_ice_servers(servers),
-        ice_transport_policy=ice_transport_policy,
-        connect_timeout=connect_timeout,
-        silence_timeout=silence_timeout,
-        lost_timeout=lost_timeout,
-        close_timeout=close_timeout,
+    if options.get("ice_servers") is None:
+        options["ice_servers"] = ice_servers_from_environment()
+    chosen = Options.of(
+        "open_peerjs",
+        ConnectionKeywords,
+        options,
         max_message_bytes=max_message_bytes,
-        max_frame_pixels=max_frame_pixels,
-        max_unread_bytes=max_unread_bytes,
+        lost_timeout=lost_timeout,
     )
     if id is None:
         id = await fetch_id(url, key, ssl_context)  # noqa: A001
@@ -107,7 +96,7 @@ async def open_peerjs(
         )
     fresh = token if callable(token) else None
     first = await give(token) if callable(token) else token or world().random_hex(16)
-    peer = PeerJSPeer(id, options)
+    peer = PeerJSPeer(id, chosen)
     server = ServerConnection(
         partial(socket_url, url, key, id), first, fresh, ssl_context, peer._receive
     )
