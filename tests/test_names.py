@@ -55,6 +55,13 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean_text(clean_text(text)) == clean_text(text)
 
 
+def test_bytes_that_are_no_text_are_cut_between_them() -> None:
+    # PEP 383: each stands for one byte. Half a character at the cut is left out of text only.
+    assert clean_text("\udcff" * 600) == "\udcff" * LONGEST_NAME
+    assert clean_text("\udcff" + "é" * 600) == "\udcff" + "é" * 255 + "\udcc3"
+    assert clean_text("x" + "é" * 600) == "x" + "é" * 255
+
+
 def test_what_is_much_too_long_is_not_looked_at() -> None:
     # Whatever it is made of: composed it has a third of its characters at least.
     assert problem_of("a" * 2048) == "is 2048 bytes long, 512 are allowed"

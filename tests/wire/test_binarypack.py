@@ -229,3 +229,11 @@ def test_items_in_many_arrays() -> None:
     packed = b"\xdc\x03\xe8" + inner * 1000
     with pytest.raises(MessageTooLarge):
         unpack(packed)
+
+
+def test_the_largest_numbers_that_javascript_counts_with() -> None:
+    exact = 2**53 - 1
+    assert pack(float(exact)) == pack(exact) != pack(float(exact + 1))
+    assert pack(float(-exact)) == pack(-exact)
+    assert pack(float(exact + 1))[0] == pack(float(-exact - 1))[0] == 0xCB
+    assert [type(unpack(pack(value))) for value in (float(exact), float(exact + 1))] == [int, float]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from trio_rtc.errors import NegotiationError
 from trio_rtc.wire.messages import (
     BYE,
+    Authenticate,
     Bye,
     IceCandidate,
     Message,
@@ -27,6 +28,7 @@ CANDIDATE = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host"
         IceCandidate(candidate="", sdp_mid="0", sdp_m_line_index=0, call="c"),
         Bye(),
         Bye(reason="busy", call="c"),
+        Authenticate(call="c", tag="t", share="s", fingerprint="f"),
     ],
 )
 def test_what_is_encoded_is_decoded(message: Message) -> None:
@@ -105,6 +107,7 @@ def test_the_end_of_candidates(data: bytes) -> None:
         (b'{"candidate": "x", "sdpMid": "%b"}' % (b"x" * 257), "bad_candidate"),
         (b'{"candidate": "x", "usernameFragment": "%b"}' % (b"x" * 257), "bad_candidate"),
         (b'{"type": "offer", "sdp": "v=0", "call": "%b"}' % (b"x" * 257), "bad_description"),
+        (b'{"type": "authenticate", "call": "c"}', "bad_authenticate"),
         (b'{"type": "bye", "call": "%b"}' % (b"x" * 257), "bad_message"),
     ],
 )

@@ -73,6 +73,16 @@ def test_a_field_that_is_missing_or_wrong(text: str) -> None:
         decode_from_server(text)
 
 
+def test_the_bytes_of_a_message() -> None:
+    assert Send(seq=1, to=2, data="é").body == "é".encode()
+    assert Message(seq=1, from_=2, data64=b"\xff").body == b"\xff"
+    assert Send(seq=1, to=2, data="").body == Send(seq=1, to=2, data64=b"").body == b""
+    with pytest.raises(ValueError, match="either data or data64 is needed"):
+        Send(seq=1, to=2)
+    with pytest.raises(ValueError, match="either data or data64 is needed"):
+        Send(seq=1, to=2, data="x", data64=b"x")
+
+
 def test_bytes_that_are_no_text_travel_otherwise() -> None:
     assert content("é".encode()) == ("é", None)
     assert content(b"\xff") == (None, b"\xff")
