@@ -1,4 +1,4 @@
-"""What goes wrong with one call, and how it ends none beside it."""
+"""Fault isolation: what goes wrong with one call ends none beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that cross: the peer has called us before we call it."""
+"""Glare: the peer has called us before we call it."""
 
 from __future__ import annotations
 

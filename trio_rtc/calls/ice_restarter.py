@@ -1,4 +1,4 @@
-"""What a call does about a connection that is lost, or that is to look for a better way."""
+"""ICE restarts of a call: a connection is lost, or is to look for a better way."""
 
 from __future__ import annotations
 

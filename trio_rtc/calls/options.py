@@ -1,4 +1,4 @@
-"""What can be set for a call, and what can be seen of it while it comes about."""
+"""Options of a call, and what can be seen of it while it comes about."""
 
 from __future__ import annotations
 

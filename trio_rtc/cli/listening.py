@@ -1,4 +1,4 @@
-"""Where ``trio-rtc server`` listens: addresses, a Unix socket, or what systemd has opened."""
+"""Listening addresses of ``trio-rtc server``: TCP, a Unix socket, or what systemd has opened."""
 
 from __future__ import annotations
 

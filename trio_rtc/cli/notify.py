@@ -1,4 +1,4 @@
-"""What a service tells its manager (sd_notify(3)): that it is ready, lives, and stops."""
+"""Service notification (sd_notify(3)): that it is ready, lives, and stops."""
 
 from __future__ import annotations
 

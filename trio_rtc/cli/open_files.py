@@ -1,4 +1,4 @@
-"""How many files the process may have open: every connection of a server is one."""
+"""Limit of open files of the process: every connection of a server is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines from standard input, without a thread that waits for them."""
+"""Standard input by lines, without a thread that waits for them."""
 
 from __future__ import annotations
 

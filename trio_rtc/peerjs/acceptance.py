@@ -1,4 +1,4 @@
-"""Whether a PeerJS server has accepted a connection, and what its end means. No I/O.
+"""Acceptance of a connection by a PeerJS server, and what its end means. No I/O.
 
 PeerJS's own server greets a new client with OPEN, and says nothing to one whose connection before
 it still remembers. What it refuses it tells with an ERROR, an ID-TAKEN or an INVALID-KEY, and then

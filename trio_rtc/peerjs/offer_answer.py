@@ -1,4 +1,4 @@
-"""What the two sides of a connection say to each other through the server.
+"""Signaling of a PeerJS connection: what its two sides say to each other through the server.
 
 There is one offer and one answer: PeerJS never negotiates again on a connection, whatever is new
 is another connection.

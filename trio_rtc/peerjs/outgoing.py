@@ -1,4 +1,4 @@
-"""What is on its way to a PeerJS server, which acknowledges nothing. No I/O.
+"""Send queue to a PeerJS server, which acknowledges nothing. No I/O.
 
 A pong that answers a ping which was sent after a message proves that the message has arrived
 (TCP keeps the order, RFC 6455 section 5.5.3 answers a ping). Until then it is kept, and said again

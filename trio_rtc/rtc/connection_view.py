@@ -1,4 +1,4 @@
-"""What the Trio side knows of a connection, as the loop's side tells it."""
+"""State of a connection as the Trio side knows it, told by the loop's side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known of a connection while it stands, as typed values."""
+"""Statistics of a connection while it stands, as typed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may join which room, under which name."""
+"""Authorization: who may join which room, under which name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that is too much for one turn: it is done in steps, and everybody else comes in between."""
+"""Cooperative scheduling: work that is too much for one turn is done in steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all parts of a server share."""
+"""Context of a server: what all parts of it share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server has done so far, in numbers."""
+"""Counters of what a server has done so far."""
 
 from __future__ import annotations
 

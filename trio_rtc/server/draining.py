@@ -1,4 +1,4 @@
-"""How a cancelled server leaves its connections time to end in order."""
+"""Draining: a cancelled server leaves its connections time to end in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server puts up with."""
+"""Limits of what a server puts up with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials for TURN servers, made as they are needed."""
+"""TURN credentials, made as they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A WebSocket handshake that fails: seen where trio-websocket does not look, and put in words."""
+"""Failed WebSocket handshakes: seen where trio-websocket does not look, and put in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fresh tokens for a session, before the server ends it with the last one."""
+"""Token renewal of a session, before the server ends it with the last one."""
 
 from __future__ import annotations
 

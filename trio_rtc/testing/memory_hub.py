@@ -1,4 +1,4 @@
-"""What to test programs with: signaling without a server, of which a test sees every message."""
+"""In-memory signaling for tests: no server, and a test sees every message."""
 
 from __future__ import annotations
 

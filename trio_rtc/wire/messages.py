@@ -1,4 +1,4 @@
-"""What peers say to each other: descriptions, candidates and the hang-up, as JSON text.
+"""Messages between peers: descriptions, candidates and the hang-up, as JSON text.
 
 The forms are those of the classic ``peerconnection`` clients. Between peers that are both
 ours every message carries one more field, ``call``, which tells the messages of one call from

@@ -1,4 +1,4 @@
-"""What a peer or a room may be called: one rule for servers, clients and tokens. No I/O."""
+"""Names of peers and rooms: one rule for servers, clients and tokens. No I/O."""
 
 from __future__ import annotations
 

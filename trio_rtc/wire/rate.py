@@ -1,4 +1,4 @@
-"""How much somebody may do in a time. No I/O."""
+"""Rate limiting by a token bucket: how much somebody may do in a time. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a session outlive its connections: numbers, acknowledgement, replay. No I/O.
+"""Session resumption over other connections: numbers, acknowledgement, replay. No I/O.
 
 Each side has an `Outbox` for the numbered messages that it sends and an `Inbox` for those of
 the other side. What is sent stays in the outbox until it is acknowledged; after a new

@@ -1,4 +1,4 @@
-"""A task that begins at once, as Python 3.12 has it: what does not wait needs no task at all."""
+"""Eager tasks, as Python 3.12 has them: what does not wait needs no task at all."""
 
 from __future__ import annotations
 

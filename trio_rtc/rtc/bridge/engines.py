@@ -1,4 +1,4 @@
-"""Where the asyncio loop runs that aiortc needs: in a Trio task, or in a thread of its own.
+"""Engines of the asyncio loop that aiortc needs: a Trio task, or a thread of its own.
 
 In a Trio task it costs no crossing of threads, at which two threads hand each other the
 interpreter's lock. In a thread it works everywhere. ``TRIO_RTC_ENGINE`` in the environment,

@@ -1,4 +1,4 @@
-"""What each asyncio loop is given that we use."""
+"""Setup of each asyncio loop that we use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every asyncio task that aiortc starts has an owner, who ends it.
+"""Task ownership: every asyncio task that aiortc starts has an owner, who ends it.
 
 aiortc starts tasks and forgets them: one that waits when its connection is closed waits for ever,
 and what one raises is told to nobody. A context variable, which tasks inherit from where they are

@@ -1,4 +1,4 @@
-"""What all data channels of a connection may keep together. Without I/O."""
+"""Memory budget of all data channels of a connection. Without I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How two peers of ours find out that both are, in attributes of SDP that others ignore.
+"""Extension negotiation between two peers of ours, in attributes of SDP that others ignore.
 
 An offer tells what we can do; an answer tells it only to an offer that did. So both sides know
 before the first packet, or neither does. RFC 8866, section 5.13: unknown attributes are ignored.

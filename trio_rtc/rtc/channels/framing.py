@@ -1,4 +1,4 @@
-"""How messages travel between two peers of ours: the frames, and splitting. Without I/O.
+"""Framing of messages between two peers of ours: the frames, and splitting. Without I/O.
 
 A frame is a binary message of the data channel. Its first byte tells what it is:
 

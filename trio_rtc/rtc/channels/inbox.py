@@ -1,4 +1,4 @@
-"""What has come on a data channel and waits for its reader. Without I/O."""
+"""Receive queue of a data channel: what has come and waits for its reader. Without I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on its way on a data channel, and the wait for room for more."""
+"""Send queue of a data channel: what is on its way, and the wait for room for more."""
 
 from __future__ import annotations
 

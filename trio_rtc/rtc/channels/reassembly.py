@@ -1,4 +1,4 @@
-"""How a message becomes one again from its frames. Without I/O."""
+"""Reassembly of messages from their frames. Without I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A track on its way to the other side."""
+"""Track sender: a track on its way to the other side."""
 
 from __future__ import annotations
 

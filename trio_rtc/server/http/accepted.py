@@ -1,4 +1,4 @@
-"""A connection that a server has accepted, whatever is spoken on it."""
+"""Accepted connection of a server, whatever is spoken on it."""
 
 from __future__ import annotations
 

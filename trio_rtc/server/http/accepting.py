@@ -1,4 +1,4 @@
-"""Connections of a server: who may have how many, TLS, and that each is closed."""
+"""Accepting connections: who may have how many, TLS, and that each is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where clients come from, and how much of what is theirs. No I/O."""
+"""Client networks and their quotas: where clients come from, and how much is theirs. No I/O."""
 
 from __future__ import annotations
 

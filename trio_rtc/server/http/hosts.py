@@ -1,4 +1,4 @@
-"""Which names the server goes by: the allow-list of ``Host``, against DNS rebinding. No I/O.
+"""Host allow-list, against DNS rebinding: which names the server goes by. No I/O.
 
 A page of ``evil.example`` may have its name resolve to the server's address, and is of one origin
 with the server then: browsers hold nothing back, and tell no ``Origin`` with a GET. What they do

@@ -1,4 +1,4 @@
-"""Which web pages may use the server: the Origin allow-list, and CORS. No I/O."""
+"""Origin allow-list and CORS: which web pages may use the server. No I/O."""
 
 from __future__ import annotations
 

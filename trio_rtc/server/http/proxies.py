@@ -1,4 +1,4 @@
-"""Proxies in front of the server: whom they speak for. No I/O.
+"""Trusted proxies in front of the server: whom they speak for. No I/O.
 
 What a proxy tells of its clients is taken from those that a setting names, and from nobody else:
 anybody could say it.

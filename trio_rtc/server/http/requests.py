@@ -1,4 +1,4 @@
-"""HTTP requests out of bytes. No I/O.
+"""HTTP request parser: requests out of bytes. No I/O.
 
 httptools (llhttp) reads; what is here around it bounds what it may read, and makes good what
 clients of the classic protocol send that is no HTTP.

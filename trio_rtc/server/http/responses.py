@@ -1,4 +1,4 @@
-"""HTTP answers into bytes. No I/O.
+"""HTTP responses into bytes. No I/O.
 
 They are written here and not by a library, because classic clients look for headers byte by byte:
 the casing matters, and so does the order.

@@ -1,4 +1,4 @@
-"""Which part of the server answers a request."""
+"""Routing: which part of the server answers a request."""
 
 from __future__ import annotations
 

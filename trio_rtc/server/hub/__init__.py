@@ -1,1 +1,1 @@
-"""Who is there, and what waits for whom. No I/O."""
+"""Hub of rooms and members: who is there, and what waits for whom. No I/O."""

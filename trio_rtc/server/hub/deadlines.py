@@ -1,4 +1,4 @@
-"""What is due at a moment of its own: no look at what is not due. No I/O."""
+"""Deadline queue: what is due at a moment of its own, without a look at what is not. No I/O."""
 
 from __future__ import annotations
 

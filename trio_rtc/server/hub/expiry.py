@@ -1,4 +1,4 @@
-"""What is due after a time that is the same for all: no look at what is not due. No I/O."""
+"""Expiry queue: what is due after the same time for all, without a look at what is not. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending what belongs together at once, and what comes together one after the other."""
+"""Flush batches: what belongs together is sent at once, what comes together in turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits for a member until it asks for it. No I/O."""
+"""Mailbox of a member that polls: what waits until it asks for it. No I/O."""
 
 from __future__ import annotations
 

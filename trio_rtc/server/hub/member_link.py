@@ -1,4 +1,4 @@
-"""A connection over which a member is reached, whatever is spoken on it."""
+"""Link to a member: a connection over which it is reached, whatever is spoken on it."""
 
 from __future__ import annotations
 

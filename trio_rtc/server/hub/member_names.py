@@ -1,4 +1,4 @@
-"""The names of peers as classic clients send them."""
+"""Names of members as classic clients send them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One budget of memory for all that a server keeps for others. No I/O.
+"""Memory budget for all that a server keeps for others. No I/O.
 
 Whoever keeps something has an account. How much there may be in one depends on what is left: an
 eighth of it. So whoever fills many accounts shrinks what may be in each, and the accounts of

@@ -1,4 +1,4 @@
-"""Telling the members of a room who comes and goes, in as many steps as it takes. No I/O.
+"""Presence notices: who comes and goes in a room, told in as many steps as it takes. No I/O.
 
 A room keeps a log of what is to be told, and each member knows how much of it it has heard. So
 whoever comes or goes costs the same in a room of any size; the telling comes after it.

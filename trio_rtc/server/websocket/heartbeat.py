@@ -1,4 +1,4 @@
-"""Finding out which WebSocket clients have gone without a word. No task of its own."""
+"""Heartbeat: which WebSocket clients have gone without a word. No task of its own."""
 
 from __future__ import annotations
 

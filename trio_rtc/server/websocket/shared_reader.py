@@ -1,4 +1,4 @@
-"""Reading from many sockets in one task.
+"""Shared reader of many sockets, in one task.
 
 A task that waits for its socket costs a server several microseconds of its CPU for each
 message, and several kilobytes of its memory. Here the sockets are in an epoll of their own,

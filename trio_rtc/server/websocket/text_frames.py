@@ -1,4 +1,4 @@
-"""Texts in single frames (RFC 6455, section 5.2), past the parser of frames. No I/O.
+"""Text frames of one piece (RFC 6455, section 5.2), past the parser of frames. No I/O.
 
 Nearly all that travels is such texts. `websockets` takes each frame apart in generators and
 makes objects of it, which is a third of what a message costs a server. Whatever else a client

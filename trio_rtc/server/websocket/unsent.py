@@ -1,4 +1,4 @@
-"""What a connection has still to send. No I/O.
+"""Send queue of a connection: what it has still to send. No I/O.
 
 The kernel takes bytes up to anywhere, also in the middle of a frame: how far it got is kept here
 as numbers, so that what waits for a client that does not read is not copied for its connection.

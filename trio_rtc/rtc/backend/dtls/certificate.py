@@ -1,4 +1,4 @@
-"""A certificate whose owner takes those of others with RSA keys too.
+"""DTLS certificate whose owner takes those of others with RSA keys too.
 
 A DTLS server with such a key needs other cipher suites than one with ECDSA, and aiortc 1.16 offers
 none of them. Browsers can be told to use RSA (W3C WebRTC, section 4.9), and GStreamer does.

@@ -1,4 +1,4 @@
-"""Datagrams of the other side only, and many of them for one turn of the loop.
+"""UDP datagrams: of the other side only, and many of them for one turn of the loop.
 
 asyncio waits for the socket before each datagram, and receives into 256 KiB; aioice then takes
 each for STUN until that fails, and what is none for the other side's, whoever has sent it. What

@@ -1,4 +1,4 @@
-"""Whether the other side is still there.
+"""Consent freshness (RFC 7675): whether the other side is still there.
 
 Everything that arrives is a sign of life. In silence we ask for one with a binding request,
 which every ICE agent answers; aioice's own checks of consent (RFC 7675) need 30 s to give up.

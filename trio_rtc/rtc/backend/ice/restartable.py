@@ -1,4 +1,4 @@
-"""The way of a transport's packets, over ICE agents that replace each other (RFC 8445, section 9).
+"""Restartable ICE transport: ICE agents that replace each other (RFC 8445, section 9).
 
 aiortc 1.16 has one ICE agent per transport, for good. Here a transport gets another with new
 credentials while DTLS, and all that runs over it, goes on. What this needs of aiortc and aioice

@@ -1,4 +1,4 @@
-"""The candidates of our side: told as they are found, each under its media section."""
+"""Local candidates: told as they are found, each under its media section."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways of the packets of one connection, and their restarts (RFC 8839, section 4.4)."""
+"""ICE transports of one connection, and their restarts (RFC 8839, section 4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of a session, which later offers keep: payload types and ids of header extensions.
+"""Payload types and ids of header extensions of a session, which later offers keep.
 
 A payload type stays what it was said to be (RFC 3264, section 8.3.2), and so does the id of a
 header extension (RFC 8285, section 5), in all sections of a bundle (RFC 9143, section 9). aiortc

@@ -1,4 +1,4 @@
-"""The text of a description (RFC 8866), in the parts that its media sections make of it."""
+"""SDP (RFC 8866) as text, in the parts that its media sections make of it."""
 
 from __future__ import annotations
 

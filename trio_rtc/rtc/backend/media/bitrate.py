@@ -1,4 +1,4 @@
-"""A limit to the bitrate of what is sent."""
+"""Bitrate limit of what is sent."""
 
 from __future__ import annotations
 

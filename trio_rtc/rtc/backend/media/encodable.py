@@ -1,4 +1,4 @@
-"""Frames in the form that encoders take, whatever a source brings.
+"""Frame formats that encoders take, whatever a source brings.
 
 aiortc 1.16 stops sending at a frame that its encoder does not take. One for H.264 takes no odd
 sizes; one for VP8 no time that goes back; one for sound takes 16 bits, mono or stereo, and always

@@ -1,4 +1,4 @@
-"""What a connection sends of a track, or of one track after the other, as aiortc reads it."""
+"""Outgoing track: what a connection sends of a track, or of one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pace of frames that a program makes: that of their times, on a clock of ours.
+"""Frame pacing: frames that a program makes go out at their times, on a clock of ours.
 
 A program may make them quicker than they are to be seen or heard, as one that turns text into
 speech does; whoever receives a minute of sound within a second throws nearly all of it away. And it

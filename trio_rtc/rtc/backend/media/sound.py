@@ -1,4 +1,4 @@
-"""Sound is encoded on the loop, where it is sent.
+"""Sound encoding on the loop, where sound is sent.
 
 aiortc 1.16 hands each 20 ms to a thread and takes it back, which takes nearly as long as Opus needs
 to encode them. And it goes over the samples in Python to tell their level (RFC 6464). What this

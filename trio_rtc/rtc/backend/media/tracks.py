@@ -1,4 +1,4 @@
-"""Media on the loop's side: a source is read once, for any number of readers."""
+"""Media sources on the loop's side: each is read once, for any number of readers."""
 
 from __future__ import annotations
 

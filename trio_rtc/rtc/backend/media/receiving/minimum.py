@@ -1,4 +1,4 @@
-"""The lowest of the values that came lately."""
+"""Windowed minimum: the lowest of the values that came lately."""
 
 from __future__ import annotations
 

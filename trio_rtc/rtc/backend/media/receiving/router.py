@@ -1,4 +1,4 @@
-"""Which receiver a packet is for (RFC 9143, section 9.2): its MID says so, or else its source."""
+"""RTP demultiplexing (RFC 9143, section 9.2): by MID, or else by source."""
 
 from __future__ import annotations
 

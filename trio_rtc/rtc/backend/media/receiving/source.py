@@ -1,4 +1,4 @@
-"""The source that a track is received from: one at a time, any other after it."""
+"""Active RTP source of a track: one at a time, any other after it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What tracks bring is written to files."""
+"""Recording of tracks to files."""

@@ -1,4 +1,4 @@
-"""Frames that wait to be recorded, with the times at which they were made."""
+"""Recording queue: frames with the times at which they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written of a track: pictures of one size and sound without a gap, at their times.
+"""Recorded track: pictures of one size and sound without a gap, at their times.
 
 A file counts the samples of sound, and their source has another clock than the times: where they
 come apart slowly, sound is drawn out or shortened by a sample at a time.

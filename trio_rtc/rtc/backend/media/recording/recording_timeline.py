@@ -1,4 +1,4 @@
-"""Where frames belong in a recording: at their own times, as far as the clock on the wall agrees.
+"""Recording timeline: frames at their own times, as far as the clock on the wall agrees.
 
 The times of tracks that one clock has made are in sync with each other, whenever they arrive. But
 a clock may be set, or begin again, and its time then leaps. What arrived a moment after another

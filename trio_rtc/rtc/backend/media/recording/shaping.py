@@ -1,4 +1,4 @@
-"""The shape of pictures: turned as they are to be seen, and fitted into a size with bars."""
+"""Picture shaping: turned as they are to be seen, and fitted into a size with bars."""
 
 from __future__ import annotations
 

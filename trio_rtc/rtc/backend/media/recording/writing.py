@@ -1,4 +1,4 @@
-"""A file of media, written in threads: encoding holds up nobody.
+"""Media file writer, in threads: encoding holds up nobody.
 
 aiortc 1.16's recorder encodes on its loop, which is in the thread of Trio as a rule.
 """

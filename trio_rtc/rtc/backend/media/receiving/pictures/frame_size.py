@@ -1,4 +1,4 @@
-"""Sizes of pictures, as the encoded ones tell them, read before a decoder makes room for them.
+"""Frame sizes as encoded pictures tell them, read before a decoder makes room for them.
 
 No I/O. VP8: RFC 6386, section 9.1. H.264: ITU-T H.264, sections 7.3.2.1.1 and 7.4.2.1.1, and
 annex B. What comes of FFmpeg's own reading afterwards is never larger than what is found here.

@@ -1,4 +1,4 @@
-"""Requests for a picture that stands by itself (PLI, RFC 4585, section 6.3.1), until one comes."""
+"""Keyframe requests (PLI, RFC 4585, section 6.3.1), until a picture comes that needs no other."""
 
 from __future__ import annotations
 

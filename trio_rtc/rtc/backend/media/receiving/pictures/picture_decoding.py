@@ -1,4 +1,4 @@
-"""Pictures are decoded one after the other, in threads, and given on in their order."""
+"""Picture decoding: one after the other, in threads, given on in their order."""
 
 from __future__ import annotations
 

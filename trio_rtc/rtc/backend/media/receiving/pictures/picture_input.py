@@ -1,4 +1,4 @@
-"""What is received of a track of pictures: packets in, frames out as soon as they can be."""
+"""Picture reception: packets in, frames out as soon as they can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a packet says of its picture, by codec (RFC 7741, section 4.2; RFC 6184, section 5)."""
+"""RTP payload descriptors of pictures, by codec (RFC 7741, section 4.2; RFC 6184, section 5)."""
 
 from __future__ import annotations
 

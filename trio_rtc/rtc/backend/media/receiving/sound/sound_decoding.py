@@ -1,4 +1,4 @@
-"""Decoders of sound that can also make up what is lost."""
+"""Sound decoders that can also conceal what is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is received of a track of sound: packets in, frames out when they are due."""
+"""Sound reception: packets in, frames out when they are due."""
 
 from __future__ import annotations
 
