@@ -11,10 +11,9 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.testing.network.network import Network
-from trio_rtc.testing.network.network_link import Link
+from trio_rtc.testing import Link, Network
 
-from .simulated import URL, answer, run, say, serve
+from .simulated import call_bob, run, say
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -22,20 +21,14 @@ ROOT = Path(__file__).parent.parent.parent
 async def a_call(network: Network, loss: float = 0.0, seconds: float = 1.0) -> str:
     """Alice calls Bob; what happened, as text."""
     link = Link(delay=0.02, jitter=0.005, loss=loss)
-    server = network.host("server")
     alice, bob = (network.host(name, link=link) for name in ("alice", "bob"))
-    await serve(server)
-    bob.start_soon(answer)
 
-    async def call() -> None:
-        async with trio_rtc.open_signaling(URL, name="alice") as signaling:
-            await signaling.wait_for_peer("bob")
-            async with trio_rtc.open_call(signaling, "bob") as call:
-                await say(call, "hello")
-                await trio.sleep(seconds)
-                await say(call, "still there")
+    async def talk(call: trio_rtc.Call) -> None:
+        await say(call, "hello")
+        await trio.sleep(seconds)
+        await say(call, "still there")
 
-    await alice.run(call)
+    await call_bob(network, alice, bob, talk)
     return network.record.text()
 
 

@@ -55,7 +55,8 @@ class SimulatedLoop(SteppedLoop):
 
         def call(*args: *Ts) -> None:
             # As asyncio calls what waits for a socket: what it raises is told, and ends nothing.
-            self._call(lambda: self.call_soon(fn, *args, context=context))
+            if not self.is_closed():
+                self._call(lambda: self.call_soon(fn, *args, context=context))
 
         return call
 

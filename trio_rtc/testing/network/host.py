@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
@@ -28,7 +28,8 @@ Ts = TypeVarTuple("Ts")
 WILDCARDS: Final = ("", "0.0.0.0", "::")
 FIRST_PORT: Final = 49_152
 
-_here: ContextVar[Host | None] = ContextVar("simulated host", default=None)
+_within: ContextVar[tuple[Host, ...]] = ContextVar("simulated hosts", default=())
+"""The hosts whose blocks the caller is in; it is on the last one."""
 
 
 class HostCrashed(Exception):
@@ -46,7 +47,7 @@ def here() -> Host:
     Raises:
         RuntimeError: it is on none.
     """
-    host = _here.get()
+    host = present_host()
     if host is None:
         raise RuntimeError(
             "this runs on no simulated host: begin it with host.run, host.start_soon or `with host`"
@@ -56,7 +57,8 @@ def here() -> Host:
 
 def present_host() -> Host | None:
     """The host that the caller is on, if it is on one."""
-    return _here.get()
+    hosts = _within.get()
+    return hosts[-1] if hosts else None
 
 
 class UdpSocket:
@@ -98,7 +100,6 @@ class Host:
         self._port = FIRST_PORT
         self._tasks: list[trio.CancelScope] = []
         self._idle = trio.Event()
-        self._tokens: list[AbstractContextManager[None]] = []
 
     # Its place in the network.
 
@@ -166,21 +167,11 @@ class Host:
     # Its programs.
 
     def __enter__(self) -> Host:
-        context = self._being_here()
-        context.__enter__()
-        self._tokens.append(context)
+        _within.set((*_within.get(), self))
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._tokens.pop().__exit__(*error)
-
-    @contextmanager
-    def _being_here(self) -> Iterator[None]:
-        token = _here.set(self)
-        try:
-            yield
-        finally:
-            _here.reset(token)
+    def __exit__(self, *_: object) -> None:
+        _within.set(_within.get()[:-1])
 
     def start_soon(self, fn: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
         """Start a program, which runs until it returns, or the network or the host ends.
