@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Final, Literal
 
 from ...world import Address
 
 Protocol = Literal["udp", "tcp"]
 
-_IP_HEADER: Final = {4: 20, 6: 40}
+_IP_HEADER: Final = (20, 40)
 _HEADER: Final = {"udp": 8, "tcp": 20}
 
 #: Handshake messages of DTLS that hold a signature, whose length is left to chance, and bytes
@@ -65,7 +64,7 @@ class Packet:
     @property
     def size(self) -> int:
         """Bytes, the IP header included. The same for each signature that could be in it."""
-        header = _IP_HEADER[ip_address(self.destination[0]).version] + _HEADER[self.protocol]
+        header = _IP_HEADER[":" in self.destination[0]] + _HEADER[self.protocol]
         if self.protocol == "udp" and self.data[:1] == bytes([_HANDSHAKE]):
             return header + _steady_size(self.data)
         return header + len(self.data)
