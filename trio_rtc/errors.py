@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree of exceptions with machine-readable codes."""
+"""Errors: what can go wrong, as one tree of exceptions with machine-readable codes."""
 
 from __future__ import annotations
 

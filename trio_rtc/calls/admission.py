@@ -1,4 +1,4 @@
-"""How many calls there may be at once, for those who answer. Without I/O."""
+"""Admission of calls: how many there may be at once, for those who answer. Without I/O."""
 
 from __future__ import annotations
 

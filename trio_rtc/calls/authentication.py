@@ -1,4 +1,4 @@
-"""Who is at the other end: by a code that both know, or by a certificate. Without I/O.
+"""Authentication of the other end: by a code that both know, or a certificate. Without I/O.
 
 The one who calls (A) and the one who answers (B) exchange three messages before the answer:
 

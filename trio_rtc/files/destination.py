@@ -1,4 +1,4 @@
-"""Where received files are written: beside their places first, and moved there when they are whole.
+"""Destination of received files: beside their places first, and moved there when whole.
 
 Everything that is not complete is in one folder, named after the manifest. So a transfer that was
 interrupted is found again, by whoever sends the same. All functions here block.

@@ -1,4 +1,4 @@
-"""What is to be sent: files and folders as they are on the disk, and streams."""
+"""Sources of a transfer: files and folders as they are on the disk, and streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a transfer ends: whoever gives it up says so, and who hears nothing knows that too."""
+"""End of a transfer: whoever gives it up says so, and who hears nothing knows that too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs see of a transfer, and how it counts."""
+"""Transfer of files as programs see it, and how it counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a PeerJS server is found, and the id that it makes up."""
+"""Address of a PeerJS server, and the id that it makes up."""
 
 from __future__ import annotations
 

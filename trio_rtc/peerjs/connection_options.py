@@ -1,4 +1,4 @@
-"""What can be set for the connections of a peer."""
+"""Options of the connections of a peer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens on a `PeerConnection`, under the names of the W3C events."""
+"""Events of a `PeerConnection`, under the names of the W3C."""
 
 from __future__ import annotations
 

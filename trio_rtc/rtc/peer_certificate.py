@@ -1,4 +1,4 @@
-"""A certificate of our own that outlives the program: others know us by its fingerprint."""
+"""Certificate of our own that outlives the program: others know us by its fingerprint."""
 
 from __future__ import annotations
 

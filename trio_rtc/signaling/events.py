@@ -1,4 +1,4 @@
-"""What a signaling server tells its clients."""
+"""Events of signaling: what a server tells its clients."""
 
 from __future__ import annotations
 

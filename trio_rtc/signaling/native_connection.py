@@ -1,4 +1,4 @@
-"""What is said on the connections of a native session, and why each of them ended."""
+"""Connections of a native session: what is said on them, and why each of them ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs test their calls with."""
+"""Testing: what programs test their calls with."""
 
 from .capture import Capture as Capture
 from .connected_pair import connected_pair as connected_pair

@@ -1,4 +1,4 @@
-"""What would leave a simulation is an error that names the line: real sockets, threads and clocks.
+"""Guard of a simulation: real sockets, threads and clocks are errors that name the line.
 
 During a simulation the chance of this process comes from its seed, for libraries as well, and the
 clocks that these read are those of the simulation. A program that reads a real clock, or waits for

@@ -1,4 +1,4 @@
-"""Who waits for what in a simulation that does not come to its end."""
+"""Deadlock report of a simulation that does not come to its end: who waits for what."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What travels between peers and servers, for both sides. No I/O."""
+"""Wire formats: what travels between peers and servers, for both sides. No I/O."""

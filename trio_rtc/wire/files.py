@@ -1,4 +1,4 @@
-"""What is said in a channel of files, and what names files may have there.
+"""Messages in a channel of files, and what names files may have there.
 
 The channel has the protocol `PROTOCOL`. Texts are the JSON messages below, and everything binary is
 content of the file that was begun last. ``docs/files.md`` tells the order.

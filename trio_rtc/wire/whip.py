@@ -1,4 +1,4 @@
-"""What WHIP and WHEP send beside descriptions: SDP fragments and links to ICE servers. No I/O.
+"""WHIP and WHEP beside descriptions: SDP fragments and links to ICE servers. No I/O.
 
 WHIP is RFC 9725; WHEP, which receives by the same means, is draft-ietf-wish-whep. A fragment has
 the candidates of trickle ICE (RFC 8840, section 9), a link names a STUN or TURN server (RFC 9725,

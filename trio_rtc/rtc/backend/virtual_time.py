@@ -1,4 +1,4 @@
-"""The time of day as aiortc reads it, from the world of the run that it is in.
+"""Virtual time: the time of day as aiortc reads it, from the world of its run.
 
 It stands in reports and statistics, and tells a receiver how long ago something came.
 """

@@ -1,1 +1,1 @@
-"""The way from Trio to the asyncio loop that aiortc needs, and back."""
+"""Bridge from Trio to the asyncio loop that aiortc needs, and back."""

@@ -1,4 +1,4 @@
-"""The one crossing between Trio and asyncio, on which aiortc runs."""
+"""Bridge: the one crossing between Trio and asyncio, on which aiortc runs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The protocols in which peers speak to the server. None knows another."""
+"""Dialects: the protocols in which peers speak to the server. None knows another."""

@@ -1,4 +1,4 @@
-"""What dialects have in common that are spoken over WebSocket: a peer, and its connection."""
+"""WebSocket dialects: what those that are spoken over it have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a server's WebSockets, from the handshake to the end, whatever is said on them."""
+"""WebSocket service: the life of each, from the handshake to the end, whatever is said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in a simulated network, in order: by time, and at one time as it was asked for."""
+"""Event queue of a simulated network: by time, and at one time as it was asked for."""
 
 from __future__ import annotations
 

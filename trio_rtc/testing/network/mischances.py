@@ -1,4 +1,4 @@
-"""What chance does to packets, one by one, so that it can be left out of a run that fails."""
+"""Random loss and delay of packets, one by one, to be left out of a run that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where nodes of a simulated network are attached, and how packets find their way between them."""
+"""Segments that nodes are attached to, and how packets find their way between them."""
 
 from __future__ import annotations
 

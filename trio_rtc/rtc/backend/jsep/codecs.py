@@ -1,4 +1,4 @@
-"""Which codecs there are, and which of them are to be used."""
+"""Codecs: which there are, and which of them are to be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether IP may fragment what is sent (RFC 791, section 2.3; RFC 8200, section 4.5)."""
+"""IP fragmentation of what is sent, allowed or not (RFC 791, 2.3; RFC 8200, 4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a packet of data channels may be: path MTU discovery by probing (RFC 8899). No I/O.
+"""Path MTU discovery by probing (RFC 8899), for packets of data channels. No I/O.
 
 aiortc 1.16 sends 1 189 bytes at most, which fit everywhere. A probe is a packet of the size in
 question that nobody on its way may fragment: a HEARTBEAT, which asks for an answer, and padding

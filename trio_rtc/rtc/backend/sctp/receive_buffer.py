@@ -1,4 +1,4 @@
-"""What an SCTP association keeps of messages that are not complete. Without I/O.
+"""Receive buffer of an SCTP association: messages that are not complete. Without I/O.
 
 aiortc 1.16 advertises a window (RFC 9260, section 3.3.2) and keeps whatever comes all the same: a
 message that never ends, or packets that overtake one which never comes, for ever.

@@ -1,4 +1,4 @@
-"""The SCTP streams of data channels: which is used next, and what comes on one that is in use.
+"""SCTP streams of data channels: which is used next, and what comes on one that is in use.
 
 A stream is used again when both sides have reset it (RFC 8831, section 6.7). The one who opens a
 channel on it may know that before the other does: if the answer to the other's reset is lost,

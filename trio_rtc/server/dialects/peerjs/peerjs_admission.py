@@ -1,4 +1,4 @@
-"""Which PeerJS clients are let in, and as whom."""
+"""Admission of PeerJS clients: which are let in, and as whom."""
 
 from __future__ import annotations
 

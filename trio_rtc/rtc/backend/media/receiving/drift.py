@@ -1,4 +1,4 @@
-"""The drift of a remote clock beside ours: it is followed little by little.
+"""Clock drift of a remote clock beside ours: it is followed little by little.
 
 No two clocks go alike; one that is off by 500 ppm is off by a second after 2000. It shows in the
 arrival of the fastest packets, which is later and later, or sooner and sooner. The controller has a

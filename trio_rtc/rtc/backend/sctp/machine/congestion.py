@@ -1,4 +1,4 @@
-"""What a congestion control hears, and says (RFC 9260, section 7). It is chosen per association."""
+"""Congestion control (RFC 9260, section 7), chosen per association: what it hears, and says.
 
 from __future__ import annotations
 

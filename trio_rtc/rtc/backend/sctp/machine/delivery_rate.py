@@ -1,4 +1,4 @@
-"""How fast the path delivers (draft-cheng-iccrg-delivery-rate-estimation)."""
+"""Delivery rate of the path (draft-cheng-iccrg-delivery-rate-estimation)."""
 
 from __future__ import annotations
 

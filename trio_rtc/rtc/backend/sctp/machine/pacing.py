@@ -1,4 +1,4 @@
-"""When the next packet may be sent, so that a queue on the way need not hold a whole window."""
+"""Pacing: when the next packet may be sent, so that no queue need hold a whole window."""
 
 from __future__ import annotations
 

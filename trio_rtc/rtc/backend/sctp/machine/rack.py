@@ -1,4 +1,4 @@
-"""Which chunks are lost, by the time since they were sent: RACK (RFC 8985), carried over to SCTP.
+"""RACK (RFC 8985) for SCTP: which chunks are lost, by the time since they were sent.
 
 Three acknowledgements of what was sent later (RFC 9260, section 7.2.4) take reordering for loss,
 and find no lost retransmission.

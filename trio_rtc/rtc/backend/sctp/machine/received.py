@@ -1,4 +1,4 @@
-"""What has arrived, as ranges of TSNs, and when to acknowledge it (RFC 9260, section 6.2)."""
+"""Received TSNs, as ranges, and when to acknowledge them (RFC 9260, section 6.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is lost, and when it is sent again: RACK, a probe of the tail, a timeout (RFC 8985)."""
+"""Loss recovery: what is sent again, by RACK, a probe of the tail, a timeout (RFC 8985)."""
 
 from __future__ import annotations
 

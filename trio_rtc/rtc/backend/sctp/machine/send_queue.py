@@ -1,4 +1,4 @@
-"""What waits to be sent: round robin between streams, so that nothing waits behind bulk."""
+"""Send queue: round robin between streams, so that nothing waits behind bulk."""
 
 from __future__ import annotations
 

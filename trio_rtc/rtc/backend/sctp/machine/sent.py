@@ -1,4 +1,4 @@
-"""What was sent and is not acknowledged for good: an index by TSN, and what is on its way."""
+"""Sent chunks that are not acknowledged for good: an index by TSN, and what is on its way."""
 
 from __future__ import annotations
 
