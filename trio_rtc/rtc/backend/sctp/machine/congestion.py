@@ -1,4 +1,4 @@
-"""Congestion control (RFC 9260, section 7), chosen per association: what it hears, and says.
+"""Congestion control (RFC 9260, section 7), chosen per association: what it hears, and says."""
 
 from __future__ import annotations
 
