@@ -65,6 +65,7 @@ MACHINES = [
     "calls/negotiation",
     "files/protocol",
     "server/hub/",
+    "server/shares",
     "signaling/client_session",
     "rtc/channels/credit",
     "rtc/channels/framing",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Chores, Entrance, Turn, TurnPacer
+from trio_rtc.server.chores import Chores, Turn
 from trio_rtc.server.hub.flush_batches import FlushBatch
 
 from .harness import memory_server
@@ -67,99 +65,3 @@ async def test_many_who_are_due_at_once_all_leave(autojump_clock: trio.testing.M
         await trio.sleep(3)
         assert server.statistics.peers["native"] == 0
         assert server.statistics.over_limit["resume_seconds"] == 200
-
-
-async def test_of_many_at_once_some_go_on_in_each_turn() -> None:
-    chores = Chores(FlushBatch())
-    pace = TurnPacer(chores, 3)
-    order: list[int] = []
-    turns = 0
-
-    async def one(number: int) -> None:
-        await pace.wait()
-        order.append(number)
-
-    async def count() -> None:
-        nonlocal turns
-        while len(order) < 20:
-            before = len(order)
-            await trio.lowlevel.checkpoint()
-            assert len(order) - before <= 6
-            turns += 1
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(chores.run)
-        await trio.testing.wait_all_tasks_blocked()
-        with trio.CancelScope() as gone:
-            async with trio.open_nursery() as inner:
-                for _ in range(4):
-                    inner.start_soon(pace.wait)
-                await trio.lowlevel.checkpoint()
-                gone.cancel()
-        for number in range(20):
-            nursery.start_soon(one, number)
-        nursery.start_soon(count)
-        await trio.testing.wait_all_tasks_blocked()
-        assert sorted(order) == list(range(20))
-        assert turns >= 20 / 6
-        nursery.cancel_scope.cancel()
-
-
-async def test_whoever_waits_goes_on_at_the_end() -> None:
-    chores = Chores(FlushBatch())
-    pace = TurnPacer(chores, 1)
-    # Nobody would have those go on who wait.
-    for _ in range(3):
-        await pace.wait()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(run_and_stop, chores, pace)
-        for _ in range(5):
-            nursery.start_soon(pace.wait)
-
-
-async def run_and_stop(
-    chores: Chores, pace: TurnPacer, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(chores.run)
-        await trio.testing.wait_all_tasks_blocked()
-        task_status.started()
-        await trio.lowlevel.checkpoint()
-        nursery.cancel_scope.cancel()
-    pace.stop()
-
-
-async def test_each_of_many_who_enter_at_once_has_a_turn_of_its_own(
-    mock_clock: trio.testing.MockClock,
-) -> None:
-    entrance = Entrance()
-    entered: list[int] = []
-    turns: list[int] = []
-
-    async def enter(number: int) -> None:
-        async with entrance:
-            entered.append(number)
-
-    async def count() -> None:
-        while len(entered) < 10:
-            turns.append(len(entered))
-            await trio.lowlevel.checkpoint()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(count)
-        for number in range(10):
-            nursery.start_soon(enter, number)
-    assert all(after - before <= 2 for before, after in itertools.pairwise(turns))
-    assert sorted(entered) == list(range(10))
-
-
-async def test_whoever_comes_alone_enters_at_once(mock_clock: trio.testing.MockClock) -> None:
-    entrance = Entrance()
-    for _ in range(3):
-        with trio.testing.assert_no_checkpoints():
-            async with entrance:
-                pass
-        with trio.testing.assert_checkpoints():
-            async with entrance:
-                pass
-        mock_clock.jump(1)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 import trio
 
 from .hub.flush_batches import FlushBatch
 
 T = TypeVar("T")
-
-#: Within a turn one comes sooner than that after the other.
-_APART_SECONDS: Final = 0.0002
 
 Step: TypeAlias = Callable[[], bool]
 """Does a part of something, of a millisecond or so; tells whether there is more to do."""
@@ -77,51 +73,3 @@ class Chores:
                 del self._steps[step]
                 if step():
                     self._steps[step] = None
-
-
-class TurnPacer:
-    """Lets so many go on in each turn, in the order in which they came, and the others wait."""
-
-    def __init__(self, chores: Chores, most: int = 8) -> None:
-        self._chores = chores
-        self._most = most
-        self._left: float = most
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    async def wait(self) -> None:
-        """Go on at once, or in one of the next turns."""
-        if self._left > 0 or not self._chores.is_running:
-            self._left -= 1
-        else:
-            self._chores.add(self._go_on)
-            await self._waiting.park()
-
-    def _go_on(self) -> bool:
-        self._left = self._most - len(self._waiting.unpark(count=self._most))
-        return bool(self._waiting)
-
-    def stop(self) -> None:
-        """Let everybody go on from now on."""
-        self._left = math.inf
-        self._waiting.unpark_all()
-
-
-class Entrance:
-    """Entered by one after the other: of many who come at once, each has a turn of its own.
-
-    Whoever comes when nobody has been here just now enters at once.
-    """
-
-    def __init__(self) -> None:
-        self._lock = trio.Lock()
-        self._left = -math.inf
-
-    async def __aenter__(self) -> None:
-        if not self._lock.locked() and trio.current_time() - self._left > _APART_SECONDS:
-            self._lock.acquire_nowait()
-        else:
-            await self._lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
-        self._left = trio.current_time()

@@ -6,18 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import trio
+
 from .authorize import Authorize, everybody
-from .chores import Chores, Entrance, TurnPacer
+from .chores import Chores
 from .counters import Statistics
 from .draining import Closing
 from .http.addresses import Quota, Rates
 from .http.hosts import Hosts
 from .http.origins import Origins
 from .http.proxies import TrustedProxies
+from .http.shared_reader import SharedReader
 from .hub.flush_batches import FlushBatch
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
+from .turns import Turns
 
 
 def _no_task(*_: object) -> None:
@@ -46,9 +50,9 @@ class Context:
         refusals: how fast it is told that this is too fast.
         memory: what is kept for others.
         chores: what takes longer than a turn.
-        pace: has the requests of many who make them at once answered in several turns.
-        entrance: held while somebody is let in or goes on with a session, so that of many who
-            do so at once each has a turn of its own.
+        turns: in which each client network has a share of the server's time.
+        reader: of all sockets that need no task for themselves.
+        entrance: held while somebody is let in, or goes on with a session.
     """
 
     limits: ServerLimits = field(default_factory=ServerLimits)
@@ -68,14 +72,16 @@ class Context:
     refusals: Rates = field(init=False)
     memory: Memory = field(init=False)
     chores: Chores = field(init=False)
-    pace: TurnPacer = field(init=False)
-    entrance: Entrance = field(default_factory=Entrance)
+    turns: Turns = field(init=False)
+    reader: SharedReader = field(init=False)
+    entrance: trio.Lock = field(default_factory=trio.Lock)
 
     def __post_init__(self) -> None:
         self.connections = Quota(self.limits.connections_per_address)
         self.peers = Quota(self.limits.peers_per_address)
         self.chores = Chores(self.flush_batch)
-        self.pace = TurnPacer(self.chores)
+        self.turns = Turns(self.flush_batch)
+        self.reader = SharedReader(self.turns)
         self.memory = Memory(self.limits.memory_bytes, self.statistics)
         limits = self.limits
         self.joins = Rates(limits.joins_per_second, limits.joins_burst)

@@ -189,7 +189,6 @@ async def serve_signaling_listeners(
             # The connections are shielded: from here on they have this long.
             drain.begin(trio.current_time() + drain_seconds)
             context.closing.set()
-            context.pace.stop()
             for dialect in dialects:
                 dialect.drain()
             service.close_all()
@@ -197,6 +196,7 @@ async def serve_signaling_listeners(
         nursery.start_soon(_when_cancelled, begin_to_end)
         nursery.start_soon(_tick, parts)
         nursery.start_soon(context.chores.run)
+        nursery.start_soon(context.turns.run)
         await trio.serve_listeners(
             connections.serve,
             [accept_eagerly(listener) for listener in listeners],

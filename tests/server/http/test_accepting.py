@@ -38,11 +38,11 @@ async def test_more_than_that_have_to_wait_for_the_next_turn() -> None:
     async with EagerListener(listener) as eager:
         clients = knock(listener.socket.getsockname()[1], 100)
         streams = [await eager.accept()]
-        for _ in range(64):
+        for _ in range(16):
             with pytest.raises(StopIteration) as stopped:
                 eager.accept().__await__().send(None)
             streams.append(stopped.value.value)
-        streams += [await eager.accept() for _ in range(35)]
+        streams += [await eager.accept() for _ in range(83)]
         with trio.move_on_after(0.05) as scope:
             await eager.accept()
         assert scope.cancelled_caught

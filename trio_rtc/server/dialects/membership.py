@@ -18,6 +18,7 @@ from ..context import Context
 from ..hub.deadlines import Deadlines
 from ..hub.engine import HubEngine
 from ..hub.hub import HubFull, Mailbox, Member
+from ..turns import TURN_SECONDS
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
@@ -162,13 +163,20 @@ async def admit(asked: JoinRequest, context: Context) -> Admission:
 
 
 @asynccontextmanager
-async def entering(context: Context) -> AsyncIterator[None]:
+async def entering(context: Context, client_network: str) -> AsyncIterator[None]:
     """A block in which somebody is let in: of many who come at once, each has a turn of its own.
 
     Raises:
         Refused: the server ends.
     """
-    async with context.entrance:
+    await context.turns.wait(client_network, TURN_SECONDS)
+    try:
+        context.entrance.acquire_nowait()
+    except trio.WouldBlock:
+        await context.entrance.acquire()
+    try:
         if context.closing.is_set():
             raise Refused(CloseCode.GOING_AWAY, "the server ends")
         yield
+    finally:
+        context.entrance.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,22 +10,14 @@ from typing import Final
 
 import trio
 
+from .shared_reader import SharedReader, descriptor, read_at_once
+
 RECEIVE_BYTES: Final = 16 * 1024
 LINGER_SECONDS: Final = 2.0
 
 #: So much of what comes after the last answer is read at once, and the rest slowly.
 LINGER_BYTES: Final = 1024 * 1024
 LINGER_PAUSE: Final = 0.01
-
-
-def descriptor(stream: trio.abc.AsyncResource) -> int:
-    """That of a socket on which nothing but TCP is spoken; -1 of all else.
-
-    A socket in a simulation has none.
-    """
-    if isinstance(stream, trio.SocketStream | trio.SocketListener):
-        return stream.socket.fileno()
-    return -1
 
 
 def _nothing(accepted: Accepted) -> None:
@@ -70,13 +63,34 @@ class Accepted:
         elif isinstance(self.stream, trio.SocketStream):
             self.stream = trio.SocketStream(self.stream.socket.dup())
 
-    async def linger(self) -> None:
+    async def receive(self, reader: SharedReader, size: int = RECEIVE_BYTES) -> bytes:
+        """Take in what comes, in turn; nothing is the end.
+
+        Raises:
+            trio.BrokenResourceError: the stream ends in any other way. A socket may just end.
+        """
+        number = descriptor(self.stream)
+        if number < 0 or os.name != "posix":
+            data = bytes(await self.stream.receive_some(size))
+            await reader.turns.wait(self.counted)
+            return data
+        assert isinstance(self.stream, trio.SocketStream)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if reader.turns.is_free and (received := read_at_once(number, size)) is not None:
+            reader.turns.take()
+            return received
+        while True:
+            await reader.wait(self.stream, self.counted)
+            if (received := read_at_once(number, size)) is not None:
+                return received
+
+    async def linger(self, reader: SharedReader) -> None:
         """Let the client close first: closing with data unread would destroy the last answer."""
         with trio.move_on_after(LINGER_SECONDS), suppress(trio.BrokenResourceError):
             if isinstance(self.stream, trio.abc.HalfCloseableStream):
                 await self.stream.send_eof()
             received = 0
-            while data := await self.stream.receive_some(RECEIVE_BYTES):
+            while data := await self.receive(reader):
                 received += len(data)
                 if received > LINGER_BYTES:
                     # Nobody is waiting for it: reading all that somebody can send would be work.

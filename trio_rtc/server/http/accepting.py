@@ -11,10 +11,9 @@ from ..context import Context
 from ..draining import Drain
 from .accepted import Accepted
 from .addresses import client_network, peer_address
-from .connection import HELD_SECONDS, Connection
+from .connection import CLOSE_SECONDS, HELD_SECONDS, Connection, too_many_connections
 from .listeners import keep_alive
 from .proxy_protocol import NoProxyHeader, read_client_address
-from .requests import too_many_connections
 from .routes import Router
 
 logger = logging.getLogger("trio_rtc.server")
@@ -89,6 +88,7 @@ class Connections:
         self._per_address.add(who)
         try:
             await trio.sleep(HELD_SECONDS)
+            await self._context.turns.wait(who, CLOSE_SECONDS)
         finally:
             self._per_address.remove(who)
             await trio.aclose_forcefully(stream)
@@ -113,6 +113,7 @@ class Connections:
     async def _serve(self, accepted: Accepted, *, refused: bool) -> None:
         connection = Connection(accepted, self._router.handle, self._context)
         try:
+            await self._context.turns.wait(accepted.counted)
             if not await self._shake_hands(accepted.stream):
                 return
             if refused:

@@ -145,8 +145,20 @@ def no_memory() -> RequestError:
     )
 
 
+def too_many_connections() -> RequestError:
+    """What an address is told that has as many connections as it may."""
+    return RequestError(
+        429,
+        "Too Many Requests",
+        "There are too many connections from your address.",
+    )
+
+
 HELD_SECONDS: Final = 2.0
 """For how long those are kept waiting who are not answered any more."""
+
+CLOSE_SECONDS: Final = 0.00005
+"""What it takes then to close a connection: they may be many who came at once."""
 
 Handler: TypeAlias = Callable[[HttpExchange], Awaitable[None]]
 
@@ -168,7 +180,7 @@ class Connection:
         """Serve the connection until either side has had enough of it."""
         try:
             if await self._serve():
-                await self.accepted.linger()
+                await self.accepted.linger(self.context.reader)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("a client has gone")
         finally:
@@ -178,7 +190,7 @@ class Connection:
         """Tell why there is no service, whatever the client asks for."""
         try:
             await self._refuse(error)
-            await self.accepted.linger()
+            await self.accepted.linger(self.context.reader)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             logger.debug("a client has gone")
 
@@ -220,7 +232,9 @@ class Connection:
             exchange = HttpExchange(self, request)
             if not self.context.requests.take(exchange.client_network, trio.current_time()):
                 return await self._refuse_request(exchange)
-            await self.context.pace.wait()
+            if exchange.client_network != self.accepted.counted:
+                # It came through a proxy, whose time it is not.
+                await self.context.turns.wait(exchange.client_network)
             await self._handler(exchange)
             self._release(self._parser.buffered)
             if not exchange.answered or self._taken_over:
@@ -245,6 +259,7 @@ class Connection:
         # Whoever is closed at once comes back at once.
         with trio.move_on_after(HELD_SECONDS):
             await self.wait_gone()
+        await self.context.turns.wait(exchange.client_network, CLOSE_SECONDS)
         return False
 
     async def _read_request(self, until_first_byte: str) -> Request | None:
@@ -278,8 +293,8 @@ class Connection:
         self._kept = kept
 
     async def _receive(self) -> bool:
-        data = await self.accepted.stream.receive_some(RECEIVE_BYTES)
-        self._parser.feed(bytes(data))
+        data = await self.accepted.receive(self.context.reader)
+        self._parser.feed(data)
         return bool(data)
 
     async def _receive_first(self, limit: str) -> bool:
@@ -310,8 +325,11 @@ class Connection:
     async def wait_gone(self) -> None:
         """Return when the client has closed. What it sends before is kept for later."""
         try:
+            # It is not much, and whoever looks whether somebody is gone does not wait for a turn.
             while self._parser.buffered <= self._limits.head_bytes:
-                if not await self._receive():
+                data = bytes(await self.accepted.stream.receive_some(RECEIVE_BYTES))
+                if not data:
                     return
+                self._parser.feed(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import trio
 
-from .accepted import descriptor
+from .shared_reader import descriptor
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -27,7 +27,7 @@ _NO_PLACE: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _NO_PLACE_PAUSE: Final = 0.1
 _LOG_PAUSE: Final = 1.0
 
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 16
 """How many connections are accepted before anybody else has a turn."""
 
 #: A hanging GET has nothing to send for hours: only these notice that a client's network has

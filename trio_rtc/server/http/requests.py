@@ -349,15 +349,6 @@ class _RequestBuilder:
         )
 
 
-def too_many_connections() -> RequestError:
-    """What an address is told that has as many connections as it may."""
-    return RequestError(
-        429,
-        "Too Many Requests",
-        "There are too many connections from your address.",
-    )
-
-
 def _refusal(error: httptools.HttpParserError) -> RequestError:
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return RequestError(501, "Not Implemented", "The method is not known here.")

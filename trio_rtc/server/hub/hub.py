@@ -21,7 +21,7 @@ DEFAULT_ROOM = ""
 
 
 #: How many notices are told at once: less than a millisecond's work.
-_STEP: Final = 64
+_STEP: Final = 32
 
 
 class Relayed(msgspec.Struct, frozen=True, gc=False):

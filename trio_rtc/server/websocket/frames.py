@@ -19,7 +19,7 @@ from websockets.typing import BytesLike
 from ...wire.close_codes import REASONS, CloseCode
 from ...wire.rate import TokenBucket
 from ..context import Context
-from ..http.accepted import RECEIVE_BYTES, Accepted
+from ..http.accepted import Accepted
 from .sending import SendBuffer, StartTask
 from .text_frames import TextFrames, text_frame
 from .unsent import Unsent
@@ -78,6 +78,7 @@ class WebSocket:
         "_messages",
         "_on_closing",
         "_protocol",
+        "_reader",
         "_receiver",
         "_sending",
         "_statistics",
@@ -109,6 +110,7 @@ class WebSocket:
         self._frames = TextFrames(limits.body_bytes)
         self._texts: list[bytes] = []
         self._flush_batch = context.flush_batch
+        self._reader = context.reader
         self._statistics = context.statistics
         self._on_closing = on_closing
         self._account = context.memory.open()
@@ -132,6 +134,11 @@ class WebSocket:
     def is_open(self) -> bool:
         """Whether what has come is to be heard: until we close, even if the client has closed."""
         return not self._closing
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether what comes next belongs to a message of which a part is there."""
+        return self._kept > 0
 
     @property
     def unsent(self) -> int:
@@ -247,7 +254,7 @@ class WebSocket:
     async def read(self) -> None:
         """Wait for what comes, and take it in."""
         try:
-            data = bytes(await self.accepted.stream.receive_some(RECEIVE_BYTES))
+            data = await self.accepted.receive(self._reader)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         with self._flush_batch:
@@ -353,4 +360,4 @@ class WebSocket:
             await self.read()
         await self._sending.drain()
         if self._protocol.close_rcvd is None:
-            await self.accepted.linger()
+            await self.accepted.linger(self._reader)

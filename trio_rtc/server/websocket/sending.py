@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from ..http.accepted import descriptor
+from ..http.shared_reader import descriptor
 from ..hub.memory import Account
 from .unsent import Unsent, UnsentBytes
 

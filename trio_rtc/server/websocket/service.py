@@ -13,17 +13,20 @@ from ...tasks import open_background_nursery
 from ...wire.close_codes import REASONS, CloseCode
 from ..context import Context
 from ..draining import Drain
-from ..http.accepted import Accepted
-from ..http.connection import Handler, HttpExchange
-from ..http.requests import too_many_connections
+from ..http.accepted import RECEIVE_BYTES, Accepted
+from ..http.connection import Handler, HttpExchange, too_many_connections
 from ..http.responses import Response
+from ..http.shared_reader import read_at_once
 from .frames import Receiver, WebSocket
 from .heartbeat import Heartbeat
 from .sending import Task
-from .shared_reader import SharedReader
 from .upgrade import accept
 
 logger = logging.getLogger("trio_rtc.server")
+
+#: A message costs the same time however short it is: of what may be many, so much is read at once,
+#: and of what is one, more.
+PIECE_BYTES: Final = 4 * 1024
 
 UNEXPECTED: Final = "a connection ended by an unexpected error"
 
@@ -38,10 +41,10 @@ class WebSocketService:
     one task reads for all of them. Any other one keeps its task.
     """
 
-    def __init__(self, context: Context, drain: Drain, reader: SharedReader, nursery: trio.Nursery):
+    def __init__(self, context: Context, drain: Drain, nursery: trio.Nursery):
         self._context = context
         self._drain = drain
-        self._reader = reader
+        self._reader = context.reader
         self._nursery = nursery
         self._heartbeat = Heartbeat(context)
         self._open: dict[WebSocket, None] = {}
@@ -117,7 +120,8 @@ class WebSocketService:
         if receiver is None:
             return False
         websocket.listen(receiver)
-        if websocket.is_open and self._reader.add(websocket):
+        reading = _Reading(self, websocket)
+        if websocket.is_open and self._reader.add(websocket.accepted.stream, reading):
             return True
         while websocket.is_open:
             await websocket.read()
@@ -139,7 +143,7 @@ class WebSocketService:
     def _closing(self, websocket: WebSocket) -> None:
         self._heartbeat.remove(websocket)
         if websocket.scope is None:
-            self._reader.remove(websocket)
+            self._reader.remove(websocket.accepted.stream)
             websocket.scope = trio.CancelScope()
             self._nursery.start_soon(self._finish, websocket)
         websocket.scope.deadline = websocket.deadline
@@ -189,11 +193,28 @@ class WebSocketService:
 @asynccontextmanager
 async def open_websocket_service(context: Context, drain: Drain) -> AsyncIterator[WebSocketService]:
     """Serve WebSockets in this block. When it is left, those that are open are closed."""
-    with SharedReader(context.flush_batch) as reader:
+    with context.reader:
         async with open_background_nursery() as nursery:
-            service = WebSocketService(context, drain, reader, nursery)
-            nursery.start_soon(reader.run, service.receive)
+            service = WebSocketService(context, drain, nursery)
+            nursery.start_soon(context.reader.run)
             try:
                 yield service
             finally:
                 service.close_all()
+
+
+class _Reading:
+    """An open WebSocket that needs no task for now."""
+
+    __slots__ = ("_service", "_websocket", "client_network")
+
+    def __init__(self, service: WebSocketService, websocket: WebSocket):
+        self._service = service
+        self._websocket = websocket
+        self.client_network = websocket.accepted.counted
+
+    def read(self, number: int) -> float:
+        size = RECEIVE_BYTES if self._websocket.is_midway else PIECE_BYTES
+        if (data := read_at_once(number, size)) is not None:
+            self._service.receive(self._websocket, data)
+        return 0.0

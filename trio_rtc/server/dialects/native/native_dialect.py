@@ -104,7 +104,7 @@ class NativeDialect(WebSocketDialect[Session]):
                 return await self._welcome_new(message, websocket, exchange)
             if isinstance(message, protocol.Resume):
                 self._check_resume(exchange)
-                async with entering(self._context):
+                async with entering(self._context, exchange.client_network):
                     return await self.resume(message, websocket)
             raise self._malformed("a connection begins with a hello, or a resume")
         self._context.statistics.over_limit["handshake_seconds"] += 1
@@ -128,7 +128,7 @@ class NativeDialect(WebSocketDialect[Session]):
             address=exchange.address,
         )
         admission = await admit(asked, self._context)
-        async with entering(self._context):
+        async with entering(self._context, exchange.client_network):
             session = await self.join(admission, websocket, exchange.client_network)
         # Whoever shows another token later shows that one: this one may be long.
         session.asked = replace(asked, token=None)

@@ -96,7 +96,7 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
 
     async def _admit(self, websocket: WebSocket, exchange: HttpExchange) -> PeerJSMember:
         admitted = await admit_by_query(exchange, self._context, self._settings.key)
-        async with entering(self._context):
+        async with entering(self._context, exchange.client_network):
             return await self.join(admitted, websocket, exchange.client_network)
 
     def _refuse(self, link: MemberLink, refusal: Refused) -> None:
