@@ -44,6 +44,10 @@ BAD_SETTINGS = 2
 #: How many files are open that are no connections, generously.
 OTHER_FILES = 40
 
+#: How many objects are to come before the new ones are collected, how often that is to have been
+#: before what is left of them is, and that before all is that there is (`gc.set_threshold`).
+COLLECTIONS = (500, 2, 3000)
+
 
 def run_server(flags: Mapping[str, str]) -> int:
     """Serve until interrupted.
@@ -97,6 +101,9 @@ class _ServerCommand:
             # which nobody is served.
             gc.collect()
             gc.freeze()
+            # What comes and goes with connections need not be looked for. So each collection is
+            # to be short, and one of all that there is by then to be rare.
+            gc.set_threshold(*COLLECTIONS)
             scheme = "http" if self._certificate is None else "https"
             where = f"listening on {shown_address(listeners[0], scheme)}"
             print(where, flush=True)

@@ -13,6 +13,7 @@ import httptools
 
 from ..limits import ServerLimits
 
+_ORIGIN = re.compile(rb"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
 _BEGINS_LIKE_A_REQUEST = re.compile(rb"[A-Z]|\r?\Z")
 
@@ -180,20 +181,51 @@ class RequestParser:
             )
 
 
+class _ParsedRequest:
+    """What a parser has found of a request: its callbacks.
+
+    It does not know the parser, so that neither has to be looked for by the garbage collector.
+    """
+
+    __slots__ = ("body", "complete", "head_complete", "headers", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: list[tuple[str, str]] = []
+        self.body = bytearray()
+        self.head_complete = False
+        self.complete = False
+
+    def on_url(self, url: bytes) -> None:
+        if not self.head_complete:
+            self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # After a chunked body these are trailers, or belong to no request of ours.
+        if not self.head_complete:
+            self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self.head_complete = True
+
+    def on_body(self, body: bytes) -> None:
+        if not self.complete:
+            self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
 class _RequestBuilder:
-    """One request in the making: the callbacks of its parser."""
+    """One request in the making."""
 
     def __init__(self, limits: ServerLimits):
         self._limits = limits
-        self._parser = httptools.HttpRequestParser(self)
-        self._target = b""
-        self._headers: list[tuple[str, str]] = []
-        self._body = bytearray()
+        self._parsed = _ParsedRequest()
+        self._parser = httptools.HttpRequestParser(self._parsed)
         self._raw_bytes = 0
         self.blank_bytes = 0
         self.head_bytes = 0
-        self.head_complete = False
-        self.complete = False
         self.wants_continue = False
         self.wanted = limits.body_bytes
         self._chunked = False
@@ -202,28 +234,17 @@ class _RequestBuilder:
         self._keep_alive = False
 
     @property
+    def head_complete(self) -> bool:
+        return self._parsed.head_complete
+
+    @property
+    def complete(self) -> bool:
+        return self._parsed.complete
+
+    @property
     def kept(self) -> int:
         """How many bytes it takes up; of headers it is about twice of what was sent."""
-        return 2 * self.head_bytes + len(self._body)
-
-    def on_url(self, url: bytes) -> None:
-        if not self.head_complete:
-            self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # After a chunked body these are trailers, or belong to no request of ours.
-        if not self.head_complete:
-            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        self.head_complete = True
-
-    def on_body(self, body: bytes) -> None:
-        if not self.complete:
-            self._body += body
-
-    def on_message_complete(self) -> None:
-        self.complete = True
+        return 2 * self.head_bytes + len(self._parsed.body)
 
     def feed_line(self, line: bytes) -> None:
         """Parse a line of the head."""
@@ -245,15 +266,15 @@ class _RequestBuilder:
             self.feed(data)
             self._check_framing(len(data))
             return
-        self._body += data
+        self._parsed.body += data
         self.wanted -= len(data)
-        self.complete = self.wanted == 0
+        self._parsed.complete = self.wanted == 0
 
     def _check_framing(self, size: int) -> None:
         """Look whether a chunked body is more than extensions and trailers, which nobody hears."""
         self._raw_bytes += size
-        bound = self._limits.head_bytes + _FRAMING_BYTES * len(self._body)
-        if not self.complete and self._raw_bytes - len(self._body) > bound:
+        bound = self._limits.head_bytes + _FRAMING_BYTES * len(self._parsed.body)
+        if not self.complete and self._raw_bytes - len(self._parsed.body) > bound:
             raise RequestError(
                 400, "Bad Request", "The body is hardly more than its framing.", limit="body_bytes"
             )
@@ -264,16 +285,16 @@ class _RequestBuilder:
         except httptools.HttpParserUpgrade:
             # Nothing here is upgraded to: the request is answered as it stands, when it has
             # come to the end that its headers name (RFC 9110, section 7.8).
-            self.head_complete = True
+            self._parsed.head_complete = True
         except httptools.HttpParserError as error:
             # What follows a chunked body is no fault of the request.
             if not self.complete:
                 raise _refusal(error) from error
-        if len(self._body) > self._limits.body_bytes:
+        if len(self._parsed.body) > self._limits.body_bytes:
             raise self._too_large()
 
     def _check_head(self) -> None:
-        if len(self._headers) > self._limits.header_count:
+        if len(self._parsed.headers) > self._limits.header_count:
             raise RequestError(
                 431,
                 "Request Header Fields Too Large",
@@ -284,21 +305,21 @@ class _RequestBuilder:
         if version not in ("1.0", "1.1"):
             raise _other_version()
         # RFC 9112, section 3.2. The original clients speak HTTP/1.0, and have none.
-        hosts = sum(1 for name, _ in self._headers if name == "host")
+        hosts = sum(1 for name, _ in self._parsed.headers if name == "host")
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             raise RequestError(400, "Bad Request", "A request has one header Host.")
         # The parser forgets these with the end of the body.
         self._method = self._parser.get_method().decode("latin-1")
         options = {
             option.strip().lower()
-            for name, value in self._headers
+            for name, value in self._parsed.headers
             if name == "connection"
             for option in value.split(",")
         }
         # RFC 9112, section 9.3
         self._keep_alive = "close" not in options and (version == "1.1" or "keep-alive" in options)
-        lengths = [value for name, value in self._headers if name == "content-length"]
-        codings = [value for name, value in self._headers if name == "transfer-encoding"]
+        lengths = [value for name, value in self._parsed.headers if name == "content-length"]
+        codings = [value for name, value in self._parsed.headers if name == "transfer-encoding"]
         # Two framings of one body are how requests are smuggled (RFC 9112, section 6.3).
         if len(lengths) + len(codings) > 1:
             raise RequestError(400, "Bad Request", "The length of the body is given twice.")
@@ -317,9 +338,9 @@ class _RequestBuilder:
             if self.wanted > self._limits.body_bytes:
                 raise self._too_large()
         # A body with a length is kept from the parser, which would read on into what follows it.
-        self.complete = self.wanted == 0 and not self._chunked
+        self._parsed.complete = self.wanted == 0 and not self._chunked
         if not self.complete and version == "1.1":
-            expect = next((value for name, value in self._headers if name == "expect"), "")
+            expect = next((value for name, value in self._parsed.headers if name == "expect"), "")
             self.wants_continue = expect.strip().lower() == "100-continue"
 
     def _too_large(self) -> RequestError:
@@ -331,18 +352,18 @@ class _RequestBuilder:
         )
 
     def request(self) -> Request:
-        target = re.sub(rb"^[a-z][a-z0-9+.-]*://[^/?]*", b"", self._target, flags=re.IGNORECASE)
+        target = _ORIGIN.sub(b"", self._parsed.target)
         path, _, query = target.partition(b"?")
         headers: dict[str, str] = {}
-        for name, value in self._headers:
+        for name, value in self._parsed.headers:
             headers.setdefault(name, value)
         return Request(
             method=self._method,
             path=path.decode("latin-1") or "/",
             query=query,
             headers=headers,
-            all_headers=self._headers,
-            body=bytes(self._body),
+            all_headers=self._parsed.headers,
+            body=bytes(self._parsed.body),
             version=self._version,
             # Where a chunked body ends only its parser knows, and what follows it is lost to us.
             keep_alive=self._keep_alive and not self._chunked,

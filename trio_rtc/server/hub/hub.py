@@ -210,7 +210,10 @@ class Hub:
             self._behind.pop(member.room, None)
         self._statistics.rooms = len(self._rooms)
         member._on_removed(member)
-        member._mailbox.close()
+        mailbox = member._mailbox
+        # It knows the member: together they would have to be looked for by the garbage collector.
+        del member._mailbox
+        mailbox.close()
 
     def _notify(self, room: str, notice: Presence) -> None:
         """Tell a room: at once as far as it is small, and in steps that follow otherwise."""

@@ -76,7 +76,8 @@ class PollingMailbox(Mailbox):
         self._open = False
         self._mail.clear()
         self._account.close()
-        self._on_mail()
+        on_mail, self._on_mail = self._on_mail, _nobody
+        on_mail()
 
     def take(self) -> Mail | None:
         """What has waited longest; None if nothing waits, or something is taken.
@@ -110,6 +111,10 @@ class PollingMailbox(Mailbox):
     def _notify_of_rest(self) -> None:
         if self._mail:
             self._on_mail()
+
+
+def _nobody() -> None:
+    pass
 
 
 def _size(mail: Mail) -> int:

@@ -349,7 +349,10 @@ class WebSocket:
     def ended(self) -> None:
         """The connection has been closed: nothing is kept for it any more."""
         self._frames.rest.clear()
-        self._sending.give_up()
+        self._sending.end()
+        # It is a generator that knows the protocol, which knows it: the collector would have to
+        # look for them.
+        self._protocol.parser.close()
         self._account.close()
 
     async def finish(self) -> None:

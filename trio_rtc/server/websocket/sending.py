@@ -23,6 +23,10 @@ Task: TypeAlias = Callable[[], Awaitable[None]]
 StartTask: TypeAlias = Callable[[Task], None]
 
 
+def _nobody() -> None:
+    pass
+
+
 class SendBuffer:
     """What is to be sent on a stream, from whatever task it comes. It is the only writer.
 
@@ -215,6 +219,11 @@ class SendBuffer:
         self._first.clear()
         self._last.clear()
         self.more = None
+
+    def end(self) -> None:
+        """Send nothing more, and call nobody."""
+        self.give_up()
+        self._on_stuck = _nobody
 
     async def drain(self) -> None:
         """Wait until nothing is left, or nothing can be sent any more."""
