@@ -68,7 +68,6 @@ TEXTS = {
 
 #: What is no method, although others have one of this name.
 OTHERWISE = {
-    ("rtc/backend/sctp/large_packets", "chunk._retransmit"),
     ("rtc/bridge/stepper", "self._selector.stop"),
     ("rtc/backend/jsep/descriptions", "parsed.type"),
     ("rtc/backend/jsep/numbering", "parsed.type"),

@@ -28,7 +28,7 @@ from aiortc import (
 )
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, StreamStatistics
-from aiortc.rtcsctptransport import Chunk, DataChunk, InboundStream
+from aiortc.rtcsctptransport import Chunk, InboundStream
 from OpenSSL import SSL
 
 from .purposes import Purpose
@@ -52,7 +52,6 @@ REMOTE_TRACK: Final = "RemoteStreamTrack"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
 INBOUND_STREAM: Final = "InboundStream"
 CHUNK: Final = "Chunk"
-DATA_CHUNK: Final = "DataChunk"
 TRACK: Final = "MediaStreamTrack"
 OPENSSL: Final = "OpenSSL"
 OPENSSL_CONNECTION: Final = "OpenSSL.SSL.Connection"
@@ -66,7 +65,6 @@ OWNERS: Final[dict[str, object]] = {
     CHUNK: Chunk,
     CONNECTION: aioice.Connection,
     DATA_CHANNEL: RTCDataChannel,
-    DATA_CHUNK: DataChunk,
     DTLS_TRANSPORT: RTCDtlsTransport,
     GATHERER: RTCIceGatherer,
     ICE_TRANSPORT: RTCIceTransport,
@@ -245,65 +243,48 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_abort",
             "_advertised_rwnd",
             "_association_state",
-            "_cwnd",
             "_data_channel_flush",
+            "_data_channel_id",
             "_data_channel_queue",
             "_data_channel_send",
-            "_fast_recovery_exit",
-            "_flight_size",
-            "_flight_size_increase",
-            "_forward_tsn_chunk",
+            "_data_channels",
             "_get_inbound_stream",
+            "_handle_data",
             "_inbound_streams",
             "_last_received_tsn",
-            "_mark_received",
-            "_outbound_queue",
-            "_outbound_stream_seq",
             "_local_port",
             "_local_tsn",
+            "_local_verification_tag",
+            "_outbound_stream_seq",
+            "_receive",
             "_receive_chunk",
-            "_receive_data_chunk",
-            "_receive_forward_tsn_chunk",
-            "_receive_sack_chunk",
+            "_reconfig_deferred",
+            "_reconfig_queue",
+            "_reconfig_response_seq",
             "_remote_port",
             "_remote_verification_tag",
+            "_reset_deferred_streams",
             "_rto",
-            "_rttvar",
             "_send",
-            "_sack_duplicates",
-            "_sack_misordered",
-            "_sack_needed",
             "_send_chunk",
             "_send_sack",
-            "_sent_queue",
             "_set_state",
-            "_srtt",
             "_t1_chunk",
             "_t1_expired",
             "_t1_handle",
-            "_t3_cancel",
-            "_t3_expired",
-            "_t3_handle",
-            "_t3_restart",
-            "_t3_start",
             "_transmit",
-            "_update_rto",
+            "_transmit_reconfig",
         ),
         DTLS_TRANSPORT: ("_send_data",),
-        INBOUND_STREAM: ("add_chunk", "pop_messages", "reassembly"),
-        CHUNK: ("__bytes__",),
-        DATA_CHUNK: (
-            "_abandoned",
-            "_acked",
-            "_book_size",
-            "_expiry",
-            "_in_flight",
-            "_max_retransmits",
-            "_misses",
-            "_retransmit",
-            "_sent_count",
-            "_sent_time",
+        DATA_CHANNEL: ("_addBufferedAmount", "_setId"),
+        INBOUND_STREAM: (
+            "add_chunk",
+            "pop_messages",
+            "prune_chunks",
+            "reassembly",
+            "sequence_number",
         ),
+        CHUNK: ("__bytes__",),
     },
     "path_mtu": {
         CONNECTION: ("_nominated",),

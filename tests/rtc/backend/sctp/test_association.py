@@ -63,10 +63,10 @@ async def test_a_shutdown_before_it_has_all_of_ours_is_none() -> None:
         first, last = shutdown(bob)
         assert isinstance(first, ShutdownChunk)
 
-        async def lose(chunk: Chunk) -> None:
+        async def lose(body: bytes, tag: int) -> None:
             pass
 
-        transport(alice)._send_chunk = lose
+        transport(alice)._send_body = lose
         await ours.send("never heard")
         await send(bob, first, last)
         assert await ours.receive() == "and bye"

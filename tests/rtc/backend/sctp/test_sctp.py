@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 import trio
 from aiortc import RTCPeerConnection, RTCSctpTransport
-from aiortc.rtcsctptransport import Chunk, SackChunk, serialize_packet
 
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.sctp import association as sctp
+from trio_rtc.rtc.backend.sctp import sending_transport
+from trio_rtc.rtc.backend.sctp.machine import received
+from trio_rtc.rtc.backend.sctp.machine.cubic import Cubic
+from trio_rtc.rtc.backend.sctp.machine.outbound import DATA
+from trio_rtc.rtc.backend.sctp.machine.received import SACK
+from trio_rtc.rtc.backend.sctp.sctp_packet import seal, unseal
 
 from ...lacking import lacking
 from ...pairs import negotiate, open_channels, open_pair, transport
@@ -126,79 +131,64 @@ async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
 
 
 @contextmanager
-def seeing_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Chunk]]:
-    """What is sent in this block, by either side."""
+def seeing_packets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[int]]]:
+    """The kinds of the chunks of each packet that is sent in this block, by either side."""
 
-    def serialize(source: int, destination: int, tag: int, chunk: Chunk) -> bytes:
-        chunks.append(chunk)
-        return serialize_packet(source, destination, tag, chunk)
+    def seal_and_see(source: int, destination: int, tag: int, body: bytes) -> bytes:
+        packet = seal(source, destination, tag, body)
+        packets.append([kind for kind, _, _ in unseal(packet)[1]])
+        return packet
 
-    chunks: list[Chunk] = []
+    packets: list[list[int]] = []
     with monkeypatch.context() as patch:
-        patch.setattr(sctp, "serialize_packet", serialize)
-        yield chunks
+        patch.setattr(sending_transport, "seal", seal_and_see)
+        yield packets
 
 
 async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_channels(strangers=True) as (ours, theirs, _, _):
-        with seeing_chunks(monkeypatch) as chunks, trio.fail_after(30):
+        with seeing_packets(monkeypatch) as packets, trio.fail_after(30):
             for _ in range(20):
                 await ours.send(bytes(16_384))
             for _ in range(20):
                 await theirs.receive()
-    sacks = sum(isinstance(chunk, SackChunk) for chunk in chunks)
-    packets = len(chunks) - sacks
-    assert packets > 200
-    assert sacks < 0.75 * packets
+    sacks = sum(SACK in packet for packet in packets)
+    data = sum(DATA in packet for packet in packets)
+    assert data > 200
+    assert sacks < 0.75 * data
 
 
 @pytest.mark.parametrize(
     ("strangers", "packets", "sacks"),
     [
         *((True, *case) for case in [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (11, 3)]),
-        *((False, *case) for case in [(1, 0), (2, 1), (8, 1), (9, 2), (23, 3)]),
+        *((False, *case) for case in [(1, 0), (2, 1), (16, 1), (17, 2), (35, 3)]),
     ],
 )
 async def test_what_has_come_together_is_acknowledged_together(
     strangers: bool, packets: int, sacks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sctp, "SACK_SECONDS", 3600)
+    monkeypatch.setattr(received, "SACK_SECONDS", 3600)
     async with open_channels(strangers=strangers) as (_, _, alice, _):
         receiver, sent = transport(alice), 0
 
-        async def count(_: RTCSctpTransport) -> None:
+        async def count(self: object) -> None:
             nonlocal sent
             sent += 1
+            receiver._take_sack()
 
         async def receive_packets() -> None:
-            receiver._sack_at_once = False
-            receiver._forget_sack()
+            receiver._take_sack()
             for _ in range(packets):
-                await receiver._send_sack()
+                await receiver._acknowledge_soon(at_once=False)
             for _ in range(3):
                 await asyncio.sleep(0)
 
-        monkeypatch.setattr(RTCSctpTransport, "_send_sack", count)
+        monkeypatch.setattr(sctp.SctpTransport, "_send_sack", count)
         await alice.connection._bridge.run(receive_packets)
         monkeypatch.undo()
+    # One that came alone is still waited with.
     assert sent == sacks
-
-
-@pytest.mark.parametrize(("strangers", "most"), [(True, 4), (False, 8)])
-async def test_so_much_is_sent_at_once(
-    strangers: bool, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with open_channels(strangers=strangers) as (_, _, alice, _):
-        sender = transport(alice)
-
-        async def send_much() -> int:
-            sender._cwnd = 100 * 1200
-            sender._path_mtu.forget()
-            with seeing_chunks(monkeypatch) as chunks:
-                await sender._send(1, 53, bytes(50 * 1200))
-                return len(chunks)
-
-        assert await alice.connection._bridge.run(send_much) == most
 
 
 async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +197,31 @@ async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
         async with open_channels() as (_, _, alice, bob):
             assert type(transport(alice)) is RTCSctpTransport
             assert type(transport(bob)) is RTCSctpTransport
+
+
+async def test_with_cubic(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as setting:
+        setting.setenv("TRIO_RTC_SCTP", "cubic")
+        async with open_channels() as (ours, theirs, alice, _):
+            assert isinstance(transport(alice)._sender._control, Cubic)
+            await ours.send(bytes(500_000))
+            assert await theirs.receive() == bytes(500_000)
+
+
+async def test_small_messages_share_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_channels() as (ours, theirs, alice, _):
+        with seeing_packets(monkeypatch) as packets:
+
+            async def send_many() -> None:
+                channel = transport(alice)._data_channels[ours.id]
+                for _ in range(200):
+                    channel.send(b"\1" + bytes(20))
+
+            await alice.connection._bridge.run(send_many)
+            for _ in range(200):
+                assert await theirs.receive() == bytes(20)
+    assert sum(packet.count(DATA) for packet in packets) >= 200
+    assert sum(DATA in packet for packet in packets) < 40
 
 
 async def test_without_what_is_private_it_is_aiortcs(caplog: pytest.LogCaptureFixture) -> None:

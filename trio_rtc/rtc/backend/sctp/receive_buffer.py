@@ -11,14 +11,14 @@ from typing import Final, Literal
 
 from aiortc.rtcsctptransport import InboundStream
 
-WINDOW: Final = 1024 * 1024
-"""The window that aiortc advertises."""
+WINDOW: Final = 8 * 1024 * 1024
+"""The window that is advertised: what arrives behind a loss, on a fast path of a long way."""
 
-MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 10 * 1024 * 1024
 """Bytes above which a chunk that overtakes another is dropped, as if it had been lost: its sender
 sends it again. Senders of aiortc's do not look at the window."""
 
-MAX_CHUNKS: Final = 4096
+MAX_CHUNKS: Final = 10_240
 """The same in chunks, of which each costs some hundred bytes beside its own."""
 
 RECOUNT: Final = 1024

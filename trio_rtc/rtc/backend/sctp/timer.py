@@ -20,7 +20,11 @@ class Timer:
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
-        self._due = self._loop.time() + seconds
+        self.start_at(self._loop.time() + seconds)
+
+    def start_at(self, when: float) -> None:
+        """Have it expire at a time of the loop's."""
+        self._due = when
         if self._handle is not None and self._handle.when() > self._due:
             self._handle.cancel()
             self._handle = None

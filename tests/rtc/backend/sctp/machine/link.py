@@ -114,7 +114,7 @@ class Host:
                 has_data = at_once = True
                 self.received.pass_over(TSN.unpack_from(packet, body)[0])
             elif kind == SACK:
-                sack = parse_sack(packet[at : at + length])
+                sack = parse_sack(packet[at + 4 : at + length])
                 assert sack is not None
                 self.sender.acknowledge(*sack, now)
             at += length + -length % 4
@@ -209,7 +209,7 @@ def pour(network: Network, side: int, size: int = 64 * 1024, stream: int = 0) ->
 
     def top_up() -> None:
         while sender.queue.size < max(256 * 1024, 2 * size):
-            sender.send(UserMessage(stream, 53, data))
+            sender.send(UserMessage(stream, 53, data), network.now)
         network.at(network.now + 0.005, top_up)
         network.kick(side)
 

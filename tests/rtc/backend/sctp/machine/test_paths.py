@@ -79,7 +79,7 @@ def test_one_loss_is_repaired_once(control: Any) -> None:
     there.loses = lambda number: number == 30
     sender, host = network.hosts[0].sender, network.hosts[1]
     for _ in range(100):
-        sender.send(UserMessage(0, 53, bytes(1384)))
+        sender.send(UserMessage(0, 53, bytes(1384)), network.now)
     network.kick(0)
     network.run(10.0, lambda: sender.is_idle)
     assert host.chunks == 100
@@ -92,14 +92,14 @@ def answered(lost: Callable[[int], bool], trip: float = 0.1) -> float:
     network = path(10, trip)
     sender = network.hosts[0].sender
     for _ in range(3):
-        sender.send(UserMessage(0, 53, bytes(1000)))
+        sender.send(UserMessage(0, 53, bytes(1000)), network.now)
         network.kick(0)
         network.run(network.now + 5.0, lambda: sender.is_idle)
     first = network.links[0].packets
     network.links[0].loses = lambda number: lost(number - first)
     began = network.now
     for _ in range(11):
-        sender.send(UserMessage(0, 53, bytes(1000)))
+        sender.send(UserMessage(0, 53, bytes(1000)), network.now)
     network.kick(0)
     network.run(began + 10.0, lambda: sender.is_idle)
     assert sender.is_idle
@@ -132,7 +132,7 @@ def test_a_message_beside_bulk_does_not_wait_for_it() -> None:
     for _ in range(20):
         asked = network.now
         host.log.clear()
-        network.hosts[0].sender.send(UserMessage(2, 53, bytes(100)))
+        network.hosts[0].sender.send(UserMessage(2, 53, bytes(100)), network.now)
         network.kick(0)
         network.run(asked + 2.0, lambda: bool(host.log))
         times.append(network.now - asked)

@@ -21,16 +21,20 @@ FIRST = 2**32 - 3
 PACKET = 1200
 
 
-def sender(control: Any = None, *, peer_window: int = 1 << 20, packet_size: int = PACKET) -> Sender:
-    return Sender(FIRST, control or Bbr(PACKET), peer_window=peer_window, packet_size=packet_size)
+def sender(control: Any = None, *, peer_window: int = 1 << 20, **options: Any) -> Sender:
+    return Sender(
+        FIRST, control or Bbr(PACKET), peer_window=peer_window, packet_size=PACKET, **options
+    )
 
 
-def put(sends: Sender, *sizes: int, stream: int = 1, **options: Any) -> list[UserMessage]:
+def put(
+    sends: Sender, *sizes: int, stream: int = 1, now: float = 0.0, **options: Any
+) -> list[UserMessage]:
     messages = [
         UserMessage(stream, 53, bytes([len(str(size))]) * size, **options) for size in sizes
     ]
     for message in messages:
-        sends.send(message)
+        sends.send(message, now)
     return messages
 
 
@@ -291,12 +295,23 @@ def test_a_message_that_expires_while_it_is_sent_ends_for_the_other_side_too() -
 
 
 def test_a_stream_that_was_reset_is_numbered_anew() -> None:
-    sends = sender()
+    sequences: dict[int, int] = {}
+    sends = sender(sequences=sequences)
     put(sends, 1, 1)
+    assert sends.queue.holds(1)
     packets(sends)
     assert not sends.queue.holds(1)
-    sends.queue.reset(1)
+    assert sequences.pop(1) == 2
     put(sends, 1)
-    assert sends.queue.holds(1)
     ((chunk,),) = packets(sends)
     assert chunk.stream_seq == 0
+
+
+def test_all_is_sent_when_the_last_has_arrived() -> None:
+    sends = sender()
+    assert sends.has_sent_all(FIRST - 1)
+    put(sends, 1, 1)
+    assert not sends.has_sent_all(FIRST - 1)
+    packets(sends)
+    assert not sends.has_sent_all(FIRST)
+    assert sends.has_sent_all(FIRST + 1)

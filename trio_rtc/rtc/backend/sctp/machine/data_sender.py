@@ -30,6 +30,13 @@ PACKETS_IN_WINDOW: Final = 8
 a timer tells of a loss. With 4, a queue of 35 kB at 20 Mbit/s came to that three times as often."""
 
 
+HOLD_SECONDS: Final = 0.001
+"""How long a message may wait for others to share a packet with: loops have no finer timers."""
+
+HOLD_CHUNKS: Final = 4
+"""How many chunks have to be on their way for that: an answer, or its head and body, never wait."""
+
+
 class Sender:
     """One half of an association, from its first DATA chunk on.
 
@@ -38,6 +45,7 @@ class Sender:
         control: the congestion control.
         peer_window: bytes that the other side takes, as it has said so far.
         packet_size: bytes that a packet may have.
+        sequences: see `SendQueue`; the caller may keep them.
 
     Attributes:
         packet_size: the same, as far as is known by now.
@@ -46,9 +54,17 @@ class Sender:
         taken: messages all of which has been sent or given up since this was cleared.
     """
 
-    def __init__(self, tsn: int, control: CongestionControl, *, peer_window: int, packet_size: int):
+    def __init__(
+        self,
+        tsn: int,
+        control: CongestionControl,
+        *,
+        peer_window: int,
+        packet_size: int,
+        sequences: dict[int, int] | None = None,
+    ):
         self.packet_size = packet_size
-        self.queue = SendQueue()
+        self.queue = SendQueue({} if sequences is None else sequences)
         self.trips = RoundTrips()
         self.taken: list[UserMessage] = []
         self._sent = SentChunks(tsn)
@@ -58,6 +74,7 @@ class Sender:
         self._delivery = DeliveryRate()
         self._pacer = Pacer()
         self._partial = PartialReliability(self._sent, self.queue)
+        self._hold_until = 0.0
         self._limited_order = -1
         self._departed_at = 0.0
 
@@ -65,6 +82,11 @@ class Sender:
     def next_tsn(self) -> int:
         """The first that has not been used."""
         return self._sent.next_tsn
+
+    def has_sent_all(self, tsn: int) -> bool:
+        """Whether all has been sent, and has arrived where a cumulative TSN is this."""
+        last = self._sent.next_tsn - 1
+        return not self.queue and unwrap(tsn, last) >= last
 
     @property
     def acknowledged_tsn(self) -> int:
@@ -88,9 +110,22 @@ class Sender:
 
     # Sending.
 
-    def send(self, message: UserMessage) -> None:
+    def send(self, message: UserMessage, now: float) -> None:
         """Queue a message. It has at least a byte."""
+        if not self.queue:
+            self._hold_until = now + HOLD_SECONDS
         self.queue.put(message)
+
+    def holds(self, now: float) -> bool:
+        """Whether what waits is to share a packet with what may follow, as Nagle has it.
+
+        That is only where so much is on its way that more is likely to follow at once.
+        """
+        return (
+            now < self._hold_until
+            and len(self._sent) >= HOLD_CHUNKS
+            and self.queue.size + DATA_HEADER.size < self._fragment_size()
+        )
 
     def next_packet(self, now: float, reserved: int = 0) -> bytes | None:
         """The chunks of the next packet, if one may be sent now.
@@ -221,7 +256,9 @@ class Sender:
         if (due is None or paced < due) and (self.queue or self._recovery.has_lost):
             in_flight = self._sent.in_flight
             if not in_flight or in_flight < self.window:
-                return paced
+                if self.holds(paced):
+                    paced = self._hold_until
+                return paced if due is None else min(paced, due)
         return due
 
     def wake(self, now: float) -> None:
@@ -265,6 +302,7 @@ class Sender:
         trip, newest = recovery.acknowledged(new, now) if new else (None, None)
         recovery.find(now)
         if newest is not None:
+            self._hold_until = 0.0
             self._tell_control(new, newest, trip, now)
         self._partial.advance()
         usual = self.trips.smoothed
@@ -302,6 +340,10 @@ class Sender:
     def set_peer_window(self, window: int) -> None:
         """What the other side takes, by its INIT."""
         self._peer_window = window
+
+    def close(self) -> None:
+        """Nothing more will be sent."""
+        self.queue.clear()
 
     def begin_anew(self, now: float) -> None:
         """The path is another from now on: nothing that was measured holds."""

@@ -10,6 +10,7 @@ from .serial import on_wire, unwrap
 
 SACK: Final = 3
 _HEADER: Final = Struct("!BBHLLHH")
+_FIELDS: Final = Struct("!LLHH")
 _FARTHEST: Final = 0xFFFF
 """The farthest that a gap block can tell of, from the cumulative TSN."""
 
@@ -134,20 +135,22 @@ class Received:
         )
 
 
-def parse_sack(chunk: bytes) -> tuple[int, int, list[tuple[int, int]], tuple[int, ...]] | None:
-    """The four fields of a SACK chunk: TSN, window, gap blocks and duplicates.
+def parse_sack(
+    body: bytes,
+) -> tuple[int, int, list[tuple[int, int]], tuple[int, ...]] | None:
+    """The four fields of a SACK chunk after its header: TSN, window, gap blocks and duplicates.
 
     Returns:
         None if it is not as long as it says.
     """
-    if len(chunk) < _HEADER.size:
+    if len(body) < _FIELDS.size:
         return None
-    _, _, _, tsn, window, blocks, duplicates = _HEADER.unpack_from(chunk)
+    tsn, window, blocks, duplicates = _FIELDS.unpack_from(body)
     if not blocks and not duplicates:
         return tsn, window, [], ()
-    if len(chunk) < _HEADER.size + 4 * (blocks + duplicates):
+    if len(body) < _FIELDS.size + 4 * (blocks + duplicates):
         return None
-    rest = unpack_from(f"!{2 * blocks}H{duplicates}L", chunk, _HEADER.size)
+    rest = unpack_from(f"!{2 * blocks}H{duplicates}L", body, _FIELDS.size)
     edges = rest[: 2 * blocks]
     return (
         tsn,

@@ -17,6 +17,8 @@ VARIANCE_MIN: Final = 0.2
 RTO_MIN: Final = 0.4
 """Towards strangers, whose acknowledgements may wait for 200 ms (RFC 9260, section 6.2)."""
 
+_MOST_DOUBLED: Final = 10
+
 SHORTEST_SECONDS: Final = 10.0
 """How long the shortest trip counts at least, and twice that at most."""
 
@@ -29,6 +31,7 @@ class RoundTrips:
         latest: the last one.
         shortest: of the last 10 to 20 seconds.
         floor: seconds that the timeout has at least.
+        timeouts: how many there were, and nothing came back since.
     """
 
     def __init__(self) -> None:
@@ -44,12 +47,12 @@ class RoundTrips:
         self._of_before = inf
         self._of_now = inf
         self._turns_at = -inf
-        self._backed_off = 0
+        self.timeouts = 0
 
     def add(self, seconds: float, now: float) -> None:
         """Take a trip of a chunk that was sent once (Karn's algorithm, section 6.3.1, C5)."""
         self.latest = seconds
-        self._backed_off = 0
+        self.timeouts = 0
         if self.smoothed is None:
             self.smoothed, self.variation = seconds, seconds / 2
         else:
@@ -68,13 +71,12 @@ class RoundTrips:
             base = RTO_INITIAL
         else:
             base = max(self.floor, self.smoothed + max(4 * self.variation, VARIANCE_MIN))
-        return min(base * 2.0**self._backed_off, RTO_MAX)
+        return min(base * 2.0 ** min(self.timeouts, _MOST_DOUBLED), RTO_MAX)
 
     def back_off(self) -> None:
         """Wait twice as long, until something has been measured again (section 6.3.3, E2)."""
-        if self.timeout < RTO_MAX:
-            self._backed_off += 1
+        self.timeouts += 1
 
     def heard(self) -> None:
         """Something came back: what follows need not wait as long."""
-        self._backed_off = 0
+        self.timeouts = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 
 from .outbound import UserMessage
 
@@ -14,24 +13,22 @@ class SendQueue:
     All fragments of a message have consecutive TSNs (RFC 9260, section 6.9), so that a message
     that has begun goes on.
 
+    Args:
+        sequences: of each stream the number of its next ordered message; 0 of those that are not
+            in it, as where a stream was reset.
+
     Attributes:
         size: bytes that wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sequences: dict[int, int]) -> None:
         self._streams: OrderedDict[int, deque[UserMessage]] = OrderedDict()
-        self._sequences: dict[int, int] = {}
+        self._sequences = sequences
         self._begun: UserMessage | None = None
         self.size = 0
 
     def __bool__(self) -> bool:
         return self._begun is not None or bool(self._streams)
-
-    def __iter__(self) -> Iterator[UserMessage]:
-        if self._begun is not None:
-            yield self._begun
-        for waiting in self._streams.values():
-            yield from waiting
 
     def put(self, message: UserMessage) -> None:
         self.size += len(message.data)
@@ -78,10 +75,6 @@ class SendQueue:
         if self._begun is not None:
             self.size -= len(self._begun.data) - self._begun.position
             self._begun = None
-
-    def reset(self, stream: int) -> None:
-        """Number the messages of a stream from 0 again (RFC 6525, section 5.2.7)."""
-        self._sequences.pop(stream, None)
 
     def clear(self) -> None:
         self._streams.clear()

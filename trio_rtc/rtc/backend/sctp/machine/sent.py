@@ -29,8 +29,8 @@ class SentChunks:
         self._chunks: dict[int, OutboundChunk] = {}
         self._blocks: dict[int, int] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._chunks)
+    def __len__(self) -> int:
+        return len(self._chunks)
 
     @property
     def next_tsn(self) -> int:

@@ -1,0 +1,107 @@
+"""Packets of a handshake and of a chat that are lost, and how long that takes to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+from aiortc.rtcsctptransport import Chunk, CookieEchoChunk, InitAckChunk, InitChunk
+
+from trio_rtc.rtc.backend.sctp.association import SctpTransport
+from trio_rtc.rtc.backend.sctp.machine.rtt import RTO_MAX
+
+from ...pairs import Peer, open_channels, transport
+
+
+@pytest.fixture
+def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Chunk], int], list[Chunk]]:
+    """Lose the first chunks of a kind, which the two sides send; what was lost is in the list."""
+
+    def lose(kind: type[Chunk], number: int) -> list[Chunk]:
+        lost: list[Chunk] = []
+        send = SctpTransport._send_chunk
+
+        async def send_or_lose(self: SctpTransport, chunk: Chunk) -> None:
+            if isinstance(chunk, kind) and len(lost) < number:
+                lost.append(chunk)
+            else:
+                await send(self, chunk)
+
+        monkeypatch.setattr(SctpTransport, "_send_chunk", send_or_lose)
+        return lost
+
+    return lose
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [(InitAckChunk, 2), (InitChunk, 2), (CookieEchoChunk, 2), (InitAckChunk, 4)]
+)
+async def test_a_handshake_that_is_lost(
+    losing: Callable[[type[Chunk], int], list[Chunk]], kind: type[Chunk], number: int
+) -> None:
+    lost = losing(kind, number)
+    async with open_channels() as (ours, theirs, _, _):
+        assert len(lost) == number
+        await ours.send("hello")
+        assert await theirs.receive() == "hello"
+
+
+async def on_loop(peer: Peer, work: Callable[[Any], object]) -> Any:
+    async def run() -> object:
+        return work(transport(peer))
+
+    return await peer.connection._bridge.run(run)
+
+
+@contextmanager
+def deaf(peer: Peer) -> Iterator[list[bytes]]:
+    """Nothing that it sends arrives in this block; what it was is in the list."""
+
+    async def lose(body: bytes, tag: int) -> None:
+        lost.append(body)
+
+    lost: list[bytes] = []
+    transport(peer)._send_body = lose
+    try:
+        yield lost
+    finally:
+        del transport(peer)._send_body
+
+
+async def test_what_is_lost_is_sent_again_after_a_trip_and_not_after_a_second() -> None:
+    async with open_channels() as (ours, theirs, alice, _):
+        await ours.send("hello")
+        await theirs.receive()
+        with deaf(alice) as lost:
+            await ours.send("lost")
+            with trio.fail_after(5):
+                while len(lost) < 2:  # noqa: ASYNC110 (it tells nobody)
+                    await trio.sleep(0.001)
+        # By the probe of the tail: no timeout was needed.
+        assert await on_loop(alice, lambda sctp: sctp._sender.trips.timeouts) == 0
+        assert await theirs.receive() == "lost"
+
+
+async def test_another_path_does_not_wait_for_the_one_before() -> None:
+    async with open_channels() as (ours, theirs, alice, _):
+        await ours.send("hello")
+        await theirs.receive()
+
+        def back_off(sctp: Any) -> None:
+            for _ in range(5):
+                sctp._sender.trips.back_off()
+
+        with deaf(alice) as lost:
+            await ours.send("lost")
+            with trio.fail_after(5):
+                while not lost:  # noqa: ASYNC110 (it tells nobody)
+                    await trio.sleep(0.001)
+        await on_loop(alice, back_off)
+        assert await on_loop(alice, lambda sctp: sctp._sender.trips.timeout) == RTO_MAX
+        await on_loop(alice, lambda sctp: sctp._begin_anew())
+        assert await on_loop(alice, lambda sctp: sctp._sender.trips.timeout) < 1
+        with trio.fail_after(10):
+            assert await theirs.receive() == "lost"

@@ -1,0 +1,226 @@
+"""The sender of ours under aiortc's association: its packets go out, and its timers come due.
+
+aiortc 1.16 hands one message after the other to its own; ours holds those of all channels, which
+take turns. What this needs of aiortc that is not public is listed in `ledger`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable
+from typing import Final
+
+from aiortc import RTCDataChannel
+from aiortc.rtcsctptransport import WEBRTC_DCEP, Chunk, InitChunk
+
+from ...bridge.eager import start_eagerly
+from .large_packets import LargePackets
+from .machine.bbr import Bbr
+from .machine.cubic import Cubic
+from .machine.data_sender import Sender
+from .machine.outbound import PACKET_COST, UserMessage
+from .machine.rtt import RTO_INITIAL
+from .machine.serial import on_wire
+from .path_mtu import BASE
+from .retransmission import Retransmission
+from .sctp_packet import seal
+from .timer import Timer
+
+RTO_FLOOR_OF_OURS: Final = 0.0
+"""Towards peers of ours, whose acknowledgements wait for 20 ms at most."""
+
+
+class SendingTransport(Retransmission):
+    """A transport whose data go out by our sender."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._running_loop = asyncio.get_running_loop()
+        control = Cubic if os.environ.get("TRIO_RTC_SCTP") == "cubic" else Bbr
+        self._sender = Sender(
+            self._local_tsn,
+            control(BASE + PACKET_COST),
+            peer_window=0,
+            packet_size=BASE,
+            sequences=self._outbound_stream_seq,
+        )
+        self._send_timer = Timer(self._running_loop, self._send_due)
+        self._size_before = 0
+        self._is_sending = False
+        self._done: asyncio.Future[None] = self._running_loop.create_future()
+        self._done.set_result(None)
+
+    def _set_state(self, state: Retransmission.State) -> None:
+        super()._set_state(state)
+        if state is self.State.ESTABLISHED:
+            self._rto = self._sender.trips.timeout
+        elif state is self.State.CLOSED:
+            self._send_timer.close()
+            self._sender.close()
+
+    # What is to be sent.
+
+    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
+        self._is_sending = True
+        try:
+            super()._data_channel_send(channel, data)
+        finally:
+            self._is_sending = False
+
+    def _data_channel_flush(self) -> Awaitable[None]:  # type: ignore[override]
+        if not self._is_sending:
+            return self._flush()
+        # aiortc starts a task for each message.
+        self._is_sending = False
+        if self._association_state is not self.State.ESTABLISHED:
+            return self._done
+        sender = self._sender
+        is_held_up = bool(sender.queue)
+        self._queue_messages()
+        if is_held_up:
+            # Whatever that is, it ends with an acknowledgement, or when a timer is due.
+            if sender.queue.size >= sender.packet_size > self._size_before:
+                return start_eagerly(self._transmit())
+            return self._done
+        if sender.holds(self._running_loop.time()):
+            self._set_send_timer()
+            return self._done
+        return start_eagerly(self._transmit())
+
+    async def _flush(self) -> None:
+        if self._association_state is not self.State.ESTABLISHED:
+            return
+        self._queue_messages()
+        await self._transmit()
+        if self._reconfig_queue:
+            await self._transmit_reconfig()
+
+    def _queue_messages(self) -> None:
+        """Hand over what waits in the channels."""
+        now = self._running_loop.time()
+        self._size_before = self._sender.queue.size
+        while self._data_channel_queue:
+            channel, protocol, data = self._data_channel_queue.popleft()
+            if channel.id is None:
+                self._give_id(channel)
+            assert channel.id is not None
+            if protocol == WEBRTC_DCEP:
+                message = UserMessage(channel.id, protocol, data)
+            else:
+                life = channel.maxPacketLifeTime
+                message = UserMessage(
+                    channel.id,
+                    protocol,
+                    data,
+                    ordered=channel.ordered,
+                    # It is sent once in any case.
+                    expires=None if life is None else now + max(life, 1) / 1000,
+                    max_retransmits=channel.maxRetransmits,
+                    owner=channel,
+                )
+            self._sender.send(message, now)
+
+    async def _send(
+        self,
+        stream_id: int,
+        pp_id: int,
+        user_data: bytes,
+        expiry: float | None = None,
+        max_retransmits: int | None = None,
+        ordered: bool = True,
+    ) -> None:
+        self._sender.send(
+            UserMessage(
+                stream_id,
+                pp_id,
+                user_data,
+                ordered=ordered,
+                expires=expiry,
+                max_retransmits=max_retransmits,
+            ),
+            self._running_loop.time(),
+        )
+        await self._transmit()
+
+    def _give_id(self, channel: RTCDataChannel) -> None:
+        """Give it a stream that is free, of those of our side (RFC 8832, section 6)."""
+        stream = self._data_channel_id
+        assert stream is not None
+        while stream in self._data_channels:
+            stream += 2
+        self._data_channels[stream] = channel
+        channel._setId(stream)
+
+    async def _transmit_reconfig(self) -> None:
+        # A stream is reset once all of it has a TSN, which the request is to name (RFC 6525,
+        # section 5.1.2). Those that are not so far do not hold up the others.
+        waiting = [stream for stream in self._reconfig_queue if self._sender.queue.holds(stream)]
+        if waiting:
+            self._reconfig_queue = [s for s in self._reconfig_queue if s not in waiting]
+        await super()._transmit_reconfig()
+        self._reconfig_queue += waiting
+
+    # What is sent.
+
+    async def _transmit(self) -> None:
+        if self._association_state is not self.State.ESTABLISHED:
+            return
+        sender = self._sender
+        sender.packet_size = self._path_mtu.largest
+        now = self._running_loop.time()
+        try:
+            while (body := sender.next_packet(now)) is not None:
+                self._local_tsn = on_wire(sender.next_tsn)
+                await self._send_body(self._with_sack(body), self._remote_verification_tag)
+        except ConnectionError:
+            # It is lost, and whoever owns the connection has heard of that.
+            pass
+        self._local_tsn = on_wire(sender.next_tsn)
+        if sender.taken:
+            taken, sender.taken = sender.taken, []
+            for message in taken:
+                if message.owner is not None:
+                    message.owner._addBufferedAmount(-len(message.data))
+            if self._reconfig_queue:
+                await self._transmit_reconfig()
+        self._set_send_timer()
+
+    def _with_sack(self, body: bytes) -> bytes:
+        """The same, with an acknowledgement if one waits and there is room."""
+        return body
+
+    def _set_send_timer(self) -> None:
+        due = self._sender.deadline()
+        if due is None:
+            self._send_timer.cancel()
+        else:
+            self._send_timer.start_at(due)
+
+    def _send_due(self) -> None:
+        if self._association_state is not self.State.ESTABLISHED:
+            return
+        sender = self._sender
+        before = sender.trips.timeouts
+        sender.wake(self._running_loop.time())
+        self._rto = sender.trips.timeout
+        if sender.trips.timeouts > max(before, 1):
+            # What is lost for so long may be too large.
+            LargePackets._begin_anew(self)
+        start_eagerly(self._transmit())
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._sender.begin_anew(self._running_loop.time())
+        self._rto = RTO_INITIAL
+        if self._association_state is self.State.ESTABLISHED:
+            self._set_send_timer()
+
+    async def _send_chunk(self, chunk: Chunk) -> None:
+        # Also where it is sent again, and the other side's tag is known (section 8.5.1, A).
+        tag = 0 if isinstance(chunk, InitChunk) else self._remote_verification_tag
+        await self._send_body(bytes(chunk), tag)
+
+    async def _send_body(self, body: bytes, tag: int) -> None:
+        assert self._remote_port is not None
+        await self.transport._send_data(seal(self._local_port, self._remote_port, tag, body))
