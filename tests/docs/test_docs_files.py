@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from trio_rtc.cli.sharing import statuses
+from trio_rtc.cli.sharing.phrases import word_list
 from trio_rtc.files import file_receiving
 from trio_rtc.wire import files as wire
 
@@ -36,3 +38,12 @@ def test_the_words_are_those_of_the_code() -> None:
     assert wire.WINDOW == 16 * 2**20
     assert file_receiving.BATCH + wire.PIECE <= 5 * 2**20
     assert wire.MAX_ENTRIES == 10**6
+
+
+def test_the_exit_statuses_are_those_of_the_code() -> None:
+    table = re.search(r"^\| exit status .*?\n\n", PAGE, re.S | re.M)
+    assert table
+    listed = {int(number) for number in re.findall(r"^\| (\d) \|", table[0], re.M)}
+    used = {value for name, value in vars(statuses).items() if name.isupper() and name[0] != "_"}
+    assert listed == {0, *used}
+    assert len(word_list()) ** 2 == 262_144

@@ -30,7 +30,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
         language for language, _ in BLOCKS if language not in ("console", "python", "text")
     ] == []
     assert SCRIPTS == ["scripts/demo", "scripts/test"]
-    assert len(COMMANDS) == 2
+    assert len(COMMANDS) == 3
 
 
 def test_the_first_program() -> None:
@@ -60,6 +60,11 @@ def test_the_commands(block: str, tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    if "trio-rtc send" in block:
+        # What is for people goes to standard error.
+        assert done.stderr.endswith("sent 1 file, 6 bytes\n")
+        assert (tmp_path / "received" / "greeting.txt").read_text() == "hello\n"
+        return
     assert done.stderr == ""
     if "--record view.mp4" in block:
         assert (tmp_path / "view.mp4").stat().st_size > 10_000

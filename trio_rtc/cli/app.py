@@ -15,6 +15,7 @@ import typer
 from ..calls.admission import MAX_CALLS
 from .server_settings import SETTINGS
 from .settings import FILE
+from .sharing import DEFAULT_SERVER
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -100,6 +101,94 @@ def _declare(command: Callable[..., None], options: list[inspect.Parameter]) -> 
 _declare(server, _server_options())
 
 
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="TRIO_RTC_SERVER",
+        help="The signaling server; http:// for one that is classic only.",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="TRIO_RTC_TOKEN", help="What the server lets us in with."),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca", metavar="FILE", help="An authority that the server's certificate may be of (PEM)."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line.")]
+
+
+@app.command(
+    epilog="Examples: trio-rtc send holiday/ | trio-rtc send --to bob report.pdf | "
+    "tar c . | trio-rtc send -   The exit status is 0 when everything has arrived, 3 after a wrong "
+    "or used code, 4 if the other side declined or cancelled, 5 if files cannot be read or "
+    "written, 6 after an interruption."
+)
+def send(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files and folders; - is standard input.")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="PEER", help="A peer who receives files, instead of a code."),
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    name: Annotated[
+        str | None, typer.Option(help="What that peer sees us as. [default: user@host]")
+    ] = None,
+    room: Annotated[
+        str | None, typer.Option(help="Where that peer is. [default: the common room]")
+    ] = None,
+    token: Token = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Send files and folders to whoever types the code that this prints.
+
+    Nobody in between can read them, the signaling server included. After an interruption, the same
+    again goes on where it ended.
+    """
+    from .sharing.meeting import MeetingPlace
+    from .sharing.send import SendOptions, run_send
+
+    place = MeetingPlace(server=server, room=room, token=token, ca=ca)
+    shown = _default_name() if name is None else name
+    sys.exit(run_send(SendOptions(paths=paths, place=place, to=to, name=shown, json=json)))
+
+
+@app.command(
+    epilog="Examples: trio-rtc receive 7-guitarist-paperweight | "
+    "trio-rtc receive --yes --folder Downloads 7-guitarist-paperweight   The exit status is as "
+    "that of trio-rtc send."
+)
+def receive(
+    code: Annotated[
+        list[str], typer.Argument(metavar="CODE", help="What the one who sends has told you.")
+    ],
+    server: Server = DEFAULT_SERVER,
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", help="Take it without a question.")] = False,
+    token: Token = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Receive what somebody sends with trio-rtc send.
+
+    Nothing is overwritten, and a file that is not complete has no name yet.
+    """
+    from .sharing.meeting import MeetingPlace
+    from .sharing.receive import ReceiveOptions, run_receive
+
+    place = MeetingPlace(server=server, token=token, ca=ca)
+    options = ReceiveOptions(code=" ".join(code), place=place, folder=folder, yes=yes, json=json)
+    sys.exit(run_receive(options))
+
+
 @app.command()
 def client(
     server: Annotated[
@@ -107,7 +196,7 @@ def client(
         typer.Option(
             metavar="URL", help="The signaling server; http:// for one that is classic only."
         ),
-    ] = "ws://localhost:8888",
+    ] = DEFAULT_SERVER,
     name: Annotated[
         str | None, typer.Option(help="What others see us as. [default: user@host]")
     ] = None,

@@ -118,7 +118,7 @@ class Destination:
                     if "done" in said:
                         index, name = int(said["done"]), str(said["name"])
                         self._done[index] = name
-                        if len(names := names_of(self._entries[index].path)) == 1:
+                        if len(names := _native(self._entries[index].path)) == 1:
                             self._tops[names[0]] = name
                     else:
                         self._tops[str(said["top"])] = str(said["name"])
@@ -129,7 +129,7 @@ class Destination:
             return None
         try:
             if index in self._done:
-                names = names_of(entry.path)
+                names = _native(entry.path)
                 with self._parent([self._tops.get(names[0], names[0]), *names[1:]]) as parent:
                     file = os.open(self._done[index], os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
             else:
@@ -159,7 +159,7 @@ class Destination:
         for entry in self._entries:
             if entry.folder:
                 with naming(describe(entry)):
-                    self._make_folder(names_of(entry.path))
+                    self._make_folder(_native(entry.path))
 
     def _note(self, **what: object) -> None:
         os.write(self._journal, f"{json.dumps(what)}\n".encode())
@@ -211,7 +211,7 @@ class Destination:
     def place(self, index: int) -> None:
         """Move a file that is whole to where it belongs, under a name that is free."""
         entry = self._entries[index]
-        names = names_of(entry.path)
+        names = _native(entry.path)
         with naming(describe(entry)):
             if len(names) > 1:
                 self._make_folder(names[:-1])
@@ -251,7 +251,7 @@ class Destination:
 
     def arrived(self) -> tuple[Path, ...]:
         """Where the first names of all paths have gone."""
-        firsts = dict.fromkeys(names_of(entry.path)[0] for entry in self._entries)
+        firsts = dict.fromkeys(_native(entry.path)[0] for entry in self._entries)
         return tuple(self._folder / self._tops.get(first, first) for first in firsts)
 
     def close(self, *, keep: bool) -> None:
@@ -321,11 +321,17 @@ class Incoming:
             self._file = None
 
 
+def _native(path: str) -> tuple[str, ...]:
+    """The names in a path as this system is given them: in UTF-8, whatever the locale says."""
+    return tuple(os.fsdecode(name.encode()) for name in names_of(path))
+
+
 def _alternatives(name: str) -> Iterator[str]:
     """The name, and what it becomes where that is taken: ``report (2).txt``."""
     yield name
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     for number in range(2, 1_000_000):
-        ending = f" ({number}){suffix}"
-        room = MAX_NAME_BYTES - len(ending.encode())
-        yield stem.encode()[:room].decode(errors="ignore") + ending
+        ending = os.fsencode(f" ({number}){suffix}")
+        room = MAX_NAME_BYTES - len(ending)
+        start = os.fsencode(stem)[:room].decode(errors="ignore").encode()
+        yield os.fsdecode(start + ending)

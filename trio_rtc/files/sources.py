@@ -62,7 +62,12 @@ def _list_one(source: Source, skip: Callable[[str], object]) -> Iterator[Listed]
     with _naming(path):
         # A name of its own, also for "." and "..".
         name = path.name if path.name not in ("", "..") else path.resolve().name
-        yield from _walk(path, path.stat(), _normal(name), skip)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise FileError(
+                f"{one_line(str(path))} is neither a file nor a folder", code="not_readable"
+            )
+        yield from _walk(path, status, _normal(name), skip)
 
 
 def _walk(
@@ -104,7 +109,9 @@ class _naming:  # noqa: N801
 
 
 def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    """A name as others are told it: names are in UTF-8, whatever the locale says."""
+    text = os.fsencode(name).decode(errors="surrogateescape")
+    return unicodedata.normalize("NFC", text)
 
 
 class FileReader:

@@ -1,0 +1,101 @@
+"""Where the two ends meet: a room for each number, or a name where there are no rooms."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from ...errors import CallError, SignalingError
+from ...signaling import Peer, Signaling, open_signaling
+from .phrases import Phrase, make_phrase
+
+TRIES = 8
+"""Numbers that are tried until one is free."""
+
+SENDER_SECONDS = 10.0
+"""How long the one who sends may take to be there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingPlace:
+    """The server at which to meet, as typed.
+
+    Attributes:
+        room: for those who know each other by name; None is the common room.
+    """
+
+    server: str
+    room: str | None = None
+    token: str | None = None
+    ca: Path | None = None
+
+    @property
+    def has_rooms(self) -> bool:
+        """Whether its protocol has rooms."""
+        return self.server.startswith("ws")
+
+    def link(self, code: str) -> str:
+        """What opens the server's page with this code, which no server gets to see."""
+        page = self.server.replace("ws", "http", 1) if self.has_rooms else self.server
+        return f"{page.rstrip('/')}/#{code}"
+
+    def open(self, name: str, room: str | None) -> AbstractAsyncContextManager[Signaling]:
+        """Sign in.
+
+        Raises:
+            CallError: ``bad_ca``: there is no certificate in that file.
+        """
+        context = None
+        if self.ca is not None:
+            context = ssl.create_default_context()
+            try:
+                context.load_verify_locations(self.ca)
+            except OSError as error:
+                raise CallError(
+                    f"--ca {self.ca}: {error.strerror or error}", code="bad_ca", fault="local"
+                ) from error
+        return open_signaling(
+            self.server,
+            name=name,
+            room=room if self.has_rooms else None,
+            token=self.token,
+            ssl_context=context,
+        )
+
+
+@asynccontextmanager
+async def waiting_at(place: MeetingPlace) -> AsyncIterator[tuple[Signaling, Phrase]]:
+    """Be where nobody else is, with a new phrase that says where."""
+    for _ in range(TRIES):
+        phrase = make_phrase(secrets.randbelow)
+        async with place.open(phrase.room, phrase.room) as signaling:
+            others = signaling.peers.values()
+            if not any(place.has_rooms or peer.name == phrase.room for peer in others):
+                yield signaling, phrase
+                return
+    raise SignalingError("all numbers that were tried are taken", code="no_place")
+
+
+@asynccontextmanager
+async def coming_to(place: MeetingPlace, phrase: Phrase) -> AsyncIterator[tuple[Signaling, Peer]]:
+    """Go where a phrase says that somebody waits.
+
+    Raises:
+        CallError: ``unknown_code``: nobody does.
+    """
+    async with place.open("receiver", phrase.room) as signaling:
+        sender: Peer | None = None
+        with trio.move_on_after(SENDER_SECONDS):
+            sender = await signaling.wait_for_peer(phrase.room)
+        if sender is None:
+            raise CallError(
+                f"nobody waits with the code {phrase.text}: it was used, or is for another server",
+                code="unknown_code",
+            )
+        yield signaling, sender

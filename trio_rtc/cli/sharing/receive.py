@@ -1,0 +1,80 @@
+"""``trio-rtc receive``: files from whoever has told us a code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...calls.calling import open_call
+from ...errors import CallError
+from ...files import FileOffer, receive_files
+from ..run import run
+from ..typed import typed_lines
+from .meeting import MeetingPlace, coming_to
+from .narrator import JsonNarrator, Narrator
+from .phrases import read_phrase
+from .statuses import status_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiveOptions:
+    """The options of the command, as typed."""
+
+    code: str
+    place: MeetingPlace
+    folder: Path
+    yes: bool = False
+    json: bool = False
+
+
+def run_receive(options: ReceiveOptions) -> int:
+    """Receive; the exit status."""
+    narrator = JsonNarrator("receive") if options.json else Narrator("receive")
+    status = run(
+        _FilesReceiver(options, narrator).run,
+        narrator.error,
+        interrupted=lambda number: 128 + number,
+    )
+    narrator.finish()
+    return status_of(narrator.failed) if narrator.failed else status
+
+
+class _FilesReceiver:
+    def __init__(self, options: ReceiveOptions, narrator: Narrator):
+        self._options = options
+        self._narrator = narrator
+
+    async def run(self) -> None:
+        options = self._options
+        phrase = read_phrase(options.code)
+        if not (options.yes or os.isatty(0)):
+            raise CallError(
+                "there is no terminal to ask on: give --yes to take what comes",
+                code="no_terminal",
+                fault="local",
+            )
+        self._narrator.say(f"looking for the one with {phrase.text}; Ctrl-C ends it")
+        async with (
+            coming_to(options.place, phrase) as (signaling, sender),
+            open_call(signaling, sender, receive=(), code=phrase.text) as call,
+        ):
+            self._narrator.connected("the sender")
+            paths = await receive_files(
+                call, options.folder, accept=self._ask, progress=self._narrator.progress
+            )
+        self._narrator.received(paths)
+
+    async def _ask(self, offer: FileOffer) -> bool:
+        question = self._narrator.offered(offer, "the sender")
+        if self._options.yes:
+            self._narrator.say(question)
+            return True
+        self._narrator.say(question)
+        print("receive it? [Y/n] ", end="", file=sys.stderr, flush=True)
+        async with aclosing(typed_lines()) as lines:
+            async for line in lines:
+                return line.strip().lower() in ("", "y", "yes")
+        return False

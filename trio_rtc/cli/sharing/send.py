@@ -1,0 +1,117 @@
+"""``trio-rtc send``: files to whoever has the code, or to a peer."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from ...calls.call import Call
+from ...calls.calling import open_call, serve_calls
+from ...errors import TrioRTCError
+from ...files import FileProgress, send_files
+from ...files.sources import Source, list_sources
+from ...tasks import open_background_nursery
+from ..run import run
+from . import DEFAULT_SERVER
+from .meeting import MeetingPlace, waiting_at
+from .narrator import JsonNarrator, Narrator
+from .standard_input import StandardInput
+from .statuses import status_of
+
+PEER_SECONDS = 10.0
+"""How long the one whom we send to may take to be there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendOptions:
+    """The options of the command, as typed."""
+
+    paths: Sequence[str]
+    place: MeetingPlace
+    to: str | None = None
+    name: str
+    json: bool = False
+
+
+def run_send(options: SendOptions) -> int:
+    """Send; the exit status."""
+    narrator = JsonNarrator("send") if options.json else Narrator("send")
+    status = run(
+        _FilesSender(options, narrator).run, narrator.error, interrupted=lambda number: 128 + number
+    )
+    narrator.finish()
+    return status_of(narrator.failed) if narrator.failed else status
+
+
+class _FilesSender:
+    def __init__(self, options: SendOptions, narrator: Narrator):
+        self._options = options
+        self._narrator = narrator
+        self._size: int | None = 0
+        self._count = 0
+
+    async def run(self) -> None:
+        # Nobody should be given a code for what cannot be sent.
+        await trio.to_thread.run_sync(self._look)
+        if self._options.to is not None:
+            await self._send_to(self._options.to)
+        else:
+            await self._send_with_code()
+
+    def _look(self) -> None:
+        if paths := [path for path in self._options.paths if path != "-"]:
+            list_sources(paths, lambda skipped: None)
+
+    def _sources(self) -> list[Source]:
+        return [("stdin", StandardInput()) if path == "-" else path for path in self._options.paths]
+
+    async def _send(self, call: Call) -> None:
+        await send_files(call, self._sources(), progress=self._progress)
+        self._narrator.sent(self._size, self._count)
+
+    def _progress(self, done: FileProgress) -> None:
+        self._size = done.size if done.size is not None else done.bytes
+        self._count = done.count
+        self._narrator.progress(done)
+
+    async def _send_to(self, whom: str) -> None:
+        place = self._options.place
+        async with place.open(self._options.name, place.room) as signaling:
+            self._narrator.say(f"waiting for {whom}; Ctrl-C ends it")
+            with trio.move_on_after(PEER_SECONDS):
+                await signaling.wait_for_peer(whom)
+            async with open_call(signaling, whom, receive=()) as call:
+                await self._send(call)
+
+    async def _send_with_code(self) -> None:
+        options = self._options
+        done = trio.Event()
+        failed: list[TrioRTCError] = []
+
+        async def handle(call: Call) -> None:
+            try:
+                self._narrator.connected("the other end")
+                await self._send(call)
+            except TrioRTCError as error:
+                failed.append(error)
+            finally:
+                done.set()
+
+        async with waiting_at(options.place) as (signaling, phrase):
+            command = f"trio-rtc receive {phrase.text}"
+            if options.place.server != DEFAULT_SERVER:
+                server = shlex.quote(options.place.server)
+                command = f"trio-rtc receive --server {server} {phrase.text}"
+            async with open_background_nursery() as nursery:
+
+                async def serve(task_status: trio.TaskStatus[None]) -> None:
+                    await serve_calls(handle, signaling, code=phrase.text, task_status=task_status)
+
+                await nursery.start(serve)
+                self._narrator.offer_code(phrase.text, command, options.place.link(phrase.text))
+                await done.wait()
+        if failed:
+            raise failed[0]
