@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
 import trio_rtc
 from trio_rtc import Call, CallError
 
+from ..processes import command
 from .browsers import open_house, visiting
 
 CODE = "7-guitarist-paperweight"
@@ -89,3 +92,42 @@ async def test_a_page_and_python_know_a_code(
                 await told.wait()
                 assert failed[0].code == "wrong_code"
             nursery.cancel_scope.cancel()
+
+
+async def test_a_link_brings_files_from_a_terminal(
+    chromium: str, maybe_firefox: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "report.txt").write_text("42")
+    with trio.fail_after(90):
+        async with open_house(chromium) as house, visiting(house, maybe_firefox) as phone:
+            words = ["send", "--json", "--server", house.ws_url, str(tmp_path / "report.txt")]
+            async with command(*words) as sender:
+                link = (await sender.event("code"))["link"]
+                assert link.startswith(house.url)
+                await phone.run("location.hash = hash", hash=link.partition("#")[2])
+                await phone.until("$('#code-form').elements.code.value")
+                await phone.click("#code-form button")
+                await phone.until("$('#files a')?.download === 'report.txt'")
+                assert await sender.exit_status() == 0, sender.errors
+            # It is still there when the sender has gone.
+            await phone.until("callState() === ''")
+            assert await phone.run("return $('#files a').textContent") == "report.txt, 2 bytes"
+
+
+async def test_a_code_that_is_wrong_or_of_nobody(chromium: str, tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("42")
+    with trio.fail_after(90):
+        async with open_house(chromium) as house:
+            phone = await house.visitor()
+            type_code = """
+            $("#code-form").elements.code.value = code;
+            $("#code-form").requestSubmit();
+            """
+            await phone.run(type_code, code="nonsense")
+            await phone.until("notices().some((one) => one.includes('no code'))")
+            words = ["send", "--json", "--server", house.ws_url, str(tmp_path / "report.txt")]
+            async with command(*words) as sender:
+                number = (await sender.event("code"))["code"].split("-")[0]
+                await phone.run(type_code, code=f"{number}-wrong-words")
+                await phone.until("notices().some((one) => one.includes('cannot be used again'))")
+                assert await sender.exit_status() == 3

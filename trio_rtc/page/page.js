@@ -1,6 +1,7 @@
 // The page: signing in, who is there, and the one call at a time that it has.
 
 import { Chat } from "./chat.js";
+import { phraseOfLink, readPhrase, senderOf } from "./codes.js";
 import { $, clearNotices, element, notify } from "./dom.js";
 import { callEnd, isOrdinary, signalingError } from "./errors.js";
 import { Sending } from "./sending.js";
@@ -37,6 +38,42 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+// Files, from whoever has told us a code.
+
+const codeForm = $("code-form");
+
+codeForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  clearNotices();
+  const phrase = readPhrase(codeForm.elements.code.value);
+  if (!phrase) return notify("This is no code. One is like 7-guitarist-paperweight.", "error");
+  const button = codeForm.querySelector("button");
+  button.disabled = true;
+  try {
+    await signIn({ name: "receiver", room: phrase.room });
+    const sender = await senderOf(signaling, phrase);
+    if (sender) return take(calls.call(sender, { code: phrase.text }));
+    leave("");
+    showSignIn("Not signed in");
+    notify("Nobody waits with this code: it was used, or is for another server.", "error");
+  } catch (error) {
+    notify(signalingError(error), "error");
+    setStatus("idle", "Not signed in");
+  } finally {
+    button.disabled = false;
+  }
+  return undefined;
+});
+
+/** A link with a code has it filled in already. */
+function fillIn() {
+  const code = phraseOfLink();
+  if (!code) return;
+  codeForm.elements.code.value = code;
+  codeForm.querySelector("button").focus();
+}
+addEventListener("hashchange", fillIn);
+
 fields.protocol.addEventListener("change", () => {
   for (const field of [fields.room, fields.token])
     field.disabled = fields.protocol.value === "classic";
@@ -47,14 +84,15 @@ function typed(field) {
   return field.value.replace(/^ +| +$/g, "");
 }
 
-async function signIn() {
+async function signIn(as = {}) {
   const url = new URL("./", location.href);
   url.search = url.hash = "";
   const isNative = fields.protocol.value === "native";
   if (isNative) url.protocol = url.protocol.replace("http", "ws");
   setStatus("reconnecting", "Signing in …");
-  const options = { name: typed(fields.name) };
-  if (isNative) Object.assign(options, { room: typed(fields.room), token: fields.token.value });
+  const options = { name: as.name ?? typed(fields.name) };
+  if (isNative)
+    Object.assign(options, { room: as.room ?? typed(fields.room), token: fields.token.value });
   signaling = await openSignaling(url.href, options);
   calls = new Calls(signaling);
   calls.addEventListener("call", ({ detail }) => ring(detail));
@@ -229,3 +267,4 @@ function showCall(call) {
 
 setUpTheme($("theme"));
 $("self").classList.add("idle");
+fillIn();
