@@ -241,5 +241,6 @@ class CallSession:
     def complain(self, error: TrioRTCError) -> None:
         """Log what does not end the call. What comes after its end does not matter."""
         over = self.life.end is not None or self.closed.is_set()
-        if not over and error.code != "connection_closed":
+        # Who asks for what their protocol has no words for is told by what comes back.
+        if not over and error.code not in ("connection_closed", "not_supported"):
             self._warnings.warn("in %s: %s", self._name, error, code=error.code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import math
 import platform
 import sys
 from collections.abc import Callable
@@ -287,3 +288,80 @@ def client(
         json=json,
     )
     sys.exit(run_client(options))
+
+
+_TOKEN = Annotated[
+    str | None,
+    typer.Option(envvar="TRIO_RTC_TOKEN", help="What the endpoint lets us in with."),
+]
+_SECONDS = Annotated[
+    float, typer.Option("--seconds", min=0, metavar="S", help="End after S seconds.")
+]
+_AUTHORITY = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Trust this authority (PEM) too.")
+]
+_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line.")]
+
+
+@app.command()
+def publish(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A WHIP endpoint.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A file, a device such as /dev/video0, a URL, or pattern."
+        ),
+    ],
+    token: _TOKEN = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Use this codec, such as H264; may be repeated."),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin the file again at its end.")] = False,
+    seconds: _SECONDS = math.inf,
+    ca: _AUTHORITY = None,
+    json: _JSON = False,
+) -> None:
+    """Send media to a WHIP endpoint, until they end or it is interrupted.
+
+    For example: trio-rtc publish https://example.org/whip/studio film.mp4
+
+    The exit status is 0 if all was sent, 1 after an error, 2 for options that make no sense, and
+    128 plus the number of the signal after an interrupt.
+    """
+    from .whip_commands import publish as run_publish
+
+    sys.exit(
+        run_publish(
+            url,
+            source,
+            token=token,
+            codecs=tuple(codec or ()),
+            loop=loop,
+            seconds=seconds,
+            ca=ca,
+            as_json=json,
+        )
+    )
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A WHEP endpoint.")],
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Record it: mp4, webm, mkv, wav, ...")
+    ] = None,
+    token: _TOKEN = None,
+    seconds: _SECONDS = math.inf,
+    ca: _AUTHORITY = None,
+    json: _JSON = False,
+) -> None:
+    """Receive media of a WHEP endpoint, until they end or it is interrupted.
+
+    For example: trio-rtc watch https://example.org/whep/camera --record view.mp4
+
+    The exit status is as that of publish.
+    """
+    from .whip_commands import watch as run_watch
+
+    sys.exit(run_watch(url, record=record, token=token, seconds=seconds, ca=ca, as_json=json))

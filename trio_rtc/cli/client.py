@@ -68,7 +68,7 @@ def run_client(options: ClientOptions) -> int:
     library.addHandler(ReportHandler(reporter))
     library.propagate = False
     try:
-        ssl_context = None if options.ca is None else _context(options.ca)
+        ssl_context = client_context(options.ca)
     except OSError as error:
         # An ssl.SSLError is one, for a file in which there is no certificate.
         reporter.error("bad_ca", f"--ca {options.ca}: {error.strerror or error}")
@@ -77,8 +77,14 @@ def run_client(options: ClientOptions) -> int:
     return run(client.run, reporter.error, interrupted=lambda number: 128 + number)
 
 
-def _context(ca: Path) -> ssl.SSLContext:
-    """One that trusts this authority, besides those of the system."""
+def client_context(ca: Path | None) -> ssl.SSLContext | None:
+    """One that trusts this authority, besides those of the system; None if there is none.
+
+    Raises:
+        OSError: it cannot be read, or has no certificate.
+    """
+    if ca is None:
+        return None
     context = ssl.create_default_context()
     context.load_verify_locations(ca)
     return context

@@ -5,14 +5,23 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Unpack
 
 from ..calls.call import Call
 from ..calls.conductor import Conductor
-from ..calls.options import CallOptions, CallStep
+from ..calls.options import CallOptions, CallStep, ConnectionKeywords
 from ..errors import SignalingError
-from ..rtc import IceServer, IceTransportPolicy, MediaTrack, as_ice_servers
+from ..rtc import MediaTrack
 from ..wire.messages import is_of_call
 from .whip_signaling import open_whip_signaling
+
+
+class WhipKeywords(ConnectionKeywords, total=False):
+    """Arguments of `open_whip` and `open_whep`, as programs give them."""
+
+    codecs: Iterable[str]
+    restart_timeout: float
+    trace: Callable[[CallStep], None] | None
 
 
 @asynccontextmanager
@@ -21,14 +30,8 @@ async def open_whip(
     *,
     tracks: Iterable[MediaTrack],
     token: str | None = None,
-    codecs: Iterable[str] = (),
-    ice_servers: Iterable[str | IceServer] | None = None,
-    ice_transport_policy: IceTransportPolicy = "all",
-    connect_timeout: float = 30.0,
-    restart_timeout: float = 15.0,
-    close_timeout: float = 5.0,
-    trace: Callable[[CallStep], None] | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    **options: Unpack[WhipKeywords],
 ) -> AsyncIterator[Call]:
     """Send media to a WHIP endpoint (RFC 9725) during the block.
 
@@ -40,15 +43,10 @@ async def open_whip(
             followed.
         tracks: what to send: at least one.
         token: what the endpoint lets us in with (``Authorization: Bearer``), if it wants one.
-        codecs: as of `open_call`.
-        ice_servers: STUN and TURN servers as of `open_call`; without them those of the endpoint's
-            ``Link`` headers.
-        ice_transport_policy: as of `open_call`.
-        connect_timeout: seconds until the call has to be connected.
-        restart_timeout: seconds in which another way is looked for before the call ends.
-        close_timeout: seconds for the goodbye.
-        trace: called with each `CallStep`, in this thread; it must not block.
         ssl_context: how to verify the endpoint, instead of by the system's authorities.
+        options: as of `open_call`: ``codecs``, ``ice_servers`` (without them those of the
+            endpoint's ``Link`` headers are used), ``ice_transport_policy``, ``connect_timeout``,
+            ``silence_timeout``, ``restart_timeout``, ``close_timeout``, ``trace``.
 
     Raises:
         ValueError: there is no track.
@@ -61,18 +59,8 @@ async def open_whip(
     sent = tuple(tracks)
     if not sent:
         raise ValueError("there is no track to be sent")
-    options = CallOptions(
-        tracks=sent,
-        codecs=tuple(codecs),
-        one_way=True,
-        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
-        ice_transport_policy=ice_transport_policy,
-        connect_timeout=connect_timeout,
-        restart_timeout=restart_timeout,
-        close_timeout=close_timeout,
-        trace=trace,
-    )
-    async with _open(url, token, ssl_context, options) as call:
+    settings = CallOptions.of("open_whip", WhipKeywords, options, tracks=sent, one_way=True)
+    async with _open(url, token, ssl_context, settings) as call:
         yield call
 
 
@@ -81,31 +69,16 @@ async def open_whep(
     url: str,
     *,
     token: str | None = None,
-    codecs: Iterable[str] = (),
-    ice_servers: Iterable[str | IceServer] | None = None,
-    ice_transport_policy: IceTransportPolicy = "all",
-    connect_timeout: float = 30.0,
-    restart_timeout: float = 15.0,
-    close_timeout: float = 5.0,
-    trace: Callable[[CallStep], None] | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    **options: Unpack[WhipKeywords],
 ) -> AsyncIterator[Call]:
     """Receive the media of a WHEP endpoint (draft-ietf-wish-whep) during the block.
 
     Its tracks are those of a `Call`. The arguments and errors are those of `open_whip`.
     """
-    options = CallOptions(
-        receive=("audio", "video"),
-        codecs=tuple(codecs),
-        one_way=True,
-        ice_servers=None if ice_servers is None else as_ice_servers(ice_servers),
-        ice_transport_policy=ice_transport_policy,
-        connect_timeout=connect_timeout,
-        restart_timeout=restart_timeout,
-        close_timeout=close_timeout,
-        trace=trace,
-    )
-    async with _open(url, token, ssl_context, options) as call:
+    kinds = ("audio", "video")
+    settings = CallOptions.of("open_whep", WhipKeywords, options, receive=kinds, one_way=True)
+    async with _open(url, token, ssl_context, settings) as call:
         yield call
 
 

@@ -1,0 +1,83 @@
+"""What the page on WHIP shows is run as it stands there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import trio
+
+import trio_rtc
+
+from ..ports import free_port
+from ..server.harness import tcp_server
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "whip.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
+
+
+def function(name: str) -> Callable[..., Awaitable[Any]]:
+    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
+    for language, text in BLOCKS:
+        if language == "python":
+            exec(text, namespace)
+    found: Callable[..., Awaitable[Any]] = namespace[name]
+    return found
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    assert {language for language, _ in BLOCKS} == {"python", "console"}
+
+
+async def test_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with trio.fail_after(60):
+        async with (
+            tcp_server() as port,
+            trio_rtc.open_media(video="pattern", audio="tone") as tracks,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(function("studio"), f"ws://127.0.0.1:{port}", tracks)
+            async with trio_rtc.open_signaling(f"ws://127.0.0.1:{port}", name="me") as signaling:
+                await signaling.wait_for_peer("studio")
+            with contextlib.redirect_stdout(printed):
+                await function("publish")(f"http://127.0.0.1:{port}/whip/studio")
+                await function("watch")(f"http://127.0.0.1:{port}/whep/studio")
+            nursery.cancel_scope.cancel()
+    assert "connected to http://127.0.0.1" in printed.getvalue()
+    assert "receiving video" in printed.getvalue()
+    with av.open("studio-1.mkv") as file:
+        assert {stream.type for stream in file.streams} == {"audio", "video"}
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    (block,) = (text for language, text in BLOCKS if language == "console")
+    lines = [line.removeprefix("$ ") for line in block.splitlines()]
+    port = str(free_port())
+    script = "\n".join(lines).replace("8888", port)
+    script = script.replace("trio-rtc client", f"trio-rtc client --server ws://127.0.0.1:{port}")
+    # On a busy machine a program takes longer to sign in than somebody who types.
+    script = script.replace("sleep 2", "sleep 4").replace("--hold 6", "--hold 30")
+    done = subprocess.run(
+        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sending audio and video" in done.stdout
+    assert "over: hung up" in done.stdout
+    with av.open(str(tmp_path / "view.mkv")) as file:
+        assert {stream.type for stream in file.streams} == {"audio", "video"}
