@@ -11,13 +11,12 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 import trio
 
 from ....errors import NegotiationError
 from ....wire.messages import BYE, IceCandidate, SessionDescription, encode
-from ....wire.names import problem_of
 from ....wire.rate import TokenBucket
 from ....wire.whip import (
     FRAGMENT,
@@ -34,7 +33,7 @@ from ...authorize import Admission, JoinRequest
 from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
-from ...http.requests import Request, RequestError
+from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
@@ -43,6 +42,7 @@ from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit
 from ..refusal import Refused
+from .whip_requests import Told, body, sentence, target
 from .whip_session import WhipSession, fragment_candidates
 
 logger = logging.getLogger("trio_rtc.server")
@@ -142,7 +142,7 @@ class WhipDialect(Dialect):
                 raise RequestError(404, "Not Found", "There is no such session, or no more.")
             else:
                 await exchange.respond(_not_allowed(session))
-        except _Told as told:
+        except Told as told:
             logger.info("refused", extra=self._log(exchange) | {"why": told.response.body.decode()})
             await exchange.respond(told.response)
         except RequestError as error:
@@ -156,16 +156,16 @@ class WhipDialect(Dialect):
         return Response(200, "OK", content_type=None, extra=extra, cors=CORS)
 
     async def _post(self, exchange: HttpExchange, path: str) -> None:
-        room, name = _target(path)
-        offer = _body(exchange.request, SDP)
+        room, name = target(path)
+        offer = body(exchange.request, SDP)
         try:
             check_offer(offer)
         except NegotiationError as error:
-            raise RequestError(400, "Bad Request", _sentence(error)) from None
+            raise RequestError(400, "Bad Request", sentence(error)) from None
         admission = await self._admit(exchange, room)
         called = self._hub.named(name, admission.room)
         if called is None:
-            raise _Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
+            raise Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
         session = await self._join(exchange, admission, called, offer)
         done = False
         try:
@@ -187,7 +187,7 @@ class WhipDialect(Dialect):
             error = refusal.over_http()
             if error.status == 401:
                 # RFC 6750, section 3
-                raise _Told(401, error.reason, error.sentence, challenge="Bearer") from None
+                raise Told(401, error.reason, error.sentence, challenge="Bearer") from None
             raise error from None
 
     async def _join(
@@ -301,11 +301,11 @@ class WhipDialect(Dialect):
                 429, "Too Many Requests", "A session may not trickle so fast.",
                 limit="messages_per_second",
             )  # fmt: skip
-        text = _body(request, FRAGMENT)
+        text = body(request, FRAGMENT)
         try:
             fragment = parse_fragment(text)
         except NegotiationError as error:
-            raise RequestError(400, "Bad Request", _sentence(error)) from None
+            raise RequestError(400, "Bad Request", sentence(error)) from None
         matched = request.headers.get("if-match", "").strip()
         is_current = fragment.ufrag == credentials_of(session.offer)[0]
         if not matched:
@@ -317,7 +317,7 @@ class WhipDialect(Dialect):
             return
         if matched not in ("*", session.etag):
             why = f"If-Match is not the session's ETag, which is {session.etag}."
-            raise _Told(412, "Precondition Failed", why, etag=session.etag)
+            raise Told(412, "Precondition Failed", why, etag=session.etag)
         if not is_current:
             raise RequestError(409, "Conflict", "The candidates are of another ICE generation.")
         self._trickle(session, fragment.candidates)
@@ -372,25 +372,6 @@ class WhipDialect(Dialect):
         return log | {"peer": member.id, "room": member.room, "peer_name": member.name}
 
 
-class _Told(Exception):
-    """A refusal with a header that goes with it."""
-
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        sentence: str,
-        *,
-        retry: int | None = None,
-        challenge: str | None = None,
-        etag: str | None = None,
-    ):
-        super().__init__(sentence)
-        headers = {"Retry-After": retry, "WWW-Authenticate": challenge, "ETag": etag}
-        extra = {name: str(value) for name, value in headers.items() if value is not None}
-        self.response = Response(status, reason, sentence.encode(), extra=extra)
-
-
 def _failed(session: WhipSession, failure: SendFailure) -> str:
     if isinstance(failure, MailboxFull):
         return f"Too much waits for {session.called.name} already."
@@ -400,36 +381,6 @@ def _failed(session: WhipSession, failure: SendFailure) -> str:
 def _settled(session: WhipSession, failure: SendFailure | None) -> None:
     if failure is not None:
         session.end(_failed(session, failure))
-
-
-def _target(path: str) -> tuple[str, str]:
-    """The room and the name that a path means."""
-    parts = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split("/")]
-    if len(parts) > 2 or not parts[-1]:
-        raise RequestError(
-            404, "Not Found", "The path is the name of a peer, or of a room and a peer in it."
-        )
-    room, name = parts if len(parts) == 2 else ("", parts[0])
-    if why := problem_of(room, room=True):
-        raise RequestError(404, "Not Found", f"A room's name {why}.")
-    if why := problem_of(name):
-        raise RequestError(404, "Not Found", f"A peer's name {why}.")
-    return room, name
-
-
-def _body(request: Request, wanted: str) -> str:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != wanted:
-        raise RequestError(415, "Unsupported Media Type", f"The body is {wanted}.")
-    try:
-        return request.body.decode()
-    except UnicodeDecodeError:
-        raise RequestError(400, "Bad Request", "The body is no text in UTF-8.") from None
-
-
-def _sentence(error: NegotiationError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _not_allowed(session: WhipSession | None) -> Response:
