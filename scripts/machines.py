@@ -93,7 +93,8 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     (
         ("signaling/event_queue", "signaling/client_session"),
         (
-            *("tests/signaling/test_event_queue.py", "tests/signaling/test_client_session.py"),
+            *("tests/signaling/test_event_queue.py", "tests/signaling/test_event_places.py"),
+            "tests/signaling/test_client_session.py",
             *("tests/wire/test_sessions.py", "tests/vectors/test_session.py"),
         ),
     ),
