@@ -38,6 +38,7 @@ MEANT = {
     "testing/stuck": "how long a simulation takes",
     "testing/network": "has a generator of its own, made of the seed",
     "cli": "is no part of a simulation",
+    "forwarding/sockets": "what is forwarded are sockets of the machine",
     "server/metrics": "how old an answer is that is kept",
     "server/http": "sockets of the machine, which a simulation has none of",
     "rtc/backend/sctp/fragmentation": "what is set on a socket of the machine",

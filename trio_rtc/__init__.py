@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
     from .errors import FileError as FileError
+    from .errors import ForwardError as ForwardError
     from .errors import MediaError as MediaError
     from .errors import MessageTooLarge as MessageTooLarge
     from .errors import NegotiationError as NegotiationError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from .files import FileProgress as FileProgress
     from .files import receive_files as receive_files
     from .files import send_files as send_files
+    from .forwarding import forward_to as forward_to
+    from .forwarding import serve_forward as serve_forward
     from .rtc import ChannelStream as ChannelStream
     from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
@@ -71,6 +74,7 @@ _HOMES: Final = {
         "BadIceServer",
         "CallError",
         "FileError",
+        "ForwardError",
         "MediaError",
         "MessageTooLarge",
         "NegotiationError",
@@ -79,6 +83,7 @@ _HOMES: Final = {
         "TrioRTCError",
         "UnknownPeer",
     ),
+    "forwarding": ("forward_to", "serve_forward"),
     "files": ("FileOffer", "FileProgress", "receive_files", "send_files"),
     "whip": ("open_whep", "open_whip"),
     "wire.messages": ("IceCandidate", "SessionDescription"),

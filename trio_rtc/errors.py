@@ -85,6 +85,12 @@ class FileError(TrioRTCError):
     default_code = "file_failed"
 
 
+class ForwardError(TrioRTCError):
+    """A connection cannot be forwarded."""
+
+    default_code = "forward_failed"
+
+
 class SerializationError(TrioRTCError, ValueError):
     """A value has no form that the other side reads, or what came is not in the agreed form."""
 

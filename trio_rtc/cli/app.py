@@ -190,6 +190,72 @@ def receive(
     sys.exit(run_receive(options))
 
 
+@app.command(
+    epilog="Examples: trio-rtc forward --allow localhost:22 | trio-rtc forward "
+    "-L 2222:localhost:22 7-guitarist-paperweight | ssh -p 2222 localhost   The exit status is "
+    "0 when the call is over, and otherwise as that of trio-rtc send."
+)
+def forward(
+    code: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CODE", help="What the other end has printed; without it, we do."),
+    ] = None,
+    local: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-L",
+            metavar="[HOST:]PORT:HOST:PORT",
+            help="Listen here, and have the other end connect; either side may be the path of a "
+            "socket. May be repeated.",
+        ),
+    ] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-R",
+            metavar="[HOST:]PORT:HOST:PORT",
+            help="Have the other end listen, and connect here. May be repeated.",
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="What the other end may have us connect to: also HOST:*, *:PORT, or the path of a "
+            "socket. May be repeated.",
+        ),
+    ] = None,
+    allow_listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[HOST:]PORT", help="Where the other end may have us listen. May be repeated."
+        ),
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    token: Token = None,
+    ca: Ca = None,
+    json: Json = False,
+) -> None:
+    """Forward TCP and Unix sockets through a call, as ssh does with -L and -R.
+
+    Without a code this waits, and prints one for the other end.
+    """
+    from .sharing.forward import ForwardOptions, run_forward
+    from .sharing.meeting import MeetingPlace
+
+    place = MeetingPlace(server=server, token=token, ca=ca)
+    options = ForwardOptions(
+        place=place,
+        code=" ".join(code) if code else None,
+        local=local or (),
+        remote=remote or (),
+        allow=allow or (),
+        allow_listen=allow_listen or (),
+        json=json,
+    )
+    sys.exit(run_forward(options))
+
+
 @app.command()
 def client(
     server: Annotated[

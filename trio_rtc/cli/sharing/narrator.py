@@ -63,10 +63,11 @@ class Narrator:
         print(f"code: {code}", flush=True)
         self.say("at the other end, run:")
         self.say(f"  {command}")
-        self.say("or open this link:")
-        self.say(f"  {link}")
-        if picture := self._qr(link):
-            print(picture, file=sys.stderr, flush=True)
+        if link:
+            self.say("or open this link:")
+            self.say(f"  {link}")
+            if picture := self._qr(link):
+                print(picture, file=sys.stderr, flush=True)
         self.say("waiting for the other end; Ctrl-C ends it")
 
     def _qr(self, link: str) -> str:
@@ -91,6 +92,9 @@ class Narrator:
 
     def connected(self, who: str) -> None:
         self.say(f"connected to {who}, and nobody is in between")
+
+    def forwarding(self, at: str, to: str, where: str) -> None:
+        self.say(f"connections to {at} ({where}) go to {to}")
 
     def progress(self, done: FileProgress) -> None:
         """How far it is."""
@@ -157,6 +161,9 @@ class JsonNarrator(Narrator):
 
     def connected(self, who: str) -> None:
         self._event("connected")
+
+    def forwarding(self, at: str, to: str, where: str) -> None:
+        self._event("forwarding", listen=at, target=to, where=where)
 
     def progress(self, done: FileProgress) -> None:
         now = time.monotonic()

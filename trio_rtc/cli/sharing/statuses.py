@@ -14,6 +14,9 @@ INTERRUPTED: Final = 6
 _BY_CODE: Final = {
     "bad_code": USAGE,
     "no_terminal": USAGE,
+    "bad_endpoint": USAGE,
+    "not_allowed": REFUSED,
+    "cannot_listen": FILES,
     "wrong_code": CODE,
     "code_used": CODE,
     "unknown_code": CODE,
