@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .rtc import ChannelTransport as ChannelTransport
     from .rtc import DataChannel as DataChannel
     from .rtc import EnergyDetector as EnergyDetector
+    from .rtc import IceGatherOptions as IceGatherOptions
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
     from .rtc import PeerCertificate as PeerCertificate
@@ -92,6 +93,7 @@ _HOMES: Final = {
         "ChannelTransport",
         "DataChannel",
         "EnergyDetector",
+        "IceGatherOptions",
         "IceServer",
         "MediaTrack",
         "PeerCertificate",

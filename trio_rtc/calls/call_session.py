@@ -156,6 +156,7 @@ class CallSession:
                 max_frame_pixels=options.max_frame_pixels,
                 max_unread_bytes=options.max_unread_bytes,
                 certificate=options.certificate,
+                ice_gathering=options.ice_gathering,
             ) as self.connection,
             open_background_nursery() as self.nursery,
         ):

@@ -77,6 +77,9 @@ async def open_call(
             take it; without that, those that the signaling server tells of.
         ice_transport_policy: ``"relay"`` uses TURN servers only, and shows the other side none
             of our addresses.
+        ice_gathering: the UDP ports, interfaces and advertised addresses of host candidates
+            (`IceGatherOptions`). By default those of the environment variables
+            ``TRIO_RTC_UDP_PORTS``, ``TRIO_RTC_INTERFACES`` and ``TRIO_RTC_ADVERTISE``.
         connect_timeout: seconds until the call has to be connected; also until an offer in a
             call that stands has to be answered.
         silence_timeout: seconds in which nothing at all comes from the other side, until the

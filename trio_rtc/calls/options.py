@@ -14,6 +14,7 @@ from ..rtc import (
     MAX_UNREAD_BYTES,
     BundlePolicy,
     ConnectionStats,
+    IceGatherOptions,
     IceServer,
     IceTransportPolicy,
     Kind,
@@ -74,6 +75,7 @@ class ConnectionKeywords(TypedDict, total=False):
 
     ice_servers: Iterable[str | IceServer] | None
     ice_transport_policy: IceTransportPolicy
+    ice_gathering: IceGatherOptions | None
     connect_timeout: float
     silence_timeout: float
     close_timeout: float
@@ -110,6 +112,7 @@ class ConnectionOptions:
 
     ice_servers: Sequence[str | IceServer] | None = None
     ice_transport_policy: IceTransportPolicy = "all"
+    ice_gathering: IceGatherOptions | None = None
     connect_timeout: float = 30.0
     silence_timeout: float = 5.0
     close_timeout: float = 5.0

@@ -11,6 +11,7 @@ from .connection_events import IceCandidateEvent as IceCandidateEvent
 from .connection_events import IceConnectionStateEvent as IceConnectionStateEvent
 from .connection_events import NegotiationNeededEvent as NegotiationNeededEvent
 from .connection_events import TrackEvent as TrackEvent
+from .ice_gather_options import IceGatherOptions as IceGatherOptions
 from .ice_server import IceServer as IceServer
 from .ice_server import as_ice_servers as as_ice_servers
 from .ice_server import ice_servers_from_environment as ice_servers_from_environment

@@ -19,6 +19,7 @@ from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
 from .channels.data_channel import DataChannel
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
+from .ice_gather_options import IceGatherOptions, gather_options_from_environment
 from .ice_server import IceServer, as_ice_servers
 from .media.media import Kind, MediaTrack
 from .media.sender import TrackSender
@@ -46,6 +47,7 @@ async def open_peer_connection(
     max_frame_pixels: int = MAX_FRAME_PIXELS,
     max_unread_bytes: int = MAX_UNREAD_BYTES,
     certificate: PeerCertificate | None = None,
+    ice_gathering: IceGatherOptions | None = None,
 ) -> AsyncIterator[PeerConnection]:
     """Open a connection, which is closed at the end of the block.
 
@@ -63,10 +65,14 @@ async def open_peer_connection(
         max_unread_bytes: what the other side may have sent on all data channels together before
             it is read; a channel that brings more is closed.
         certificate: ours; without it, one is made for this connection.
+        ice_gathering: ports, interfaces and addresses of host candidates; by default as the
+            environment has it (`gather_options_from_environment`).
 
     Raises:
-        BadIceServer: one of the servers is none.
+        BadIceServer: one of the servers is none, or the environment says of host candidates what
+            makes no sense.
     """
+    gathering = gather_options_from_environment() if ice_gathering is None else ice_gathering
     servers = as_ice_servers(ice_servers)
     async with open_bridge() as bridge:
         connection = PeerConnection(bridge, close_timeout, ChannelBudget(max_unread_bytes))
@@ -77,6 +83,7 @@ async def open_peer_connection(
             silence_timeout,
             max_frame_pixels,
             certificate,
+            gathering,
         )
         try:
             yield connection
@@ -111,6 +118,7 @@ class PeerConnection(trio.abc.AsyncResource):
         silence_timeout: float,
         max_frame_pixels: int,
         certificate: PeerCertificate | None,
+        gathering: IceGatherOptions,
     ) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(
@@ -122,6 +130,7 @@ class PeerConnection(trio.abc.AsyncResource):
                 silence_timeout,
                 max_frame_pixels,
                 certificate,
+                gathering,
             )
 
         # It holds nothing until it has a description: there is nothing to undo.

@@ -22,6 +22,7 @@ from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
+from ..ice_gather_options import IceGatherOptions
 from ..ice_server import IceServer
 from ..peer_certificate import PeerCertificate
 from .dtls import transport as dtls
@@ -88,6 +89,7 @@ class LoopConnection:
         silence_timeout: float,
         max_frame_pixels: int,
         certificate: PeerCertificate | None,
+        ice_gathering: IceGatherOptions,
     ):
         self._sink = sink
         self._post = post
@@ -104,7 +106,7 @@ class LoopConnection:
         take_rsa(self._pc)
         self.fingerprint = fingerprint(self._pc)
         dtls.install(self._pc, partial(has_media, self._pc), round_trip)
-        host_addresses.install(self._pc)
+        host_addresses.install(self._pc, ice_gathering)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
             self._pc,

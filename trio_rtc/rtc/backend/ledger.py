@@ -87,7 +87,7 @@ OWNERS: Final[dict[str, object]] = {
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "host_addresses": {
-        CONNECTION: ("_transport_policy", "get_component_candidates"),
+        CONNECTION: ("_protocols", "_transport_policy", "get_component_candidates"),
         GATHERER: ("_connection",),
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
     },

@@ -19,7 +19,7 @@ from trio_rtc.rtc.backend import ledger, patches
 from trio_rtc.rtc.backend.dtls import datagrams
 from trio_rtc.rtc.backend.dtls.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
 from trio_rtc.rtc.backend.ice.checks import Checks
-from trio_rtc.rtc.backend.ice.host_addresses import gather_from
+from trio_rtc.rtc.backend.ice.host_addresses import DEFAULTS, gather_from
 
 from ...lacking import lacking
 from ...pairs import open_channels, open_pair
@@ -39,7 +39,7 @@ def sender() -> Iterator[socket.socket]:
 async def open_agent() -> tuple[aioice.Connection, StunProtocol]:
     """An agent, and that one of its sockets which is on IPv4."""
     agent = aioice.Connection(ice_controlling=False)
-    gather_from(agent)
+    gather_from(agent, DEFAULTS)
     await agent.gather_candidates()
     (protocol, *_) = (
         protocol for protocol in agent._protocols if "." in protocol.local_candidate.host

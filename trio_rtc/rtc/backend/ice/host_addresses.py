@@ -3,27 +3,39 @@
 RFC 8445, section 5.1.1.1, has no candidates of the loopback interface. With no other address there
 would be no call at all then, although both peers may be on this machine: in a build that is shut
 off, or on a laptop offline. So these are used where nothing else can be, after IPv6 addresses of a
-link, for which aioice 0.13 has no use either. What this needs of aiortc and aioice that is not
-public is listed in `ledger`.
+link, for which aioice 0.13 has no use either. Ports, interfaces and the addresses that are told can
+be chosen. What this needs of aiortc and aioice that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
+import socket
 from typing import Any
 
 import aioice
-from aioice import TransportPolicy
+from aioice import TransportPolicy, turn
+from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 
 from ....world import world
+from ...ice_gather_options import IceGatherOptions
 from ..patches import can
 
+logger = logging.getLogger("trio_rtc.rtc")
 
-def host_addresses() -> list[str]:
+DEFAULTS = IceGatherOptions()
+
+
+def host_addresses(options: IceGatherOptions = DEFAULTS) -> list[str]:
     """Addresses to bind to, as text; those of a link come with its name: ``fe80::1%eth0``."""
     network, link, loopback = [], [], []
     for interface, text in world().interfaces():
+        if not options.is_used(interface, text):
+            continue
         address = ipaddress.ip_address(text)
         if address.is_loopback:
             loopback.append(text)
@@ -34,7 +46,7 @@ def host_addresses() -> list[str]:
     return network or link or loopback
 
 
-def install(connection: RTCPeerConnection) -> None:
+def install(connection: RTCPeerConnection, options: IceGatherOptions) -> None:
     """Have the transports that a connection makes gather these."""
     if not can("host_addresses"):
         return
@@ -43,21 +55,74 @@ def install(connection: RTCPeerConnection) -> None:
 
     def create_gathering() -> RTCDtlsTransport:
         transport: RTCDtlsTransport = create()
-        gather_from(transport.transport.iceGatherer._connection)
+        gather_from(transport.transport.iceGatherer._connection, options)
         return transport
 
     private._RTCPeerConnection__createDtlsTransport = create_gathering
 
 
-def gather_from(agent: aioice.Connection) -> None:
+def gather_from(agent: aioice.Connection, options: IceGatherOptions) -> None:
     """Have an ICE agent gather these."""
-    private: Any = agent
-    gather = private.get_component_candidates
-
-    async def gather_ours(component: int, addresses: list[str], timeout: int = 5) -> Any:
-        # With relays only there are none.
-        is_all = private._transport_policy == TransportPolicy.ALL
-        return await gather(component, host_addresses() if is_all else addresses, timeout)
-
     if can("host_addresses"):
-        private.get_component_candidates = gather_ours
+        private: Any = agent
+        private.get_component_candidates = _Gathering(agent, options)
+
+
+def options_of(agent: aioice.Connection) -> IceGatherOptions:
+    """By what an agent gathers."""
+    gathering = agent.get_component_candidates
+    return gathering.options if isinstance(gathering, _Gathering) else DEFAULTS
+
+
+class _Gathering:
+    """Stands in the place of an agent's own method."""
+
+    def __init__(self, agent: aioice.Connection, options: IceGatherOptions):
+        self.options = options
+        self._agent: Any = agent
+        self._gather = agent.get_component_candidates
+
+    async def __call__(self, component: int, addresses: list[str], timeout: int = 5) -> Any:
+        # With relays only there are none.
+        if self._agent._transport_policy != TransportPolicy.ALL:
+            return await self._gather(component, addresses, timeout)
+        options = self.options
+        own = host_addresses(options)
+        if options.interfaces and not own:
+            logger.warning("no address of this machine is on %s", ", ".join(options.interfaces))
+        if options.udp_ports is None:
+            candidates = await self._gather(component, own, timeout)
+        else:
+            bound = [await self._bind(component, address) for address in own]
+            candidates = [candidate for candidate in bound if candidate is not None]
+        for candidate in candidates:
+            if candidate.type == "host":
+                candidate.host = options.told(candidate.host)
+        return candidates
+
+    async def _bind(self, component: int, address: str) -> Candidate | None:
+        """A host candidate on one of the ports."""
+        agent, loop = self._agent, asyncio.get_running_loop()
+        for port in self.options.ports(world().uniform):
+            try:
+                transport, protocol = await loop.create_datagram_endpoint(
+                    lambda: StunProtocol(agent), local_addr=(address, port)
+                )
+            except OSError:
+                continue
+            if (sock := transport.get_extra_info("socket")) is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
+            agent._protocols.append(protocol)
+            protocol.local_candidate = Candidate(
+                foundation=candidate_foundation("host", "udp", address),
+                component=component,
+                transport="udp",
+                priority=candidate_priority(component, "host"),
+                host=address.partition("%")[0],
+                port=port,
+                type="host",
+            )
+            return protocol.local_candidate
+        assert self.options.udp_ports is not None
+        logger.warning("no UDP port from %d to %d is free at %s", *self.options.udp_ports, address)
+        return None

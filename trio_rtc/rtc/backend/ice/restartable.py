@@ -21,7 +21,7 @@ from aiortc.rtcicetransport import candidate_to_aioice
 from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks
-from .host_addresses import gather_from
+from .host_addresses import gather_from, options_of
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -178,7 +178,7 @@ class RestartableIceTransport:
             ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
         )
         agent._queue = self._packets  # type: ignore[assignment]
-        gather_from(agent)
+        gather_from(agent, options_of(present))
         self._checks = Checks(agent)
         self._next = agent
         # Our descriptions, and candidates, are about this one from here on.
