@@ -54,6 +54,9 @@ def test_the_client_of_a_proxy(address: str, told: list[str], client: str) -> No
 def test_unix_sockets_can_be_trusted() -> None:
     assert TrustedProxies(["unix"]).client("", [("x-forwarded-for", "6.6.6.6")]) == "6.6.6.6"
     assert not TrustedProxies(["unix"]).trust("127.0.0.1")
+    assert TrustedProxies([" unix ", " 192.0.2.1 "]).trust("")
+    assert TrustedProxies([" unix ", " 192.0.2.1 "]).trust("192.0.2.1")
+    assert not PROXIES.trust("a socket")
 
 
 @pytest.mark.parametrize("text", ["", "x", "10.0.0.1/8", "10.0.0.0/33", "example.org", "*"])

@@ -109,6 +109,17 @@ def test_a_peer_of_ours_never_goes_over_our_limit() -> None:
             box.get()
 
 
+def test_all_of_the_limit_may_be_used() -> None:
+    budget = ChannelBudget(100)
+    budget.used = 100
+    budget.check()
+    assert not budget.is_exceeded
+    budget.used += 1
+    assert budget.is_exceeded
+    with pytest.raises(LimitExceeded, match="more than 100 bytes"):
+        budget.check()
+
+
 def test_the_limit_of_all_channels_together() -> None:
     budget = ChannelBudget(10 * PART_SIZE)
     boxes = [inbox(budget, framed=True, ordered=False) for _ in range(3)]

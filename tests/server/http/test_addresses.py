@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.http.addresses import Quota, Rates, client_network, peer_address
+from trio_rtc.server.http.addresses import LOOPBACK, Quota, Rates, client_network, peer_address
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from trio_rtc.server.http.addresses import Quota, Rates, client_network, peer_ad
         ("127.0.0.1", "::ffff:127.0.0.1", True),
         ("127.0.0.1", "192.0.2.1", False),
         ("2001:db8::1", "2001:db8::abcd:1", True),
+        ("2001:db8::1", "2001:db8::8000:0:0:1", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
         ("fe80::1%eth0", "fe80::2%eth0", True),
         ("fe80::1%eth0", "fe80::1%eth1", False),
@@ -29,8 +30,25 @@ from trio_rtc.server.http.addresses import Quota, Rates, client_network, peer_ad
         ("", "127.0.0.1", False),
     ],
 )
-def test_parties(one: str, other: str, same: bool) -> None:
+def test_client_networks(one: str, other: str, same: bool) -> None:
     assert (client_network(one) == client_network(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("127.0.0.2", LOOPBACK),
+        ("::1", LOOPBACK),
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::8000:0:0:1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64%eth0"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_what_a_client_network_is_called(address: str, name: str) -> None:
+    assert client_network(address) == name
 
 
 def test_a_quota() -> None:

@@ -23,6 +23,8 @@ def allowed(origins: Origins, *values: str) -> bool:
         (PAGE, PAGE),
         ("HTTPS://App.Example.Org/", PAGE),
         ("https://app.example.org:443", PAGE),
+        (f" {PAGE} ", PAGE),
+        (PAGE, f" {PAGE} "),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://localhost:80", "http://localhost"),
         ("null", "null"),
@@ -33,7 +35,7 @@ def allowed(origins: Origins, *values: str) -> bool:
 def test_an_origin_is_allowed_as_a_browser_writes_it(configured: str, sent: str) -> None:
     origins = Origins([configured, "https://other.example"])
     assert allowed(origins, sent)
-    assert f"Access-Control-Allow-Origin: {sent}\r\n" in origins.cors(sent)
+    assert f"Access-Control-Allow-Origin: {sent.strip()}\r\n" in origins.cors(sent)
 
 
 @pytest.mark.parametrize(
