@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import av
@@ -19,7 +19,7 @@ from ..test_media import streams
 from .pictures import grey, level, picture, tone
 
 #: Names of files that hold picture and sound, sound only, and pictures only.
-BOTH = "mp4 webm mkv mov avi flv ts mpg wmv nut ogv 3gp 3g2"
+BOTH = "mp4 webm mkv mov avi flv ts mpg wmv nut ogv 3gp 3g2 mxf vob swf"
 SOUND = "wav mp3 ogg oga opus flac aac mka m4a caf aiff w64 au ac3 mp2 wv tta voc"
 PICTURES = "gif apng ivf h264 m2v"
 
@@ -109,7 +109,18 @@ async def test_a_picture_without_a_number_is_the_newest(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "name",
-    ["a.srt", "a.xyz", "a", "a.y4m", "a%02d.xyz", "missing/a.png", "a" * 300 + ".mp4", "a.h261"],
+    [
+        "a.srt",
+        "a.xyz",
+        "a",
+        "a.y4m",
+        "a%02d.xyz",
+        "missing/a.png",
+        "a" * 300 + ".mp4",
+        "a.h261",
+        "a.rm",
+        "a.gxf",
+    ],
 )
 async def test_what_cannot_be_written_is_told_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=name) as caught:
@@ -117,6 +128,24 @@ async def test_what_cannot_be_written_is_told_at_once(name: str, tmp_path: Path)
             raise AssertionError("begun")
     assert caught.value.code == "media_unwritable"
     assert files(tmp_path) == []
+
+
+def test_no_format_leaves_out_sound_or_pictures_without_a_word(tmp_path: Path) -> None:
+    """Of all that FFmpeg knows: what could have both has both, or there is an error."""
+    silent = {}
+    for name in sorted(av.formats_available):
+        with suppress(ValueError):
+            for extension in av.ContainerFormat(name, "w").extensions:
+                path = tmp_path / f"a.{extension}"
+                with av.open(str(path), "w") as container:
+                    codecs = container.default_video_codec, container.default_audio_codec
+                if "none" not in codecs:
+                    with suppress(ValueError, av.FFmpegError):
+                        silent[extension] = set(find_format(path).encodings) ^ {"video", "audio"}
+    assert len(silent) > 30
+    # Those of sound, whose pictures would be covers.
+    sound = {"afc", "aif", "aifc", "aiff", "flac", "m4a", "mp3", "oga", "ogg", "ra", "wma"}
+    assert {extension for extension, missing in silent.items() if missing} <= sound
 
 
 async def test_what_can_be_no_name_is_told_at_once() -> None:

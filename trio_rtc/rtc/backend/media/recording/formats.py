@@ -29,6 +29,9 @@ REALTIME: Final = {"libvpx": {"deadline": "realtime", "cpu-used": "12", "lag-in-
 X264: Final = {"preset": "veryfast", "bf": "0"}
 """Without B-frames: times in order are the same in all containers."""
 
+ORDER: Final = ("video", "audio")
+"""Of streams in a file, as some formats want them."""
+
 COVERS: Final = ("png", "mjpeg")
 """Default codecs of video in formats of sound: those of a cover."""
 
@@ -48,7 +51,7 @@ OGG: Final = ("ogg", "oga", "ogv")
 
 LAYOUTS: Final = ("stereo", "mono")
 
-WITH_PICTURES: Final = (".3gp", ".3g2")
+WITH_PICTURES: Final = (".3gp", ".3g2", ".rm")
 """Extensions whose media type is one of sound, though there may be pictures."""
 
 TRIED_SIZE: Final = (322, 242)
@@ -118,7 +121,14 @@ class Format:
             return False
         if not self.opens_file:
             return len(kinds) == len(set(kinds))
-        return _can_begin(self.name, tuple(self.encodings[kind] for kind in sorted(kinds)))
+        # What has to have pictures may still get them.
+        more = [*kinds, *(self.encodings.keys() - kinds)]
+        return any(
+            _can_begin(
+                self.name, tuple(self.encodings[kind] for kind in sorted(some, key=ORDER.index))
+            )
+            for some in (kinds, more)
+        )
 
     def ffmpeg_name(self, path: Path) -> str:
         """What FFmpeg is to write to, for a file of this name."""
@@ -159,13 +169,19 @@ def find_format(path: Path) -> Format:
     is_sound = is_sound and path.suffix.lower() not in WITH_PICTURES
     if defaults["audio"] != "none" and (is_sound or defaults["video"] in COVERS):
         defaults["video"] = "none"
-    encodings = {}
-    for kind, default in defaults.items():
-        encoding = _choose(name, kind, default, supported, tried=opens_file)
-        if encoding is not None:
-            encodings[kind] = encoding
+    encodings: dict[str, Encoding] = {}
+    # A file may have to have pictures beside its sound.
+    for kind, default in [*defaults.items(), *defaults.items()]:
+        if kind not in encodings and default != "none":
+            beside = tuple(encodings.values())
+            encoding = _choose(name, kind, default, supported, beside, tried=opens_file)
+            if encoding is not None:
+                encodings[kind] = encoding
     if not encodings:
         raise ValueError(f"FFmpeg has no encoder for {suffix!r} files")
+    for kind, default in defaults.items():
+        if kind not in encodings and default != "none":
+            raise ValueError(f"FFmpeg has no encoder for the {kind} of {suffix!r} files")
     return Format(name, encodings, options, opens_file)
 
 
@@ -179,13 +195,17 @@ def has_number(path: Path) -> bool:
 
 @cache
 def _choose(
-    name: str, kind: str, default: str, supported: frozenset[str], *, tried: bool
+    name: str,
+    kind: str,
+    default: str,
+    supported: frozenset[str],
+    beside: tuple[Encoding, ...],
+    *,
+    tried: bool,
 ) -> Encoding | None:
-    if default == "none":
-        return None
     for encoder in _encoders(name, kind, default, supported):
         for encoding in _forms(kind, encoder):
-            if not tried or _can_write(name, encoding):
+            if not tried or _can_write(name, (*beside, encoding)):
                 return encoding
     return None
 
@@ -224,25 +244,31 @@ def _forms(kind: str, name: str) -> Iterator[Encoding]:
 
 
 @cache
-def _can_write(name: str, encoding: Encoding) -> bool:
-    """Try to write a stream of this encoding to a file in memory, and to read that."""
+def _can_write(name: str, encodings: tuple[Encoding, ...]) -> bool:
+    """Try to write streams of these encodings to a file in memory, and to read that."""
     file = io.BytesIO()
     try:
         with av.open(file, "w", format=name) as container:
-            stream = encoding.add_to(container)
+            streams = [encoding.add_to(container) for encoding in encodings]
             for number in range(TRIED_FRAMES):
-                container.mux(stream.encode(_sample(stream, number)))
-            container.mux(stream.encode(None))
+                for stream in streams:
+                    container.mux(stream.encode(_sample(stream, number)))
+            for stream in streams:
+                container.mux(stream.encode(None))
     except (av.FFmpegError, OSError, ValueError):
         return False
     file.seek(0)
     try:
         with av.open(file) as container:
-            found = [stream.codec_context.codec.id for stream in container.streams]
+            found = [
+                stream.codec_context.codec.id
+                for stream in container.streams
+                if stream.type in ("video", "audio") and stream.codec_context is not None
+            ]
     except (av.FFmpegError, OSError, ValueError):
         # It says nothing of itself, or FFmpeg can only write it.
         return True
-    return found == [av.Codec(encoding.encoder, "w").id]
+    return sorted(found) == sorted(av.Codec(encoding.encoder, "w").id for encoding in encodings)
 
 
 @cache

@@ -14,7 +14,7 @@ from av import AudioFrame, VideoFrame
 
 from .....errors import MediaError
 from ..tracks import Source
-from .formats import Format
+from .formats import ORDER, Format
 from .intake import MICROSECONDS, Intake
 from .recorded import Pictures, Recorded, Sound
 from .recording_timeline import LATE, Timeline
@@ -159,7 +159,7 @@ class Recording:
         """Begin a file, and write these to it."""
         tracks: list[tuple[Intake, Recorded]] = []
         streams = []
-        for intake in intakes:
+        for intake in sorted(intakes, key=lambda intake: ORDER.index(intake.kind)):
             encoding = self._format.encodings[intake.kind]
             if isinstance(intake.first, VideoFrame):
                 pictures = Pictures(intake.first, encoding)
