@@ -114,8 +114,9 @@ class ConnectionView:
                         self._on_candidate(candidate)
 
     async def until_gathered(self) -> None:
-        """Wait until the local description has all candidates, or the end of the connection."""
-        while not self.gathered and not self.closed.is_set():
+        """Wait until a local description has all candidates, or the end of the connection."""
+        # One that was taken back leaves none.
+        while (self.local is None or not self.gathered) and not self.closed.is_set():
             await self._described.wait()
 
     def _on_states(self, connection: str, ice: str, signaling: str) -> None:

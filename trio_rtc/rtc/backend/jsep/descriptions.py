@@ -7,7 +7,7 @@ from bisect import bisect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiortc import RTCIceCandidate
+from aiortc import RTCIceCandidate, RTCSessionDescription
 from aiortc.sdp import MediaDescription, candidate_from_sdp, candidate_to_sdp
 from aiortc.sdp import SessionDescription as ParsedDescription
 
@@ -199,6 +199,11 @@ def _bad(description: SessionDescription, why: str) -> NegotiationError:
     return NegotiationError(
         f"the {description.type} of the other side cannot be used: {why}", code="bad_description"
     )
+
+
+def sections_of(description: RTCSessionDescription | None) -> list[MediaDescription]:
+    """Those of a description that aiortc has made."""
+    return [] if description is None else ParsedDescription.parse(description.sdp).media
 
 
 def max_message_size(parsed: ParsedDescription) -> float:

@@ -37,6 +37,7 @@ from .numbering import Numbering
 from .recycling import make_room
 from .rejections import first_lines, rejected, unknown, with_rejections, without_rejections
 from .rollback import Rollback
+from .section_text import with_ids, without_ids
 from .sections import Sections
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -87,6 +88,8 @@ class OfferAnswer:
         # Those that are never offered again, as they are.
         self._over: list[str] = []
         self._lines: dict[str, str] = {}
+        #: Of the sections of the other side's last description that have none.
+        self._given_ids: list[str] = []
         self._local_rejections: tuple[tuple[str, ...], dict[str, str]] = (), {}
 
     @property
@@ -189,12 +192,15 @@ class OfferAnswer:
         if remote is None:
             return None
         sdp = with_rejections(remote.sdp, self._rejected, self._lines)
+        sdp = without_ids(sdp, self._given_ids)
         return SessionDescription(type=cast(DescriptionType, remote.type), sdp=sdp)
 
     def _local_description(self, candidates: Mapping[str, FoundCandidates]) -> SessionDescription:
         local = self._pc.localDescription
         sdp = descriptions.to_be_sent(local.type, local.sdp, candidates)
         sdp = with_rejections(sdp, *self._local_rejections)
+        if local.type == "answer":
+            sdp = without_ids(sdp, self._given_ids)
         if local.type == "offer" or self._remote_extension is not None:
             # What only a peer of ours understands.
             sdp = with_extension(sdp, dtls.longest_record())
@@ -227,8 +233,10 @@ class OfferAnswer:
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         text, candidates = descriptions.separate_candidates(description)
-        rejections = rejected(text)
         is_offer = description.type == "offer"
+        before = self._agreed if is_offer else descriptions.sections_of(self._pc.localDescription)
+        text, given_ids = with_ids(text, [str(media.rtp.muxId) for media in before])
+        rejections = rejected(text)
         if is_offer:
             rejections += [mid for mid in unknown(text) if mid not in rejections]
         description, parsed = self._without(rejections, description.type, text)
@@ -285,6 +293,7 @@ class OfferAnswer:
             self._offered_bundles = bundles(text)
         self._rejected = rejections
         self._lines = first_lines(text)
+        self._given_ids = given_ids
         self._over = [mid for mid in rejections if is_offer or mid in self._over]
         self._sections.agreed(description.type, parsed, self._over)
         self._sections.bundle(parsed)

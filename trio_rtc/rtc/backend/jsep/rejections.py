@@ -1,7 +1,7 @@
 """Media sections that one side rejects: those with the port 0 (RFC 9429, section 5.3.1).
 
-We reject those of media for which the two sides have no codec in common, and of kinds that we do
-not know, such as ``m=text``.
+We reject those of media for which the two sides have no codec in common, of kinds that we do not
+know, such as ``m=text``, and of media that are not encrypted (RTP/AVP without a fingerprint).
 
 aiortc 1.16 has no notion of these. It is given sections of the same bundle in which nothing flows,
 and what it says of these is sent as a rejection.
@@ -26,6 +26,9 @@ PLACEHOLDERS = {
 SCTP_PROFILES = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
 """RFC 8841, section 4.2, and the form of its drafts."""
 
+PLAIN_PROFILES = ("RTP/AVP", "RTP/AVPF")
+"""Of media without keys; with a fingerprint they are taken for others (RFC 9429, 5.1.2)."""
+
 OF_FORMATS = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:", "a=extmap:", "a=ssrc", "a=msid:")
 
 DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
@@ -39,8 +42,19 @@ def rejected(sdp: str) -> list[str]:
 
 def unknown(sdp: str) -> list[str]:
     """The ids of the sections that are nothing we have."""
-    _, *sections = split(sdp)
-    return [mid for section in sections if not _is_known(section) and (mid := mid_of(section))]
+    session, *sections = split(sdp)
+    return [
+        mid
+        for section in sections
+        if (not _is_known(section) or _is_plain([*session, *section])) and (mid := mid_of(section))
+    ]
+
+
+def _is_plain(lines: list[str]) -> bool:
+    """Whether it has no keys, and its profile says that there are to be none."""
+    profiles = [line.split()[2] for line in lines if line.startswith(("m=audio ", "m=video "))]
+    is_plain = [profile for profile in profiles if profile in PLAIN_PROFILES]
+    return bool(is_plain) and not any(line.startswith("a=fingerprint:") for line in lines)
 
 
 def _is_known(section: list[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """Codecs that need not be described (RFC 3551, section 6)."""
@@ -78,3 +78,38 @@ def join(parts: Iterable[Iterable[str]]) -> str:
 def mid_of(section: Iterable[str]) -> str:
     """The id of a section; empty if it has none."""
     return next((line.removeprefix("a=mid:") for line in section if line.startswith("a=mid:")), "")
+
+
+def with_ids(sdp: str, ids: Sequence[str]) -> tuple[str, list[str]]:
+    """The same description with an id for each section, and those that were given to some.
+
+    Args:
+        sdp: of the other side.
+        ids: of the sections of before, in their order; those of others are made up.
+    """
+    session, *sections = split(sdp)
+    taken = {mid_of(section) for section in sections}
+    given = []
+    for index, section in enumerate(sections):
+        if not mid_of(section):
+            known = index < len(ids) and ids[index] not in taken
+            mid = ids[index] if known else f"section{index}"
+            given.append(mid)
+            section.append(f"a=mid:{mid}")
+    return (join([session, *sections]), given) if given else (sdp, given)
+
+
+def without_ids(sdp: str, mids: Collection[str]) -> str:
+    """A description without these ids, which the other side has not."""
+    if not mids:
+        return sdp
+    lines = {f"a=mid:{mid}" for mid in mids}
+    session, *sections = split(sdp)
+    session = [
+        " ".join(part for part in line.split() if part not in mids)
+        if line.startswith("a=group:")
+        else line
+        for line in session
+    ]
+    session = [line for line in session if not line.startswith("a=group:") or " " in line]
+    return join([session, *([line for line in part if line not in lines] for part in sections)])
