@@ -308,3 +308,23 @@ async def test_an_interrupt_while_it_starts() -> None:
             assert await running.exit_status() in (130, 1, -2)
             # Until it comes to our code Python shows where it was; after that, never.
             assert "trio_rtc/cli/" not in running.errors
+
+
+async def test_files_are_saved_or_declined(tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("42")
+    (tmp_path / "here").mkdir()
+    async with server() as http:
+        url = http.replace("http", "ws")
+        words = ["send", "--json", "--server", url, "--to", "bob", str(tmp_path / "report.txt")]
+        async with client(url, "bob", "--json", "--once") as bob:
+            await bob.event("signed_in")
+            async with command(*words) as sender:
+                assert await sender.exit_status() == 4
+            await bob.event("error", code="not_saved")
+        async with client(url, "bob", "--json", "--once", "--save", str(tmp_path / "here")) as bob:
+            await bob.event("signed_in")
+            async with command(*words) as sender:
+                assert await sender.exit_status() == 0, sender.errors
+            await bob.event("files", paths=[str(tmp_path / "here" / "report.txt")])
+            assert await bob.exit_status() == 0, bob.errors
+    assert (tmp_path / "here" / "report.txt").read_text() == "42"

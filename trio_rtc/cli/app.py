@@ -20,7 +20,7 @@ from .sharing import DEFAULT_SERVER
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -258,22 +258,14 @@ def forward(
 
 @app.command()
 def client(
-    server: Annotated[
-        str,
-        typer.Option(
-            metavar="URL", help="The signaling server; http:// for one that is classic only."
-        ),
-    ] = DEFAULT_SERVER,
+    server: Server = DEFAULT_SERVER,
     name: Annotated[
         str | None, typer.Option(help="What others see us as. [default: user@host]")
     ] = None,
     room: Annotated[
         str | None, typer.Option(help="Whom to be with. [default: the common room]")
     ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="TRIO_RTC_TOKEN", help="What the server lets us in with."),
-    ] = None,
+    token: Token = None,
     call: Annotated[
         str | None,
         typer.Option(metavar="PEER", help="Call this peer, an id or a name, instead of waiting."),
@@ -317,15 +309,12 @@ def client(
             help="Record what the other side sends (mp4, webm, wav); {n} numbers calls.",
         ),
     ] = None,
-    ca: Annotated[
+    save: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="An authority that the server's certificate may be of (PEM)."
-        ),
+        typer.Option(metavar="DIR", help="Save the files that the other side sends there."),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per event and line.")
-    ] = False,
+    ca: Ca = None,
+    json: Json = False,
 ) -> None:
     """Sign in, see who is there, answer calls or make one, and chat.
 
@@ -350,6 +339,7 @@ def client(
         video=video,
         audio=audio,
         record=record,
+        save=save,
         ca=ca,
         json=json,
     )

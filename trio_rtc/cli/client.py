@@ -52,6 +52,7 @@ class ClientOptions:
     video: str | None = None
     audio: str | None = None
     record: Path | None = None
+    save: Path | None = None
     ca: Path | None = None
     json: bool = False
 
@@ -193,6 +194,7 @@ class _Client:
                 echo=options.echo,
                 recorder=recorder,
                 on_channel=self._wake_input,
+                save=options.save,
             )
             self._conversations.append(conversation)
             try:

@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import trio
 
 from ..calls.call import Call
 from ..calls.lifecycle import CallEnd
-from ..errors import CallError, MediaError, MessageTooLarge, TrioRTCError
+from ..errors import CallError, FileError, MediaError, MessageTooLarge, TrioRTCError
+from ..files import FileOffer, receive_files
 from ..rtc import DataChannel, MediaTrack, Recorder
 from ..tasks import open_background_nursery
 from .report import Reporter
@@ -36,12 +38,14 @@ class Conversation:
         echo: bool,
         recorder: Recorder | None,
         on_channel: Callable[[], None],
+        save: Path | None = None,
     ) -> None:
         self._call = call
         self._reporter = reporter
         self._echo = echo
         self._recorder = recorder
         self._on_channel = on_channel
+        self._save = save
         self._channel: DataChannel | None = None
         self._have_channel = trio.Event()
         self._received = 0
@@ -55,6 +59,7 @@ class Conversation:
         self._reporter.call_connected(call)
         try:
             async with open_background_nursery() as nursery:
+                nursery.start_soon(self._take_files)
                 nursery.start_soon(self._take_channels, nursery)
                 nursery.start_soon(self._take_tracks, nursery)
                 nursery.start_soon(self._say_what_is_typed)
@@ -109,6 +114,26 @@ class Conversation:
     async def _take_channels(self, nursery: trio.Nursery) -> None:
         async for channel in self._call.channels:
             self._use(channel, nursery)
+
+    async def _take_files(self) -> None:
+        """Save what the other side sends, or say that it is not wanted."""
+
+        async def accept(offer: FileOffer) -> bool:
+            if self._save is None:
+                self._reporter.error("not_saved", f"{offer.peer} sends files: --save takes them")
+            return self._save is not None
+
+        while True:
+            try:
+                paths = await receive_files(self._call, self._save or Path(), accept=accept)
+            except FileError as error:
+                if error.code != "declined":
+                    self._reporter.error(error.code, str(error))
+            except CallError:
+                # The end of the call says why.
+                return
+            else:
+                self._reporter.files(self._call.peer, paths)
 
     async def _read(self, channel: DataChannel) -> None:
         while True:

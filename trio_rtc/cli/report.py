@@ -7,6 +7,8 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..calls.call import Call
@@ -50,6 +52,10 @@ class Reporter:
     def message(self, peer: Peer, channel: str, data: str | bytes) -> None:
         text = data if isinstance(data, str) else f"({len(data)} bytes)"
         self._say(f"{peer.name}: {text}")
+
+    def files(self, peer: Peer, paths: Sequence[Path]) -> None:
+        for path in paths:
+            self._say(f"{peer.name} sent {path}")
 
     def frames(self, peer: Peer, kind: str, count: int, *, final: bool) -> None:
         if final:
@@ -96,6 +102,9 @@ class JsonReporter(Reporter):
         else:
             encoded = base64.b64encode(data).decode()
             self._event("message", peer_id=peer.id, channel=channel, data=encoded, base64=True)
+
+    def files(self, peer: Peer, paths: Sequence[Path]) -> None:
+        self._event("files", peer_id=peer.id, paths=[str(path) for path in paths])
 
     def frames(self, peer: Peer, kind: str, count: int, *, final: bool) -> None:
         self._event("frames", peer_id=peer.id, kind=kind, count=count)
