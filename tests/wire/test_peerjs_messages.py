@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -64,3 +66,28 @@ def test_a_message_that_is_none(text: str) -> None:
     with pytest.raises(NegotiationError) as caught:
         wire.decode(text)
     assert caught.value.code == "bad_message"
+
+
+def test_an_address_that_is_too_long() -> None:
+    longest = "a" * wire.MAX_ADDRESS
+    assert wire.decode(f'{{"type":"LEAVE","dst":"{longest}"}}').dst == longest
+    with pytest.raises(NegotiationError, match="no message of PeerJS"):
+        wire.decode(f'{{"type":"LEAVE","dst":"{longest}a"}}')
+
+
+@pytest.mark.parametrize("payload", [wire.OfferPayload, wire.AnswerPayload, wire.CandidatePayload])
+def test_the_id_of_a_connection_that_is_too_long(payload: type[Any]) -> None:
+    body = {
+        "sdp": {"type": "offer", "sdp": "v=0"},
+        "candidate": {"candidate": "", "sdpMid": "0", "sdpMLineIndex": 0},
+        "type": "data",
+    }
+
+    def envelope(connection: str) -> wire.Envelope:
+        fields = {"type": "OFFER", "dst": "x", "payload": body | {"connectionId": connection}}
+        return wire.decode(json.dumps(fields))
+
+    longest = "c" * wire.MAX_ID
+    assert wire.decode_payload(envelope(longest), payload).connection_id == longest
+    with pytest.raises(NegotiationError):
+        wire.decode_payload(envelope(longest + "c"), payload)
