@@ -10,7 +10,7 @@ from trio_rtc.server import ServerLimits
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.memory import Memory
 
-from ..harness import MemoryServer, memory_server
+from ..harness import MemoryServer, get, memory_server
 from ..native_client import NativeClient, join, pair, serves
 from ..ws_client import frame, handshake, text
 
@@ -176,3 +176,38 @@ async def test_resuming_costs_nothing(autojump_clock: trio.testing.MockClock) ->
             assert (await again.resume(bob.session, 0))["type"] == "resumed"
             await trio.testing.wait_all_tasks_blocked()
             assert server.statistics.memory_bytes < kept + 51 * 64 * 1024
+
+
+async def test_lists_of_a_room(autojump_clock: trio.testing.MockClock) -> None:
+    """Who signs in and does not read who is there keeps no more than others."""
+    limits = ServerLimits(memory_bytes=MIB, ping_seconds=10_000, send_seconds=10_000)
+    async with memory_server(limits=limits) as server:
+        name = "x" * 500
+        members = [await join(server, name, room="crowd") for _ in range(30)]
+        for member in members:
+            await member.stream.aclose()
+        before = server.statistics.memory_bytes
+        unread = []
+        while server.statistics.over_limit["memory_bytes"] == 0:
+            client = NativeClient(await server.listener.connect_unread())
+            await client.open()
+            unread.append(client)
+            with trio.move_on_after(1):
+                await client.say(type="hello", name="unread", room="crowd")
+            await trio.testing.wait_all_tasks_blocked()
+            assert server.statistics.memory_bytes < MIB
+        # A list of that room has 15 kB, and the one that was one too many had none.
+        assert 2 < len(unread) < 2 * (MIB - before) / (30 * len(name))
+        await serves(server)
+
+
+async def test_a_list_for_a_classic_peer(autojump_clock: trio.testing.MockClock) -> None:
+    limits = ServerLimits(memory_bytes=MIB, mailbox_bytes=64 * MIB)
+    async with memory_server(limits=limits) as server:
+        # The list that each is given is longer by a line than the one before.
+        answer = await server.ask(get("/sign_in?" + "x" * 500))
+        while answer.status == 200:
+            answer = await server.ask(get("/sign_in?" + "x" * 500))
+        assert answer.status == 503
+        assert server.statistics.over_limit["memory_bytes"] >= 1
+        assert server.statistics.memory_bytes < MIB
