@@ -197,6 +197,17 @@ async def test_metrics_with_an_address_of_their_own() -> None:
         for page in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             refused = await http.get(f"http://127.0.0.1:{port}/metrics", headers=page)
             assert refused.status_code == 403
+        # Nor one that has its own name lead here.
+        for host, status in (("localhost", 200), ("[::1]:9464", 200), ("evil.example", 421)):
+            named = await http.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": host})
+            assert named.status_code == status
+    async with (
+        server(*LOCAL, "--allowed-hosts", "rtc.example", "--metrics-listen", f"127.0.0.1:{port}"),
+        httpx.AsyncClient() as http,
+    ):
+        for host, status in (("rtc.example", 200), ("127.0.0.1", 200), ("evil.example", 421)):
+            named = await http.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": host})
+            assert named.status_code == status
     async with server(*LOCAL, "--metrics", "no", "--metrics-listen", f"127.0.0.1:{port}"):
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream("127.0.0.1", port)

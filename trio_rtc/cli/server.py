@@ -17,6 +17,7 @@ from ..server import serve_signaling_listeners
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
 from ..server.counters import Statistics
 from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
+from ..server.http.addresses import LOOPBACK, client_network
 from ..server.http.hosts import Hosts
 from ..server.http.origins import Origins
 from ..server.http.proxies import TrustedProxies
@@ -96,7 +97,8 @@ class _ServerCommand:
             apart = self._settings.metrics_listen if metrics else None
             listeners = await nursery.start(self._serve, {} if apart else metrics)
             if apart is not None:
-                await nursery.start(serve_routes, await open_listeners_at(apart), metrics)
+                hosts = self._metrics_hosts(apart)
+                await nursery.start(serve_routes, await open_listeners_at(apart), metrics, hosts)
             # What is there by now stays to the end. To look at it takes a collection 30 ms, in
             # which nobody is served.
             gc.collect()
@@ -113,6 +115,16 @@ class _ServerCommand:
                 await trio.sleep_forever()
             finally:
                 self._manager.notify("STOPPING=1")
+
+    def _metrics_hosts(self, listen: str) -> Hosts:
+        """By which names metrics are asked for at an address of their own.
+
+        A page may have its own name lead there, if only to this machine; no program needs one then.
+        """
+        allowed, (host, _) = self._settings.allowed_hosts, parse_address(listen)
+        if allowed is None and host != "localhost" and client_network(host) != LOOPBACK:
+            return Hosts(None)
+        return Hosts(allowed or [], addresses=True)
 
     def _metrics_routes(self) -> dict[str, Route]:
         if not self._settings.metrics:

@@ -209,11 +209,12 @@ async def serve_signaling_listeners(
 async def serve_routes(
     listeners: Sequence[ListenerT],
     routes: Mapping[str, Route],
+    hosts: Hosts,
     *,
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
-    """Answer these GETs, and nothing else, and no page, until it is cancelled."""
-    context, drain = Context(origins=Origins([])), Drain()
+    """Answer these GETs for these hosts, and nothing else, and no page, until it is cancelled."""
+    context, drain = Context(origins=Origins([]), hosts=hosts), Drain()
     router = Router(context, routes=routes, websocket=None, otherwise=_not_found)
     connections = Connections(context, drain, None, router)
     async with trio.open_nursery() as nursery:

@@ -22,15 +22,17 @@ class Hosts:
     Args:
         allowed: names or addresses, without a port: ``example.org``, ``192.0.2.1``, ``[::1]``, or
             ``*.example.org`` for all names below that one; None for whatever there is.
+        addresses: whether all addresses are allowed as well, and what is local for every browser.
 
     Raises:
         ValueError: one of them is no host.
     """
 
-    def __init__(self, allowed: Iterable[str] | None):
+    def __init__(self, allowed: Iterable[str] | None, *, addresses: bool = False):
         if isinstance(allowed, str):
             raise ValueError(f"no list of hosts: {allowed!r}")
         self._allowed = None if allowed is None else frozenset(map(_checked, allowed))
+        self._addresses = addresses
         # With their dots.
         self._parents = tuple(one[1:] for one in self._allowed or () if one.startswith("*."))
 
@@ -42,7 +44,8 @@ class Hosts:
         if self._allowed is None or host is None:
             return True
         name = _name(host)
-        return name in self._allowed or name.endswith(self._parents)
+        is_allowed = name in self._allowed or name.endswith(self._parents)
+        return is_allowed or (self._addresses and _is_no_name(name))
 
     def is_no_foreign_name(self, host: str | None) -> bool:
         """Whether no page can have come by this ``Host`` by rebinding a name of its own.
@@ -52,14 +55,18 @@ class Hosts:
         """
         if self._allowed is not None or host is None:
             return self.allow(host)
-        name = _name(host)
-        if name == "localhost" or name.endswith(".localhost"):
-            return True
-        try:
-            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        except ValueError:
-            return False
+        return _is_no_name(_name(host))
+
+
+def _is_no_name(name: str) -> bool:
+    """Whether it is an address, or local."""
+    if name == "localhost" or name.endswith(".localhost"):
         return True
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _name(host: str) -> str:
