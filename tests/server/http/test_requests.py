@@ -167,6 +167,13 @@ def test_the_wish_for_continue_is_told_once() -> None:
     assert request is not None
     assert request.body == b"abc"
     assert not parser.wants_continue
+    # Nor is anything told before all headers are there.
+    parser.feed(POST + b"Expect: 100-continue\r\n")
+    assert parser.next_request() is None
+    assert not parser.wants_continue
+    parser.feed(b"Content-Length: 3\r\n\r\n")
+    assert parser.next_request() is None
+    assert parser.wants_continue
 
 
 PIECES = st.sampled_from(
@@ -231,6 +238,25 @@ def test_an_answer() -> None:
     assert response.encode(keep_alive=True, head_only=True) == head + b"\r\n\r\n"
 
 
+@pytest.mark.parametrize(
+    ("content_type", "is_page"),
+    [("text/html", True), ("text/html; charset=utf-8", True), ("text/plain", False), (None, False)],
+)
+def test_what_is_no_page_cannot_become_one(content_type: str | None, is_page: bool) -> None:
+    head = Response(200, "OK", b"x", content_type=content_type).encode(keep_alive=False).decode()
+    assert ("Content-Security-Policy: default-src 'none'" in head) is not is_page
+    assert "X-Content-Type-Options: nosniff\r\n" in head
+    assert ("Content-Type:" in head) is (content_type is not None)
+    assert "Connection: close\r\n" in head
+
+
+@pytest.mark.parametrize(("status", "has_body"), [(200, True), (303, True), (304, False)])
+def test_what_has_not_changed_is_not_sent(status: int, has_body: bool) -> None:
+    answer = Response(status, "x", b"body").encode(keep_alive=True)
+    assert b"Content-Length: 4\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nbody" if has_body else b"\r\n\r\n")
+
+
 def test_empty_lines_before_a_request_are_dropped_as_they_come() -> None:
     """Kept, each would be looked at again for each of those that follow."""
     parser = RequestParser(ServerLimits())
@@ -248,6 +274,12 @@ def test_empty_lines_before_a_request_are_dropped_as_they_come() -> None:
     with pytest.raises(RequestError) as info:
         parser.next_request()
     assert (info.value.status, info.value.limit) == (400, "head_bytes")
+    odd = RequestParser(ServerLimits(head_bytes=201))
+    odd.feed(b"\r\n" * 100)
+    assert odd.next_request() is None
+    odd.feed(b"\r\n")
+    with pytest.raises(RequestError):
+        odd.next_request()
 
 
 @pytest.mark.parametrize(
