@@ -13,6 +13,7 @@ import aioice
 import OpenSSL
 from aioice.ice import StunProtocol
 from aioice.stun import Transaction
+from aioice.turn import TurnTransport
 from aiortc import (
     MediaStreamTrack,
     RTCCertificate,
@@ -41,6 +42,7 @@ GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
 TRANSACTION: Final = "aioice.stun.Transaction"
+TURN_TRANSPORT: Final = "aioice.turn.TurnTransport"
 DATA_CHANNEL: Final = "RTCDataChannel"
 SCTP_TRANSPORT: Final = "RTCSctpTransport"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
@@ -83,6 +85,7 @@ OWNERS: Final[dict[str, object]] = {
     STUN_PROTOCOL: StunProtocol,
     TRACK: MediaStreamTrack,
     TRANSACTION: Transaction,
+    TURN_TRANSPORT: TurnTransport,
 }
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
@@ -133,6 +136,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "sort_check_list",
         ),
         TRANSACTION: ("_Transaction__addr", "_Transaction__request"),
+        TURN_TRANSPORT: ("_TurnTransport__inner_protocol",),
         GATHERER: ("_connection",),
         ICE_TRANSPORT: (
             "_RTCIceTransport__monitor_task",

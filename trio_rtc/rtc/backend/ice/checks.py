@@ -16,6 +16,7 @@ from typing import Any
 import aioice
 from aioice.ice import ICE_COMPLETED, ICE_FAILED, CandidatePair
 from aioice.stun import RETRY_RTO
+from aioice.turn import TurnTransport
 from aiortc import RTCIceTransport
 
 PACE = 0.02
@@ -88,7 +89,13 @@ class Checks:
         if self._improving is not None:
             self._improving.cancel()
             await asyncio.wait([self._improving])
-        await self._close()
+        try:
+            await self._close()
+        finally:
+            # Cancelled, as a call that ends cancels it while a TURN server does not answer, it has
+            # not come to all of them.
+            for protocol in self._agent._protocols:
+                _close_socket(protocol)
 
     def _stop_checking(self) -> None:
         """Cancel what is under way, unless it may find a better pair than the one in use."""
@@ -184,6 +191,15 @@ def round_trip(transport: RTCIceTransport) -> float | None:
     pair: Any = transport._connection._nominated.get(1)
     trip: float | None = getattr(pair, "round_trip", None)
     return None if trip is None or trip >= RETRY_RTO else trip
+
+
+def _close_socket(protocol: Any) -> None:
+    transport = protocol.transport
+    if isinstance(transport, TurnTransport):
+        # Its own `close` asks the server first.
+        private: Any = transport
+        transport = private._TurnTransport__inner_protocol.transport
+    transport.close()
 
 
 def _is_relayed(pair: Any) -> bool:
