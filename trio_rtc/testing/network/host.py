@@ -20,6 +20,7 @@ from .simulated_tcp import TcpConnection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .nat import Nat
     from .network import Network
 
 T = TypeVar("T")
@@ -86,11 +87,13 @@ class Host:
     Attributes:
         name: of it, by which others find it as well (`open_tcp_stream("server", 80)`).
         is_up: whether it runs; one that has crashed does not, until `restart`.
+        router: behind which it is; None: none.
     """
 
     def __init__(self, network: Network, name: str):
         self.name = name
         self.is_up = True
+        self.router: Nat | None = None
         self.udp: dict[Address, UdpSocket] = {}
         self.listeners: dict[Address, Callable[[TcpConnection, TcpSegment], None]] = {}
         self.connections: dict[tuple[Address, Address], TcpConnection] = {}
@@ -150,7 +153,7 @@ class Host:
         """Mend that."""
         self.set_link(is_up=True)
 
-    def move(self, router: Any = None) -> None:
+    def move(self, router: Nat | None = None) -> None:
         """Go to another network, with another address; what it had open is lost without a word.
 
         Args:

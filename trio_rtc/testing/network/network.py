@@ -220,6 +220,7 @@ class Network:
         address: str | None = None,
     ) -> None:
         """Have a host be on a network."""
+        host.router = router
         segment = self.internet if router is None else router.segment
         attachment = Attachment(name, host, segment, up, down)
         attachment.add(str(ip_address(address)) if address else segment.address())
