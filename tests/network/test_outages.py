@@ -90,7 +90,7 @@ async def test_a_host_that_gets_another_address(network: Network, behind_nat: bo
         await caller.event("disconnected")
         await counts_on(caller, 20)
         assert await pair(caller)
-        assert told(caller, "stats")[-1]["address"] != "203.0.113.11"
+        assert caller.events[-1]["address"] != "203.0.113.11"
 
 
 async def test_a_program_that_knows_of_another_address(network: Network) -> None:

@@ -1,0 +1,134 @@
+"""Random networks, and random programs of those on them: what happens in a run of a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final, Literal, get_args
+
+from trio_rtc.testing import Link
+from trio_rtc.testing.network.nat import Behaviour
+
+SIZES: Final = (1, 100, 1200, 16_384, 100_000)
+"""Bytes of messages."""
+
+Ending = Literal["hang up", "leave", "cancel", "they hang up", "both hang up"]
+Disturbance = Literal[
+    "unplug", "move", "forget", "restart server", "crash server", "part", "lossy", "restart ice"
+]
+
+
+@dataclass(frozen=True)
+class CallPlan:
+    """A call that somebody makes.
+
+    Attributes:
+        at: when, in seconds since the party has begun.
+        caller: who makes it, by number.
+        callee: whom.
+        channels: bytes of the messages that go each way on each channel.
+        lasts: seconds from when it stands until it is ended.
+        ending: how.
+    """
+
+    at: float
+    caller: int
+    callee: int
+    channels: tuple[tuple[int, ...], ...]
+    lasts: float
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class DisturbancePlan:
+    """Something that happens to the network."""
+
+    at: float
+    kind: Disturbance
+    party: int
+    seconds: float
+
+
+@dataclass
+class Plan:
+    """A run.
+
+    Attributes:
+        parties: how each is connected: its links, and the options of its router, if it has one.
+        calls: in the order of their times.
+        disturbances: the same.
+    """
+
+    parties: list[tuple[Link, dict[str, Any] | None]] = field(default_factory=list)
+    calls: list[CallPlan] = field(default_factory=list)
+    disturbances: list[DisturbancePlan] = field(default_factory=list)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing happens to the network but losses."""
+        return not self.disturbances
+
+
+def random_link(random: Random) -> Link:
+    """A link as people have them."""
+    return Link(
+        delay=random.choice([0.001, 0.01, 0.04, 0.12]),
+        jitter=random.choice([0.0, 0.0, 0.005, 0.03]),
+        loss=random.choice([0.0, 0.0, 0.0, 0.01, 0.03]),
+        burst=random.choice([1.0, 1.0, 2.0]),
+        reordering=random.choice([0.0, 0.0, 0.02]),
+        duplication=random.choice([0.0, 0.0, 0.02]),
+        rate=random.choice([float("inf"), 20e6, 2e6]),
+        mtu=random.choice([1500, 1500, 1400, 1280]),
+    )
+
+
+def random_router(random: Random) -> dict[str, Any] | None:
+    """A router of any kind, or none."""
+    if random.random() < 0.5:
+        return None
+    return {
+        "mapping": random.choice(get_args(Behaviour)),
+        "filtering": random.choice(get_args(Behaviour)),
+        "keeps_ports": random.random() < 0.5,
+        "udp": random.random() < 0.9,
+    }
+
+
+def random_plan(seed: int) -> Plan:
+    """That of a seed."""
+    random = Random(f"{seed} plan")
+    plan = Plan()
+    count = random.choice([2, 2, 2, 3, 4])
+    plan.parties = [(random_link(random), random_router(random)) for _ in range(count)]
+    for _ in range(random.choice([1, 1, 2, 3])):
+        caller, callee = random.sample(range(count), 2)
+        channels = tuple(
+            tuple(
+                random.choice([1, 100, 1200, 16_384, 100_000]) for _ in range(random.randint(1, 6))
+            )
+            for _ in range(random.choice([1, 1, 2]))
+        )
+        plan.calls.append(
+            CallPlan(
+                at=random.choice([0.0, 0.0, 0.05, 1.0, 7.0]),
+                caller=caller,
+                callee=callee,
+                channels=channels,
+                lasts=random.choice([0.0, 1.0, 10.0, 40.0]),
+                ending=random.choice(get_args(Ending)),
+            )
+        )
+    if random.random() < 0.5:
+        for _ in range(random.choice([1, 1, 2])):
+            plan.disturbances.append(
+                DisturbancePlan(
+                    at=random.choice([0.3, 1.0, 3.0, 8.0, 12.0]),
+                    kind=random.choice(get_args(Disturbance)),
+                    party=random.randrange(count),
+                    seconds=random.choice([0.5, 2.0, 8.0, 30.0]),
+                )
+            )
+    plan.calls.sort(key=lambda call: call.at)
+    plan.disturbances.sort(key=lambda each: each.at)
+    return plan

@@ -1,0 +1,124 @@
+"""A run of a seed: its network, its parties, what disturbs them, and what is promised of them."""
+
+from __future__ import annotations
+
+import trio
+
+import trio_rtc
+from trio_rtc.testing import Host, Network, SimulatedServer, start_signaling_server
+
+from .parties import Outcome, Party
+from .plans import CallPlan, DisturbancePlan, Plan, random_plan
+from .promises import check, check_nothing_is_left, check_times
+
+SETTLING_SECONDS = 45.0
+"""More than a call takes to notice that the other side is gone: silence, a restart, closing."""
+
+MOST_SECONDS = 600.0
+"""Virtual seconds within which all of a plan is over."""
+
+
+async def run_seed(network: Network) -> None:
+    """Do what a seed wants, and see whether all promises are kept."""
+    await run_plan(network, random_plan(network.seed))
+    await check_nothing_is_left(network)
+
+
+async def run_plan(network: Network, plan: Plan) -> None:
+    """Do what a plan wants, and see whether all promises are kept."""
+    server = await start_signaling_server(network)
+    turn = network.turn_server()
+    options = {
+        "ice_servers": [turn.stun, turn.turn, turn.turn_over_tcp],
+        "connect_timeout": 30.0,
+    }
+    outcome = Outcome()
+    parties = [
+        Party(
+            f"party{number}",
+            network.host(
+                f"party{number}",
+                link=link,
+                router=None if router is None else network.router(f"router{number}", **router),
+            ),
+            server.url,
+            outcome,
+            options,
+        )
+        for number, (link, router) in enumerate(plan.parties)
+    ]
+    stop = trio.Event()
+    async with trio.open_nursery() as everybody:
+        for number, party in enumerate(parties):
+            calls = _calls_of(plan, number)
+            everybody.start_soon(party.host.run, party.run, calls, stop)
+        async with trio.open_nursery() as disturbing:
+            for each in plan.disturbances:
+                disturbing.start_soon(_disturb, network, server, parties, each)
+        await _until_calls_are_over(parties)
+        stop.set()
+    check(plan, outcome)
+    check_times(network)
+
+
+def _calls_of(plan: Plan, party: int) -> list[tuple[int, CallPlan, str]]:
+    return [
+        (number, call, f"party{call.callee}")
+        for number, call in enumerate(plan.calls)
+        if call.caller == party
+    ]
+
+
+async def _until_calls_are_over(parties: list[Party]) -> None:
+    """Until everybody has made all calls, and who was called has noticed their ends."""
+    for party in parties:
+        await party.done.wait()
+    await trio.sleep(SETTLING_SECONDS)
+
+
+async def _disturb(
+    network: Network, server: SimulatedServer, parties: list[Party], plan: DisturbancePlan
+) -> None:
+    await trio.sleep(plan.at)
+    party = parties[plan.party]
+    host: Host = party.host
+    match plan.kind:
+        case "unplug":
+            host.unplug()
+            await trio.sleep(plan.seconds)
+            host.plug()
+        case "move":
+            host.move()
+        case "forget":
+            if (router := host.router) is not None:
+                router.forget()
+        case "restart server":
+            await server.stop()
+            await trio.sleep(plan.seconds)
+            await server.start()
+        case "crash server":
+            server.crash()
+            await trio.sleep(plan.seconds)
+            await server.start()
+        case "part":
+            other = parties[(plan.party + 1) % len(parties)].host
+            network.part([host], [other])
+            await trio.sleep(plan.seconds)
+            network.heal()
+        case "lossy":
+            before = host.attachments[0].up.link.loss
+            host.set_link(loss=0.3)
+            await trio.sleep(plan.seconds)
+            host.set_link(loss=before)
+        case "restart ice":
+            if (call := party.current) is not None and call.end is None:
+                with host:
+                    await _restart(call)
+
+
+async def _restart(call: trio_rtc.Call) -> None:
+    try:
+        await call.restart()
+    except trio_rtc.TrioRTCError:
+        # There is no other way, or the call is over.
+        return

@@ -1,0 +1,100 @@
+"""What is promised of calls, whatever the network does to them."""
+
+from __future__ import annotations
+
+import gc
+from itertools import pairwise
+
+import trio
+
+from trio_rtc.rtc.backend.aiortc_connection import LoopConnection
+from trio_rtc.testing import Network
+
+from .parties import Outcome, Side
+from .plans import Plan
+
+#: What the other side may say where one says this. What is not said is said in the other order.
+ALIKE = {
+    ("hung_up", "hung_up"),
+    ("hung_up", "peer_hung_up"),
+    ("connection_lost", "connection_lost"),
+    ("superseded", "hung_up"),
+    ("superseded", "peer_hung_up"),
+}
+
+#: Where the network fails a party, one side may see another part of it.
+WITH_TROUBLE = ALIKE | {
+    ("hung_up", "connection_lost"),
+    ("hung_up", "connection_closed"),
+    ("hung_up", "peer_left"),
+    ("connection_lost", "connection_closed"),
+    ("connection_lost", "peer_left"),
+    ("peer_left", "peer_left"),
+    ("peer_left", "connection_closed"),
+    ("superseded", "connection_lost"),
+    ("superseded", "connection_closed"),
+    ("superseded", "peer_left"),
+}
+
+
+def check(plan: Plan, outcome: Outcome) -> None:
+    """See whether what came of a run is what is promised."""
+    for number, caller in outcome.callers.items():
+        callee = outcome.callees.get(number)
+        what = f"call {number}: {plan.calls[number]}\ncaller {caller}\ncallee {callee}"
+        if callee is not None:
+            _check_messages(caller, callee, what)
+            _check_messages(callee, caller, what)
+            _check_ends(plan, number, caller, callee, what)
+        if plan.is_quiet and number == 0 and len(plan.calls) == 1:
+            assert caller.has_stood or not _could_stand(plan), what
+
+
+def _check_messages(one: Side, other: Side, what: str) -> None:
+    """Nothing is lost in the middle, doubled, changed, or put in another order."""
+    for label, received in one.received.items():
+        sent = other.sent.get(label, other.received.get(label, []))
+        assert received == sent[: len(received)], f"{label} came otherwise: {what}"
+        if label in other.confirmed and other.sent.get(label):
+            assert received == sent, f"{label} lost what was confirmed: {what}"
+
+
+def _check_ends(plan: Plan, number: int, caller: Side, callee: Side, what: str) -> None:
+    if not caller.end or not callee.end:
+        # A call that was cancelled ends for its owner without a word.
+        assert plan.calls[number].ending == "cancel" or not plan.is_quiet or caller.problem, what
+        return
+    pairs = {(caller.end, callee.end), (callee.end, caller.end)}
+    allowed = ALIKE if plan.is_quiet and len(plan.calls) == 1 else WITH_TROUBLE
+    assert pairs & allowed, f"they do not agree: {what}"
+    if "peer_hung_up" in (caller.end, callee.end):
+        assert {"hung_up", "superseded"} & {caller.end, callee.end}, f"nobody has hung up: {what}"
+
+
+def _could_stand(plan: Plan) -> bool:
+    """Whether losses are no reason to fail."""
+    return all(link.loss * link.burst < 0.05 for link, _ in plan.parties)
+
+
+async def check_nothing_is_left(network: Network) -> None:
+    """No socket, connection, task or loop outlives those whose it was."""
+    # TCP keeps what was closed for a while, as a kernel does.
+    await trio.sleep(120)
+    for host in network.hosts.values():
+        if host.name in ("server", "turn"):
+            continue
+        assert host.udp == {}, f"{host.name} has sockets left: {list(host.udp)}"
+        assert host.connections == {}, f"{host.name} has connections: {list(host.connections)}"
+        assert host.listeners == {}, f"{host.name} listens"
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    left = [task.name for nursery in root.child_nurseries for task in nursery.child_tasks]
+    assert "asyncio loop" not in left
+    gc.collect()
+    alive = sum(isinstance(each, LoopConnection) for each in gc.get_objects())
+    assert alive == 0, f"{alive} connections are left in memory"
+
+
+def check_times(network: Network) -> None:
+    """Time goes one way."""
+    assert all(a.time <= b.time for a, b in pairwise(network.record.entries))
