@@ -29,6 +29,9 @@ from .page_peer import PagePeer
 
 HERE = Path(__file__).parent
 
+SECONDS = 200
+"""How long a peer is there at most."""
+
 STACKS = {
     "libwebrtc": (sys.executable, str(HERE / "wrtc_peer.py"), "webrtc"),
     "libdatachannel": ("node", str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
@@ -127,8 +130,8 @@ async def open_foreign(hub: MemoryHub, stack: str, other: str) -> AsyncIterator[
     missing = _missing(stack)
     if missing and "CI" not in os.environ:
         pytest.skip(missing)
-    with trio.fail_after(100):
-        async with program(*STACKS[stack], stdin=subprocess.PIPE, seconds=100) as command:
+    with trio.fail_after(SECONDS):
+        async with program(*STACKS[stack], stdin=subprocess.PIPE, seconds=SECONDS) as command:
             await command.event("ready")
             async with relaying(hub, stack, other, command) as foreign:
                 yield foreign
@@ -139,7 +142,7 @@ async def open_page_peer(
     hub: MemoryHub, name: str, other: str, page: Page | FirefoxPage
 ) -> AsyncIterator[Foreign]:
     """Have a page of a browser be such a peer, with nothing of ours in it."""
-    with trio.fail_after(100):
+    with trio.fail_after(SECONDS):
         peer = PagePeer(page)
         await peer.start()
         async with trio.open_nursery() as nursery:

@@ -30,10 +30,12 @@ FEATURES = (
 
 YES = "yes"
 
-NO_MEDIA = "no media in its Node binding"
+#: "Not implemented", say addTrack and addTransceiver of node-datachannel 0.33.
+NO_MEDIA = "no tracks in its `RTCPeerConnection` for Node"
 NO_RESTART = "it does not restart ICE"
 NOT_ALWAYS = "not always: it may answer with its old credentials"
-NO_REMOVAL = "its webrtcbin removes no track"
+#: In webrtcbin 1.22 "transceiver direction changes are not implemented".
+NO_REMOVAL = "its webrtcbin changes no direction"
 
 #: Where it is not "yes", by feature and stack; for both roles, or for each.
 LIMITS: dict[tuple[str, str], str | dict[str, str]] = {
