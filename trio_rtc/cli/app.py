@@ -256,6 +256,27 @@ def forward(
     sys.exit(run_forward(options))
 
 
+@app.command(
+    epilog="Examples: trio-rtc doctor | trio-rtc doctor wss://example.org   The exit status is 0 "
+    "if nothing is broken, and 1 otherwise."
+)
+def doctor(
+    server: Annotated[
+        str | None,
+        typer.Argument(metavar="SERVER", envvar="TRIO_RTC_SERVER", help="A signaling server."),
+    ] = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Look at this machine, a signaling server, and what STUN and TURN servers give.
+
+    Each finding that is not as it should be comes with a hint.
+    """
+    from .diagnosis.doctor import run_doctor
+
+    sys.exit(run_doctor(server, token, as_json=json))
+
+
 @app.command()
 def client(
     server: Server = DEFAULT_SERVER,

@@ -38,7 +38,7 @@ def check_names(names: Sequence[str]) -> None:
     Raises:
         MediaError: ``unknown_codec``: there is one that is none.
     """
-    there_is = {_name(codec) for kind in KINDS for codec in _all(kind)} - {RETRANSMISSION}
+    there_is = {_name(codec) for kind in KINDS for codec in codecs_of(kind)} - {RETRANSMISSION}
     for name in names:
         if name.lower() not in there_is:
             raise MediaError(
@@ -49,8 +49,8 @@ def check_names(names: Sequence[str]) -> None:
 
 def capabilities(kind: str, names: Sequence[str]) -> list[RTCRtpCodecCapability]:
     """Those of a kind of media that have these names, in this order; none for no preference."""
-    chosen = [codec for name in names for codec in _all(kind) if _name(codec) == name.lower()]
-    retransmission = [codec for codec in _all(kind) if _name(codec) == RETRANSMISSION]
+    chosen = [codec for name in names for codec in codecs_of(kind) if _name(codec) == name.lower()]
+    retransmission = [codec for codec in codecs_of(kind) if _name(codec) == RETRANSMISSION]
     return [*chosen, *retransmission] if chosen else []
 
 
@@ -157,7 +157,8 @@ def adopt(transceiver: RTCRtpTransceiver, offered: Sequence[RTCRtpCodecParameter
         transceiver._codecs = codecs
 
 
-def _all(kind: str) -> list[RTCRtpCodecCapability]:
+def codecs_of(kind: str) -> list[RTCRtpCodecCapability]:
+    """All of a kind of media that there are."""
     return RTCRtpSender.getCapabilities(kind).codecs
 
 

@@ -1,0 +1,51 @@
+"""``doctor``: what it finds with a server and TURN of this machine, and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..coturn import coturn, needs_coturn
+from ..processes import Command, command, server
+
+
+def about(running: Command, what: str) -> list[tuple[str, str]]:
+    found = [event for event in running.events if event["about"] == what]
+    return [(event["level"], event["what"]) for event in found]
+
+
+@needs_coturn
+async def test_a_server_and_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        coturn(tmp_path, "--lt-cred-mech", "--user=alice:secret", "--realm=test") as port,
+        server() as url,
+    ):
+        good = f"turn:127.0.0.1:{port}"
+        monkeypatch.setenv(
+            "TRIO_RTC_ICE_SERVERS",
+            f'[{{"urls": "{good}", "username": "alice", "credential": "secret"}},'
+            f' {{"urls": "{good}?transport=tcp", "username": "alice", "credential": "wrong"}}]',
+        )
+        async with command("doctor", "--json", url.replace("http", "ws")) as running:
+            assert await running.exit_status() == 0, running.errors
+        [(level, what)] = about(running, "server")
+        assert level == "ok"
+        assert "trio-rtc.v1" in what
+        [(level, what)] = about(running, good)
+        assert level == "ok"
+        assert "(relay)" in what
+        [(level, _)] = about(running, f"{good}?transport=tcp")
+        assert level == "warning"
+        for what in ("Python", "packages", "aiortc", "audio codecs", "video codecs"):
+            assert [level for level, _ in about(running, what)] == ["ok"]
+        assert "opus" in about(running, "audio codecs")[0][1]
+
+
+async def test_a_server_that_is_not_there() -> None:
+    async with command("doctor", "ws://127.0.0.1:1") as running:
+        assert await running.exit_status() == 1
+    assert running.errors == ""
+    text = "\n".join(running.lines)
+    assert "ERROR" in text
+    assert "is it running" in text
