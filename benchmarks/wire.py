@@ -28,6 +28,7 @@ NEW_NETWORK = 0x4000_0000  # CLONE_NEWNET
 TUN_SETUP = 0x4004_54CA  # TUNSETIFF
 TUN_PLAIN = 0x1001  # IFF_TUN | IFF_NO_PI
 PACKET = 65_536
+SMALLEST = 15 * 1500
 INSIDE = "TRIO_RTC_BENCHMARK_WIRE"
 
 
@@ -35,9 +36,19 @@ class Wire:
     """Packets on their way from each end to the other, in their order."""
 
     def __init__(
-        self, ends: tuple[int, int], milliseconds: float, jitter: float, loss: float, seed: int
+        self,
+        ends: tuple[int, int],
+        milliseconds: float,
+        jitter: float,
+        loss: float,
+        seed: int,
+        rate: float | None = None,
     ):
         self._ends = ends
+        self._rate = None if rate is None else rate * 1e6 / 8
+        self._free = dict.fromkeys(ends, 0.0)
+        # As much as the wire itself holds, there and back.
+        self._queue = 0.0 if self._rate is None else max(self._rate * milliseconds / 500, SMALLEST)
         self._delay = milliseconds / 1000
         self._jitter = jitter / 1000
         self._loss = loss / 100
@@ -67,7 +78,13 @@ class Wire:
             return
         first, second = self._ends
         to = second if end == first else first
-        due = time.monotonic() + self._delay + self._chance.uniform(0, self._jitter)
+        now = time.monotonic()
+        if self._rate is not None:
+            free = max(self._free[to], now)
+            if (free - now) * self._rate + len(packet) > self._queue:
+                return
+            self._free[to] = now = free + len(packet) / self._rate
+        due = now + self._delay + self._chance.uniform(0, self._jitter)
         self._last[to] = due = max(due, self._last[to])
         heapq.heappush(self._held, (due, next(self._count), to, packet))
 
@@ -105,6 +122,7 @@ def main() -> int:
     parser.add_argument("--milliseconds", type=float, default=0, help="from one end to the other")
     parser.add_argument("--jitter", type=float, default=0, help="milliseconds more, at random")
     parser.add_argument("--loss", type=float, default=0, help="percent, each way")
+    parser.add_argument("--rate", type=float, help="Mbit/s, each way, with a queue before it")
     parser.add_argument("--seed", type=int, default=1, help="of what is random")
     parser.add_argument("commands", nargs=argparse.REMAINDER, help="-- one -- other")
     options = parser.parse_args()
@@ -128,7 +146,12 @@ def main() -> int:
     for pipe in (first_in, first_out, second_in, second_out):
         os.close(pipe)
     wire = Wire(
-        (first_end, second_end), options.milliseconds, options.jitter, options.loss, options.seed
+        (first_end, second_end),
+        options.milliseconds,
+        options.jitter,
+        options.loss,
+        options.seed,
+        options.rate,
     )
     wire.run([first, second])
     return first.returncode or second.returncode
