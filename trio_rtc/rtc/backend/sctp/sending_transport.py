@@ -46,7 +46,7 @@ class SendingTransport(Retransmission):
             sequences=self._outbound_stream_seq,
         )
         self._send_timer = Timer(self._running_loop, self._send_due)
-        self._size_before = 0
+        self._holds = False
         self._is_sending = False
         self._done: asyncio.Future[None] = self._running_loop.create_future()
         self._done.set_result(None)
@@ -76,15 +76,15 @@ class SendingTransport(Retransmission):
         if self._association_state is not self.State.ESTABLISHED:
             return self._done
         sender = self._sender
-        is_held_up = bool(sender.queue)
+        is_held_up = bool(sender.queue) and not self._holds
         self._queue_messages()
         if is_held_up:
             # Whatever that is, it ends with an acknowledgement, or when a timer is due.
-            if sender.queue.size >= sender.packet_size > self._size_before:
-                return start_eagerly(self._transmit())
             return self._done
         if sender.holds(self._running_loop.time()):
-            self._set_send_timer()
+            if not self._holds:
+                self._holds = True
+                self._set_send_timer()
             return self._done
         return start_eagerly(self._transmit())
 
@@ -99,7 +99,6 @@ class SendingTransport(Retransmission):
     def _queue_messages(self) -> None:
         """Hand over what waits in the channels."""
         now = self._running_loop.time()
-        self._size_before = self._sender.queue.size
         while self._data_channel_queue:
             channel, protocol, data = self._data_channel_queue.popleft()
             if channel.id is None:
@@ -166,6 +165,7 @@ class SendingTransport(Retransmission):
     async def _transmit(self) -> None:
         if self._association_state is not self.State.ESTABLISHED:
             return
+        self._holds = False
         sender = self._sender
         sender.packet_size = self._path_mtu.largest
         now = self._running_loop.time()

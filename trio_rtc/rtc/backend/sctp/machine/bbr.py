@@ -49,7 +49,13 @@ QUEUE: Final = 1.15
 QUEUE_SECONDS: Final = 0.005
 """A trip that is 15 %, and 5 ms, over the shortest has met a queue."""
 
-LOSS: Final = 0.005
+CLUMP_SECONDS: Final = 0.1
+"""For how long acknowledgements may fail to come, and then come at once, as from a busy host."""
+
+NOISE: Final = 2.0
+"""Times what trips usually differ by: less than that is a busy host, and no queue."""
+
+LOSS: Final = 0.02
 """Share of a round that is lost, above which a queue is taken to overflow, if there is one."""
 
 BACK: Final = 0.6
@@ -102,6 +108,10 @@ class Bbr:
         self._probe_rtt_ends: float | None = None
         self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._round_size = self._round_lost = 0
+        self._clumps: deque[tuple[int, float]] = deque()
+        self._clump_began = 0.0
+        self._clump_size = 0
+        self._variation = 0.0
         self._high = inf
         self._before_timeout = 0
 
@@ -135,22 +145,39 @@ class Bbr:
         ):
             self._samples.popleft()
         self._bandwidth = self._samples[0][1] if self._samples else 0.0
+        self._count_clump(ack)
+        self._variation = ack.variation
         if ack.trip is None:
             return
         self._trips.append(ack.trip)
         if ack.trip <= self._shortest:
             self._shortest, self._shortest_at = ack.trip, ack.now
 
+    def _count_clump(self, ack: Acknowledged) -> None:
+        """See how much more is acknowledged at once than the rate tells."""
+        expected = self._bandwidth * (ack.now - self._clump_began)
+        if self._clump_size <= expected:
+            self._clump_began, self._clump_size, expected = ack.now, 0, 0.0
+        self._clump_size += ack.size
+        extra = min(self._clump_size - expected, self.window, CLUMP_SECONDS * self._bandwidth)
+        clumps = self._clumps
+        while clumps and clumps[-1][1] <= extra:
+            clumps.pop()
+        clumps.append((self._round, extra))
+        while clumps[0][0] < self._round - ROUNDS:
+            clumps.popleft()
+
     @property
     def _has_queue(self) -> bool:
         if len(self._trips) < _TRIPS:
             return False
-        return min(self._trips) > max(QUEUE * self._shortest, self._shortest + QUEUE_SECONDS)
+        over = max((QUEUE - 1) * self._shortest, QUEUE_SECONDS, NOISE * self._variation)
+        return min(self._trips) > self._shortest + over
 
     @property
     def _is_overfull(self) -> bool:
-        full = FULL * self._shortest + FULL_SECONDS
-        return len(self._trips) == _TRIPS and min(self._trips) > full
+        over = max((FULL - 1) * self._shortest + FULL_SECONDS, 2 * NOISE * self._variation)
+        return len(self._trips) == _TRIPS and min(self._trips) > self._shortest + over
 
     def _look_for_overflow(self, ack: Acknowledged) -> None:
         total = self._round_size + self._round_lost
@@ -266,16 +293,18 @@ class Bbr:
 
     def _set(self, ack: Acknowledged) -> None:
         packet = self._packet
+        is_local = ack.shortest < LOCAL_SECONDS and ack.smoothed < LOCAL_BUSY
         if self._mode is _Mode.PROBE_RTT:
             target = self._probe_rtt_window()
         else:
-            target = min(self._product(WINDOW_GAIN), self._high) + 3 * packet
+            clump = self._clumps[0][1] if self._filled and not is_local else 0.0
+            target = min(self._product(WINDOW_GAIN) + clump, self._high) + 3 * packet
         target = max(target, _MIN_PACKETS * packet)
         if self._filled:
             self.window = round(min(self.window + ack.size, target))
         elif self.window < target or ack.delivered < INITIAL_PACKETS * packet:
             self.window += ack.size
-        if ack.shortest < LOCAL_SECONDS and ack.smoothed < LOCAL_BUSY:
+        if is_local:
             self.window = max(self.window, LOCAL_WINDOW)
             self.rate = None
             return

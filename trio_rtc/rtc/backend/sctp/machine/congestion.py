@@ -30,6 +30,7 @@ class Acknowledged(NamedTuple):
         trip: seconds, of the newest that was sent once.
         shortest: the shortest trip, lately.
         smoothed: the usual trip.
+        variation: by how much trips differ from that.
         in_flight: what is still on its way.
         window_limited: whether the window held anything up when it was sent.
         lost: what is found lost with it.
@@ -45,6 +46,7 @@ class Acknowledged(NamedTuple):
     trip: float | None
     shortest: float
     smoothed: float
+    variation: float
     in_flight: int
     window_limited: bool
     lost: int

@@ -33,8 +33,10 @@ a timer tells of a loss. With 4, a queue of 35 kB at 20 Mbit/s came to that thre
 HOLD_SECONDS: Final = 0.001
 """How long a message may wait for others to share a packet with: loops have no finer timers."""
 
-HOLD_CHUNKS: Final = 4
-"""How many chunks have to be on their way for that: an answer, or its head and body, never wait."""
+HOLD_GAP: Final = HOLD_SECONDS / 4
+"""How fast messages have to follow each other for that: no answer waits, nor its head and body."""
+
+_LONG_GAP: Final = 0.01
 
 
 class Sender:
@@ -75,6 +77,8 @@ class Sender:
         self._pacer = Pacer()
         self._partial = PartialReliability(self._sent, self.queue)
         self._hold_until = 0.0
+        self._queued_at = 0.0
+        self._gap = _LONG_GAP
         self._limited_order = -1
         self._departed_at = 0.0
 
@@ -112,6 +116,8 @@ class Sender:
 
     def send(self, message: UserMessage, now: float) -> None:
         """Queue a message. It has at least a byte."""
+        self._gap += (min(now - self._queued_at, _LONG_GAP) - self._gap) / 8
+        self._queued_at = now
         if not self.queue:
             self._hold_until = now + HOLD_SECONDS
         self.queue.put(message)
@@ -119,11 +125,12 @@ class Sender:
     def holds(self, now: float) -> bool:
         """Whether what waits is to share a packet with what may follow, as Nagle has it.
 
-        That is only where so much is on its way that more is likely to follow at once.
+        That is only where something is on its way, and messages come so fast that several follow.
         """
         return (
             now < self._hold_until
-            and len(self._sent) >= HOLD_CHUNKS
+            and self._gap < HOLD_GAP
+            and self._sent.in_flight > 0
             and self.queue.size + DATA_HEADER.size < self._fragment_size()
         )
 
@@ -142,7 +149,9 @@ class Sender:
         if now < self._pacer.next_at and not recovery.is_forced:
             return None
         room = self.packet_size - COMMON_HEADER - reserved
-        chunks = (recovery.has_lost and self._repair(room, now)) or self._fresh(room, now)
+        chunks = self._repair(room, now) if recovery.has_lost else []
+        if not chunks and (recovery.is_forced or not self.holds(now)):
+            chunks = self._fresh(room, now)
         recovery.is_forced = False
         if not chunks:
             # Something may have been given up meanwhile.
@@ -302,7 +311,6 @@ class Sender:
         trip, newest = recovery.acknowledged(new, now) if new else (None, None)
         recovery.find(now)
         if newest is not None:
-            self._hold_until = 0.0
             self._tell_control(new, newest, trip, now)
         self._partial.advance()
         usual = self.trips.smoothed
@@ -330,6 +338,7 @@ class Sender:
                 trip=trip,
                 shortest=shortest,
                 smoothed=max(smoothed, 0.000_1),
+                variation=self.trips.variation,
                 in_flight=self._sent.in_flight,
                 window_limited=newest.order <= self._limited_order,
                 lost=lost,

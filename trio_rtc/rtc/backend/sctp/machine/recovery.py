@@ -38,7 +38,9 @@ class Recovery:
         self._sent = sent
         self._trips = trips
         self._control = control
-        self._heap: list[tuple[int, OutboundChunk]] = []
+        #: The TSNs of what was lost, each once.
+        self._heap: list[int] = []
+        self._waiting: set[int] = set()
         #: Until what was sent, and with which TSN, one loss is no other than the last.
         self._order = -1
         self._tsn: int | None = None
@@ -47,6 +49,7 @@ class Recovery:
         self._undoable = False
         self._look_at: float | None = None
         self._expires_at: float | None = None
+        self._armed_at = 0.0
         self._is_probe = False
         self._probing = False
         self._probe_tsn: int | None = None
@@ -56,14 +59,14 @@ class Recovery:
     def peek(self) -> OutboundChunk | None:
         """The lost chunk of the lowest TSN."""
         while self._heap:
-            chunk = self._heap[0][1]
-            if chunk.state == LOST:
+            chunk = self._sent.get(self._heap[0])
+            if chunk is not None and chunk.state == LOST:
                 return chunk
-            heappop(self._heap)
+            self.pop()
         return None
 
     def pop(self) -> None:
-        heappop(self._heap)
+        self._waiting.remove(heappop(self._heap))
 
     @property
     def has_lost(self) -> bool:
@@ -74,7 +77,10 @@ class Recovery:
         for chunk in chunks:
             self._sent.leave(chunk, LOST)
             self._repairs.add(chunk.tsn)
-            heappush(self._heap, (chunk.tsn, chunk))
+            # It may be there still, where the other side took back what it had told of.
+            if chunk.tsn not in self._waiting:
+                self._waiting.add(chunk.tsn)
+                heappush(self._heap, chunk.tsn)
 
     def find(self, now: float) -> None:
         """Look for what is lost by now."""
@@ -104,11 +110,12 @@ class Recovery:
 
     def departed(self, now: float) -> None:
         """Something was sent."""
-        if self._expires_at is None or self._is_probe:
+        if self._expires_at is None or (self._is_probe and now != self._armed_at):
             self.arm(now)
 
     def arm(self, now: float) -> None:
         """Have the tail be probed (section 7.2), or time out."""
+        self._armed_at = now
         wait = timeout = self._trips.timeout
         usual = self._trips.smoothed
         self._is_probe = False
