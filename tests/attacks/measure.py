@@ -133,6 +133,8 @@ async def measure(name: str, *, quiet: float, seconds: float, size: float = 1) -
             before = (await pair.ask("quiet"))["took"]
             await attacker.tell(json.dumps([name, port, size]))
             await trio.sleep(seconds)
+            if attacker.process.poll() is not None:
+                raise AssertionError(f"the attack {name!r} has ended before its time")
         told = await pair.ask("end")
         memory = resident_mib(server.process.pid)
         counted = await metrics(port)
