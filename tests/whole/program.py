@@ -9,7 +9,7 @@ from trio_rtc.testing import Host, Network, SimulatedServer, start_signaling_ser
 
 from .parties import Outcome, Party
 from .plans import CallPlan, DisturbancePlan, Plan, random_plan
-from .promises import check, check_nothing_is_left, check_times
+from .promises import check, check_nothing_is_left, check_times, connections
 
 SETTLING_SECONDS = 45.0
 """More than a call takes to notice that the other side is gone: silence, a restart, closing."""
@@ -20,8 +20,9 @@ MOST_SECONDS = 600.0
 
 async def run_seed(network: Network) -> None:
     """Do what a seed wants, and see whether all promises are kept."""
+    before = connections()
     await run_plan(network, random_plan(network.seed))
-    await check_nothing_is_left(network)
+    await check_nothing_is_left(network, before)
 
 
 async def run_plan(network: Network, plan: Plan) -> None:
