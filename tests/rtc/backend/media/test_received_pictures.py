@@ -296,7 +296,7 @@ async def test_what_is_passed_on_keeps_its_times() -> None:
         assert_in_time(await take(await dave.tracks.receive(), 40))
 
 
-@in_virtual_time
+# In real time: aiortc decodes in a thread of its own.
 async def test_without_what_is_private_it_is_aiortcs() -> None:
     with lacking("receiving", ledger.RTP_RECEIVER):
         async with video() as (track, _, bob):

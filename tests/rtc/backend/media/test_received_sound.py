@@ -193,7 +193,7 @@ async def test_a_goodbye_of_another_stack_mutes() -> None:
         assert receiver(bob).track.readyState == "live"
 
 
-@in_virtual_time
+# In real time: aiortc decodes in a thread of its own.
 async def test_without_what_is_private_it_is_aiortcs() -> None:
     with lacking("receiving", ledger.RTP_RECEIVER):
         async with sound() as (track, _, bob):
