@@ -188,7 +188,16 @@ def _pytest(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     settings.register_profile(
         "mutants", deadline=None, database=None, derandomize=True, phases=phases
     )
-    quiet = ["-q", "-p", "no:cacheprovider", "-n0", "--hypothesis-profile=mutants"]
+    # Our own plugin has pytest import the package itself, to rewrite it, and would have it be what
+    # stands in the files.
+    quiet = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n0",
+        "--hypothesis-profile=mutants",
+        "--assert=plain",
+    ]
     # Its plugin is there before pytest is.
     quiet += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
     return int(pytest.main([*quiet, *arguments], plugins=list(plugins)))
