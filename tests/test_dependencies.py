@@ -22,21 +22,30 @@ DECLARED = {canonicalize_name(r.name): r for r in map(Requirement, PROJECT["depe
 #: What is there for its bounds only.
 NOT_IMPORTED = {"dnspython"}
 
+#: Modules that a package loads, which is there then, and does not have to be else.
+LOADED_BY = {"pytest_plugin.py": "pytest"}
+
 #: Of which private names are touched.
 BOUNDED = ("aioice", "aiortc", "pyopenssl")
 
 
-def imported() -> Iterator[str]:
+def imported() -> Iterator[str | None]:
     for path in Path(trio_rtc.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield node.module or ""
+        yield from imported_by(path) - {LOADED_BY.get(path.name)}
+
+
+def imported_by(path: Path) -> set[str | None]:
+    names: set[str | None] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+    return names
 
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
-    packages = {name.split(".")[0] for name in imported()}
+    packages = {name.split(".")[0] for name in imported() if name}
     packages -= {*sys.stdlib_module_names, "trio_rtc"}
     of = packages_distributions()
     assert packages <= of.keys()
