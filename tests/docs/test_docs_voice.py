@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -20,19 +17,11 @@ from trio_rtc import Voice
 
 from ..calls.both_sides import open_both
 from ..rtc.media.test_voice import is_loud, pitch_of, speak, until_loud, wave
+from .pages import ROOT, blocks_of, function_of
 
-ROOT = Path(__file__).parent.parent.parent
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs" / "voice.md").read_text(), re.S | re.M)
+BLOCKS = blocks_of("voice.md")
+function = partial(function_of, BLOCKS)
 PROGRAM = ROOT / "examples" / "voice_bot.py"
-
-
-def function(name: str) -> Callable[..., Awaitable[Any]]:
-    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
-    for language, text in BLOCKS:
-        if language == "python":
-            exec(text, namespace)
-    found: Callable[..., Awaitable[Any]] = namespace[name]
-    return found
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
@@ -20,18 +18,10 @@ import trio_rtc
 
 from ..ports import free_port
 from ..server.harness import tcp_server
+from .pages import blocks_of, function_of
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "whip.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
-
-
-def function(name: str) -> Callable[..., Awaitable[Any]]:
-    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
-    for language, text in BLOCKS:
-        if language == "python":
-            exec(text, namespace)
-    found: Callable[..., Awaitable[Any]] = namespace[name]
-    return found
+BLOCKS = blocks_of("whip.md")
+function = partial(function_of, BLOCKS)
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
