@@ -298,7 +298,13 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     },
     "dtls": {
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
-        DTLS_TRANSPORT: ("_handle_rtcp_data", "_handle_rtp_data", "_setup_srtp", "_ssl"),
+        DTLS_TRANSPORT: (
+            "_handle_rtcp_data",
+            "_handle_rtp_data",
+            "_setup_srtp",
+            "_ssl",
+            "_validate_peer_identity",
+        ),
         OPENSSL: ("_util",),
         OPENSSL_CONNECTION: ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl"),
         OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),

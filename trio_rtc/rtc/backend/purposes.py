@@ -121,8 +121,8 @@ USES: Final[dict[Purpose, Use]] = {
         "packets of data channels have 1189 bytes at most",
     ),
     "dtls": Use(
-        "DTLS that is fast, and does without SRTP",
-        "data channels are a little slower, and need a peer that has SRTP",
+        "DTLS that is fast, does without SRTP, and knows peers with several certificates",
+        "data channels are a little slower, and need a peer that has SRTP and one certificate",
     ),
     "rsa": Use(
         "peers whose certificates have RSA keys",

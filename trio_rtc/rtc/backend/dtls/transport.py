@@ -2,9 +2,9 @@
 
 pyOpenSSL checks and copies more than that, and aiortc 1.16 reads what there is to send after each
 packet that comes, where nothing is an exception: together they took two thirds of the time of DTLS.
-And it fails without SRTP, which peers for data channels only have no reason to ask for, and ends
-where a packet of media cannot be read. What this needs of them that is not public is listed in
-`private`.
+And it fails without SRTP, which peers for data channels only have no reason to ask for; it ends
+where a packet of media cannot be read; and who tells of two certificates is a stranger to it. What
+this needs of them that is not public is listed in `ledger`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from functools import partial
 from typing import Any, Final, cast
 
 import OpenSSL
-from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
+from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
 from OpenSSL import SSL
 
 from ....world import world
 from ..patches import can
+from .fingerprints import decisive
 from .flights import Flights
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -88,6 +89,11 @@ class _DtlsTransport(RTCDtlsTransport):
         # aiortc 1.16 fails without.
         if self._ssl.get_selected_srtp_profile() or self._has_media():
             super()._setup_srtp()
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803
+        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        fingerprints = decisive(remoteParameters.fingerprints, certificate)
+        super()._validate_peer_identity(RTCDtlsParameters(fingerprints, remoteParameters.role))
 
     # What raises there would end the transport, and with it the call.
 
