@@ -55,6 +55,40 @@ def test_a_goodbye_in_any_order() -> None:
     assert source.accept(2, 21, 0.3) is not None
 
 
+@pytest.mark.parametrize("number", [40_000, 60, 1011, 10, 5, 65_000])
+def test_numbers_that_begin_again_after_a_goodbye_are_believed_at_once(number: int) -> None:
+    source = ActiveSource()
+    assert source.accept(1, 10, 0.0) == 10
+    assert source.leave(1)
+    begins = source.accept(1, number, 0.5)
+    # No packet of before is waited for, and none is taken for late.
+    assert begins is not None
+    assert begins > 10 + 3000
+    assert begins & 0xFFFF == number
+    assert source.accept(1, number + 1, 0.52) == begins + 1
+    # It has not left any more: what is elsewhere may be anything.
+    assert source.accept(1, (number + 30_000) & 0xFFFF, 0.54) is None
+
+
+def test_what_a_goodbye_has_overtaken_is_still_of_before() -> None:
+    source = ActiveSource()
+    assert [source.accept(1, n, 0.0) for n in (10, 12)] == [10, 12]
+    assert source.leave(1)
+    assert source.accept(1, 11, 0.01) == 11
+    begins = source.accept(1, 40_000, 0.02)
+    assert begins is not None
+    assert source.accept(1, 40_001, 0.04) == begins + 1
+
+
+def test_a_straggler_of_one_that_has_left_silences_nobody() -> None:
+    source = ActiveSource()
+    source.accept(1, 10, 0.0)
+    source.accept(2, 20, 0.01)
+    assert not source.leave(1)
+    assert source.accept(1, 11, 0.02) is None
+    assert source.accept(2, 21, 0.03) is not None
+
+
 def test_sources_without_end() -> None:
     source = ActiveSource()
     numbers = [source.accept(ssrc, ssrc & 0xFFFF, 0.0) for ssrc in range(2000)]
@@ -124,6 +158,21 @@ def test_jitter_is_none_where_a_clock_wraps_or_leaps(monkeypatch: pytest.MonkeyP
     [stream] = receiver._RTCRtpReceiver__remote_streams.values()
     assert stream.jitter <= 1
     assert stream.packets_lost == 0
+
+
+@pytest.mark.parametrize("elsewhere", [40_000, 0, 64_000])
+def test_nothing_is_lost_where_numbers_begin_again(elsewhere: int) -> None:
+    receiver, reception = Receiver(), Reception()
+    numbers = [*range(60_000, 60_100), *range(elsewhere, elsewhere + 100)]
+    for number in numbers:
+        reception.note(receiver, RtpPacket(sequence_number=number, ssrc=5), 48_000)
+    [stream] = receiver._RTCRtpReceiver__remote_streams.values()
+    assert (stream.packets_expected, stream.packets_lost) == (200, 0)
+    assert stream.fraction_lost == 0
+    # What is lost afterwards is.
+    lost = RtpPacket(sequence_number=elsewhere + 103, ssrc=5)
+    reception.note(receiver, lost, 48_000)
+    assert (stream.packets_expected, stream.packets_lost) == (204, 3)
 
 
 def test_no_more_sources_are_reported_than_fit() -> None:

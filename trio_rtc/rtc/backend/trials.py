@@ -183,6 +183,7 @@ def receiving() -> bool:
         private._clockrate == 8000
         and private._last_timestamp == 160
         and private._last_arrival is not None
+        and (private.cycles, private.base_seq, private.max_seq) == (0, 0, 1)
         and (router.mid_table, router.ssrc_table) == ({}, {})
         and router.route_rtp(RtpPacket(ssrc=1)) is None
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -191,6 +192,29 @@ async def test_a_goodbye_of_another_stack_mutes() -> None:
             await alice.connection._bridge.run(say_goodbye, alice.connection)
             assert len(await take(track, 20)) == 20
         assert receiver(bob).track.readyState == "live"
+
+
+@in_virtual_time
+async def test_nothing_is_lost_where_numbers_begin_again_after_a_goodbye() -> None:
+    gone = trio.Event()
+
+    def change(data: bytes) -> Iterable[bytes]:
+        if gone.is_set():
+            [number] = struct.unpack_from("!H", data, 2)
+            data = data[:2] + struct.pack("!H", (number + 30_000) & 0xFFFF) + data[4:]
+        return [data]
+
+    async with sound(change, strangers=True) as (track, alice, _):
+        frames: list[AudioFrame] = []
+        async for frame in track.frames(1000):
+            assert isinstance(frame, AudioFrame)
+            frames.append(frame)
+            if len(frames) == 20:
+                await alice.connection._bridge.run(say_goodbye, alice.connection)
+                gone.set()
+            if len(frames) == 60:
+                break
+        assert_whole(frames)
 
 
 # In real time: aiortc decodes in a thread of its own.

@@ -8,7 +8,7 @@ from aiortc import clock
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RtpPacket
 
-from .sequence import signed_difference
+from .sequence import MAX_DROPOUT, MAX_MISORDER, signed_difference
 
 MOST_SOURCES: Final = 8
 """How many sources are reported at most; a packet has room for 31."""
@@ -39,9 +39,10 @@ def _keep(entries: dict[int, Any], count: int) -> None:
 
 
 class _ReceptionStatistics(StreamStatistics):
-    """Those of aiortc, with a jitter that wraps and leaps of timestamps do not change for long."""
+    """Those of aiortc, where a wrap or a leap is no jitter, and a beginning no loss."""
 
     def add(self, packet: RtpPacket) -> None:
+        self._rebase(packet.sequence_number)
         timestamp, arrival, jitter = self._last_timestamp, self._last_arrival, self._jitter_q4
         super().add(packet)
         last = self._last_arrival
@@ -53,3 +54,12 @@ class _ReceptionStatistics(StreamStatistics):
             self._jitter_q4 = jitter
         else:
             self._jitter_q4 = jitter + transit - ((jitter + 8) >> 4)
+
+    def _rebase(self, number: int) -> None:
+        """Where a source begins again, nothing was lost in between (RFC 3550, appendix A.1)."""
+        if self.max_seq is None:
+            return
+        if not -MAX_MISORDER < signed_difference(number, self.max_seq, 16) < MAX_DROPOUT:
+            expected = self.packets_expected
+            self.cycles, self.max_seq = 0, (number - 1) & 0xFFFF
+            self.base_seq = self.max_seq + 1 - expected

@@ -30,12 +30,16 @@ class SequenceNumbers:
         self._highest: int | None = None
         self._suspect: int | None = None
 
+    def step(self, number: int) -> int:
+        """How far a packet is from the highest one."""
+        return 1 if self._highest is None else signed_difference(number, self._highest & 0xFFFF, 16)
+
     def unwrap(self, number: int) -> int | None:
         """The number of a packet; None for one that belongs nowhere."""
         if self._highest is None:
             self._highest = number
             return number
-        step = signed_difference(number, self._highest & 0xFFFF, 16)
+        step = self.step(number)
         if -MAX_MISORDER < step < MAX_DROPOUT:
             unwrapped = self._highest + step
         elif number == self._suspect:
