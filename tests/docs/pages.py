@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +30,20 @@ def function_of(blocks: list[tuple[str, str]], name: str) -> Callable[..., Await
             exec(text, namespace)
     found: Callable[..., Awaitable[Any]] = namespace[name]
     return found
+
+
+async def output_of(program: str, names: Mapping[str, Any] | None = None) -> str:
+    """What a program prints, which ends with ``trio.run(main)``; run in this run of Trio.
+
+    Args:
+        program: its text.
+        names: what it finds defined.
+    """
+    body, run, _ = program.rpartition("trio.run(main)")
+    assert run
+    namespace: dict[str, Any] = dict(names or {})
+    exec(compile(body, "<page>", "exec"), namespace)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), trio.fail_after(60):
+        await namespace["main"]()
+    return printed.getvalue()

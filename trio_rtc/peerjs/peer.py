@@ -139,7 +139,11 @@ class PeerJSPeer:
             metadata: any JSON value, for the other side to look at.
 
         Raises:
-            As `connect`; a page that does not answer is a ``connect_timeout``.
+            CallError: as `connect`; a page that does not answer is a ``connect_timeout``.
+            UnknownPeer: ``peer_unavailable``.
+            NegotiationError: what the other side says cannot be used.
+            SerializationError: ``bad_value``: the metadata is no JSON.
+            SignalingLost: the server is lost.
         """
         offer = wire.OfferPayload(
             sdp=_NOT_YET,

@@ -1,0 +1,62 @@
+"""The order of the site's pages. What stands in no list comes under *How to*, after the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+Nav = list[dict[str, Any]]
+
+REFERENCE: Final = "Reference"
+CATCH_ALL: Final = "How to"
+
+SECTIONS: Final[dict[str, list[str]]] = {
+    "Start": ["index.md"],
+    "Tutorial": [],
+    "Guide": [
+        "calls.md",
+        "signaling.md",
+        "channels.md",
+        "files.md",
+        "forwarding.md",
+        "media.md",
+        "voice.md",
+        "whip.md",
+        "browsers.md",
+        "peerjs.md",
+        "server.md",
+        "testing.md",
+        "examples.md",
+    ],
+    CATCH_ALL: [
+        "deploy.md",
+    ],
+    "Coming from": [],
+    "Trouble": [],
+    REFERENCE: [],
+    "Project": [
+        "design.md",
+        "protocol.md",
+        "performance.md",
+        "security.md",
+        "changelog.md",
+        "contributing.md",
+        "reporting.md",
+    ],
+}
+
+
+def nav_of(pages: Iterable[str], reference: Iterable[str]) -> Nav:
+    """The nav for these pages.
+
+    Raises:
+        ValueError: a page is listed that is not there.
+    """
+    there = set(pages)
+    listed = {page for section in SECTIONS.values() for page in section}
+    if missing := sorted(listed - there):
+        raise ValueError(f"scripts/docs_site/nav.py lists what is not there: {missing}")
+    sections = {name: list(section) for name, section in SECTIONS.items()}
+    sections[REFERENCE] = list(reference)
+    sections[CATCH_ALL] += sorted(there - listed - set(reference))
+    return [{name: pages} for name, pages in sections.items()]
