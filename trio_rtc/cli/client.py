@@ -6,13 +6,10 @@ import logging
 import os
 import ssl
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import trio
 
-from ..calls.admission import MAX_CALLS
 from ..calls.call import Call
 from ..calls.calling import open_call, serve_calls
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError, UnknownPeer
@@ -21,45 +18,17 @@ from ..rtc.media.recorder import NUMBER
 from ..signaling import MessageReceived, PeerJoined, PeerLeft, Signaling, open_signaling
 from ..tasks import open_background_nursery
 from ..wire.messages import BYE, SessionDescription, decode
+from .commands.client_options import ClientOptions
 from .conversation import Conversation
 from .report import JsonReporter, Reporter, ReportHandler
 from .run import run
+from .tls import client_context
 from .typed import typed_lines
 
 BAD_OPTIONS = 2
 
 PEER_SECONDS = 5.0
 """How long the one whom we call may take to sign in."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientOptions:
-    """The options of the command, as typed."""
-
-    server: str
-    name: str
-    room: str | None = None
-    token: str | None = None
-    call: str | None = None
-    send: tuple[str, ...] = ()
-    expect: int = 0
-    hold: float = 0.0
-    scripted: bool = False
-    once: bool = False
-    echo: bool = False
-    max_calls: int = MAX_CALLS
-    timeout: float | None = None
-    video: str | None = None
-    audio: str | None = None
-    record: Path | None = None
-    save: Path | None = None
-    ca: Path | None = None
-    json: bool = False
-
-    @property
-    def records_each_call(self) -> bool:
-        """Whether each call has a file of its own."""
-        return self.record is not None and NUMBER in self.record.name
 
 
 def run_client(options: ClientOptions) -> int:
@@ -70,25 +39,11 @@ def run_client(options: ClientOptions) -> int:
     library.propagate = False
     try:
         ssl_context = client_context(options.ca)
-    except OSError as error:
-        # An ssl.SSLError is one, for a file in which there is no certificate.
-        reporter.error("bad_ca", f"--ca {options.ca}: {error.strerror or error}")
+    except CallError as error:
+        reporter.error(error.code, str(error))
         return BAD_OPTIONS
     client = _Client(options, reporter, ssl_context)
     return run(client.run, reporter.error, interrupted=lambda number: 128 + number)
-
-
-def client_context(ca: Path | None) -> ssl.SSLContext | None:
-    """One that trusts this authority, besides those of the system; None if there is none.
-
-    Raises:
-        OSError: it cannot be read, or has no certificate.
-    """
-    if ca is None:
-        return None
-    context = ssl.create_default_context()
-    context.load_verify_locations(ca)
-    return context
 
 
 class _Client:
@@ -101,6 +56,7 @@ class _Client:
         self._conversations: list[Conversation] = []
         self._conversing = trio.Event()
         self._recorder: Recorder | None = None
+        self._records_each_call = options.record is not None and NUMBER in options.record.name
 
     async def run(self) -> None:
         seconds = self._options.timeout
@@ -121,7 +77,7 @@ class _Client:
             )
             if options.record is not None:
                 recording = record_media(options.record)
-                if options.records_each_call:
+                if self._records_each_call:
                     # Only to see that it can be done.
                     async with recording:
                         pass
@@ -186,7 +142,7 @@ class _Client:
         options = self._options
         async with AsyncExitStack() as stack:
             recorder = self._recorder
-            if options.record is not None and options.records_each_call:
+            if options.record is not None and self._records_each_call:
                 recorder = await stack.enter_async_context(record_media(options.record))
             conversation = Conversation(
                 call,
@@ -200,7 +156,9 @@ class _Client:
             try:
                 async with conversation.run(open_channel=calling):
                     if options.scripted:
-                        await conversation.follow_script(options.send, options.expect, options.hold)
+                        await conversation.follow_script(
+                            options.send, options.expect or 0, options.hold or 0.0
+                        )
                     else:
                         await call.wait_ended()
             finally:

@@ -1,4 +1,4 @@
-"""TLS out of files that may be renewed while the server runs."""
+"""TLS out of files: a server's, which may be renewed while it runs, and whom a client trusts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from typing import NoReturn
 
 import trio
 
+from ..errors import CallError
 from .settings import SettingsError
 
 logger = logging.getLogger("trio_rtc.server")
+
+
+def client_context(ca: Path | None) -> ssl.SSLContext | None:
+    """A context that trusts this authority, besides those of the system; None if there is none.
+
+    Raises:
+        CallError: ``bad_ca``: it cannot be read, or has no certificate.
+    """
+    if ca is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca)
+    except OSError as error:
+        # An ssl.SSLError is one, for a file in which there is no certificate.
+        raise CallError(
+            f"--ca {ca}: {error.strerror or error}", code="bad_ca", fault="local"
+        ) from error
+    return context
 
 
 class Certificate:

@@ -16,13 +16,15 @@ from typing import Any
 import trio
 
 from ..calls.call import Call
-from ..errors import MediaError
+from ..errors import CallError, MediaError
 from ..rtc import MediaTrack, Recorder, open_media, record_media
 from ..tasks import open_background_nursery
 from ..text import escaped
 from ..whip import open_whep, open_whip
-from .client import BAD_OPTIONS, client_context
+from .client import BAD_OPTIONS
+from .commands.whip_options import PublishOptions, WatchOptions
 from .run import run
+from .tls import client_context
 
 LOOK_SECONDS = 0.2
 """Until it is looked again whether a file has been sent."""
@@ -51,60 +53,50 @@ class Events:
             self.say("error", "", code=code, message=message)
 
 
-def publish(
-    url: str,
-    source: str,
-    *,
-    token: str | None,
-    codecs: tuple[str, ...],
-    loop: bool,
-    seconds: float,
-    ca: Path | None,
-    as_json: bool,
-) -> int:
+def run_publish(options: PublishOptions) -> int:
     """Send a file, a device or test signals until they end; gives the exit status."""
-    events = Events("publish", as_json)
+    events = Events("publish", options.json)
 
     async def main(context: ssl.SSLContext | None) -> None:
         async with (
-            _open_source(source, loop) as tracks,
-            open_whip(url, tracks=tracks, token=token, codecs=codecs, ssl_context=context) as call,
+            _open_source(options.source, options.loop) as tracks,
+            open_whip(
+                options.url,
+                tracks=tracks,
+                token=options.token,
+                codecs=tuple(options.codec),
+                ssl_context=context,
+            ) as call,
         ):
             kinds = sorted(track.kind for track in tracks)
             _say_connected(events, call, f"sending {' and '.join(kinds)}", kinds=kinds)
-            with trio.move_on_after(seconds):
+            with trio.move_on_after(options.seconds):
                 await _until_sent(call)
         _say_end(events, call)
 
-    return _run(main, ca, events)
+    return _run(main, options.ca, events)
 
 
-def watch(
-    url: str,
-    *,
-    record: Path | None,
-    token: str | None,
-    seconds: float,
-    ca: Path | None,
-    as_json: bool,
-) -> int:
+def run_watch(options: WatchOptions) -> int:
     """Receive what an endpoint sends until it ends; gives the exit status."""
-    events = Events("watch", as_json)
+    events = Events("watch", options.json)
 
     async def main(context: ssl.SSLContext | None) -> None:
         async with AsyncExitStack() as stack:
             recorder = None
-            if record is not None:
-                recorder = await stack.enter_async_context(record_media(record))
-            call = await stack.enter_async_context(open_whep(url, token=token, ssl_context=context))
+            if options.record is not None:
+                recorder = await stack.enter_async_context(record_media(options.record))
+            call = await stack.enter_async_context(
+                open_whep(options.url, token=options.token, ssl_context=context)
+            )
             _say_connected(events, call, "watching; Ctrl-C ends it")
-            with trio.move_on_after(seconds):
+            with trio.move_on_after(options.seconds):
                 async with open_background_nursery() as nursery:
                     nursery.start_soon(_receive, call, recorder, events)
                     await call.wait_ended()
         _say_end(events, call)
 
-    return _run(main, ca, events)
+    return _run(main, options.ca, events)
 
 
 def _run(
@@ -112,9 +104,8 @@ def _run(
 ) -> int:
     try:
         context = client_context(ca)
-    except OSError as error:
-        # An ssl.SSLError is one, for a file in which there is no certificate.
-        events.error("bad_ca", f"--ca {ca}: {error.strerror or error}")
+    except CallError as error:
+        events.error(error.code, str(error))
         return BAD_OPTIONS
     return run(partial(main, context), events.error, interrupted=lambda number: 128 + number)
 

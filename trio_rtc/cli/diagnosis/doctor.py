@@ -24,6 +24,7 @@ from ...rtc.backend.patches import can
 from ...rtc.backend.purposes import USES
 from ...signaling import open_signaling
 from ...text import escaped
+from ..commands.doctor_options import DoctorOptions
 from ..run import run
 
 Level = Literal["ok", "warning", "error"]
@@ -52,14 +53,15 @@ class Finding:
     hint: str = ""
 
 
-def run_doctor(server: str | None, token: str | None, *, as_json: bool) -> int:
+def run_doctor(options: DoctorOptions) -> int:
     """Look at everything; 0 if nothing is broken, 1 otherwise."""
+    server = options.server
     broken = False
 
     def tell(finding: Finding) -> None:
         nonlocal broken
         broken = broken or finding.level == "error"
-        if as_json:
+        if options.json:
             print(json.dumps({"event": "finding", **vars(finding)}), flush=True)
             return
         print(escaped(f"{MARKS[finding.level]}  {finding.about}: {finding.what}"), flush=True)
@@ -71,7 +73,7 @@ def run_doctor(server: str | None, token: str | None, *, as_json: bool) -> int:
             tell(finding)
         servers = ice_servers_from_environment()
         if server is not None:
-            async for finding in _server(server, token, servers):
+            async for finding in _server(server, options.token, servers):
                 tell(finding)
         else:
             tell(Finding("warning", "server", "not looked at", "give its URL: ws://HOST:8888"))

@@ -1,5 +1,1 @@
-"""``trio-rtc send`` and ``trio-rtc receive``: files between two who tell each other a code."""
-
-from typing import Final
-
-DEFAULT_SERVER: Final = "ws://localhost:8888"
+"""``trio-rtc send``, ``receive`` and ``forward``: between two who tell each other a code."""

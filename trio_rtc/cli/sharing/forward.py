@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -15,25 +13,13 @@ from ...errors import CallError, TrioRTCError
 from ...forwarding import forward_to, serve_forward
 from ...forwarding.endpoints import parse_allowed, parse_forward
 from ...tasks import open_background_nursery
+from ..commands.declare import DEFAULT_SERVER
+from ..commands.sharing_options import ForwardOptions
 from ..run import run
-from . import DEFAULT_SERVER
 from .meeting import MeetingPlace, coming_to, waiting_at
 from .narrator import JsonNarrator, Narrator
 from .phrases import read_phrase
 from .statuses import status_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForwardOptions:
-    """The options of the command, as typed."""
-
-    place: MeetingPlace
-    code: str | None = None
-    local: Sequence[str] = ()
-    remote: Sequence[str] = ()
-    allow: Sequence[str] = ()
-    allow_listen: Sequence[str] = ()
-    json: bool = False
 
 
 def run_forward(options: ForwardOptions) -> int:
@@ -50,6 +36,7 @@ def run_forward(options: ForwardOptions) -> int:
 class _Forwarder:
     def __init__(self, options: ForwardOptions, narrator: Narrator):
         self._options = options
+        self._place = MeetingPlace(server=options.server, token=options.token, ca=options.ca)
         self._narrator = narrator
 
     async def run(self) -> None:
@@ -58,19 +45,18 @@ class _Forwarder:
         for text in (*options.local, *options.remote):
             parse_forward(text)
         parse_allowed(options.allow)
-        if options.code is None:
+        if not options.code:
             await self._wait()
             return
-        phrase = read_phrase(options.code)
+        phrase = read_phrase(" ".join(options.code))
         self._narrator.say(f"looking for the one with {phrase.text}; Ctrl-C ends it")
         async with (
-            coming_to(options.place, phrase) as (signaling, other),
+            coming_to(self._place, phrase) as (signaling, other),
             open_call(signaling, other, receive=(), code=phrase.text) as call,
         ):
             await self._forward(call)
 
     async def _wait(self) -> None:
-        options = self._options
         done = trio.Event()
         failed: list[TrioRTCError] = []
 
@@ -82,10 +68,10 @@ class _Forwarder:
             finally:
                 done.set()
 
-        async with waiting_at(options.place) as (signaling, phrase):
+        async with waiting_at(self._place) as (signaling, phrase):
             words = ["trio-rtc", "forward", "-L", "8080:localhost:80", phrase.text]
-            if options.place.server != DEFAULT_SERVER:
-                words[2:2] = ["--server", shlex.quote(options.place.server)]
+            if self._place.server != DEFAULT_SERVER:
+                words[2:2] = ["--server", shlex.quote(self._place.server)]
             async with open_background_nursery() as nursery:
                 await nursery.start(partial(serve_calls, handle, signaling, code=phrase.text))
                 self._narrator.offer_code(phrase.text, " ".join(words), "")

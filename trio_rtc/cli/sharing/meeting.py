@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import trio
 
 from ...errors import CallError, SignalingError
 from ...signaling import Peer, Signaling, open_signaling
+from ..tls import client_context
 from .phrases import Phrase, make_phrase
 
 TRIES = 8
@@ -51,21 +51,12 @@ class MeetingPlace:
         Raises:
             CallError: ``bad_ca``: there is no certificate in that file.
         """
-        context = None
-        if self.ca is not None:
-            context = ssl.create_default_context()
-            try:
-                context.load_verify_locations(self.ca)
-            except OSError as error:
-                raise CallError(
-                    f"--ca {self.ca}: {error.strerror or error}", code="bad_ca", fault="local"
-                ) from error
         return open_signaling(
             self.server,
             name=name,
             room=room if self.has_rooms else None,
             token=self.token,
-            ssl_context=context,
+            ssl_context=client_context(self.ca),
         )
 
 

@@ -5,29 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import aclosing
-from dataclasses import dataclass
-from pathlib import Path
 
 from ...calls.calling import open_call
 from ...errors import CallError
 from ...files import FileOffer, receive_files
+from ..commands.sharing_options import ReceiveOptions
 from ..run import run
 from ..typed import typed_lines
 from .meeting import MeetingPlace, coming_to
 from .narrator import JsonNarrator, Narrator
 from .phrases import read_phrase
 from .statuses import status_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceiveOptions:
-    """The options of the command, as typed."""
-
-    code: str
-    place: MeetingPlace
-    folder: Path
-    yes: bool = False
-    json: bool = False
 
 
 def run_receive(options: ReceiveOptions) -> int:
@@ -49,16 +37,17 @@ class _FilesReceiver:
 
     async def run(self) -> None:
         options = self._options
-        phrase = read_phrase(options.code)
+        phrase = read_phrase(" ".join(options.code))
         if not (options.yes or os.isatty(0)):
             raise CallError(
                 "there is no terminal to ask on: give --yes to take what comes",
                 code="no_terminal",
                 fault="local",
             )
+        place = MeetingPlace(server=options.server, token=options.token, ca=options.ca)
         self._narrator.say(f"looking for the one with {phrase.text}; Ctrl-C ends it")
         async with (
-            coming_to(options.place, phrase) as (signaling, sender),
+            coming_to(place, phrase) as (signaling, sender),
             open_call(signaling, sender, receive=(), code=phrase.text) as call,
         ):
             self._narrator.connected("the sender")

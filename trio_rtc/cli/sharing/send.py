@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import trio
 
@@ -14,8 +12,9 @@ from ...errors import TrioRTCError
 from ...files import FileProgress, send_files
 from ...files.sources import Source, list_sources
 from ...tasks import open_background_nursery
+from ..commands.declare import DEFAULT_SERVER
+from ..commands.sharing_options import SendOptions
 from ..run import run
-from . import DEFAULT_SERVER
 from .meeting import MeetingPlace, waiting_at
 from .narrator import JsonNarrator, Narrator
 from .standard_input import StandardInput
@@ -23,17 +22,6 @@ from .statuses import status_of
 
 PEER_SECONDS = 10.0
 """How long the one whom we send to may take to be there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SendOptions:
-    """The options of the command, as typed."""
-
-    paths: Sequence[str]
-    place: MeetingPlace
-    to: str | None = None
-    name: str
-    json: bool = False
 
 
 def run_send(options: SendOptions) -> int:
@@ -49,6 +37,9 @@ def run_send(options: SendOptions) -> int:
 class _FilesSender:
     def __init__(self, options: SendOptions, narrator: Narrator):
         self._options = options
+        self._place = MeetingPlace(
+            server=options.server, room=options.room, token=options.token, ca=options.ca
+        )
         self._narrator = narrator
         self._size: int | None = 0
         self._count = 0
@@ -78,8 +69,7 @@ class _FilesSender:
         self._narrator.progress(done)
 
     async def _send_to(self, whom: str) -> None:
-        place = self._options.place
-        async with place.open(self._options.name, place.room) as signaling:
+        async with self._place.open(self._options.name, self._place.room) as signaling:
             self._narrator.say(f"waiting for {whom}; Ctrl-C ends it")
             with trio.move_on_after(PEER_SECONDS):
                 await signaling.wait_for_peer(whom)
@@ -87,7 +77,6 @@ class _FilesSender:
                 await self._send(call)
 
     async def _send_with_code(self) -> None:
-        options = self._options
         done = trio.Event()
         failed: list[TrioRTCError] = []
 
@@ -100,10 +89,10 @@ class _FilesSender:
             finally:
                 done.set()
 
-        async with waiting_at(options.place) as (signaling, phrase):
+        async with waiting_at(self._place) as (signaling, phrase):
             command = f"trio-rtc receive {phrase.text}"
-            if options.place.server != DEFAULT_SERVER:
-                server = shlex.quote(options.place.server)
+            if self._place.server != DEFAULT_SERVER:
+                server = shlex.quote(self._place.server)
                 command = f"trio-rtc receive --server {server} {phrase.text}"
             async with open_background_nursery() as nursery:
 
@@ -111,7 +100,7 @@ class _FilesSender:
                     await serve_calls(handle, signaling, code=phrase.text, task_status=task_status)
 
                 await nursery.start(serve)
-                self._narrator.offer_code(phrase.text, command, options.place.link(phrase.text))
+                self._narrator.offer_code(phrase.text, command, self._place.link(phrase.text))
                 await done.wait()
         if failed:
             raise failed[0]
