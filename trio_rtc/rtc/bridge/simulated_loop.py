@@ -126,7 +126,35 @@ class SimulatedLoop(SteppedLoop):
         return done
 
 
-class _Datagrams(asyncio.DatagramTransport):
+class _SimulatedTransport(asyncio.BaseTransport):
+    """What the transports of both kinds of sockets do alike."""
+
+    def __init__(self, loop: SimulatedLoop, protocol: Any):
+        super().__init__()
+        self._loop = loop
+        self._protocol = protocol
+        self._is_closing = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self._close_socket()
+            self._loop.call_soon(self._protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.close()
+
+    def _close_socket(self) -> None:
+        raise NotImplementedError
+
+
+class _Datagrams(_SimulatedTransport, asyncio.DatagramTransport):
     def __init__(
         self,
         loop: SimulatedLoop,
@@ -135,11 +163,8 @@ class _Datagrams(asyncio.DatagramTransport):
         local: Address,
         remote: Address | None,
     ):
-        super().__init__()
-        self._loop = loop
-        self._protocol = protocol
+        super().__init__(loop, protocol)
         self._remote = remote
-        self._is_closing = False
         self._socket = network.bind_datagrams(local, loop.from_network(self._receive))
 
     def _receive(self, data: bytes, source: Address) -> None:
@@ -160,20 +185,8 @@ class _Datagrams(asyncio.DatagramTransport):
             return self._socket.address
         return _SocketOptions(self._socket) if name == "socket" else default
 
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def close(self) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self._socket.close()
-            self._loop.call_soon(self._protocol.connection_lost, None)
-
-    def abort(self) -> None:
-        self.close()
+    def _close_socket(self) -> None:
+        self._socket.close()
 
 
 class _SocketOptions:
@@ -188,13 +201,10 @@ class _SocketOptions:
             self._socket.dont_fragment = value >= _DO
 
 
-class _StreamTransport(asyncio.Transport):
+class _StreamTransport(_SimulatedTransport, asyncio.Transport):
     def __init__(self, loop: SimulatedLoop, network: SimulatedNetwork, protocol: Any, to: Address):
-        super().__init__()
-        self._loop = loop
-        self._protocol = protocol
+        super().__init__(loop, protocol)
         self._to = to
-        self._is_closing = False
         self.opened: asyncio.Future[None] = loop.create_future()
         self._stream = network.open_stream(
             to,
@@ -235,17 +245,5 @@ class _StreamTransport(asyncio.Transport):
             return self._to
         return self._stream.addresses()[0] if name == "sockname" else default
 
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def close(self) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            self._stream.finish()
-            self._loop.call_soon(self._protocol.connection_lost, None)
-
-    def abort(self) -> None:
-        self.close()
+    def _close_socket(self) -> None:
+        self._stream.finish()
