@@ -78,6 +78,7 @@ WORLD = {"anyio", "asyncio", "httpx", "os", "random", "secrets", "socket", "ssl"
 
 #: A name that stands for two files sends a reader to the wrong one.
 MAX_MODULES = 15
+MAX_LINES = 400
 TWICE = 3
 
 
@@ -157,9 +158,13 @@ def test_no_folder_is_a_street() -> None:
         assert len(inside) <= MAX_MODULES, folder
 
 
+@pytest.mark.parametrize("path", modules())
+def test_no_module_is_a_novel(path: str) -> None:
+    assert len((ROOT / path).read_text().splitlines()) <= MAX_LINES
+
+
 def test_a_name_stands_for_one_thing() -> None:
     files = [Path(path).name for path in modules() if not path.endswith("__init__.py")]
-    assert len({name for name in files if files.count(name) > 1}) <= TWICE
     assert len({name for name in files if files.count(name) > 1}) <= TWICE
 
 

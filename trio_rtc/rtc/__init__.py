@@ -4,6 +4,8 @@ from .channels.budget import MAX_UNREAD_BYTES as MAX_UNREAD_BYTES
 from .channels.data_channel import DataChannel as DataChannel
 from .channels.http_transport import ChannelTransport as ChannelTransport
 from .channels.stream import ChannelStream as ChannelStream
+from .configuration import BundlePolicy as BundlePolicy
+from .configuration import IceTransportPolicy as IceTransportPolicy
 from .connection_events import ConnectionState as ConnectionState
 from .connection_events import ConnectionStateEvent as ConnectionStateEvent
 from .connection_events import DataChannelEvent as DataChannelEvent
@@ -27,8 +29,6 @@ from .media.voice import Voice as Voice
 from .media.voice import open_voice as open_voice
 from .peer_certificate import PeerCertificate as PeerCertificate
 from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
-from .peer_connection import BundlePolicy as BundlePolicy
-from .peer_connection import IceTransportPolicy as IceTransportPolicy
 from .peer_connection import PeerConnection as PeerConnection
 from .peer_connection import open_peer_connection as open_peer_connection
 from .statistics import CandidateStats as CandidateStats

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Literal, TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
@@ -17,6 +17,7 @@ from .backend.sctp.channel import ChannelParameters, LoopChannel
 from .bridge.bridge import Bridge, open_bridge
 from .channels.budget import MAX_UNREAD_BYTES, ChannelBudget
 from .channels.data_channel import DataChannel
+from .configuration import BundlePolicy, ConnectionConfiguration, IceTransportPolicy
 from .connection_events import ConnectionState, IceConnectionState, PeerConnectionEvent
 from .connection_view import ConnectionView, SignalingState
 from .ice_gather_options import IceGatherOptions, gather_options_from_environment
@@ -28,9 +29,6 @@ from .statistics import ConnectionStats
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
-IceTransportPolicy = Literal["all", "relay"]
 
 MAX_FRAME_PIXELS: Final = 4096 * 2304
 """Pixels of the largest picture that is decoded, unless a program wants another limit."""
@@ -72,19 +70,20 @@ async def open_peer_connection(
         BadIceServer: one of the servers is none, or the environment says of host candidates what
             makes no sense.
     """
-    gathering = gather_options_from_environment() if ice_gathering is None else ice_gathering
-    servers = as_ice_servers(ice_servers)
+    if ice_gathering is None:
+        ice_gathering = gather_options_from_environment()
+    configuration = ConnectionConfiguration(
+        ice_servers=as_ice_servers(ice_servers),
+        ice_transport_policy=ice_transport_policy,
+        bundle_policy=bundle_policy,
+        silence_timeout=silence_timeout,
+        max_frame_pixels=max_frame_pixels,
+        certificate=certificate,
+        ice_gathering=ice_gathering,
+    )
     async with open_bridge() as bridge:
         connection = PeerConnection(bridge, close_timeout, ChannelBudget(max_unread_bytes))
-        await connection._open(
-            servers,
-            ice_transport_policy,
-            bundle_policy,
-            silence_timeout,
-            max_frame_pixels,
-            certificate,
-            gathering,
-        )
+        await connection._open(configuration)
         try:
             yield connection
         finally:
@@ -110,28 +109,9 @@ class PeerConnection(trio.abc.AsyncResource):
         self._channels: list[DataChannel] = []
         self.senders: tuple[TrackSender, ...] = ()
 
-    async def _open(
-        self,
-        servers: list[IceServer],
-        ice_transport_policy: str,
-        bundle_policy: str,
-        silence_timeout: float,
-        max_frame_pixels: int,
-        certificate: PeerCertificate | None,
-        gathering: IceGatherOptions,
-    ) -> None:
+    async def _open(self, configuration: ConnectionConfiguration) -> None:
         async def create() -> LoopConnection:
-            return LoopConnection(
-                self._view,
-                self._bridge.post,
-                servers,
-                ice_transport_policy,
-                bundle_policy,
-                silence_timeout,
-                max_frame_pixels,
-                certificate,
-                gathering,
-            )
+            return LoopConnection(self._view, self._bridge.post, configuration)
 
         # It holds nothing until it has a description: there is nothing to undo.
         self._loop_connection = await self._bridge.run(create)

@@ -22,9 +22,8 @@ from ...errors import CallError
 from ...wire.messages import IceCandidate, SessionDescription
 from ..bridge.ownership import Owner
 from ..channels.extension import ChannelLimits
-from ..ice_gather_options import IceGatherOptions
+from ..configuration import ConnectionConfiguration
 from ..ice_server import IceServer
-from ..peer_certificate import PeerCertificate
 from .dtls import transport as dtls
 from .dtls.certificate import fingerprint, take_rsa, use_certificate
 from .ice import host_addresses
@@ -83,35 +82,29 @@ class LoopConnection:
         self,
         sink: ConnectionSink,
         post: Callable[..., None],
-        ice_servers: Sequence[IceServer],
-        ice_transport_policy: str,
-        bundle_policy: str,
-        silence_timeout: float,
-        max_frame_pixels: int,
-        certificate: PeerCertificate | None,
-        ice_gathering: IceGatherOptions,
+        wanted: ConnectionConfiguration,
     ):
         self._sink = sink
         self._post = post
-        relay_only = ice_transport_policy == "relay"
+        relay_only = wanted.ice_transport_policy == "relay"
         configuration = RTCConfiguration(
-            iceServers=[] if can("trickle") else _for_aiortc(ice_servers),
-            iceTransportPolicy=RTCIceTransportPolicy(ice_transport_policy),
-            bundlePolicy=RTCBundlePolicy(bundle_policy),
+            iceServers=[] if can("trickle") else _for_aiortc(wanted.ice_servers),
+            iceTransportPolicy=RTCIceTransportPolicy(wanted.ice_transport_policy),
+            bundlePolicy=RTCBundlePolicy(wanted.bundle_policy),
         )
         self._owner = Owner(self._on_task_error)
         self._pc = RTCPeerConnection(configuration)
-        if certificate is not None:
-            use_certificate(self._pc, certificate)
+        if wanted.certificate is not None:
+            use_certificate(self._pc, wanted.certificate)
         take_rsa(self._pc)
         self.fingerprint = fingerprint(self._pc)
         dtls.install(self._pc, partial(has_media, self._pc), round_trip)
-        host_addresses.install(self._pc, ice_gathering)
+        host_addresses.install(self._pc, wanted.ice_gathering)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
             self._pc,
             self._owner,
-            max_bundle=bundle_policy == "max-bundle",
+            max_bundle=wanted.bundle_policy == "max-bundle",
             on_need=self._notify_descriptions,
             on_ended=lambda track: post(sink._on_sender_ended, track),
         )
@@ -119,7 +112,7 @@ class LoopConnection:
         self._sources: list[Source] = []
         self._candidates = LocalCandidates(
             self._pc,
-            ice_servers,
+            wanted.ice_servers,
             relay_only=relay_only,
             on_candidate=self._notify_candidate,
             on_late=self._notify_descriptions,
@@ -136,10 +129,10 @@ class LoopConnection:
             on_states=self._notify_states,
         )
         self._timeline = PeerTimeline()
-        self._picture_limit = PictureLimit(max_frame_pixels)
+        self._picture_limit = PictureLimit(wanted.max_frame_pixels)
         self._statistics = ConnectionStatistics(self._pc, self._picture_limit)
         self._consent = ConsentFreshness(
-            self.exchange.paths.all, silence_timeout, self._notify_states
+            self.exchange.paths.all, wanted.silence_timeout, self._notify_states
         )
         self._listening = False
         self._refusing_channels = self._has_failed = False

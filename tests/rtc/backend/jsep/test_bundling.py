@@ -9,8 +9,7 @@ import trio
 from msgspec.structs import replace
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.rtc import open_media, open_peer_connection
-from trio_rtc.rtc.peer_connection import BundlePolicy
+from trio_rtc.rtc import BundlePolicy, open_media, open_peer_connection
 from trio_rtc.wire.messages import SessionDescription
 
 from ...pairs import Peer, negotiate, open_pair, without

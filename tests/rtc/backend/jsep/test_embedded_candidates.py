@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
+from trio_rtc.rtc import BundlePolicy, PeerConnection, open_media, open_peer_connection
 from trio_rtc.rtc.backend.ice.restartable import MAX_REMOTE_CANDIDATES
 from trio_rtc.rtc.backend.jsep.descriptions import (
     MAX_LINES,
@@ -19,7 +19,6 @@ from trio_rtc.rtc.backend.jsep.descriptions import (
     MAX_TRANSPORTS,
     separate_candidates,
 )
-from trio_rtc.rtc.peer_connection import BundlePolicy
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ...pairs import Peer, open_channels, open_pair

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from trio_rtc.errors import NegotiationError
-from trio_rtc.rtc import open_media, open_peer_connection
+from trio_rtc.rtc import BundlePolicy, open_media, open_peer_connection
 from trio_rtc.rtc.backend.jsep.rejections import rejected, with_rejections, without_rejections
-from trio_rtc.rtc.peer_connection import BundlePolicy
 from trio_rtc.wire.messages import SessionDescription
 
 from ...pairs import Peer, negotiate, open_channels, open_pair
