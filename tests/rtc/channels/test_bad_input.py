@@ -11,7 +11,7 @@ from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import ChannelStream, DataChannel, PeerConnection
 from trio_rtc.rtc.channels import inbox as channel_inbox
 from trio_rtc.rtc.channels.extension import ChannelLimits
-from trio_rtc.rtc.channels.framing import CREDIT
+from trio_rtc.rtc.channels.framing import BLOCKED_FRAME, CREDIT, GROWN
 
 from ..pairs import Peer, open_channels
 from .test_credit import until
@@ -77,7 +77,10 @@ async def test_a_peer_that_cannot_be_held_up(monkeypatch: pytest.MonkeyPatch) ->
         ({}, b"\x00\xff", "UTF-8"),
         ({}, bytes([CREDIT]), "credit"),
         ({}, bytes([CREDIT]) + b"\xff" * 8, "credit"),
+        ({}, bytes([GROWN]) + b"\xff" * 8, "unasked"),
+        ({}, bytes([GROWN]), "credit"),
         ({"max_retransmits": 0}, bytes([CREDIT]) + bytes(8), "kind 5"),
+        ({"max_retransmits": 0}, BLOCKED_FRAME, "kind 6"),
     ],
 )
 async def test_frames_that_make_no_sense(

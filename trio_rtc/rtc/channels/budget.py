@@ -7,6 +7,10 @@ from typing import Final
 MAX_UNREAD_BYTES: Final = 256 * 1024 * 1024
 """Bytes that wait in all channels of a connection, unless a program wants another limit."""
 
+MAX_GROWTH: Final = 16 * 1024 * 1024
+"""Bytes that all windows of a connection may grow by, and never more than an eighth of the limit:
+six times what 100 Mbit/s and 200 ms hold, for what was lost takes another trip or two."""
+
 MAX_REFUSED: Final = 16
 """Messages over our limit that all channels of a connection may bring."""
 
@@ -30,6 +34,17 @@ class ChannelBudget:
         self.limit = limit
         self.used = 0
         self._refused = 0
+        self._growth = min(MAX_GROWTH, limit // 8)
+
+    def grow(self, wanted: int) -> int:
+        """Let a window grow by up to so many bytes; return by how many."""
+        given = min(wanted, self._growth)
+        self._growth -= given
+        return given
+
+    def shrink(self, amount: int) -> None:
+        """A window that has grown by this is over."""
+        self._growth += amount
 
     @property
     def is_exceeded(self) -> bool:

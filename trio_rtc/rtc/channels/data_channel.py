@@ -13,7 +13,7 @@ from ..bridge.bridge import Bridge
 from ..statistics import ChannelStats
 from .budget import ChannelBudget, LimitExceeded
 from .credit import SendWindow
-from .framing import CREDIT, PART_SIZE, FramingError
+from .framing import PART_SIZE, FramingError
 from .inbox import ChannelInbox
 from .outbox import HIGH_WATER, ChannelOutbox
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .extension import ChannelLimits
-
-_CREDIT_KIND = bytes([CREDIT])
 
 
 class DataChannel(trio.abc.Channel["str | bytes"]):
@@ -130,6 +128,8 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """What has been sent and received so far, and what waits."""
         limits, inbox, sending = self._limits(), self._inbox, self._sending.statistics()
         window = limits.extension.window if limits.extension else HIGH_WATER
+        if self._outbox.send_window is not None:
+            window = self._outbox.send_window.size
         return ChannelStats(
             label=self.label,
             id=self.id,
@@ -172,10 +172,10 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
     async def send(self, value: str | bytes) -> None:
         """Send a message; wait while the buffer is full.
 
-        To a peer of ours that is while 1 MiB is on its way or unread there, and a message of up to
-        64 MiB is split. To others it is while 1 MiB has not been handed to the network. When this
-        returns, the message is buffered; `aclose` waits for the other side to have it. Cancelled,
-        it has sent nothing.
+        To a peer of ours that is while 1 MiB is on its way or unread there, or more if the path
+        holds that, and a message of up to 64 MiB is split. To others it is while as much has not
+        been handed to the network. When this returns, the message is buffered; `aclose` waits for
+        the other side to have it. Cancelled, it has sent nothing.
 
         Raises:
             MessageTooLarge: the other side takes no message of that size.
@@ -334,7 +334,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         if self._inbox is None:
             extension = self._limits().extension
             if extension is not None and self._parameters.reliable:
-                self._outbox.send_window = SendWindow(extension.window)
+                self._outbox.send_window = SendWindow(extension.window, can_grow=extension.grows)
             self._inbox = ChannelInbox(
                 framed=extension is not None,
                 ordered=self._parameters.ordered,
@@ -362,7 +362,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         if self._fault:
             return
         try:
-            if self._is_credit(message):
+            if self._outbox.take(message, inbox):
                 return
             if self._closed:
                 # Nobody will read it.
@@ -379,14 +379,6 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
             self._bytes_received += joined.size
             self._receiver.unpark()
         self._give_credit()
-
-    def _is_credit(self, message: str | bytes) -> bool:
-        window = self._outbox.send_window
-        if window is None or isinstance(message, str) or message[:1] != _CREDIT_KIND:
-            return False
-        window.receive(message)
-        self._outbox.wake()
-        return True
 
     def _on_end(self, *, in_order: bool) -> None:
         if self._inbox is not None:

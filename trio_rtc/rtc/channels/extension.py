@@ -21,6 +21,8 @@ _ATTRIBUTE: Final = "x-trio-rtc-channels"
 _LINE: Final = re.compile(
     rf"^a={_ATTRIBUTE}:1 (\d{{1,15}}) (\d{{1,15}})(?: (\d{{1,15}}))?\s*$", re.MULTILINE
 )
+#: Of its own: peers of 0.2 read no more numbers in the other line.
+_GROWS: Final = re.compile(rf"^a={_ATTRIBUTE}-grow\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,16 @@ class ChannelExtension:
         window: bytes that may be on their way to it, or unread there.
         max_message_size: bytes of one message, however it is split.
         max_packet_size: bytes of one SCTP packet, if the path carries them; 0 if it has not told.
+        grows: whether it may keep more than the window when that holds us up.
     """
 
     window: int
     max_message_size: int
     max_packet_size: int = 0
+    grows: bool = False
 
 
-OURS: Final = ChannelExtension(WINDOW, MAX_MESSAGE_SIZE)
+OURS: Final = ChannelExtension(WINDOW, MAX_MESSAGE_SIZE, grows=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,20 @@ class ChannelLimits:
 def with_extension(sdp: str, max_packet_size: int) -> str:
     """A local description that tells of ours."""
     line = f"a={_ATTRIBUTE}:1 {OURS.window} {OURS.max_message_size} {max_packet_size}\r\n"
+    line += f"a={_ATTRIBUTE}-grow\r\n"
     before, media, after = sdp.partition("m=")
     return f"{before}{line}{media}{after}"
 
 
 def find_extension(sdp: str) -> ChannelExtension | None:
     """What a remote description tells of it, if anything, as far as we make use of it."""
-    match = _LINE.search(sdp.partition("\nm=")[0])
+    session = sdp.partition("\nm=")[0]
+    match = _LINE.search(session)
     if match is None or int(match[1]) < _SMALLEST_WINDOW or not int(match[2]):
         return None
     return ChannelExtension(
         min(int(match[1]), OURS.window),
         min(int(match[2]), OURS.max_message_size),
         int(match[3] or 0),
+        grows=_GROWS.search(session) is not None,
     )

@@ -8,6 +8,8 @@ A frame is a binary message of the data channel. Its first byte tells what it is
                                                              and offset (64 each), bytes
 4     a message is given up, its sender was cancelled        id (32), bytes sent of it (64)
 5     credit                                                 cost of all that was read (64)
+6     the window holds its sender up
+7     the window has grown                                   its size (64)
 ====  =====================================================  =================================
 
 Whole messages and parts cost credit. On a channel that may lose messages there is none.
@@ -25,11 +27,13 @@ PART_SIZE: Final = 64 * 1024
 FRAME_COST: Final = 64
 """What a frame costs beside its bytes: what Python keeps for one."""
 
-TEXT, BINARY, TEXT_PART, BINARY_PART, ABANDON, CREDIT = range(6)
+TEXT, BINARY, TEXT_PART, BINARY_PART, ABANDON, CREDIT, BLOCKED, GROWN = range(8)
 
 PART_HEADER: Final = Struct("!BIQQ")
 ABANDON_FRAME: Final = Struct("!BIQ")
 CREDIT_FRAME: Final = Struct("!BQ")
+GROWN_FRAME: Final = Struct("!BQ")
+BLOCKED_FRAME: Final = bytes([BLOCKED])
 _IDS: Final = 2**32
 
 

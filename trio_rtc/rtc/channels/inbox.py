@@ -51,7 +51,7 @@ class ChannelInbox:
     ):
         self._reliable = reliable
         self._max_message_size = max_message_size
-        self._receive_window = ReceiveWindow() if framed and reliable else None
+        self._receive_window = ReceiveWindow(budget=budget) if framed and reliable else None
         self._reassembler = (
             Reassembler(ordered=ordered, receive_window=self._receive_window) if framed else None
         )
@@ -67,6 +67,8 @@ class ChannelInbox:
     def __del__(self) -> None:
         # Of a channel that has ended, and that nobody has read to its end.
         self._budget.used -= self._counted
+        if self._receive_window is not None:
+            self._receive_window.end()
 
     def put(self, message: str | bytes) -> Reassembled | None:
         """Take what has come; return the message that is complete with it.
@@ -109,9 +111,17 @@ class ChannelInbox:
 
     def end(self) -> None:
         """Nothing more will come."""
+        if self._receive_window is not None:
+            self._receive_window.end()
         if self._reassembler is not None:
             self._reassembler.discard_all()
         self._count()
+
+    def blocked(self) -> bytes | None:
+        """The other side's window holds it up: a frame for it, if that helps."""
+        if self._receive_window is None:
+            raise FramingError("a window that holds up where there is none")
+        return self._receive_window.blocked()
 
     def credit(self) -> bytes | None:
         """A frame that is due to the other side."""

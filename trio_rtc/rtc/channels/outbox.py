@@ -10,13 +10,12 @@ import trio
 from ..backend.sctp.channel import LoopChannel
 from ..bridge.bridge import Bridge
 from .credit import SendWindow
-from .framing import Splitter, cost
+from .framing import BLOCKED_FRAME, CREDIT, GROWN, Splitter, cost
+from .inbox import ChannelInbox
 
 HIGH_WATER: Final = 1024 * 1024
-"""Bytes that may be buffered for the network before `DataChannel.send` waits."""
-
-LOW_WATER: Final = HIGH_WATER // 4
-"""Bytes down to which it waits then."""
+"""Bytes that may be buffered for the network before `DataChannel.send` waits, as long as nothing is
+known of the path."""
 
 
 class ChannelOutbox:
@@ -40,6 +39,7 @@ class ChannelOutbox:
         self._splitter = Splitter()
         self._room = trio.lowlevel.ParkingLot()
         self._unsent = 0
+        self._most_unsent = HIGH_WATER
 
     @property
     def used(self) -> int:
@@ -67,17 +67,39 @@ class ChannelOutbox:
         """Wait until so many bytes may be sent."""
         if self.send_window is not None:
             while self.send_window.room < cost(size):
+                if (frame := self.send_window.blocked()) is not None:
+                    self.post(frame)
                 await self._room.park()
                 self._check_usable()
-        elif self._unsent + size > HIGH_WATER:
+        if self._unsent + size > self._most_unsent:
             # A count of what was handed over is enough below the mark, and costs nothing.
-            low = max(0, min(LOW_WATER, HIGH_WATER - size))
-            self._unsent = await self._bridge.run(self._loop_channel.drained, low)
+            self._unsent, self._most_unsent = await self._bridge.run(
+                self._loop_channel.drained, size
+            )
             self._check_usable()
 
     def post(self, frame: bytes) -> None:
         """Send what costs nothing."""
         self._bridge.call_soon(self._loop_channel.send, frame)
+
+    def take(self, frame: str | bytes, inbox: ChannelInbox) -> bool:
+        """Take a frame of flow control, if it is one.
+
+        Raises:
+            FramingError: it is not what a peer of ours sends.
+        """
+        window = self.send_window
+        if window is None or isinstance(frame, str):
+            return False
+        if frame == BLOCKED_FRAME:
+            if (answer := inbox.blocked()) is not None:
+                self.post(answer)
+            return True
+        if not frame or frame[0] not in (CREDIT, GROWN):
+            return False
+        window.receive(frame)
+        self.wake()
+        return True
 
     def wake(self) -> None:
         """There may be room, or none any more."""
@@ -86,6 +108,5 @@ class ChannelOutbox:
     def _hand_over(self, wire: str | bytes, size: int) -> None:
         if self.send_window is not None:
             self.send_window.take(cost(size))
-        else:
-            self._unsent += size
+        self._unsent += size
         self._bridge.call_soon(self._loop_channel.send, wire)

@@ -167,6 +167,8 @@ class Reassembler:
     def _bound(self) -> None:
         """Never keep more than the largest message and a window."""
         most = self._limit + self._limit // PART_SIZE * FRAME_COST + PARTIAL_COST + WINDOW
+        if self._receive_window is not None:
+            most += self._receive_window.size - WINDOW
         while self.kept > most or len(self._partials) > MAX_PARTIALS:
             if self._receive_window is not None:
                 raise FramingError("too many messages are not complete")

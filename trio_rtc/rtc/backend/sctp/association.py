@@ -10,15 +10,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import AbortChunk, Chunk, ShutdownChunk
 
 from ..patches import can
+from .machine.data_sender import MOST_UNSENT
 from .path_mtu import BASE
 from .receiving_transport import TOGETHER_OF_OURS, ReceivingTransport
 from .sending_transport import RTO_FLOOR_OF_OURS
+
+LEAST_UNSENT: Final = 128 * 1024
+"""Bytes that may wait in each channel: two parts of a message."""
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -72,6 +76,19 @@ def ended_in_order(transport: RTCSctpTransport) -> bool:
 def mtu(transport: RTCSctpTransport) -> int:
     """Bytes that the packets of a transport may have."""
     return transport._path_mtu.largest if isinstance(transport, SctpTransport) else BASE
+
+
+def most_unsent(channel: RTCDataChannel) -> int:
+    """Bytes of a channel that may wait to be sent: what the path holds, of all channels together.
+
+    A channel may always have some, however much others have: their streams take turns.
+    """
+    transport = channel.transport
+    if not isinstance(transport, SctpTransport):
+        return MOST_UNSENT
+    sender = transport._sender
+    others = max(0, sender.queue.size - channel.bufferedAmount)
+    return max(LEAST_UNSENT, sender.most_unsent - others)
 
 
 class SctpTransport(ReceivingTransport):

@@ -157,10 +157,16 @@ class LoopChannel:
         with self._owner.owning(), suppress(InvalidStateError):
             self._channel.send(message)
 
-    async def drained(self, low: int) -> int:
-        """Wait until at most ``low`` bytes are buffered, or the end; return how many are."""
+    async def drained(self, size: int) -> tuple[int, int]:
+        """Wait until there is room for so many bytes, or the end.
+
+        Returns:
+            the bytes that are buffered, and how many may be.
+        """
         channel = self._channel
         assert channel is not None
+        most = sctp.most_unsent(channel)
+        low = max(0, min(most // 2, most - size))
         if not channel.listeners("bufferedamountlow"):
             # Not before it is needed: the event comes with nearly each message.
             channel.on("bufferedamountlow", self._low.set)
@@ -168,7 +174,7 @@ class LoopChannel:
         while channel.bufferedAmount > low and not self.ended:
             self._low.clear()
             await self._low.wait()
-        return 0 if self.ended else channel.bufferedAmount
+        return 0 if self.ended else channel.bufferedAmount, sctp.most_unsent(channel)
 
     async def buffered(self) -> int:
         """Bytes that are not yet handed to SCTP."""
