@@ -62,7 +62,7 @@ class FakeMailbox(Mailbox):
     def put_notice(self, notice: Presence) -> None:
         pass
 
-    def close(self) -> None:
+    def close(self, code: int | None = None) -> None:
         pass
 
 

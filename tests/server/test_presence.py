@@ -31,7 +31,7 @@ class Box(Mailbox):
         self.place -= 1
         self.mail.append(notice)
 
-    def close(self) -> None:
+    def close(self, code: int | None = None) -> None:
         self.closed = True
 
 

@@ -24,6 +24,9 @@ class SessionFault(ValueError):
 class Outbox:
     """Numbered messages on their way, counted from 1.
 
+    Args:
+        acknowledged: the number of the last one that has arrived of those sent elsewhere.
+
     Attributes:
         next: the number of the next one.
         acknowledged: that of the last one that has arrived, as far as is known.
@@ -32,10 +35,10 @@ class Outbox:
 
     __slots__ = ("_kept", "acknowledged", "next", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledged: int = 0) -> None:
         self._kept: deque[bytes] = deque()
-        self.next = 1
-        self.acknowledged = 0
+        self.next = acknowledged + 1
+        self.acknowledged = acknowledged
         self.size = 0
 
     def __len__(self) -> int:
@@ -98,18 +101,22 @@ class Inbox:
     An acknowledgement covers all that came before, so that one message that is held leaves all
     later ones unacknowledged, too.
 
+    Args:
+        received: the last number that has come elsewhere, and is acknowledged.
+
     Attributes:
         received: the last number that has come.
         held_bytes: how much is held.
     """
 
-    def __init__(self) -> None:
-        self.received = 0
+    def __init__(self, received: int = 0) -> None:
+        self.received = received
         self.held_bytes = 0
         self._bytes = 0
         # By number: how many bytes had come before it, and its own.
         self._held: OrderedDict[int, tuple[int, int]] = OrderedDict()
-        self._told = self._told_bytes = self._repetitions = 0
+        self._told = received
+        self._told_bytes = self._repetitions = 0
 
     def take(self, seq: int, size: int, *, hold: bool = False) -> bool:
         """Whether a message with this number and size is new; otherwise it is a repetition.

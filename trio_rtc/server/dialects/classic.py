@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -18,14 +20,15 @@ from ..http.requests import Request, RequestError
 from ..http.responses import Response
 from ..hub.engine import HubEngine, PendingSend, SendFailure
 from ..hub.expiry import Expiry
-from ..hub.hub import Mail, MailboxFull, Member, NoSuchMember, Relayed
+from ..hub.hub import Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from ..hub.mailbox import PollingMailbox
 from ..hub.member_names import clean_name, decode_name
 from ..hub.memory import Account
+from ..hub.portable import Found
 from ..hub.presence import Presence
 from ..limits import ServerLimits
 from .dialect import Dialect, Endpoints
-from .membership import Membership, admit
+from .membership import Membership, Transfer, admit
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
@@ -98,7 +101,9 @@ class ClassicDialect(Dialect):
         self._hub = hub
         self._context = context
         self._bound = bound
-        self._peers: Membership[_ClassicMember] = Membership(PROTOCOL, hub, context, self._removed)
+        self._peers: Membership[_ClassicMember] = Membership(
+            PROTOCOL, hub, context, self._removed, _ClassicTransfer(context, self._wait_for)
+        )
         self._absent: Expiry[_ClassicMember] = Expiry(context.limits.absent_seconds)
 
     @property
@@ -184,10 +189,14 @@ class ClassicDialect(Dialect):
             await self._peers.join(peer, peer.mailbox, admission)
         except Refused as refusal:
             raise refusal.over_http() from None
-        self._absent.begin(peer, trio.current_time())
+        self._wait_for(peer)
         log = _log(exchange, peer.member) | {"peer_name": peer.member.name}
         logger.info("joined", extra=log)
         return peer.member
+
+    def _wait_for(self, peer: _ClassicMember) -> None:
+        """Let a peer be without a hanging GET for now."""
+        self._absent.begin(peer, trio.current_time())
 
     def _removed(self, peer: _ClassicMember) -> None:
         self._absent.end(peer)
@@ -246,6 +255,7 @@ class ClassicDialect(Dialect):
         finally:
             if delivered:
                 peer.mailbox.delivered()
+                self._hub.acknowledge(peer.member, peer.mailbox.fetched)
             else:
                 peer.mailbox.put_back()
 
@@ -253,10 +263,11 @@ class ClassicDialect(Dialect):
         request = exchange.request
         sender_id, to = _number(exchange, "peer_id"), _number(exchange, "to")
         gone = RequestError(500, "Error", "Peer most likely gone.")
-        sender = await self._peers.find(sender_id)
+        sender = self._peers.here(sender_id)
         if sender is None:
-            raise gone
-        self._check_client_network(sender, exchange)
+            await self._message_for(exchange, sender_id, to, gone)
+            return
+        self._check_client_network(sender.client_network, exchange, sender_id)
         if not sender.bucket.take(1, trio.current_time()):
             raise RequestError(
                 429,
@@ -267,16 +278,22 @@ class ClassicDialect(Dialect):
         if to == sender_id:
             await exchange.respond(Response(200, "OK", request.body, pragma=to))
             return
-        try:
+        with _refusing(gone):
             pending = self._hub.send(sender.member, Relayed(sender_id, request.body), to)
             if pending is not None:
                 await _settled(pending)
-        except NoSuchMember:
-            raise gone from None
-        except MailboxFull:
-            raise RequestError(
-                503, "Service Unavailable", "Too much waits for that peer already."
-            ) from None
+        await exchange.respond(Response(200, "OK"))
+
+    async def _message_for(
+        self, exchange: HttpExchange, sender_id: int, to: int, gone: RequestError
+    ) -> None:
+        """Send a message of a peer whose GET hangs on another server: there it stays."""
+        if (found := await self._peers.look(sender_id)) is None:
+            raise gone
+        self._check_client_network(found[1], exchange, sender_id)
+        with _refusing(gone):
+            message = Relayed(sender_id, exchange.request.body)
+            await _settled(self._hub.send_for(found[0], message, to))
         await exchange.respond(Response(200, "OK"))
 
     async def _sign_out(self, exchange: HttpExchange) -> None:
@@ -285,20 +302,65 @@ class ClassicDialect(Dialect):
 
     async def _peer(self, exchange: HttpExchange) -> _ClassicMember:
         number = _number(exchange, "peer_id")
-        peer = await self._peers.find(number)
+
+        def check(peer: _ClassicMember) -> None:
+            self._check_client_network(peer.client_network, exchange, number)
+
+        peer = await self._peers.find(number, check)
         if peer is None:
             raise RequestError(
                 404, "Not Found", f"No peer {number} is signed in; it may have been too silent."
             )
-        self._check_client_network(peer, exchange)
         return peer
 
-    def _check_client_network(self, peer: _ClassicMember, exchange: HttpExchange) -> None:
-        if self._bound and peer.client_network != exchange.client_network:
+    def _check_client_network(self, network: str, exchange: HttpExchange, peer: int) -> None:
+        if self._bound and network != exchange.client_network:
             self._context.statistics.refused += 1
-            raise RequestError(
-                403, "Forbidden", f"Peer {peer.member.id} signed in from another address."
-            )
+            raise RequestError(403, "Forbidden", f"Peer {peer} signed in from another address.")
+
+
+class _ClassicTransfer(Transfer[_ClassicMember]):
+    """How a peer goes on with another server, where it is known by its id."""
+
+    is_keyed = False
+
+    def __init__(self, context: Context, restored: Callable[[_ClassicMember], None]):
+        self._context = context
+        self._restored = restored
+        self.linger_seconds = context.limits.absent_seconds
+
+    def key(self, key: Hashable) -> int:
+        """Its id."""
+        assert isinstance(key, int)
+        return key
+
+    def pack(self, peer: _ClassicMember) -> bytes:
+        """It shows nothing for itself but where it comes from."""
+        return b""
+
+    def unpack(
+        self, found: Found, state: bytes, key: Hashable, client_network: str
+    ) -> tuple[_ClassicMember, Mailbox]:
+        """A peer without a GET."""
+        context = self._context
+        peer = _ClassicMember(client_network, context.limits, context.memory.open())
+        return peer, peer.mailbox
+
+    def restored(self, peer: _ClassicMember) -> None:
+        """Its GET comes now."""
+        self._restored(peer)
+
+
+@contextmanager
+def _refusing(gone: RequestError) -> Iterator[None]:
+    try:
+        yield
+    except NoSuchMember:
+        raise gone from None
+    except MailboxFull:
+        raise RequestError(
+            503, "Service Unavailable", "Too much waits for that peer already."
+        ) from None
 
 
 async def _settled(pending: PendingSend) -> None:

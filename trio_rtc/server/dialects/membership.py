@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 import trio
 
 from ...wire.close_codes import CloseCode
@@ -17,11 +19,16 @@ from ..chores import Turn
 from ..context import Context
 from ..hub.deadlines import Deadlines
 from ..hub.engine import HubEngine
-from ..hub.hub import HubFull, Mailbox, Member
+from ..hub.hub import HubFull, KeyTaken, Mailbox, Member
+from ..hub.portable import Found, Portable
 from ..turns import TURN_SECONDS
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
+
+_state: msgspec.msgpack.Decoder[tuple[str, float, bytes]] = msgspec.msgpack.Decoder(
+    tuple[str, float, bytes]
+)
 
 
 class DialectPeer(Protocol):
@@ -43,6 +50,44 @@ class DialectPeer(Protocol):
 PeerT = TypeVar("PeerT", bound=DialectPeer)
 
 
+class Transfer(Protocol[PeerT]):
+    """How peers of a dialect go on with another server.
+
+    Attributes:
+        is_keyed: whether they are found by a key; otherwise by their id.
+        linger_seconds: how long they stay when their server has gone.
+    """
+
+    is_keyed: bool
+    linger_seconds: float
+
+    def key(self, key: Hashable) -> bytes | int:
+        """The key of a peer, or its id, for all servers."""
+
+    def pack(self, peer: PeerT) -> bytes:
+        """What another server needs of a peer, beside its client network and its deadline."""
+
+    def unpack(
+        self, found: Found, state: bytes, key: Hashable, client_network: str
+    ) -> tuple[PeerT, Mailbox]:
+        """A peer out of that. It is no member yet, and may never be one here."""
+
+    def restored(self, peer: PeerT) -> None:
+        """It is one now."""
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+def _encode_state(transfer: Transfer[PeerT], peer: PeerT, until: float) -> bytes:
+    return msgspec.msgpack.encode((peer.client_network, until, transfer.pack(peer)))
+
+
+def _decode_state(state: bytes) -> tuple[str, float, bytes]:
+    return _state.decode(state)
+
+
 class Membership(Generic[PeerT]):
     """The peers of one dialect that are in the hub.
 
@@ -50,12 +95,20 @@ class Membership(Generic[PeerT]):
         protocol: what the dialect is called in the statistics.
         on_removed: called with each peer that is no member any more, however that came; for what
             its dialect keeps beside this. It must not call the hub.
+        transfer: how peers go on with another server, if they can.
     """
 
     def __init__(
-        self, protocol: str, hub: HubEngine, context: Context, on_removed: Callable[[PeerT], None]
+        self,
+        protocol: str,
+        hub: HubEngine,
+        context: Context,
+        on_removed: Callable[[PeerT], None],
+        transfer: Transfer[PeerT] | None = None,
     ):
         self._protocol = protocol
+        self._transfer = transfer
+        self._finding: dict[Hashable, trio.Event] = {}
         self._hub = hub
         self._context = context
         self._on_removed = on_removed
@@ -79,12 +132,81 @@ class Membership(Generic[PeerT]):
         """The peer with this key, if this server has it."""
         return self._by_key.get(key)
 
-    async def find(self, key: Hashable) -> PeerT | None:
+    async def find(
+        self, key: Hashable, check: Callable[[PeerT], None] = _nothing, received: int = 0
+    ) -> PeerT | None:
         """The peer with this key, by which somebody shows that it goes on as that one.
 
-        Here an engine for several servers would be asked for one that is on another of them.
+        If it is on another server, it goes on with this one.
+
+        Args:
+            key: see `DialectPeer`.
+            check: called with the peer while it is where it was; what it raises leaves it there.
+            received: how much of its mail it has, as it says.
         """
-        return self.here(key)
+        while (peer := self.here(key)) is None and key in self._finding:
+            await self._finding[key].wait()
+        if peer is not None or self._transfer is None:
+            if peer is not None:
+                check(peer)
+            return peer
+        self._finding[key] = trio.Event()
+        try:
+            return await self._take(key, self._transfer, check, received)
+        finally:
+            self._finding.pop(key).set()
+
+    async def _take(
+        self,
+        key: Hashable,
+        transfer: Transfer[PeerT],
+        check: Callable[[PeerT], None],
+        received: int,
+    ) -> PeerT | None:
+        while True:
+            found = await self._hub.find(self._protocol, transfer.key(key))
+            if found is None:
+                return None
+            client_network, until, state = _decode_state(found.state)
+            peer, mailbox = transfer.unpack(found, state, key, client_network)
+            check(peer)
+            self._context.peers.add(client_network)
+            try:
+                member = await self._hub.take(found, mailbox, self._removed, received)
+            except BaseException:
+                self._context.peers.remove(client_network)
+                raise
+            if member is not None:
+                peer.member = member
+                self._add(peer, until)
+                transfer.restored(peer)
+                return peer
+            self._context.peers.remove(client_network)
+
+    async def look(self, key: Hashable) -> tuple[Found, str] | None:
+        """The peer of another server with this key, where it stays, and its client network."""
+        if self._transfer is None:
+            return None
+        found = await self._hub.find(self._protocol, self._transfer.key(key))
+        return None if found is None else (found, _decode_state(found.state)[0])
+
+    def note(self, peer: PeerT) -> None:
+        """What its dialect keeps of a peer has changed."""
+        if self._transfer is not None:
+            until = self._deadlines.get(peer.member.id)
+            self._hub.note(peer.member, partial(_encode_state, self._transfer, peer, until))
+
+    def _portable(self, peer: PeerT, until: float) -> Portable | None:
+        if (transfer := self._transfer) is None:
+            return None
+        key = transfer.key(peer.key) if transfer.is_keyed else b""
+        assert isinstance(key, bytes)
+        return Portable(key, _encode_state(transfer, peer, until), transfer.linger_seconds)
+
+    def _add(self, peer: PeerT, until: float) -> None:
+        self._by_id[peer.member.id] = self._by_key[peer.key] = peer
+        self._deadlines.set(peer.member.id, until)
+        self._context.statistics.peers[self._protocol] += 1
 
     async def join(self, peer: PeerT, mailbox: Mailbox, admission: Admission) -> None:
         """Make a peer a member, as it was admitted.
@@ -103,24 +225,25 @@ class Membership(Generic[PeerT]):
             # Nobody else has the place meanwhile.
             context.peers.add(client_network)
             try:
-                peer.member = member = await self._hub.join(
+                peer.member = await self._hub.join(
                     clean_text(admission.name),
                     mailbox,
                     admission.room,
                     self._removed,
                     self._protocol,
+                    self._portable(peer, admission.until),
                 )
             except BaseException:
                 context.peers.remove(client_network)
                 raise
+        except KeyTaken:
+            raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken") from None
         except HubFull as full:
             context.statistics.over_limit[full.limit] += 1
             why = "there is no place for another peer"
             raise Refused(CloseCode.NO_PLACE, why, full.limit) from None
-        self._by_id[member.id] = self._by_key[peer.key] = peer
-        self._deadlines.set(member.id, admission.until)
+        self._add(peer, admission.until)
         context.statistics.joined[self._protocol] += 1
-        context.statistics.peers[self._protocol] += 1
 
     def stay(self, peer: PeerT, until: float) -> None:
         """Let a peer stay until then, in seconds since 1970."""

@@ -38,6 +38,10 @@ class Deadlines(Generic[T]):
         """Let it have no deadline, if it has one."""
         self._deadlines.pop(thing, None)
 
+    def get(self, thing: T) -> float:
+        """The deadline of a thing; ``inf`` if it has none."""
+        return self._deadlines.get(thing, math.inf)
+
     def due(self, now: float) -> Iterator[T]:
         """Those whose deadline is reached, each of them once. They have none any more."""
         while self._heap and self._heap[0][0] <= now:

@@ -6,7 +6,8 @@ servers: so what takes a round trip there may be answered later here.
 ======================== ==========================================================================
 ``join``                 is awaited
 ``send``                 is done at once, or raises at once; or gives a `PendingSend`
-``leave``, ``refuse``    have no answer
+``leave``, ``tell``      have no answer
+``find``, ``take``       are awaited: they go on with members of other servers
 ``member`` and the like  tell of the rooms in which this server has members, which an engine knows
                          without asking: whoever is in a room is told of all that happens there
 ======================== ==========================================================================
@@ -14,33 +15,14 @@ servers: so what takes a round trip there may be answered later here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from .hub import Mailbox, MailboxFull, Member, NoSuchMember, Relayed
+from .hub import Member
+from .mail import Mailbox, PendingSend, Relayed, SendFailure
+from .portable import Found, Portable
 
-SendFailure: TypeAlias = NoSuchMember | MailboxFull
-
-
-class PendingSend:
-    """A message of which it is not known yet whether it has its place."""
-
-    def __init__(self) -> None:
-        self._is_settled = False
-        self._failure: SendFailure | None = None
-        self._on_settled: Callable[[SendFailure | None], None] | None = None
-
-    def then(self, on_settled: Callable[[SendFailure | None], None]) -> None:
-        """Have this called when it is known, with what has gone wrong. For who has sent it."""
-        self._on_settled = on_settled
-        if self._is_settled:
-            on_settled(self._failure)
-
-    def settle(self, failure: SendFailure | None = None) -> None:
-        """It is known. For the engine."""
-        self._is_settled, self._failure = True, failure
-        if self._on_settled is not None:
-            self._on_settled(failure)
+__all__ = ["HubEngine", "PendingSend", "SendFailure"]
 
 
 class HubEngine(Protocol):
@@ -53,6 +35,7 @@ class HubEngine(Protocol):
         room: str = ...,
         on_removed: Callable[[Member], None] = ...,
         protocol: str = ...,
+        portable: Portable | None = ...,
     ) -> Member:
         """Add a member; those who are in the room are told of it.
 
@@ -65,9 +48,11 @@ class HubEngine(Protocol):
             on_removed: called once when it is a member no more, before its mailbox is closed. It
                 must not call the engine.
             protocol: which one it speaks.
+            portable: what another server needs to go on with it, if it can.
 
         Raises:
             HubFull: there are too many members, or rooms.
+            KeyTaken: another member is found by its key.
         """
 
     def leave(self, member: Member) -> None:
@@ -83,8 +68,50 @@ class HubEngine(Protocol):
             MailboxFull: too much waits there.
         """
 
-    def refuse(self, member: Member, sender: int, number: int) -> None:
-        """Tell a sender that there was no place for its message with this number after all."""
+    def refuse(
+        self, member: Member, number: int, refused: Iterable[tuple[int, int]]
+    ) -> PendingSend | None:
+        """Tell senders that there was no place for their messages after all.
+
+        Args:
+            member: who has no place for them.
+            number: its own for saying so.
+            refused: who has sent each, and the sender's number for it.
+        """
+
+    def tell(self, member: Member, body: bytes) -> None:
+        """Put something of its own dialect into a member's mailbox, between what others say."""
+
+    def acknowledge(self, member: Member, received: int) -> None:
+        """So many of the things in its mailbox, since it joined, have reached a member."""
+
+    def note(self, member: Member, state: Callable[[], bytes]) -> None:
+        """What another server needs of a member has changed: see `Portable`."""
+
+    async def find(self, protocol: str, key: bytes | int) -> Found | None:
+        """The member of another server with this key, or this id."""
+
+    async def take(
+        self,
+        found: Found,
+        mailbox: Mailbox,
+        on_removed: Callable[[Member], None],
+        received: int = ...,
+    ) -> Member | None:
+        """Go on with a member of another server, which loses it.
+
+        Args:
+            found: who it is.
+            mailbox: it is restored, and gets all that has not reached the member.
+            on_removed: as for `join`.
+            received: how much of its mail has reached the member, as it says.
+
+        Returns:
+            None if somebody else has gone on with it since it was found.
+        """
+
+    def send_for(self, found: Found, message: Relayed, to: int) -> PendingSend:
+        """`send` for a member that stays where it is."""
 
     def watch(self, watcher: Callable[[Member], None]) -> None:
         """Have this called with each member that has joined. It must not call the engine."""

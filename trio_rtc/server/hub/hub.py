@@ -6,15 +6,41 @@ which the hub puts what is for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, Protocol, TypeAlias
-
-import msgspec
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final
 
 from ..chores import Step, do_at_once
 from ..counters import Statistics
 from ..limits import ServerLimits
+from .mail import (
+    FULL,
+    HubFull,
+    KeyTaken,
+    Mail,
+    Mailbox,
+    MailboxFull,
+    NoSuchMember,
+    OverLimit,
+    PendingSend,
+    Relayed,
+)
+from .portable import Found, Portable
 from .presence import Presence, Room
+
+__all__ = [
+    "DEFAULT_ROOM",
+    "Hub",
+    "HubFull",
+    "KeyTaken",
+    "Mail",
+    "Mailbox",
+    "MailboxFull",
+    "Member",
+    "NoSuchMember",
+    "OverLimit",
+    "Relayed",
+]
 
 DEFAULT_ROOM = ""
 """The room of peers whose protocol knows none."""
@@ -22,66 +48,6 @@ DEFAULT_ROOM = ""
 
 #: How many notices are told at once: less than a millisecond's work.
 _STEP: Final = 32
-
-
-class Relayed(msgspec.Struct, frozen=True, gc=False):
-    """A message of another member, as it was sent.
-
-    ``number`` is the sender's own for it, if its protocol has numbers. ``protocol`` is the one in
-    which it is said; empty if it is a message of a call, as all understand it.
-    """
-
-    sender: int
-    body: bytes
-    number: int = 0
-    protocol: str = ""
-
-
-Mail: TypeAlias = Presence | Relayed
-
-
-class NoSuchMember(LookupError):
-    """No member of this room has this id."""
-
-
-class OverLimit(Exception):
-    """There is no place for something.
-
-    Attributes:
-        limit: which one of `ServerLimits` says so.
-    """
-
-    def __init__(self, limit: str):
-        super().__init__(limit)
-        self.limit = limit
-
-
-class MailboxFull(OverLimit):
-    """The receiver has not fetched what is there already."""
-
-
-class HubFull(OverLimit):
-    """The server has no place for another member."""
-
-
-class Mailbox(Protocol):
-    """Where a member's mail goes. No method may call the hub."""
-
-    def put_message(self, message: Relayed) -> None:
-        """Take in a message, or raise `MailboxFull`: then its sender is told."""
-
-    def put_notice(self, notice: Presence) -> None:
-        """Take in a notice, or raise `MailboxFull`: then the member is removed."""
-
-    def put_refusal(self, number: int, to: int) -> None:
-        """Note that this member had no place for a message; `MailboxFull` as for a notice.
-
-        Only those are told whose messages have numbers.
-        """
-        return
-
-    def close(self) -> None:
-        """The member has been removed."""
 
 
 class Member:
@@ -165,8 +131,9 @@ class Hub:
         room: str = DEFAULT_ROOM,
         on_removed: Callable[[Member], None] = _nothing,
         protocol: str = "",
+        portable: Portable | None = None,
     ) -> Member:
-        """As `HubEngine.join`; it never waits."""
+        """As `HubEngine.join`; it never waits, and nobody goes on elsewhere."""
         if len(self._members) >= self._limits.peers:
             raise HubFull("peers")
         if room not in self._rooms and len(self._rooms) >= self._limits.rooms:
@@ -283,11 +250,44 @@ class Hub:
         self._statistics.messages += 1
         self._statistics.message_bytes += len(message.body)
 
-    def refuse(self, member: Member, sender: int, number: int) -> None:
-        """As `HubEngine.refuse`."""
-        if (other := self._members.get(sender)) is not None:
-            try:
-                other._mailbox.put_refusal(number, member.id)
-            except MailboxFull as full:
-                self._statistics.over_limit[full.limit] += 1
-                self.leave(other)
+    def refuse(self, member: Member, number: int, refused: Iterable[tuple[int, int]]) -> None:
+        """As `HubEngine.refuse`; it is done at once."""
+        for sender, of in refused:
+            if (other := self._members.get(sender)) is not None:
+                self._put(other, partial(other._mailbox.put_failure, of, member.id, FULL))
+
+    def tell(self, member: Member, body: bytes) -> None:
+        """As `HubEngine.tell`."""
+        if member.present:
+            self._put(member, partial(member._mailbox.put_own, body))
+
+    def _put(self, member: Member, put: Callable[[], None]) -> None:
+        try:
+            put()
+        except MailboxFull as full:
+            self._statistics.over_limit[full.limit] += 1
+            self.leave(member)
+
+    def acknowledge(self, member: Member, received: int) -> None:
+        """As `HubEngine.acknowledge`: nothing is kept beside the mailbox."""
+
+    def note(self, member: Member, state: Callable[[], bytes]) -> None:
+        """As `HubEngine.note`: nobody goes on elsewhere."""
+
+    async def find(self, protocol: str, key: bytes | int) -> Found | None:
+        """As `HubEngine.find`: there is no other server."""
+        return None
+
+    async def take(
+        self,
+        found: Found,
+        mailbox: Mailbox,
+        on_removed: Callable[[Member], None],
+        received: int = 0,
+    ) -> Member | None:
+        """As `HubEngine.take`: nobody is found."""
+        return None
+
+    def send_for(self, found: Found, message: Relayed, to: int) -> PendingSend:
+        """As `HubEngine.send_for`: nobody is found."""
+        raise NoSuchMember(to)

@@ -18,7 +18,12 @@ class PollingMailbox(Mailbox):
         account: counts what waits.
         on_mail: called when something new waits, and when the member has been removed. It must
             not call the hub.
+
+    Attributes:
+        fetched: how many things have reached the member since it joined.
     """
+
+    acknowledges = True
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class PollingMailbox(Mailbox):
         self._notice_bytes = 0
         self._taken = False
         self._open = True
+        self.fetched = 0
 
     def put_message(self, message: Relayed) -> None:
         """Add a message.
@@ -71,7 +77,11 @@ class PollingMailbox(Mailbox):
         self._mail.append(notice)
         self._on_mail()
 
-    def close(self) -> None:
+    def restore(self, received: int, acknowledged: int) -> None:
+        """Go on as on another server."""
+        self.fetched = acknowledged
+
+    def close(self, code: int | None = None) -> None:
         """The member has been removed: nothing waits for it any more."""
         self._open = False
         self._mail.clear()
@@ -94,6 +104,7 @@ class PollingMailbox(Mailbox):
         """What was taken has reached the member."""
         self._taken = False
         if self._open:
+            self.fetched += 1
             mail = self._mail.popleft()
             self._account.add(-_size(mail))
             if isinstance(mail, Relayed):

@@ -24,6 +24,7 @@ from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
 from ...hub.expiry import Expiry
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.mail import FULL, UNKNOWN
 from ...hub.member_link import MemberLink
 from ...turn import TurnCredentials
 from ...websocket.frames import WebSocket
@@ -34,6 +35,7 @@ from ..websocket_dialect import WebSocketDialect
 from .native_ice_servers import IceServerIssuer
 from .native_member import Session, SessionLink, digest, printable
 from .native_tokens import Tokens, seconds_left
+from .native_transfer import NativeTransfer
 
 PROTOCOL: Final = "native"
 
@@ -41,6 +43,10 @@ PROTOCOL: Final = "native"
 _NUMBERED: Final = (protocol.Send, protocol.Refuse)
 
 EXPIRED: Final = "The token has expired."
+
+HELD_MESSAGES: Final = 1024
+HELD_BYTES: Final = 4 * 1024 * 1024
+"""How much of one client may wait for an engine that does not answer. Ours send less at once."""
 
 
 class NativeDialect(WebSocketDialect[Session]):
@@ -53,10 +59,12 @@ class NativeDialect(WebSocketDialect[Session]):
     def __init__(self, hub: HubEngine, context: Context, turn: TurnCredentials | None = None):
         self._hub = hub
         self._context = context
-        self._sessions: Membership[Session] = Membership(PROTOCOL, hub, context, self._removed)
+        self._sessions: Membership[Session] = Membership(
+            PROTOCOL, hub, context, self._removed, NativeTransfer(context, self._wait_for)
+        )
         self._resumable: Expiry[Session] = Expiry(context.limits.resume_seconds)
         self._unacknowledged: Expiry[Session] = Expiry(ACK_SECONDS)
-        self._ice_servers = IceServerIssuer(turn, self._notify)
+        self._ice_servers = IceServerIssuer(turn, self._tell)
         self._tokens = Tokens(context, self._sessions, self._ice_servers.renew)
 
     @property
@@ -129,18 +137,24 @@ class NativeDialect(WebSocketDialect[Session]):
         )
         admission = await admit(asked, self._context)
         async with entering(self._context, exchange.client_network):
-            session = await self.join(admission, websocket, exchange.client_network)
-        # Whoever shows another token later shows that one: this one may be long.
-        session.asked = replace(asked, token=None)
-        return session
+            # Whoever shows another token later shows that one: this one may be long.
+            kept = replace(asked, token=None)
+            return await self.join(admission, websocket, exchange.client_network, kept)
 
-    async def join(self, admission: Admission, link: SessionLink, client_network: str) -> Session:
+    async def join(
+        self,
+        admission: Admission,
+        link: SessionLink,
+        client_network: str,
+        asked: JoinRequest | None = None,
+    ) -> Session:
         """Open a session."""
         context = self._context
         session = Session(
             client_network, context.limits, context.flush_batch, context.memory.open()
         )
         session.until, session.subject = admission.until, admission.subject
+        session.asked = asked
         await self._sessions.join(session, session, admission)
         session.open(link, self._welcome(session))
         return session
@@ -168,10 +182,8 @@ class NativeDialect(WebSocketDialect[Session]):
 
     async def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
-        session = await self._sessions.find(digest(message.session))
-        if session is not None and (message.attempt or 0) <= session.attempt and session.attempt:
-            self._context.statistics.late += 1
-            raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
+        check = partial(self._check_attempt, message.attempt or 0)
+        session = await self._sessions.find(digest(message.session), check, message.received)
         if session is None or message.received < session.outbox.acknowledged:
             raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         if session.until <= world().time():
@@ -179,11 +191,17 @@ class NativeDialect(WebSocketDialect[Session]):
             raise Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
         self._acknowledge(session, message.received)
         session.attempt = message.attempt or 0
+        self._sessions.note(session)
         self._context.statistics.resumed += 1
         self._resumable.end(session)
         self._unacknowledged.end(session)
         session.resume(link)
         return session
+
+    def _check_attempt(self, attempt: int, session: Session) -> None:
+        if attempt <= session.attempt and session.attempt:
+            self._context.statistics.late += 1
+            raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
 
     async def leave(self, exchange: HttpExchange) -> None:
         """Take the last messages of a client that has no connection left: one on a line of a body.
@@ -223,7 +241,11 @@ class NativeDialect(WebSocketDialect[Session]):
     def _disconnected(self, peer: Session) -> None:
         peer.detach()
         if peer.member.present:
-            self._resumable.begin(peer, trio.current_time())
+            self._wait_for(peer)
+
+    def _wait_for(self, session: Session) -> None:
+        """Let a session wait for another connection."""
+        self._resumable.begin(session, trio.current_time())
 
     def _removed(self, session: Session) -> None:
         for expiry in (self._resumable, self._unacknowledged, self._ice_servers):
@@ -242,6 +264,10 @@ class NativeDialect(WebSocketDialect[Session]):
 
     def _do(self, session: Session, text: str, message: protocol.FromClient) -> None:
         if isinstance(message, _NUMBERED):
+            if session.inbox.held >= HELD_MESSAGES or session.inbox.held_bytes >= HELD_BYTES:
+                # It is sent again on another connection: nothing of it is acknowledged.
+                why = "what you have sent has no place yet"
+                raise Refused(CloseCode.TRY_AGAIN_LATER, why)
             try:
                 is_new = session.inbox.take(message.seq, len(text))
             except SessionFault as fault:
@@ -251,7 +277,7 @@ class NativeDialect(WebSocketDialect[Session]):
             elif isinstance(message, protocol.Send):
                 self._relay(session, message, len(text))
             else:
-                self._tell_refused(session, message)
+                self._tell_refused(session, message, len(text))
             self._acknowledge_what_came(session, now=isinstance(message, protocol.Refuse))
         elif isinstance(message, protocol.Ack):
             self._acknowledge(session, message.received)
@@ -277,17 +303,26 @@ class NativeDialect(WebSocketDialect[Session]):
             session.inbox.hold(message.seq, size)
             pending.then(partial(self._settled, session, message.seq, message.to))
 
-    def _settled(self, session: Session, seq: int, to: int, failure: SendFailure | None) -> None:
+    def _settled(
+        self,
+        session: Session,
+        seq: int,
+        to: int,
+        failure: SendFailure | None,
+        *,
+        now: bool = False,
+    ) -> None:
         if not session.member.present:
             return
         with self._context.flush_batch:
             session.inbox.release(seq)
             if failure is not None:
                 self._notify_failed(session, seq, to, failure)
-            self._acknowledge_what_came(session)
+            self._acknowledge_what_came(session, now=now)
 
-    def _tell_refused(self, session: Session, message: protocol.Refuse) -> None:
+    def _tell_refused(self, session: Session, message: protocol.Refuse, size: int) -> None:
         """Tell the senders of messages that their receiver has no place for them."""
+        refused: list[tuple[int, int]] = []
         for seq in message.of:
             try:
                 origin = session.refused(seq)
@@ -296,14 +331,19 @@ class NativeDialect(WebSocketDialect[Session]):
             if origin is None:
                 continue
             self._context.statistics.over_limit["mailbox_messages"] += 1
-            self._hub.refuse(session.member, *origin)
+            refused.append(origin)
+        pending = self._hub.refuse(session.member, message.seq, refused)
+        if pending is not None:
+            session.inbox.hold(message.seq, size)
+            pending.then(partial(self._settled, session, message.seq, 0, now=True))
 
     def _notify_failed(self, session: Session, of: int, to: int, failure: SendFailure) -> None:
-        code, why = "unknown_peer", f"no peer {to} is here"
-        if isinstance(failure, MailboxFull):
-            code, why = "mailbox_full", f"too much waits for peer {to} already"
-        seq = session.outbox.next
-        self._notify(session, protocol.Failed(seq=seq, of=of, to=to, code=code, message=why))
+        code = FULL if isinstance(failure, MailboxFull) else UNKNOWN
+        try:
+            session.put_failure(of, to, code)
+        except MailboxFull as full:
+            self._context.statistics.over_limit[full.limit] += 1
+            self._hub.leave(session.member)
 
     def _acknowledge_what_came(self, session: Session, *, now: bool = False) -> None:
         if now or session.inbox.ack_due:
@@ -312,18 +352,15 @@ class NativeDialect(WebSocketDialect[Session]):
         elif session not in self._unacknowledged:
             self._unacknowledged.begin(session, trio.current_time())
 
-    def _notify(self, session: Session, message: protocol.Numbered) -> None:
-        try:
-            session.notify(message)
-        except MailboxFull as full:
-            self._context.statistics.over_limit[full.limit] += 1
-            self._hub.leave(session.member)
+    def _tell(self, session: Session, body: bytes) -> None:
+        self._hub.tell(session.member, body)
 
     def _acknowledge(self, session: Session, received: int) -> None:
         try:
             session.acknowledged(received)
         except SessionFault as fault:
             raise self._malformed(str(fault), code="sequence_gap") from None
+        self._hub.acknowledge(session.member, session.outbox.acknowledged)
 
     def _malformed(self, why: str, *, code: str | None = None) -> Refused:
         self._context.statistics.malformed += 1

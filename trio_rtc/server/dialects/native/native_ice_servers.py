@@ -10,7 +10,7 @@ from ....wire import native as protocol
 from ....world import world
 from ...hub.expiry import Expiry
 from ...turn import TurnCredentials
-from .native_member import Session
+from .native_member import Session, encode_ice_servers
 
 
 class IceServerIssuer:
@@ -18,14 +18,12 @@ class IceServerIssuer:
 
     Args:
         turn: what they come from, if there are any.
-        tell: has a session told of them.
+        tell: puts what `encode_ice_servers` makes of them into the mailbox of a session.
     """
 
-    def __init__(
-        self, turn: TurnCredentials | None, notify: Callable[[Session, protocol.IceServers], None]
-    ):
+    def __init__(self, turn: TurnCredentials | None, tell: Callable[[Session, bytes], None]):
         self._turn = turn
-        self._notify = notify
+        self._tell = tell
         self._issued: Expiry[Session] = Expiry(turn.lifetime / 2 if turn else 0)
 
     def issue(self, session: Session) -> list[protocol.IceServerEntry]:
@@ -39,8 +37,7 @@ class IceServerIssuer:
     def renew(self, session: Session) -> None:
         """Tell a session of credentials for as long as they may be good by now."""
         if self._turn is not None:
-            servers = self.issue(session)
-            self._notify(session, protocol.IceServers(seq=session.outbox.next, ice_servers=servers))
+            self._tell(session, encode_ice_servers(self.issue(session)))
 
     def due(self, now: float) -> Iterator[Session]:
         """Sessions whose credentials are to be renewed, each of them once."""

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from typing import Protocol
 
+import msgspec
 import trio
 
 from ....wire import native as protocol
@@ -17,6 +18,7 @@ from ....world import world
 from ...authorize import JoinRequest
 from ...hub.flush_batches import FlushBatch
 from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
+from ...hub.mail import FULL
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
@@ -24,6 +26,10 @@ from ...limits import ServerLimits
 from ...websocket.unsent import UnsentMessages
 
 SECRET_BYTES = 32
+
+_ice_servers: msgspec.json.Decoder[list[protocol.IceServerEntry]] = msgspec.json.Decoder(
+    list[protocol.IceServerEntry]
+)
 
 
 class SessionLink(MemberLink, Protocol):
@@ -37,9 +43,11 @@ class Session(Mailbox):
 
     Args:
         client_network: where the member joined from; see `addresses.client_network`.
+        key: that of a session which was on another server.
 
     Attributes:
-        secret: what resumes the session: 256 random bits.
+        secret: what resumes the session: 256 random bits; empty for one of another server.
+        key: a digest of it: how long it takes to find it tells nothing about the secret.
         link: its connection; None if it has none now.
         farewell: with which code the connection is closed when the member is removed.
         attempt: the highest of the resumes so far; 0 for clients that do not count them.
@@ -48,6 +56,7 @@ class Session(Mailbox):
         subject: who it is, if its token tells.
     """
 
+    acknowledges = True
     member: Member
 
     def __init__(
@@ -56,9 +65,11 @@ class Session(Mailbox):
         limits: ServerLimits,
         flush_batch: FlushBatch,
         account: Account,
+        key: bytes = b"",
     ):
         self.client_network = client_network
-        self.secret = world().random_token(SECRET_BYTES)
+        self.secret = "" if key else world().random_token(SECRET_BYTES)
+        self.key = key or digest(self.secret)
         self.link: SessionLink | None = None
         self.inbox = Inbox()
         self.outbox = Outbox()
@@ -76,11 +87,6 @@ class Session(Mailbox):
         self._flush_batch = flush_batch
         self._account = account
         self._unsent: UnsentMessages | None = None
-
-    @property
-    def key(self) -> bytes:
-        """A digest of its secret: how long it takes to find it tells nothing about that."""
-        return digest(self.secret)
 
     def put_message(self, message: Relayed) -> None:
         """Send a message, or keep it for later.
@@ -112,15 +118,29 @@ class Session(Mailbox):
         else:
             self.notify(protocol.Left(seq=seq, id=notice.id))
 
-    def put_refusal(self, number: int, to: int) -> None:
-        """Tell that a peer had no place for a message after all.
+    def put_failure(self, number: int, to: int, code: str) -> None:
+        """Tell that a message of this member has reached nobody.
 
         Raises:
             MailboxFull: too much is kept already.
         """
-        why = f"too much waits for peer {to} already"
+        why = f"too much waits for peer {to} already" if code == FULL else f"no peer {to} is here"
         seq = self.outbox.next
-        self.notify(protocol.Failed(seq=seq, of=number, to=to, code="mailbox_full", message=why))
+        self.notify(protocol.Failed(seq=seq, of=number, to=to, code=code, message=why))
+
+    def put_own(self, body: bytes) -> None:
+        """Tell of STUN and TURN servers: see `encode_ice_servers`.
+
+        Raises:
+            MailboxFull: too much is kept already.
+        """
+        servers = _ice_servers.decode(body)
+        self.notify(protocol.IceServers(seq=self.outbox.next, ice_servers=servers))
+
+    def restore(self, received: int, acknowledged: int) -> None:
+        """Go on as on another server."""
+        self.inbox = Inbox(received)
+        self.outbox = Outbox(acknowledged)
 
     def notify(self, message: protocol.Numbered) -> None:
         """Send something that is not for the sender of a message to refuse.
@@ -222,15 +242,20 @@ class Session(Mailbox):
             self._unsent.stop()
             self._unsent = None
 
-    def close(self) -> None:
-        """The member has been removed."""
+    def close(self, code: int | None = None) -> None:
+        """The member has been removed, or goes on elsewhere."""
         if self.link is not None:
-            self.link.close(self.farewell, REASONS[self.farewell])
+            self.link.close(code or self.farewell, REASONS[code or self.farewell])
         # What the kernel did not take by now is kept for nobody.
         self._drop_unsent()
         self.outbox.clear()
         self._numbers.clear()
         self._account.close()
+
+
+def encode_ice_servers(servers: list[protocol.IceServerEntry]) -> bytes:
+    """STUN and TURN servers, for `Session.put_own`."""
+    return protocol.encode(servers)
 
 
 def digest(secret: str) -> bytes:

@@ -78,6 +78,7 @@ class Tokens:
             return
         session.until, session.subject = admission.until, admission.subject
         self._sessions.stay(session, admission.until)
+        self._sessions.note(session)
         logger.info("showed a fresh token", extra=_log(session))
         session.say(protocol.TokenAccepted(token_seconds=seconds_left(session)))
         self._renewed(session)

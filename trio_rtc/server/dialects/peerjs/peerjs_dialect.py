@@ -31,6 +31,7 @@ from ..refusal import Refused
 from ..websocket_dialect import WebSocketDialect
 from .peerjs_admission import Admitted, PeerJSSettings, admit_by_query
 from .peerjs_member import PROTOCOL, PeerJSMember, PeerLink, verbatim
+from .peerjs_transfer import PeerJSTransfer
 from .waiting import WaitingRoom
 
 ROOT: Final = {
@@ -53,7 +54,9 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         self._hub = hub
         self._context = context
         self._settings = settings
-        self._peers: Membership[PeerJSMember] = Membership(PROTOCOL, hub, context, self._removed)
+        self._peers: Membership[PeerJSMember] = Membership(
+            PROTOCOL, hub, context, self._removed, PeerJSTransfer(self._made)
+        )
         self._waiting = WaitingRoom(context.limits, context.memory, settings.expire_seconds)
         # Whom something waits for that has come.
         self._arrived: dict[tuple[str, str], None] = {}
@@ -109,23 +112,27 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
     async def join(self, admitted: Admitted, link: PeerLink, client_network: str) -> PeerJSMember:
         """Let a client in, or let it go on with another connection."""
         admission = admitted.admission
-        peer = await self._peers.find((admission.room, admitted.id))
+        key = admission.room, admitted.id
+        peer = await self._peers.find(key, partial(self._check_same, admitted))
         if peer is None:
             peer = await self._join(admitted, client_network)
-        elif not admitted.is_same(peer.token, peer.subject):
-            raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken")
-        elif admitted.is_late(peer.attempt):
-            self._context.statistics.late += 1
-            raise Refused(CloseCode.SUPERSEDED, "There is a later connection.")
         else:
             self._context.statistics.resumed += 1
         peer.token, peer.subject = admitted.token, admission.subject
         peer.attempt = admitted.attempt
         self._peers.stay(peer, admission.until)
+        self._peers.note(peer)
         with self._context.flush_batch:
             peer.connect(link)
             self._deliver_waiting()
         return peer
+
+    def _check_same(self, admitted: Admitted, peer: PeerJSMember) -> None:
+        if not admitted.is_same(peer.token, peer.subject):
+            raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken")
+        if admitted.is_late(peer.attempt):
+            self._context.statistics.late += 1
+            raise Refused(CloseCode.SUPERSEDED, "There is a later connection.")
 
     def _arrives(self, member: Member) -> None:
         """Somebody has come, whatever its dialect."""
@@ -135,19 +142,23 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
                 self._context.chores.add(self._deliver_waiting)
 
     async def _join(self, admitted: Admitted, client_network: str) -> PeerJSMember:
+        peer = self._made((admitted.admission.room, admitted.id), admitted.token, client_network)
+        peer.subject, peer.attempt = admitted.admission.subject, admitted.attempt
+        await self._peers.join(peer, peer, admitted.admission)
+        return peer
+
+    def _made(self, key: tuple[str, str], token: str, client_network: str) -> PeerJSMember:
         context = self._context
-        peer = PeerJSMember(
-            admitted.id,
-            admitted.admission.room,
-            admitted.token,
+        return PeerJSMember(
+            key[1],
+            key[0],
+            token,
             client_network,
             context.limits,
             context.flush_batch,
             context.memory,
             self._address_of,
         )
-        await self._peers.join(peer, peer, admitted.admission)
-        return peer
 
     def _removed(self, peer: PeerJSMember) -> None:
         self._waiting.forget(peer.member.id)

@@ -66,6 +66,7 @@ class PeerJSMember(Mailbox):
         address_of: Callable[[PeerJSMember, int], str],
     ):
         self.id = id
+        self.room = room
         self.key = room, id
         self.token = token
         self.subject: str | None = None
@@ -189,11 +190,11 @@ class PeerJSMember(Mailbox):
                 self._account.add(-_REMEMBERED)
             self.addresses.pop(notice.id, None)
 
-    def close(self) -> None:
-        """The member has been removed."""
+    def close(self, code: int | None = None) -> None:
+        """The member has been removed, or goes on elsewhere."""
         self._account.close()
         if self.link is not None:
-            self.link.close(self.farewell, REASONS[self.farewell])
+            self.link.close(code or self.farewell, REASONS[code or self.farewell])
 
 
 def verbatim(sender: PeerJSMember, envelope: Envelope) -> Relayed:

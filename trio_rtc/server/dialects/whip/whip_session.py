@@ -159,7 +159,7 @@ class WhipSession(Mailbox):
             self.ended = why
             self._on_news(self)
 
-    def close(self) -> None:
+    def close(self, code: int | None = None) -> None:
         """It is a member no more."""
         self.account.close()
         self.end("The session is over.")
