@@ -18,14 +18,16 @@ from .native_member import Session
 KEY_BYTES: Final = 16
 
 
-class _State(msgspec.Struct, array_like=True):
+class _NativeSessionState(msgspec.Struct, array_like=True):
     attempt: int
     until: float
     subject: str | None
     asked: tuple[str, str, str] | None
 
 
-_decoder: msgspec.msgpack.Decoder[_State] = msgspec.msgpack.Decoder(_State)
+_decoder: msgspec.msgpack.Decoder[_NativeSessionState] = msgspec.msgpack.Decoder(
+    _NativeSessionState
+)
 
 
 class NativeTransfer(Transfer[Session]):
@@ -52,7 +54,9 @@ class NativeTransfer(Transfer[Session]):
         asked = None
         if peer.asked is not None:
             asked = peer.asked.name, peer.asked.room, peer.asked.address
-        return msgspec.msgpack.encode(_State(peer.attempt, peer.until, peer.subject, asked))
+        return msgspec.msgpack.encode(
+            _NativeSessionState(peer.attempt, peer.until, peer.subject, asked)
+        )
 
     def unpack(
         self, found: Found, state: bytes, key: Hashable, client_network: str
