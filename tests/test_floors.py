@@ -45,7 +45,7 @@ INNER = [
 ]
 
 #: What dialects have in common; all else in their folder is a dialect of its own.
-OF_ALL_DIALECTS = {"dialect", "membership", "refusal", "websocket_dialect"}
+OF_ALL_DIALECTS = {"dialect", "membership", "refusal", "settled", "websocket_dialect"}
 
 #: Which folders may know a package of others; nobody else does.
 KEPT_TO = {

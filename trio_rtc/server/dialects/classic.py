@@ -18,7 +18,7 @@ from ..context import Context
 from ..http.connection import HttpExchange
 from ..http.requests import Request, RequestError
 from ..http.responses import Response
-from ..hub.engine import HubEngine, PendingSend, SendFailure
+from ..hub.engine import HubEngine
 from ..hub.expiry import Expiry
 from ..hub.hub import Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from ..hub.mailbox import PollingMailbox
@@ -30,6 +30,7 @@ from ..limits import ServerLimits
 from .dialect import Dialect, Endpoints
 from .membership import Membership, Transfer, admit
 from .refusal import Refused
+from .settled import settled
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -281,7 +282,7 @@ class ClassicDialect(Dialect):
         with _refusing(gone):
             pending = self._hub.send(sender.member, Relayed(sender_id, request.body), to)
             if pending is not None:
-                await _settled(pending)
+                await settled(pending)
         await exchange.respond(Response(200, "OK"))
 
     async def _message_for(
@@ -293,7 +294,7 @@ class ClassicDialect(Dialect):
         self._check_client_network(found[1], exchange, sender_id)
         with _refusing(gone):
             message = Relayed(sender_id, exchange.request.body)
-            await _settled(self._hub.send_for(found[0], message, to))
+            await settled(self._hub.send_for(found[0], message, to))
         await exchange.respond(Response(200, "OK"))
 
     async def _sign_out(self, exchange: HttpExchange) -> None:
@@ -361,27 +362,6 @@ def _refusing(gone: RequestError) -> Iterator[None]:
         raise RequestError(
             503, "Service Unavailable", "Too much waits for that peer already."
         ) from None
-
-
-async def _settled(pending: PendingSend) -> None:
-    """Wait until a message has its place.
-
-    Raises:
-        NoSuchMember: there is no such member any more.
-        MailboxFull: too much waits there.
-    """
-    known = trio.Event()
-    failures: list[SendFailure] = []
-
-    def on_settled(failure: SendFailure | None) -> None:
-        if failure is not None:
-            failures.append(failure)
-        known.set()
-
-    pending.then(on_settled)
-    await known.wait()
-    for failure in failures:
-        raise failure
 
 
 def _log(exchange: HttpExchange, member: Member | None = None) -> dict[str, object]:
