@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from ..errors import SignalingError
+from ..errors import SignalingError, SignalingLost
 from ..text import one_line
 from ..wire.names import problem_of
 from .address import parse_address, shown
@@ -63,9 +63,10 @@ async def open_signaling(
             _check_text("room", room)
         if token is not None and not callable(token):
             check_token(token)
-        async with open_native_signaling(
+        session = open_native_signaling(
             str(address), name=name, room=room or "", token=token, ssl_context=ssl_context
-        ) as signaling:
+        )
+        async with _usable_in_the_block(session) as signaling:
             yield signaling
         return
     for what, given in (("room", room), ("token", token)):
@@ -76,8 +77,29 @@ async def open_signaling(
                 code=f"bad_{what}",
                 fault="local",
             )
-    async with open_classic_signaling(address, name=name, ssl_context=ssl_context) as signaling:
+    session = open_classic_signaling(address, name=name, ssl_context=ssl_context)
+    async with _usable_in_the_block(session) as signaling:
         yield signaling
+
+
+@asynccontextmanager
+async def _usable_in_the_block(
+    session: AbstractAsyncContextManager[Signaling],
+) -> AsyncIterator[Signaling]:
+    """A session that who uses it after its block is told of, instead of waiting for nothing."""
+    signaling: Signaling | None = None
+    try:
+        async with session as signaling:
+            yield signaling
+    finally:
+        if signaling is not None:
+            signaling.lost(
+                SignalingLost(
+                    "the block of open_signaling has ended, and the session with it",
+                    code="signed_out",
+                    fault="local",
+                )
+            )
 
 
 def _check_text(what: str, text: str) -> None:

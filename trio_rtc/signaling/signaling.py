@@ -167,12 +167,12 @@ class Signaling:
         Raises:
             SignalingLost: the session has ended.
         """
-        while (found := self._find(peer)) is None:
-            if self._lost is not None:
-                raise self._lost
+        while self._lost is None:
+            if (found := self._find(peer)) is not None:
+                await trio.lowlevel.checkpoint()
+                return found
             await self._peers_changed.wait()
-        await trio.lowlevel.checkpoint()
-        return found
+        raise self._lost
 
     async def send(self, peer: Peer | int | str, message: bytes | str) -> int:
         """Send a message to a peer. Messages to one peer arrive in the order of the calls.
@@ -307,7 +307,9 @@ class Signaling:
         return self._peers.get(peer_id) or Peer(peer_id, f"peer_{peer_id}")
 
     def lost(self, error: SignalingLost) -> None:
-        """The session has ended."""
+        """The session has ended. What ends it first is why."""
+        if self._lost is not None:
+            return
         self._lost = error
         self._state.set("lost")
         for queue in (*self._queues(), *(each.queue for each in self._by_peer.values())):
