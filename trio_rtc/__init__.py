@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .calls.call import Call as Call
     from .calls.calling import open_call as open_call
     from .calls.calling import serve_calls as serve_calls
+    from .calls.channel_serving import serve_channels as serve_channels
     from .calls.lifecycle import CallEnd as CallEnd
+    from .calls.options import CallStats as CallStats
     from .calls.options import CallStep as CallStep
     from .errors import BadIceServer as BadIceServer
     from .errors import CallError as CallError
@@ -35,16 +37,26 @@ if TYPE_CHECKING:
     from .files import send_files as send_files
     from .forwarding import forward_to as forward_to
     from .forwarding import serve_forward as serve_forward
+    from .rtc import AudioFrames as AudioFrames
+    from .rtc import AudioTrack as AudioTrack
+    from .rtc import CandidateStats as CandidateStats
+    from .rtc import ChannelStats as ChannelStats
     from .rtc import ChannelStream as ChannelStream
     from .rtc import ChannelTransport as ChannelTransport
+    from .rtc import ConnectionStats as ConnectionStats
     from .rtc import DataChannel as DataChannel
     from .rtc import EnergyDetector as EnergyDetector
+    from .rtc import Frames as Frames
     from .rtc import IceGatherOptions as IceGatherOptions
     from .rtc import IceServer as IceServer
     from .rtc import MediaTrack as MediaTrack
     from .rtc import PeerCertificate as PeerCertificate
     from .rtc import PeerConnection as PeerConnection
+    from .rtc import Recorder as Recorder
     from .rtc import TrackSender as TrackSender
+    from .rtc import TrackStats as TrackStats
+    from .rtc import VideoFrames as VideoFrames
+    from .rtc import VideoTrack as VideoTrack
     from .rtc import Voice as Voice
     from .rtc import open_media as open_media
     from .rtc import open_peer_connection as open_peer_connection
@@ -60,6 +72,7 @@ if TYPE_CHECKING:
     from .signaling import PeerJoined as PeerJoined
     from .signaling import PeerLeft as PeerLeft
     from .signaling import Signaling as Signaling
+    from .signaling import SignalingEvent as SignalingEvent
     from .signaling import open_signaling as open_signaling
     from .whip import open_whep as open_whep
     from .whip import open_whip as open_whip
@@ -69,8 +82,9 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "calls.call": ("Call",),
     "calls.lifecycle": ("CallEnd",),
-    "calls.options": ("CallStep",),
+    "calls.options": ("CallStats", "CallStep"),
     "calls.calling": ("open_call", "serve_calls"),
+    "calls.channel_serving": ("serve_channels",),
     "errors": (
         "BadIceServer",
         "CallError",
@@ -89,16 +103,26 @@ _HOMES: Final = {
     "whip": ("open_whep", "open_whip"),
     "wire.messages": ("IceCandidate", "SessionDescription"),
     "rtc": (
+        "AudioFrames",
+        "AudioTrack",
+        "CandidateStats",
+        "ChannelStats",
         "ChannelStream",
         "ChannelTransport",
+        "ConnectionStats",
         "DataChannel",
         "EnergyDetector",
+        "Frames",
         "IceGatherOptions",
         "IceServer",
         "MediaTrack",
         "PeerCertificate",
         "PeerConnection",
+        "Recorder",
         "TrackSender",
+        "TrackStats",
+        "VideoFrames",
+        "VideoTrack",
         "Voice",
         "open_media",
         "open_peer_connection",
@@ -115,6 +139,7 @@ _HOMES: Final = {
         "PeerJoined",
         "PeerLeft",
         "Signaling",
+        "SignalingEvent",
         "open_signaling",
     ),
 }
@@ -150,4 +175,4 @@ def _load(home: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, "__version__"})
+    return sorted([*_HOME, "__version__"])

@@ -72,6 +72,15 @@ def not_connected(peer: object, reason: EndReason, detail: str, *, calling: bool
     )
 
 
+def comes_of_an_end(error: Exception) -> bool:
+    """Whether this is what goes wrong in a handler when its call or channel ends under it."""
+    if isinstance(error, ExceptionGroup):
+        return all(comes_of_an_end(part) for part in error.exceptions)
+    if isinstance(error, CallError):
+        return error.code == "call_ended"
+    return isinstance(error, trio.EndOfChannel | trio.BrokenResourceError)
+
+
 @contextmanager
 def caught(report: Callable[[Exception], object]) -> Iterator[None]:
     """A block whose errors are reported and end nothing else. What cancels it goes on.

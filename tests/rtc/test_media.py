@@ -19,6 +19,8 @@ from trio_rtc.rtc.backend.media.player import Player
 from trio_rtc.rtc.backend.media.tracks import Data, Source
 from trio_rtc.rtc.bridge.bridge import open_bridge
 from trio_rtc.rtc.media import media as media_module
+from trio_rtc.rtc.media import track as track_module
+from trio_rtc.rtc.media.track import Frames, VideoTrack
 
 from .bridge.stepping import cancelled_after_each_step
 from .conftest import tasks_left, threads
@@ -164,18 +166,18 @@ class NoTrack(MediaStreamTrack):
 
 
 async def test_who_lags_loses_the_oldest_and_nobody_else_does() -> None:
-    limit = media_module.QUEUE_FRAMES
+    limit = track_module.QUEUE_FRAMES
     async with open_bridge() as bridge:
 
         async def make() -> Numbers:
             return Numbers()
 
         source = await bridge.run(make)
-        track = MediaTrack(bridge, source)
+        track = VideoTrack(bridge, source)
         quick, slow = aiter(track), aiter(track)
         assert (quick.frames_received, quick.frames_dropped) == (0, 0)
 
-        async def begin(frames: media_module.Frames) -> None:
+        async def begin(frames: Frames) -> None:
             assert (await anext(frames)).pts == 0
 
         async with trio.open_nursery() as nursery:

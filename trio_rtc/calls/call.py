@@ -13,11 +13,11 @@ from typing import Protocol, TypeVar
 import trio
 
 from ..errors import CallError
-from ..rtc import DataChannel, MediaTrack, PeerConnection, TrackSender
+from ..rtc import AudioTrack, DataChannel, MediaTrack, PeerConnection, TrackSender, VideoTrack
 from ..signaling import Peer
 from .lifecycle import CallEnd
 from .options import CallStats, StepName
-from .takers import UNACCEPTED, Takers
+from .takers import Takers, TracksOfKind
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -41,6 +41,9 @@ class Call:
             with the call. Up to 1024 wait to be taken; what comes above that is closed.
         tracks: the media tracks that the other side sends, as an async iterator. It ends with
             the call. Up to 1024 wait; what comes above that is dropped.
+        video_tracks: the same for those of video alone. From its first use on, ``tracks`` does
+            not have them.
+        audio_tracks: the same for those of sound.
         end: why the call is over; None while it is not.
     """
 
@@ -51,12 +54,15 @@ class Call:
         self._open_timeout = open_timeout
         self._controls = controls
         self._connection: PeerConnection
-        self._incoming_channels, self.channels = trio.open_memory_channel[DataChannel](UNACCEPTED)
-        self._incoming_tracks, self.tracks = trio.open_memory_channel[MediaTrack](UNACCEPTED)
+        self._incoming_channels = Takers[DataChannel](lambda channel: channel.protocol)
+        self._incoming_tracks = Takers[MediaTrack](lambda track: track.kind)
+        self.channels = self._incoming_channels.rest
+        self.tracks = self._incoming_tracks.rest
+        self.video_tracks = TracksOfKind[VideoTrack](self._incoming_tracks, "video")
+        self.audio_tracks = TracksOfKind[AudioTrack](self._incoming_tracks, "audio")
         self._refusing = False
         self._open_channels: list[DataChannel] = []
         self._steps: dict[StepName, float] = {}
-        self._takers = Takers(self._incoming_channels, self.channels)
 
     @property
     def setup_seconds(self) -> float:
@@ -248,15 +254,14 @@ class Call:
             CallError: ``call_ended``: there will be none.
         """
         try:
-            return await self._takers.take(protocol)
+            return await self._incoming_channels.take(protocol)
         except trio.EndOfChannel:
             raise CallError(
                 f"the call is over: {self.end}", code="call_ended", fault="remote"
             ) from None
 
     def _channel_arrived(self, channel: DataChannel) -> None:
-        queue = self._takers.queue_for(channel.protocol) or self._incoming_channels
-        if self._give(queue, channel):
+        if self._give(self._incoming_channels, channel):
             self._adopt(channel)
         else:
             channel._start_closing()
@@ -264,10 +269,10 @@ class Call:
     def _track_arrived(self, track: MediaTrack) -> None:
         self._give(self._incoming_tracks, track)
 
-    def _give(self, queue: trio.MemorySendChannel[T], arrived: T) -> bool:
+    def _give(self, takers: Takers[T], arrived: T) -> bool:
         """Let the program have what has arrived; False if there is no room, or no taker."""
         try:
-            queue.send_nowait(arrived)
+            takers.give(arrived)
         except trio.WouldBlock:
             if not self._refusing:
                 self._refusing = True
@@ -285,6 +290,5 @@ class Call:
                 for channel in self._open_channels:
                     channel._peer_has_hung_up()
             self._incoming_channels.close()
-            self._takers.close()
             self._incoming_tracks.close()
             self._ended.set()

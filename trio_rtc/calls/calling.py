@@ -11,7 +11,7 @@ from typing import Final, NoReturn, Unpack
 import trio
 
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from ..faults import FaultLog, RareWarnings, caught
+from ..faults import FaultLog, RareWarnings, caught, comes_of_an_end
 from ..rtc import (
     BundlePolicy,
     Kind,
@@ -68,7 +68,9 @@ async def open_call(
             ``"balanced"`` can also call those that want a way for each medium, as GStreamer's
             ``webrtcbin`` does by default (W3C WebRTC, section 4.2.5).
         **options: these, as for `serve_calls`:
-        tracks: what to send: local media (`open_media`), or tracks of another call.
+        tracks: what to send: local media (`open_media`), or tracks of another call. Or a function
+            of the `Call` that gives them, or opens them for the time of the call, such as
+            ``lambda call: open_media(video="film.mp4")``. ``call.peer`` is known to it.
         codecs: what media may be encoded with, in the order of preference, such as ``"H264"``
             and ``"opus"``; of a kind of media that none of them is for, everything there is.
         ice_servers: STUN and TURN servers: URLs, or `IceServer` where one wants credentials.
@@ -285,16 +287,7 @@ async def _handle(handler: Handler, call: Call) -> None:
     try:
         await handler(call)
     except Exception as error:
-        if call.end is not None and _comes_of_the_end(error):
+        if call.end is not None and comes_of_an_end(error):
             logger.info("the call with %s ended under its handler: %s", call.peer, call.end)
         else:
             logger.exception("the handler of the call with %s failed", call.peer)
-
-
-def _comes_of_the_end(error: Exception) -> bool:
-    """Whether this is what goes wrong in a handler when its call ends under it."""
-    if isinstance(error, ExceptionGroup):
-        return all(_comes_of_the_end(part) for part in error.exceptions)
-    if isinstance(error, CallError):
-        return error.code == "call_ended"
-    return isinstance(error, trio.EndOfChannel | trio.BrokenResourceError)

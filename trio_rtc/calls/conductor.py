@@ -46,7 +46,7 @@ from .crossing import take_waiting_offer
 from .hang_up import send_hang_up
 from .ice_restarter import IceRestarter
 from .lifecycle import CallEnd, CallEvent, CallState
-from .options import CallOptions, CallStep, StepName, choose_ice_servers
+from .options import CallOptions, CallStep, StepName, choose_ice_servers, open_tracks
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -92,6 +92,7 @@ class Conductor:
         self._call = Call(peer, self, options.connect_timeout)
         self._started = trio.current_time()
         self._offer: SessionDescription | None = None
+        self._tracks: Sequence[MediaTrack] = ()
         for message in first:
             action = self._negotiation.receive(message)
             if isinstance(action, todo.Answer):
@@ -109,15 +110,16 @@ class Conductor:
         why = ""
         left_by: Exception | None = None
         try:
-            while not self._life.has_come_about:
-                async with self._run_connection(deadline):
-                    if self._life.has_come_about:
-                        try:
-                            yield self._call
-                        except Exception as error:
-                            left_by = error
-                            raise
-                        await self._call.hang_up()
+            async with open_tracks(self._options, self._call) as self._tracks:
+                while not self._life.has_come_about:
+                    async with self._run_connection(deadline):
+                        if self._life.has_come_about:
+                            try:
+                                yield self._call
+                            except Exception as error:
+                                left_by = error
+                                raise
+                            await self._call.hang_up()
         except Exception as error:
             excused = self._life.has_come_about and isinstance(error, TrioRTCError)
             if error is not left_by and not excused:
@@ -169,7 +171,7 @@ class Conductor:
             connection.offer_to_receive(
                 options.receive, data_channels=not options.one_way, exactly=options.one_way
             )
-        for track in options.tracks:
+        for track in self._tracks:
             await connection.add_track(track)
 
     async def negotiate(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar
 
 from ..errors import BadIceServer
 from ..rtc import (
@@ -26,7 +27,14 @@ from ..rtc import (
 from ..signaling import Peer, Signaling
 from .authentication import OneTimeCode, parse_fingerprints
 
+if TYPE_CHECKING:
+    from .call import Call
+
 logger = logging.getLogger("trio_rtc.call")
+
+GiveTracks: TypeAlias = (
+    "Callable[[Call], Iterable[MediaTrack] | AbstractAsyncContextManager[Iterable[MediaTrack]]]"
+)
 
 StepName = Literal[
     "offer_sent",
@@ -86,7 +94,7 @@ class ConnectionKeywords(TypedDict, total=False):
 class CallKeywords(ConnectionKeywords, total=False):
     """Arguments of `open_call` and `serve_calls`, as programs give them."""
 
-    tracks: Iterable[MediaTrack]
+    tracks: Iterable[MediaTrack] | GiveTracks
     codecs: Iterable[str]
     restart_timeout: float
     trace: Callable[[CallStep], None] | None
@@ -97,7 +105,7 @@ class CallKeywords(ConnectionKeywords, total=False):
 
 #: What is kept of what may come in another form. None stays None.
 _KEPT: Final[Mapping[str, Callable[[Any], object]]] = {
-    "tracks": tuple,
+    "tracks": lambda tracks: tracks if callable(tracks) else tuple(tracks),
     "receive": tuple,
     "codecs": tuple,
     "ice_servers": as_ice_servers,
@@ -166,7 +174,7 @@ class CallOptions(ConnectionOptions):
         one_way: offer what is sent, or what is received, and nothing else: no data channels.
     """
 
-    tracks: Sequence[MediaTrack] = ()
+    tracks: Sequence[MediaTrack] | GiveTracks = ()
     receive: Sequence[Kind] = ()
     one_way: bool = False
     codecs: Sequence[str] = ()
@@ -175,6 +183,17 @@ class CallOptions(ConnectionOptions):
     trace: Callable[[CallStep], None] | None = None
     code: OneTimeCode | None = None
     trusted_keys: frozenset[str] | None = None
+
+
+@asynccontextmanager
+async def open_tracks(options: CallOptions, call: Call) -> AsyncIterator[Sequence[MediaTrack]]:
+    """What is sent in a call, for as long as it lasts."""
+    given = options.tracks(call) if callable(options.tracks) else options.tracks
+    if isinstance(given, AbstractAsyncContextManager):
+        async with given as opened:
+            yield tuple(opened)
+    else:
+        yield tuple(given)
 
 
 F = TypeVar("F", bound=Callable[..., object])

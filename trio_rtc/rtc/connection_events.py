@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from ..wire.messages import IceCandidate
 from .channels.data_channel import DataChannel
-from .media.media import MediaTrack
+from .media.track import MediaTrack
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
 IceConnectionState = Literal["new", "checking", "completed", "failed", "closed"]

@@ -28,7 +28,7 @@ from .connection_events import (
     PeerConnectionEvent,
     TrackEvent,
 )
-from .media.media import MediaTrack
+from .media.track import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
 

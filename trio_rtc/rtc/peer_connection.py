@@ -22,8 +22,8 @@ from .connection_events import ConnectionState, IceConnectionState, PeerConnecti
 from .connection_view import ConnectionView, SignalingState
 from .ice_gather_options import IceGatherOptions, gather_options_from_environment
 from .ice_server import IceServer, as_ice_servers
-from .media.media import Kind, MediaTrack
 from .media.sender import TrackSender
+from .media.track import Kind, MediaTrack, track_of
 from .peer_certificate import PeerCertificate
 from .statistics import ConnectionStats
 
@@ -105,7 +105,7 @@ class PeerConnection(trio.abc.AsyncResource):
         self._close_timeout = close_timeout
         self._budget = budget
         self._loop_connection: LoopConnection
-        self._view = ConnectionView(self._channel, partial(MediaTrack, bridge), self._sender_ended)
+        self._view = ConnectionView(self._channel, partial(track_of, bridge), self._sender_ended)
         self._channels: list[DataChannel] = []
         self.senders: tuple[TrackSender, ...] = ()
 

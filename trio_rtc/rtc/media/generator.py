@@ -13,7 +13,7 @@ from ...tasks import open_background_nursery
 from ..backend.media.generated_track import Generated
 from ..backend.media.tracks import Source
 from ..bridge.bridge import Bridge, open_bridge
-from .media import Frame, Kind, MediaTrack
+from .track import Frame, Kind, MediaTrack, track_of
 
 CLASSES: dict[Kind, type[Frame]] = {"video": VideoFrame, "audio": AudioFrame}
 
@@ -58,7 +58,7 @@ async def open_track(kind: Kind, frames: AsyncIterable[Frame]) -> AsyncIterator[
         try:
             async with open_background_nursery() as nursery:
                 nursery.start_soon(feed.run)
-                yield MediaTrack(bridge, source)
+                yield track_of(bridge, source)
         finally:
             await bridge.run_to_the_end(source.stop)
     if feed.error is not None:

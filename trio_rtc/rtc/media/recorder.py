@@ -16,7 +16,7 @@ from ...world import world
 from ..backend.media.recording.formats import find_format, has_number
 from ..backend.media.recording.recording import Recording
 from ..bridge.bridge import Bridge, open_bridge
-from .media import MediaTrack
+from .track import MediaTrack
 
 NUMBER: Final = "{n}"
 """What stands in a name for the first number that is free."""

@@ -12,7 +12,7 @@ from ...errors import MediaError
 from ..backend.aiortc_connection import connection_closed
 from ..backend.media.outgoing_media import OutgoingTrack
 from ..bridge.bridge import Bridge
-from .media import Kind, MediaTrack
+from .track import Kind, MediaTrack
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -14,9 +14,9 @@ from ...tasks import open_background_nursery
 from ..backend.media.tracks import Source
 from ..backend.media.voice_playout import VoiceBuffer, VoiceTrack
 from ..bridge.bridge import Bridge, open_bridge
-from .media import Frame, MediaTrack
 from .sender import TrackSender
 from .speech import EnergyDetector
+from .track import Frame, MediaTrack, track_of
 from .voice_blocks import BLOCK_SECONDS, VoiceBlocks
 
 RATES: Final = range(8000, 48_001)
@@ -72,7 +72,7 @@ async def open_voice(
             async with open_background_nursery() as nursery:
                 nursery.start_soon(voice._listen, track)
                 nursery.start_soon(voice._watch_end)
-                sender = await call.add_track(MediaTrack(bridge, source))
+                sender = await call.add_track(track_of(bridge, source))
                 try:
                     yield voice
                 finally:
