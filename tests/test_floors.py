@@ -28,6 +28,7 @@ FLOORS = [
     {"wire"},
     {"tasks"},
     {"errors", "text", "world"},
+    {"netlink"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}
 

@@ -32,6 +32,7 @@ READS: dict[str, set[str]] = {
 #: Where that is meant, and why.
 MEANT = {
     "world": "the one place",
+    "netlink": "the kernel tells the one place of addresses",
     "rtc/bridge/engines": "the loop in a thread of its own is for the real world only",
     "rtc/backend/media/player": "a file or a camera is read in a thread",
     "testing/leaving": "what programs read is replaced here",

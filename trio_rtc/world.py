@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import os
 import random
+import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol, TypeVar, TypeVarTuple, final
 
@@ -123,6 +125,25 @@ class World:
             for adapter in ifaddr.get_adapters()
             for found in adapter.ips
         ]
+
+    def address_changes(self) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        """What is opened gives a function: it waits until `interfaces`, or the ways out of this
+        machine, may be others than when it was opened, or last returned.
+        """
+        from .netlink import open_address_changes
+
+        return open_address_changes()
+
+    def source_for(self, to: str) -> str | None:
+        """The address of ours from which packets go to an IP address; None: there is no way."""
+        family = socket.AF_INET6 if ":" in to else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.connect((to, 9))
+            except OSError:
+                return None
+            source: str = sock.getsockname()[0]
+            return source
 
     async def run_in_thread(
         self,

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 
 import trio
 
-from ...world import Address, SimulatedNetwork
+from ...world import Address, SimulatedNetwork, world
 from .stepped_loop import Selector, SteppedLoop
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ class SimulatedLoop(SteppedLoop):
             raise NotImplementedError(f"a simulated socket has no {', '.join(options)}")
         if remote_addr is not None:
             remote_addr = (await self._addresses(remote_addr[0]))[0], remote_addr[1]
+            local_addr = local_addr or (world().source_for(remote_addr[0]) or "", 0)
         protocol = protocol_factory()
         transport = _Datagrams(self, self._network, protocol, local_addr or ("", 0), remote_addr)
         protocol.connection_made(transport)
@@ -183,6 +184,8 @@ class _Datagrams(_SimulatedTransport, asyncio.DatagramTransport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "sockname":
             return self._socket.address
+        if name == "peername":
+            return self._remote
         return _SocketOptions(self._socket) if name == "socket" else default
 
     def _close_socket(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 import outcome
 import trio
 
+from ...tasks import Changes
 from ...world import Address
 from .packets import Packet, TcpSegment
 from .segments import LOCAL, Attachment
@@ -98,6 +99,7 @@ class Host:
         self.listeners: dict[Address, Callable[[TcpConnection, TcpSegment], None]] = {}
         self.connections: dict[tuple[Address, Address], TcpConnection] = {}
         self.network = network
+        self.address_changes = Changes()
         self._attachments: list[Attachment] = []
         self._moves = 0
         self._port = FIRST_PORT
@@ -129,6 +131,7 @@ class Host:
 
     def attach(self, attachment: Attachment) -> None:
         self._attachments.append(attachment)
+        self.address_changes.notify()
 
     def set_link(self, *, up: bool = True, down: bool = True, **changes: Any) -> None:
         """Change what its links are like from here on: ``loss=0.05``, ``is_up=False``, …
@@ -153,16 +156,22 @@ class Host:
         """Mend that."""
         self.set_link(is_up=True)
 
+    def leave(self) -> None:
+        """Be on no network until it moves to one; what it had open is lost without a word."""
+        for attachment in self._attachments:
+            self._link = attachment.up.link, attachment.down.link
+            attachment.remove()
+        self._attachments.clear()
+        self.address_changes.notify()
+
     def move(self, router: Nat | None = None) -> None:
         """Go to another network, with another address; what it had open is lost without a word.
 
         Args:
             router: behind which it is then; None: on the internet itself.
         """
-        link = self._attachments[0].up.link, self._attachments[0].down.link
-        for attachment in self._attachments:
-            attachment.remove()
-        self._attachments.clear()
+        self.leave()
+        link = self._link
         self._moves += 1
         self.network.attach(self, f"{self.name} {self._moves}", router, *link)
         self.network.note(self, "moved", self.address)

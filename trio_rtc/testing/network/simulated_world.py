@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
@@ -40,6 +41,24 @@ class SimulatedWorld(World):
     def interfaces(self) -> list[tuple[str, str]]:
         addresses = here().addresses
         return [("lo", "127.0.0.1"), *((f"eth{n}", each) for n, each in enumerate(addresses))]
+
+    @asynccontextmanager
+    async def address_changes(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        host = here()
+        before = host.addresses
+
+        async def changed() -> None:
+            nonlocal before
+            await host.address_changes.wait_until(lambda: host.addresses != before)
+            before = host.addresses
+
+        yield changed
+
+    def source_for(self, to: str) -> str | None:
+        try:
+            return here().source_for(to)
+        except OSError:
+            return None
 
     async def run_in_thread(
         self,
