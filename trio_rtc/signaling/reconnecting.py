@@ -12,10 +12,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 import trio
 
+from ..tasks import open_background_nursery
 from ..world import world
 from .websocket import ClientWebSocket, WebSocketLost, open_websocket
 
@@ -73,6 +75,10 @@ class Backoff:
         # What ends at once may do so again and again.
         if lasted:
             self._pause = FIRST_PAUSE
+
+    def hurry(self) -> None:
+        """What has kept connections from being opened may be over."""
+        self._pause = FIRST_PAUSE
 
     def next_pause(self, now: float) -> float | None:
         """How long to wait before the next one; None if it is time to give up."""
@@ -135,6 +141,12 @@ def _nothing() -> None:
     pass
 
 
+def _is_ours(address: str) -> bool:
+    return ip_address(address).is_loopback or any(
+        address == present for _, present in world().interfaces()
+    )
+
+
 class Reconnecting:
     """Connects to a server, again and again.
 
@@ -157,6 +169,9 @@ class Reconnecting:
         self._subprotocols = list(subprotocols)
         self._ssl_context = ssl_context
         self._logger = logger
+        # What is going on now, and the address of ours that a connection has been opened from.
+        self._attempt = trio.CancelScope()
+        self._address: str | None = None
 
     async def run(self) -> ConnectionEnd:
         """Connect until there is no point in it any more; tells why.
@@ -166,17 +181,43 @@ class Reconnecting:
         """
         backoff = Backoff(trio.current_time(), world().uniform)
         while True:
+            async with open_background_nursery() as nursery:
+                nursery.start_soon(self._follow_addresses)
+                return await self._keep_connected(backoff)
+            # It is left like this when it was cancelled, and shielded at the same moment: the
+            # session has just been opened, and is to be left in an orderly way.
+
+    async def _keep_connected(self, backoff: Backoff) -> ConnectionEnd:
+        while True:
             began = trio.current_time()
-            end = await self._connect()
+            end = ConnectionEnd("this machine has other addresses now")
+            with trio.CancelScope() as self._attempt:
+                end = await self._connect()
+            self._address = None
             now = trio.current_time()
             lasted = now - began > LONGEST_PAUSE
             backoff.ended(now, self._handler.retry_seconds(lasted=lasted), lasted=lasted)
             self._handler.ended(end)
+            if self._attempt.cancelled_caught:
+                self._logger.info("connecting to the server again: %s", end.why)
+                backoff.hurry()
+                continue
             pause = None if end.final else backoff.next_pause(now)
             if pause is None:
                 return end
             self._logger.info("connecting to the server again in %.1f s: %s", pause, end.why)
-            await trio.sleep(pause)
+            with trio.CancelScope() as self._attempt:
+                await trio.sleep(pause)
+            if self._attempt.cancelled_caught:
+                backoff.hurry()
+
+    async def _follow_addresses(self) -> None:
+        """Connect at once where waiting has become pointless, as this machine has moved."""
+        async with world().address_changes() as changed:
+            while True:
+                await changed()
+                if self._address is None or not _is_ours(self._address):
+                    self._attempt.cancel()
 
     async def _connect(self) -> ConnectionEnd:
         """Open a connection and serve it to its end."""
@@ -188,6 +229,7 @@ class Reconnecting:
                 max_message_bytes=LARGEST_MESSAGE,
                 ssl_context=self._ssl_context,
             ) as websocket:
+                self._address = websocket.local_address
                 return await self._serve(websocket)
         except WebSocketLost as lost:
             return self._handler.not_opened(lost)

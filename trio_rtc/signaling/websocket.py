@@ -31,10 +31,15 @@ CLOSE_SECONDS = 1.0
 
 
 class ClientWebSocket:
-    """An open connection. All methods raise `WebSocketLost`."""
+    """An open connection. All methods raise `WebSocketLost`.
 
-    def __init__(self, connection: WebSocketConnection):
+    Attributes:
+        local_address: the address of this machine that it goes out from.
+    """
+
+    def __init__(self, connection: WebSocketConnection, local_address: str):
         self._connection = connection
+        self.local_address = local_address
 
     @property
     def subprotocol(self) -> str | None:
@@ -100,7 +105,7 @@ async def open_websocket(
                 connection = await reader.open(nursery, subprotocols, max_message_bytes)
                 patience.deadline = float("inf")
                 try:
-                    yield ClientWebSocket(connection)
+                    yield ClientWebSocket(connection, _local_address(stream))
                 finally:
                     with trio.move_on_after(CLOSE_SECONDS):
                         await connection.aclose()
@@ -197,6 +202,13 @@ class _WebSocketReader:
             # Whoever receives finds the connection closed.
             if not started:
                 raise WebSocketLost("what it says is not WebSocket", status=0) from error
+
+
+def _local_address(stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> str:
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    address: str = stream.socket.getsockname()[0]
+    return address.partition("%")[0]
 
 
 def _closed(error: Exception) -> WebSocketLost:
