@@ -13,7 +13,7 @@ import aioice
 import OpenSSL
 from aioice.ice import StunProtocol
 from aioice.stun import Transaction
-from aioice.turn import TurnTransport
+from aioice.turn import TurnClientMixin, TurnTransport
 from aiortc import (
     MediaStreamTrack,
     RTCCertificate,
@@ -42,6 +42,7 @@ GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
 PEER_CONNECTION: Final = "RTCPeerConnection"
 TRANSACTION: Final = "aioice.stun.Transaction"
+TURN_CLIENT: Final = "aioice.turn.TurnClientMixin"
 TURN_TRANSPORT: Final = "aioice.turn.TurnTransport"
 DATA_CHANNEL: Final = "RTCDataChannel"
 SCTP_TRANSPORT: Final = "RTCSctpTransport"
@@ -85,6 +86,7 @@ OWNERS: Final[dict[str, object]] = {
     STUN_PROTOCOL: StunProtocol,
     TRACK: MediaStreamTrack,
     TRANSACTION: Transaction,
+    TURN_CLIENT: TurnClientMixin,
     TURN_TRANSPORT: TurnTransport,
 }
 
@@ -108,6 +110,8 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         ),
         GATHERER: ("_connection",),
         PEER_CONNECTION: ("_RTCPeerConnection__connect",),
+        TURN_CLIENT: ("_send", "send_data"),
+        TURN_TRANSPORT: ("_TurnTransport__inner_protocol",),
     },
     "path": {
         CONNECTION: (

@@ -22,6 +22,7 @@ from aiortc.rtcicetransport import candidate_from_aioice
 from ...ice_server import IceServer
 from ...ice_url import parse_ice_url
 from .reflexive import can_reach, reflexive_candidate
+from .relay import hasten
 
 if TYPE_CHECKING:
     from aioice import Connection
@@ -122,6 +123,7 @@ class Trickle:
                 await relay.close()
             return
         if relay is not None:
+            hasten(relay)
             connection._protocols.append(relay)
             for remote in connection._remote_candidates:
                 connection._pair_remote_candidate(remote)
