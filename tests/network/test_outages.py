@@ -81,9 +81,10 @@ async def test_a_host_that_gets_another_address(network: Network, behind_nat: bo
     alice = network.host("alice", 11)
     bob = network.host_behind_nat("bob", 12) if behind_nat else network.host("bob", 12)
     servers = (STUN, TURN) if behind_nat else ()
+    # Nobody would notice by the silence.
     async with (
-        peer(bob, "bob", *servers),
-        peer(alice, "alice", *servers, call="bob") as caller,
+        peer(bob, "bob", *servers, silence_timeout=60),
+        peer(alice, "alice", *servers, call="bob", silence_timeout=60) as caller,
     ):
         await counts_on(caller)
         alice.move(11, 21)

@@ -26,6 +26,7 @@ from ..rtc import (
     IceServer,
     MediaTrack,
     NegotiationNeededEvent,
+    NetworkChangedEvent,
     PeerConnection,
     TrackEvent,
     open_peer_connection,
@@ -87,6 +88,7 @@ class CallSession:
         negotiator: makes its offers and answers.
         nursery: has its tasks.
         closed: whether it is closed.
+        network_changes: how often this machine got an address by which a restart of ICE may help.
     """
 
     connection: PeerConnection
@@ -107,6 +109,7 @@ class CallSession:
         self.life = Lifecycle()
         self.changes = Changes()
         self.closed = trio.Event()
+        self.network_changes = 0
         self._owner = owner
         self._name = name
         self._peer = peer
@@ -192,6 +195,9 @@ class CallSession:
                     self._owner.channel_arrived(channel)
                 case TrackEvent(track):
                     self._owner.track_arrived(track)
+                case NetworkChangedEvent():
+                    self.network_changes += 1
+                    self.changes.notify()
                 case NegotiationNeededEvent():
                     self.negotiator.negotiation_needed()
                 case ConnectionStateEvent("failed") if not self.life.has_come_about:

@@ -12,6 +12,7 @@ from .connection_events import DataChannelEvent as DataChannelEvent
 from .connection_events import IceCandidateEvent as IceCandidateEvent
 from .connection_events import IceConnectionStateEvent as IceConnectionStateEvent
 from .connection_events import NegotiationNeededEvent as NegotiationNeededEvent
+from .connection_events import NetworkChangedEvent as NetworkChangedEvent
 from .connection_events import TrackEvent as TrackEvent
 from .ice_gather_options import IceGatherOptions as IceGatherOptions
 from .ice_server import IceServer as IceServer

@@ -53,6 +53,14 @@ class NegotiationNeededEvent:
     """Something waits that only an offer of ours brings to the other side, or tells it of."""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkChangedEvent:
+    """An address of this machine is new: ICE, restarted, may find a better way, or one again.
+
+    What goes over an address that is gone is told by `ConnectionStateEvent`: ``disconnected``.
+    """
+
+
 PeerConnectionEvent: TypeAlias = (
     IceCandidateEvent
     | ConnectionStateEvent
@@ -60,4 +68,5 @@ PeerConnectionEvent: TypeAlias = (
     | DataChannelEvent
     | TrackEvent
     | NegotiationNeededEvent
+    | NetworkChangedEvent
 )

@@ -25,6 +25,7 @@ from .connection_events import (
     IceConnectionState,
     IceConnectionStateEvent,
     NegotiationNeededEvent,
+    NetworkChangedEvent,
     PeerConnectionEvent,
     TrackEvent,
 )
@@ -98,6 +99,10 @@ class ConnectionView:
             self._held.append(candidate)
         else:
             self._happened.send_nowait(IceCandidateEvent(candidate))
+
+    def _on_network_change(self) -> None:
+        if not self.closed.is_set():
+            self._happened.send_nowait(NetworkChangedEvent())
 
     @contextmanager
     def holding_candidates(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
+from ..tasks import open_background_nursery
 from ..wire.messages import IceCandidate, SessionDescription
 from .backend.aiortc_connection import LoopConnection, connection_closed
 from .backend.jsep.codecs import check_names
@@ -24,6 +25,7 @@ from .ice_gather_options import IceGatherOptions, gather_options_from_environmen
 from .ice_server import IceServer, as_ice_servers
 from .media.sender import TrackSender
 from .media.track import Kind, MediaTrack, track_of
+from .network_watch import watch_network
 from .peer_certificate import PeerCertificate
 from .statistics import ConnectionStats
 
@@ -70,8 +72,6 @@ async def open_peer_connection(
         BadIceServer: one of the servers is none, or the environment says of host candidates what
             makes no sense.
     """
-    if ice_gathering is None:
-        ice_gathering = gather_options_from_environment()
     configuration = ConnectionConfiguration(
         ice_servers=as_ice_servers(ice_servers),
         ice_transport_policy=ice_transport_policy,
@@ -79,11 +79,11 @@ async def open_peer_connection(
         silence_timeout=silence_timeout,
         max_frame_pixels=max_frame_pixels,
         certificate=certificate,
-        ice_gathering=ice_gathering,
+        ice_gathering=ice_gathering or gather_options_from_environment(),
     )
-    async with open_bridge() as bridge:
+    async with open_bridge() as bridge, open_background_nursery() as nursery:
         connection = PeerConnection(bridge, close_timeout, ChannelBudget(max_unread_bytes))
-        await connection._open(configuration)
+        await connection._open(configuration, nursery)
         try:
             yield connection
         finally:
@@ -94,8 +94,8 @@ class PeerConnection(trio.abc.AsyncResource):
     """A connection to another peer (W3C RTCPeerConnection), from `open_peer_connection`.
 
     As an async iterator, for one task, it gives `IceCandidateEvent`, `ConnectionStateEvent`,
-    `IceConnectionStateEvent`, `DataChannelEvent`, `TrackEvent` and `NegotiationNeededEvent` in the
-    order in which they happened, up to the end of the connection.
+    `IceConnectionStateEvent`, `DataChannelEvent`, `TrackEvent`, `NegotiationNeededEvent` and
+    `NetworkChangedEvent` in the order in which they happened, up to the end of the connection.
 
     A `set_local_description` that is cancelled leaves a connection that can only be closed.
     """
@@ -109,12 +109,13 @@ class PeerConnection(trio.abc.AsyncResource):
         self._channels: list[DataChannel] = []
         self.senders: tuple[TrackSender, ...] = ()
 
-    async def _open(self, configuration: ConnectionConfiguration) -> None:
+    async def _open(self, configuration: ConnectionConfiguration, nursery: trio.Nursery) -> None:
         async def create() -> LoopConnection:
             return LoopConnection(self._view, self._bridge.post, configuration)
 
         # It holds nothing until it has a description: there is nothing to undo.
-        self._loop_connection = await self._bridge.run(create)
+        self._loop_connection = loop = await self._bridge.run(create)
+        nursery.start_soon(watch_network, configuration.ice_gathering, self._run, loop, self._view)
 
     @property
     def fingerprint(self) -> str:

@@ -280,6 +280,15 @@ class LoopConnection:
     def _keep(self, channel: LoopChannel) -> None:
         self._channels = [*(old for old in self._channels if not old.ended), channel]
 
+    async def routes(self) -> list[tuple[str, str]]:
+        """The ways in use: an address of ours, and that of the next who takes the packets."""
+        found = [path.route() for path in self.exchange.paths.all()]
+        return [route for route in found if route is not None]
+
+    async def lose(self) -> None:
+        """The address that packets of the other side come to is gone."""
+        self._consent.lose()
+
     async def get_stats(self) -> TransportStats:
         return await self._statistics.collect(self.exchange.paths.all())
 

@@ -95,7 +95,8 @@ class Checks:
             # Cancelled, as a call that ends cancels it while a TURN server does not answer, it has
             # not come to all of them.
             for protocol in self._agent._protocols:
-                _close_socket(protocol)
+                # That of a relay asks its server first.
+                socket_of(protocol).close()
 
     def _stop_checking(self) -> None:
         """Cancel what is under way, unless it may find a better pair than the one in use."""
@@ -193,13 +194,13 @@ def round_trip(transport: RTCIceTransport) -> float | None:
     return None if trip is None or trip >= RETRY_RTO else trip
 
 
-def _close_socket(protocol: Any) -> None:
+def socket_of(protocol: Any) -> Any:
+    """The transport of asyncio's that packets leave by: for a relay, the one to its server."""
     transport = protocol.transport
     if isinstance(transport, TurnTransport):
-        # Its own `close` asks the server first.
         private: Any = transport
         transport = private._TurnTransport__inner_protocol.transport
-    transport.close()
+    return transport
 
 
 def _is_relayed(pair: Any) -> bool:

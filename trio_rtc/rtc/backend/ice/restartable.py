@@ -20,7 +20,7 @@ from aiortc.rtcicetransport import candidate_to_aioice
 
 from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
-from .checks import Checks
+from .checks import Checks, socket_of
 from .host_addresses import gather_from, options_of
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -90,6 +90,19 @@ class RestartableIceTransport:
     def selected_pair(self) -> Any | None:
         """The pair of candidates in use, as aioice's CandidatePair."""
         return self._agent._nominated.get(1)
+
+    def route(self) -> tuple[str, str] | None:
+        """The address of ours that packets leave from, and that of the next who takes them.
+
+        The latter is the TURN server's where the pair has a relay of ours.
+        """
+        pair = self.selected_pair()
+        if pair is None:
+            return None
+        way = socket_of(pair.protocol)
+        own = way.get_extra_info("sockname")
+        to = way.get_extra_info("peername") or pair.remote_addr
+        return own[0].partition("%")[0], to[0].partition("%")[0]
 
     def local_candidates(self) -> list[Any]:
         """Those of the agent in use, as aioice's Candidate."""
