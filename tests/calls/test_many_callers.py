@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 import trio
 
-from trio_rtc.calls import admission, calling
+from trio_rtc.calls import admission, calling, hang_up
 from trio_rtc.calls.admission import CallAdmission
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
@@ -219,7 +219,7 @@ async def test_a_caller_that_cannot_be_declined_holds_up_nobody() -> None:
     hub.delay = never
     async with serving(hub) as (alice, _):
         carol = hub.sign_in("carol")
-        for _ in range(calling.MAX_DECLINING + 10):
+        for _ in range(hang_up.MAX_DECLINING + 10):
             await carol.send("bob", b'{"type": "offer"}')
         async with open_call(alice, "bob"):
             pass

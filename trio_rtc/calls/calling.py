@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, NoReturn, Unpack
@@ -11,12 +11,12 @@ from typing import Final, NoReturn, Unpack
 import trio
 
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
-from ..faults import FaultLog, RareWarnings, caught, comes_of_an_end
+from ..faults import FaultLog, caught, comes_of_an_end, reason_of
 from ..rtc import (
     BundlePolicy,
     Kind,
 )
-from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling
+from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Signaling, Subscription
 from ..tasks import require_trio
 from ..wire.end_reasons import BUSY
 from ..wire.messages import (
@@ -25,13 +25,13 @@ from ..wire.messages import (
     Message,
     SessionDescription,
     decode,
-    encode,
     is_of_call,
 )
 from .admission import MAX_CALLS, CallAdmission, Place
-from .authentication import OneTimeCode
 from .call import Call
 from .conductor import Conductor
+from .hang_up import Declining
+from .incoming_offer import Accept, CallerGone, NotAccepted, ring
 from .negotiation import MAX_PENDING_CANDIDATES
 from .options import CallKeywords, CallOptions, spelled_out
 
@@ -41,9 +41,6 @@ Handler = Callable[[Call], Awaitable[object]]
 
 MAX_PENDING_PEERS: Final = 64
 """Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
-
-MAX_DECLINING: Final = 64
-"""Callers who are told at once that there is no place; those above that learn it from the time."""
 
 
 @spelled_out(CallKeywords, CallOptions)
@@ -131,6 +128,7 @@ async def serve_calls(
     signaling: Signaling,
     *,
     max_calls: int = MAX_CALLS,
+    accept: Accept | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     **options: Unpack[CallKeywords],
 ) -> NoReturn:
@@ -144,6 +142,10 @@ async def serve_calls(
     The arguments are those of `open_call`. ``tracks`` go to every caller who offers to
     receive media of their kind. ``max_calls`` is how many calls there may be at once, of which up
     to 64 are being set up: who calls above that is declined, and has a `CallError` ``busy``.
+
+    ``accept(peer)`` is awaited before a call is answered, if it is given: it rings, so to speak. A
+    call is declined when that is false, or takes longer than ``connect_timeout``. It is cancelled
+    when the caller gives up.
 
     A ``code`` is good for the first who tries it. If that one does not know it, or goes away before
     that is seen, this ends with a `CallError`; if it does, all others are declined as
@@ -162,7 +164,7 @@ async def serve_calls(
     pending: dict[Peer, list[IceCandidate]] = {}
     with signaling.subscribe(wanted=is_of_call) as subscription:
         async with trio.open_nursery() as nursery:
-            declining = _Declining(signaling, nursery)
+            declining = Declining(signaling, nursery)
             task_status.started()
             try:
                 async for event in subscription:
@@ -181,16 +183,23 @@ async def serve_calls(
                             continue
                         # Before any other task runs: it may be about to call this peer.
                         subscribed = ExitStack()
-                        subscription = subscribed.enter_context(
+                        heard = subscribed.enter_context(
                             signaling.subscribe(event.peer, wanted=is_of_call)
                         )
                         first: list[Message] = [*pending.pop(event.peer, []), message]
-                        conductor = Conductor(signaling, subscription, event.peer, chosen, first)
                         subscribed.callback(place.leave)
                         call = _Answered(
-                            handler, event.peer, conductor, place, faults, chosen.code, nursery
+                            handler,
+                            accept,
+                            signaling,
+                            event.peer,
+                            chosen,
+                            place,
+                            faults,
+                            declining,
+                            nursery,
                         )
-                        nursery.start_soon(call.serve, subscribed)
+                        nursery.start_soon(call.serve, subscribed, heard, first)
                     elif isinstance(message, IceCandidate):
                         if len(pending) >= MAX_PENDING_PEERS and event.peer not in pending:
                             pending.pop(next(iter(pending)))
@@ -219,7 +228,7 @@ def _code_failure(error: Exception, peer: Peer) -> CallError:
     return failure
 
 
-def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -> Message | None:
+def _read(signaling: Signaling, event: MessageReceived, declining: Declining) -> Message | None:
     try:
         return decode(event.data)
     except NegotiationError as error:
@@ -229,53 +238,55 @@ def _read(signaling: Signaling, event: MessageReceived, declining: _Declining) -
         return None
 
 
-class _Declining:
-    """Tells callers that there is no call. None of them holds up the others."""
-
-    def __init__(self, signaling: Signaling, nursery: trio.Nursery):
-        self._signaling = signaling
-        self._nursery = nursery
-        self._under_way = 0
-        self.warnings = RareWarnings(logger)
-
-    def start(self, peer: Peer, hang_up: Bye) -> None:
-        if self._under_way < MAX_DECLINING:
-            self._under_way += 1
-            self._nursery.start_soon(self._decline, peer, hang_up)
-
-    async def _decline(self, peer: Peer, hang_up: Bye) -> None:
-        try:
-            await self._signaling.send(peer, encode(hang_up))
-        except TrioRTCError as error:
-            logger.debug("could not decline the call of %s: %s", peer, error)
-        finally:
-            self._under_way -= 1
-
-
 @dataclass
 class _Answered:
     """The task of a call that we answer."""
 
     handler: Handler
+    accept: Accept | None
+    signaling: Signaling
     peer: Peer
-    conductor: Conductor
+    options: CallOptions
     place: Place
     faults: FaultLog
-    code: OneTimeCode | None
+    declining: Declining
     everything: trio.Nursery
 
-    async def serve(self, subscribed: ExitStack) -> None:
+    async def serve(
+        self, subscribed: ExitStack, subscription: Subscription, said: Sequence[Message]
+    ) -> None:
         with subscribed, caught(self._report):
-            async with self.conductor.run() as call:
+            if self.accept is not None:
+                said = [*said, *await self._ring(self.accept, subscription, said)]
+            conductor = Conductor(self.signaling, subscription, self.peer, self.options, said)
+            async with conductor.run() as call:
                 self.place.connected()
                 await _handle(self.handler, call)
 
+    async def _ring(
+        self, accept: Accept, subscription: Subscription, said: Sequence[Message]
+    ) -> Sequence[Message]:
+        offer = said[-1]
+        assert isinstance(offer, SessionDescription)
+        try:
+            return await ring(
+                accept, self.peer, subscription, offer.call, self.options.connect_timeout
+            )
+        except CallerGone:
+            raise
+        except Exception as error:
+            why = "" if isinstance(error, NotAccepted) else reason_of(error)
+            self.declining.start(self.peer, Bye(reason=why, call=offer.call))
+            raise
+
     def _report(self, error: Exception) -> None:
-        if self.code is not None and self.code.used and not self.code.right:
-            self.code.failure = _code_failure(error, self.peer)
+        code = self.options.code
+        if isinstance(error, NotAccepted | CallerGone):
+            logger.info("the call of %s was not answered: %s", self.peer, error)
+        elif code is not None and code.used and not code.right:
+            code.failure = _code_failure(error, self.peer)
             self.everything.cancel_scope.cancel()
-            return
-        if isinstance(error, TrioRTCError):
+        elif isinstance(error, TrioRTCError):
             logger.warning(
                 "the call of %s failed: %s", self.peer, error, extra={"code": error.code}
             )

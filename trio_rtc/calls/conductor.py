@@ -42,9 +42,9 @@ from . import negotiation as todo
 from .authentication import Authentication, parse_fingerprint
 from .call import Call
 from .call_session import CallSession
-from .crossing import take_waiting_offer
 from .hang_up import send_hang_up
 from .ice_restarter import IceRestarter
+from .incoming_offer import take_waiting_offer
 from .lifecycle import CallEnd, CallEvent, CallState
 from .options import CallOptions, CallStep, StepName, choose_ice_servers, open_tracks
 

@@ -1,16 +1,21 @@
-"""The hang-up: the last message of a call."""
+"""The hang-up: the last message of a call, or the only one."""
 
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import trio
 
 from ..errors import MessageTooLarge, TrioRTCError
+from ..faults import RareWarnings
 from ..signaling import Peer, Signaling
 from ..wire.messages import Bye, encode
 
 logger = logging.getLogger("trio_rtc.call")
+
+MAX_DECLINING: Final = 64
+"""Callers who are told at once that there is no place; those above that learn it from the time."""
 
 
 async def send_hang_up(signaling: Signaling, peer: Peer, bye: Bye, timeout: float) -> None:
@@ -24,3 +29,26 @@ async def send_hang_up(signaling: Signaling, peer: Peer, bye: Bye, timeout: floa
                 await signaling.send(peer, encode(Bye(call=bye.call)))
     except TrioRTCError as error:
         logger.debug("could not tell %s that the call is over: %s", peer, error)
+
+
+class Declining:
+    """Tells callers that there is no call. None of them holds up the others."""
+
+    def __init__(self, signaling: Signaling, nursery: trio.Nursery):
+        self._signaling = signaling
+        self._nursery = nursery
+        self._under_way = 0
+        self.warnings = RareWarnings(logger)
+
+    def start(self, peer: Peer, hang_up: Bye) -> None:
+        if self._under_way < MAX_DECLINING:
+            self._under_way += 1
+            self._nursery.start_soon(self._decline, peer, hang_up)
+
+    async def _decline(self, peer: Peer, hang_up: Bye) -> None:
+        try:
+            await self._signaling.send(peer, encode(hang_up))
+        except TrioRTCError as error:
+            logger.debug("could not decline the call of %s: %s", peer, error)
+        finally:
+            self._under_way -= 1

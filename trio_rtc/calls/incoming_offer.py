@@ -1,0 +1,105 @@
+"""An offer of the other side before its call begins: one that crosses ours, or is asked about."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import trio
+
+from ..errors import NegotiationError
+from ..signaling import EventsDropped, MessageReceived, Peer, PeerLeft, Subscription
+from ..tasks import open_background_nursery
+from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, decode
+from . import negotiation as todo
+
+Accept: TypeAlias = Callable[[Peer], Awaitable[object]]
+
+
+class NotAccepted(Exception):
+    """The program does not take the call, or has not said so in time."""
+
+
+class CallerGone(Exception):
+    """The caller has given up, or calls anew."""
+
+
+async def ring(
+    accept: Accept, peer: Peer, subscription: Subscription, call: str | None, seconds: float
+) -> Sequence[Message]:
+    """Wait until the program takes the call; what the caller has said meanwhile.
+
+    Args:
+        accept: asks it.
+        peer: who calls.
+        subscription: what it says.
+        call: the id of its call.
+        seconds: how long that may take.
+
+    Raises:
+        NotAccepted: it does not.
+        CallerGone: there is nobody any more who waits for that.
+        SignalingLost: the session has ended.
+    """
+    said: list[Message] = []
+    accepted = gone = False
+    with trio.move_on_after(seconds):
+        async with open_background_nursery() as nursery:
+
+            async def listen() -> None:
+                nonlocal gone
+                gone = await _until_gone(subscription, call, said)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(listen)
+            accepted = bool(await accept(peer))
+    if gone:
+        raise CallerGone
+    if not accepted:
+        raise NotAccepted
+    return said
+
+
+async def _until_gone(subscription: Subscription, call: str | None, said: list[Message]) -> bool:
+    async for event in subscription:
+        if isinstance(event, PeerLeft):
+            return True
+        if isinstance(event, EventsDropped) or not isinstance(event, MessageReceived):
+            continue
+        try:
+            message = decode(event.data)
+        except NegotiationError:
+            continue
+        if isinstance(message, Bye) and message.call in (None, call):
+            return True
+        if isinstance(message, SessionDescription) and message.type == "offer":
+            # Whoever takes the next call has it.
+            subscription.put_back(event)
+            return True
+        if isinstance(message, IceCandidate) and len(said) < todo.MAX_PENDING_CANDIDATES:
+            said.append(message)
+    raise AssertionError("a session that ends raises")
+
+
+def take_waiting_offer(
+    subscription: Subscription, negotiation: todo.Negotiation
+) -> SessionDescription | None:
+    """The peer's own offer, if it waits to be heard: then ours is not needed."""
+    waiting = deque(subscription.waiting())
+    offer = None
+    while waiting and offer is None:
+        event = waiting.popleft()
+        if not isinstance(event, MessageReceived):
+            waiting.appendleft(event)
+            break
+        try:
+            action = negotiation.receive(decode(event.data))
+        except NegotiationError:
+            # Of a call before this one, or of none.
+            continue
+        if isinstance(action, todo.Answer):
+            offer = action.offer
+    while waiting:
+        subscription.put_back(waiting.pop())
+    return offer
