@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import trio
 import trio_rtc
 
 ROOT = Path(__file__).parent.parent.parent
+
+#: What programs of the pages sign in to.
+SERVER = "localhost:8888"
 
 
 def blocks_of(page: str) -> list[tuple[str, str]]:
@@ -32,7 +35,28 @@ def function_of(blocks: list[tuple[str, str]], name: str) -> Callable[..., Await
     return found
 
 
-async def output_of(program: str, names: Mapping[str, Any] | None = None) -> str:
+def texts_of(page: str, language: str) -> list[str]:
+    """The blocks of a page in one language."""
+    return [text for kind, text in blocks_of(page) if kind == language]
+
+
+def reworded(program: str, url: str) -> str:
+    """A program of a page, with the address of a server of the test."""
+    assert SERVER in program
+    return program.replace(SERVER, url.removeprefix("ws://"))
+
+
+@asynccontextmanager
+async def serving_server(**options: Any) -> AsyncIterator[str]:
+    """A signaling server; gives its URL. The options are those of `serve_signaling`."""
+    async with trio.open_nursery() as nursery:
+        serve = partial(trio_rtc.serve_signaling, 0, host="localhost", **options)
+        listeners = await nursery.start(serve)
+        yield f"ws://localhost:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+async def output_of(program: str, **names: Any) -> str:
     """What a program prints, which ends with ``trio.run(main)``; run in this run of Trio.
 
     Args:
@@ -41,9 +65,13 @@ async def output_of(program: str, names: Mapping[str, Any] | None = None) -> str
     """
     body, run, _ = program.rpartition("trio.run(main)")
     assert run
-    namespace: dict[str, Any] = dict(names or {})
+    printed: list[str] = []
+
+    def write(*what: object, end: str = "\n") -> None:
+        printed.append(" ".join(map(str, what)) + end)
+
+    namespace: dict[str, Any] = {"print": write, **names}
     exec(compile(body, "<page>", "exec"), namespace)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), trio.fail_after(60):
+    with trio.fail_after(60):
         await namespace["main"]()
-    return printed.getvalue()
+    return "".join(printed)
