@@ -116,16 +116,20 @@ def public_names(module: ModuleType) -> list[str]:
 def all_names() -> dict[str, str]:
     """Each public name, such as ``trio_rtc.peerjs.open_peerjs``, and the module it comes from."""
     names: dict[str, str] = {}
-    seen: set[int] = set()
+    seen: set[tuple[str, int]] = set()
     for module_name in MODULES:
         module = import_module(module_name)
+        homes: dict[str, str] = getattr(module, "_HOME", {})
         for name in public_names(module):
             value = getattr(module, name)
-            if id(value) in seen and callable(value):
+            if (name, id(value)) in seen:
                 continue
-            seen.add(id(value))
+            seen.add((name, id(value)))
             home = getattr(value, "__module__", "")
-            names[f"{module_name}.{name}"] = home if home.startswith("trio_rtc") else module_name
+            if not home.startswith("trio_rtc"):
+                # A type alias knows nothing of where it stands.
+                home = f"{module_name}.{homes[name]}" if name in homes else module_name
+            names[f"{module_name}.{name}"] = home
     return names
 
 
