@@ -282,6 +282,20 @@ def test_what_an_answer_had_no_place_for_is_offered() -> None:
     assert negotiation.may_offer
 
 
+def test_what_an_answer_of_theirs_has_left_is_offered_again() -> None:
+    negotiation = connected_caller()
+    need = negotiation.needed()
+    negotiation.offered()
+    negotiation.receive(ANSWER)
+    negotiation.completed(needs_offer=True)
+    assert negotiation.outcome(need) is True
+    assert negotiation.may_offer
+    negotiation.offered()
+    negotiation.receive(ANSWER)
+    negotiation.completed()
+    assert not negotiation.may_offer
+
+
 def test_an_offer_that_comes_to_nothing_fails_what_it_was_to_bring() -> None:
     negotiation = connected_caller()
     need = negotiation.needed()

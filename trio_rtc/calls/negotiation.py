@@ -252,7 +252,7 @@ class Negotiation:
         answering = self._state is NegotiationState.HAVE_REMOTE_OFFER
         if not needs_offer:
             self._offered = self._needed
-        elif answering:
+        elif answering or self._needed == self._offered:
             self.needed()
         if not (answering and needs_offer):
             self._settled = self._offered

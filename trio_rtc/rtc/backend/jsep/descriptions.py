@@ -15,6 +15,7 @@ from ....errors import NegotiationError
 from ....wire.messages import IceCandidate, SessionDescription
 from .bundling import with_shared_transport
 from .codecs import as_known, common_codecs, known
+from .recycling import receives, sends
 from .rejections import DIRECTIONS, SCTP_PROFILES
 from .section_text import join, mid_of, split
 
@@ -183,16 +184,45 @@ def _fault_of(media: MediaDescription) -> str | None:
     return None
 
 
-def to_be_applied(description: SessionDescription, parsed: ParsedDescription) -> str:
-    """A remote description with what goes without saying, and which aiortc wants to hear."""
+def to_be_applied(
+    description: SessionDescription,
+    parsed: ParsedDescription,
+    offered: Sequence[MediaDescription] = (),
+) -> str:
+    """A remote description with what goes without saying, and which aiortc wants to hear.
+
+    Args:
+        description: its text.
+        parsed: the same.
+        offered: the sections of the offer that it answers.
+    """
     session, *sections = split(description.sdp)
-    for section, media in zip(sections, parsed.media, strict=True):
-        if media.direction is None:
-            # RFC 8866, section 6.7.
-            section.insert(1, next((line for line in session if line in DIRECTIONS), "a=sendrecv"))
+    # RFC 8866, section 6.7.
+    usual = next((line for line in session if line in DIRECTIONS), "a=sendrecv")
+    for index, (section, media) in enumerate(zip(sections, parsed.media, strict=True)):
+        said = media.direction or usual.removeprefix("a=")
+        direction = _answering(said, offered[index].direction) if index < len(offered) else said
+        if direction != media.direction:
+            section[:] = [line for line in section if line not in DIRECTIONS]
+            section.insert(1, f"a={direction}")
         if not known(media.kind, media.rtp.codecs):
             as_known(section, common_codecs(media.kind, media.rtp.codecs))
     return join([session, *sections])
+
+
+def _answering(direction: str, offered: str | None) -> str:
+    """What of a direction answers one that was offered (RFC 3264, section 6.1).
+
+    libdatachannel answers with that of before, whatever is offered.
+    """
+    if offered is None:
+        return direction
+    return {
+        (True, True): "sendrecv",
+        (True, False): "sendonly",
+        (False, True): "recvonly",
+        (False, False): "inactive",
+    }[sends(direction) and receives(offered), receives(direction) and sends(offered)]
 
 
 def _bad(description: SessionDescription, why: str) -> NegotiationError:

@@ -243,7 +243,7 @@ class OfferAnswer:
         if is_offer and (unusable := without_common(parsed)):
             rejections += unusable
             description, parsed = self._without(rejections, description.type, text)
-        sdp = descriptions.to_be_applied(description, parsed)
+        sdp = descriptions.to_be_applied(description, parsed, [] if is_offer else before)
         wanted = "stable" if description.type == "offer" else "have-local-offer"
         if self._pc.signalingState != wanted:
             raise NegotiationError(

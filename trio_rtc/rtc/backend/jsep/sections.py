@@ -61,6 +61,10 @@ class Sections:
         self._codecs: tuple[str, ...] = ()
         # Those whose sender has ended.
         self._spent: set[RTCRtpTransceiver] = set()
+        # Those in which a track is offered for the first time that they were not made for.
+        self._borrowed: set[RTCRtpTransceiver] = set()
+        # Those in which the other side takes nothing.
+        self._one_way: set[RTCRtpTransceiver] = set()
         # The ids of those that are never offered again.
         self._over: Collection[str] = ()
         # Sections whose direction has changed since it was agreed on, and what was offered then.
@@ -138,6 +142,8 @@ class Sections:
                     "sendrecv" if receives(transceiver.direction) else "sendonly"
                 )
                 self._changed[transceiver] = None
+                if not answering:
+                    self._borrowed.add(transceiver)
             elif answering:
                 self._tracks_to_add.append(track)
                 continue
@@ -159,6 +165,7 @@ class Sections:
             if (
                 transceiver.kind == kind
                 and transceiver not in self._tracks.values()
+                and transceiver not in self._one_way
                 and transceiver.mid not in self._over
                 and not recycling.is_forgotten(transceiver)
                 and not sends(transceiver.currentDirection)
@@ -197,11 +204,28 @@ class Sections:
             if is_there and not receives(direction) and can("recycling"):
                 recycling.end_receiver(transceiver, self._owner)
         if kind == "answer":
+            self._leave_one_way()
             self._changed = {
                 transceiver: None
                 for transceiver, offered in self._changed.items()
                 if offered != transceiver.direction
             }
+
+    def _leave_one_way(self) -> None:
+        """Have tracks get sections of their own, where the other side only sends in its own.
+
+        A section keeps the direction that its owner wants (RFC 9429, section 4.2.3): it is not for
+        us to use, though nothing is sent in it.
+        """
+        borrowed, self._borrowed = self._borrowed, set()
+        for track, transceiver in list(self._tracks.items()):
+            if transceiver in borrowed and not sends(transceiver.currentDirection):
+                self._one_way.add(transceiver)
+                del self._tracks[track]
+                transceiver.sender.replaceTrack(None)
+                transceiver.direction = "recvonly"
+                self._changed.pop(transceiver, None)
+                self._tracks_to_add.append(track)
 
     def answered(self) -> None:
         """An answer of ours has been applied."""

@@ -64,8 +64,12 @@ class OutgoingTrack(MediaStreamTrack):
         self._id = world().random_uuid()
 
     def begin(self) -> None:
-        """Keep frames from now on."""
-        self._begun = True
+        """Keep frames from now on, also if another section is found for it later."""
+        if not self._begun:
+            self._begun = True
+            self._subscribe()
+
+    def _subscribe(self) -> None:
         if self._source is not None:
             self._reader = self._source.subscribe(SEND_FRAMES)
 
@@ -83,7 +87,7 @@ class OutgoingTrack(MediaStreamTrack):
         self._ready.clear()
         self._times.begin()
         if self._begun:
-            self.begin()
+            self._subscribe()
         self._changed.set()
         if old is not None:
             old.stop()
