@@ -34,7 +34,7 @@ SECONDS = 200
 
 STACKS = {
     "libwebrtc": (sys.executable, str(HERE / "wrtc_peer.py"), "webrtc"),
-    "libdatachannel": ("node", str(HERE / "node_peer.mjs"), "node-datachannel/polyfill"),
+    "libdatachannel": ("node", str(HERE / "libdatachannel_peer.mjs"), "node-datachannel"),
     "werift": ("node", str(HERE / "node_peer.mjs"), "werift"),
     "webrtcbin": (SYSTEM_PYTHON, str(HERE / "webrtcbin_peer.py"), "MAX_BUNDLE"),
     # It is made to have a transport for each section.
@@ -60,7 +60,7 @@ def _missing(stack: str) -> str:
     if stack == "libwebrtc":
         found = importlib.util.find_spec("webrtc")
         return "" if found else "libwebrtc (the package wrtc) is not installed"
-    package = STACKS[stack][-1].partition("/")[0]
+    package = STACKS[stack][-1]
     if NODE is None or not (PACKAGES / package).is_dir():
         return f"npm's {package} is not installed (npm install --prefix tests)"
     return ""

@@ -30,8 +30,6 @@ FEATURES = (
 
 YES = "yes"
 
-#: "Not implemented", say addTrack and addTransceiver of node-datachannel 0.33.
-NO_MEDIA = "no tracks in its `RTCPeerConnection` for Node"
 NO_RESTART = "it does not restart ICE"
 NOT_ALWAYS = "not always: it may answer with its old credentials"
 #: In webrtcbin 1.22 "transceiver direction changes are not implemented".
@@ -39,10 +37,6 @@ NO_REMOVAL = "its webrtcbin changes no direction"
 
 #: Where it is not "yes", by feature and stack; for both roles, or for each.
 LIMITS: dict[tuple[str, str], str | dict[str, str]] = {
-    **{
-        (feature, "libdatachannel"): NO_MEDIA
-        for feature in (OUR_TRACK, ITS_TRACK, SECOND_TRACK, MANY_TRACKS, SCREEN, BOTH_AT_ONCE)
-    },
     **{(feature, stack): NO_RESTART for feature in (RESTART, MOVE) for stack in (
         "libdatachannel", "GStreamer")},
     **{(feature, "werift"): {IT_CALLS: NOT_ALWAYS} for feature in (RESTART, MOVE)},
@@ -50,10 +44,13 @@ LIMITS: dict[tuple[str, str], str | dict[str, str]] = {
 }  # fmt: skip
 
 #: Whose sections keep the direction that they begin with: each track has one of its own.
-NO_OTHER_DIRECTION = ("GStreamer",)
+NO_OTHER_DIRECTION = ("libdatachannel", "GStreamer")
 
-#: Those that call with a channel at once: libdatachannel has nothing else, and werift 0.25 crashes
-#: when it opens one in a section that we have offered.
+#: Those that send beside each track of ours, in its section.
+SEND_BESIDE = ("GStreamer",)
+
+#: Those that call with a channel at once: they begin without media, and werift 0.25 crashes when it
+#: opens one in a section that we have offered.
 NEED_A_CHANNEL = ("libdatachannel", "werift", "GStreamer")
 
 #: How often a track comes and goes.

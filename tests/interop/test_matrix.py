@@ -6,14 +6,19 @@ The peers are bare: of our own they have nothing, and their descriptions have no
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
+from av import AudioFrame, CodecContext, VideoFrame
 
 from trio_rtc import Call, DataChannel, MediaTrack, open_call, open_media
 from trio_rtc.rtc import Kind, PeerConnection
@@ -30,6 +35,9 @@ OPTIONS: dict[str, Any] = {"silence_timeout": 1.5, "restart_timeout": 20.0}
 
 #: The names of the stacks for `open_foreign`.
 PROGRAMS = {"GStreamer": "webrtcbin"}
+
+#: Those that are no browser's API: they tell of what they receive, and not of sections for it.
+TELL_FRAMES = ("libdatachannel", "GStreamer")
 
 each = pytest.mark.parametrize(
     ("stack", "role"),
@@ -54,11 +62,12 @@ class Scene:
     video: MediaTrack
     audio: MediaTrack
     channel: DataChannel | None = None
+    its_tracks: int = 0
 
     @asynccontextmanager
     async def it_receives(self, kind: str) -> AsyncIterator[None]:
         """It has another track of ours by the end of the block, of this kind."""
-        event = "frames" if self.stack in PROGRAMS else "track"
+        event = "frames" if self.stack in TELL_FRAMES else "track"
         before = self.foreign.said(event, kind=kind)
         yield
         while self.foreign.said(event, kind=kind) == before:
@@ -76,9 +85,16 @@ class Scene:
         while connection.negotiation_needed or connection.signaling_state != "stable":  # noqa: ASYNC110
             await trio.sleep(0.01)
 
+    async def have_it_add_a_track(self) -> None:
+        self.its_tracks += 1
+        await self.foreign.do("add track", kind="video", name=f"its-{self.its_tracks}")
+
     async def next_track(self) -> MediaTrack:
         """The next track of the other side, which has a frame."""
         track = await anext(aiter(self.call.tracks))
+        # It says of every section of ours that it sends there.
+        while self.stack == "libdatachannel" and track.id != f"its-{self.its_tracks}":
+            track = await anext(aiter(self.call.tracks))
         # What werift sends on begins with a picture that needs those before it.
         if self.stack != "werift":
             await anext(aiter(track))
@@ -123,10 +139,33 @@ async def open_scene(
         open_media(video="pattern", audio="tone") as [video, audio],
         open_peer(stack, hub, request) as foreign,
     ):
-        if stack not in PROGRAMS:
+        if stack == "libdatachannel":
+            await foreign.do("media", **encoded_media())
+        elif stack not in PROGRAMS:
             await foreign.do("send nothing")
         async with connected(stack, role, foreign, alice, {**OPTIONS, **options}) as call:
             yield Scene(stack, hub, foreign, call, video, audio)
+
+
+@cache
+def encoded_media() -> dict[str, list[str]]:
+    """Pictures of VP8 and pieces of Opus, each of which fits into a packet, as base64."""
+    pictures = CodecContext.create("libvpx", "w")
+    pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+    pictures.time_base = Fraction(1, 25)
+    pictures.options = {"deadline": "realtime", "lag-in-frames": "0", "g": "1"}
+    sounds = CodecContext.create("libopus", "w")
+    sounds.sample_rate, sounds.layout, sounds.format = 48_000, "stereo", "s16"
+    media: dict[str, list[str]] = {"video": [], "audio": []}
+    for number in range(10):
+        shade = np.full((48, 64, 3), 20 * number, np.uint8)
+        picture = VideoFrame.from_ndarray(shade, format="rgb24")
+        sound = AudioFrame.from_ndarray(np.zeros((1, 1920), np.int16), format="s16")
+        sound.sample_rate, sound.pts, picture.pts = 48_000, 960 * number, number
+        for kind, packets in (("video", pictures.encode(picture)), ("audio", sounds.encode(sound))):
+            assert all(packet.size < 1000 for packet in packets)
+            media[kind] += [b64encode(bytes(packet)).decode() for packet in packets]
+    return media
 
 
 @asynccontextmanager
@@ -141,8 +180,7 @@ async def connected(
         async with open_call(alice, name, receive=receive, **options) as call:
             yield call
     else:
-        no_media = stack == "libdatachannel" or stack in matrix.NO_OTHER_DIRECTION
-        media = () if no_media else ("audio", "video")
+        media = () if stack in matrix.NO_OTHER_DIRECTION else ("audio", "video")
         channel = stack in matrix.NEED_A_CHANNEL
         async with called_by(foreign, alice, media=media, channel=channel, **options) as call:
             yield call
@@ -169,9 +207,8 @@ async def our_track(scene: Scene) -> None:
 
 
 async def its_track(scene: Scene) -> None:
-    if scene.stack not in matrix.NO_OTHER_DIRECTION:
-        await scene.foreign.do("add track", kind="video")
-    # Otherwise it has put one beside ours.
+    if scene.stack not in matrix.SEND_BESIDE:
+        await scene.have_it_add_a_track()
     await scene.next_track()
 
 
@@ -200,7 +237,7 @@ async def many_tracks(scene: Scene) -> None:
 
 async def screen(scene: Scene) -> None:
     for _ in range(3):
-        await scene.foreign.do("add track", kind="video")
+        await scene.have_it_add_a_track()
         shared = await scene.next_track()
         await scene.foreign.do("remove track")
         async for _frame in shared:
@@ -223,7 +260,7 @@ async def both_at_once(scene: Scene) -> None:
     async with scene.it_receives("audio"):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.call.add_track, scene.audio)
-            await scene.foreign.do("add track", kind="video")
+            await scene.have_it_add_a_track()
         scene.hub.delay = None
         await scene.next_track()
     await scene.works()
