@@ -7,6 +7,7 @@ of its own, with a wire between them (`wire.py`). Told are, of one call each:
 
 * how long pictures and sound take from the track to the program, the way included, which is half of
   the round trip; of sound also at the end of the call;
+* how long pictures take from the arrival of the last of their packets, where none is lost;
 * the longest time without a picture, how often it was over 0.3 s, and pictures in a second;
 * the longest hole in the sound, by its times, and the longest time without any;
 * how far the times of a mark in the sound are from those of the picture that was sent with it,
@@ -68,7 +69,31 @@ def call(
         wire += ["--jitter", jitter, "--loss", loss, "--seed", seed, *ends]
         subprocess.run([str(part) for part in wire], check=True, timeout=seconds + 60)
         sent, received = (json.loads(file.read_text()) for file in files)
-    return figures(sent, received)
+    found = figures(sent, received)
+    if not loss and (waits := waits_behind_packets(received)):
+        found["pictures: behind their packets, ms"] = 1000 * statistics.median(waits)
+        found["pictures: behind, ms (95 %)"] = 1000 * sorted(waits)[len(waits) * 95 // 100]
+    return found
+
+
+def waits_behind_packets(received: dict[str, Any]) -> list[float]:
+    """Seconds from the last packet of each picture to the picture; none if that is not known."""
+    number, began, _ = received["pictures"][0]
+    for source in received["packets"]:
+        # A picture's timestamp tells its number, from that of the first one.
+        ticks = [(timestamp - source[0][0]) % (1 << 32) for timestamp, _ in source]
+        last = {
+            number + round(tick * FPS / 90_000): then
+            for tick, (_, then) in zip(ticks, source, strict=True)
+        }
+        waits = [
+            now - last[n]
+            for n, now, _ in received["pictures"]
+            if now > began + WARM_UP_SECONDS and n in last
+        ]
+        if len(waits) > 0.9 * sum(p[1] > began + WARM_UP_SECONDS for p in received["pictures"]):
+            return waits
+    return []
 
 
 def figures(sent: dict[str, Any], received: dict[str, Any]) -> dict[str, float]:

@@ -13,10 +13,12 @@ import asyncio
 import importlib
 import json
 import os
+import struct
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -71,10 +73,26 @@ class Notes:
         self.pictures: list[tuple[int, float, float]] = []
         self.marks: list[tuple[float, float]] = []
         self.pieces: list[tuple[float, float]] = []
+        #: When the last packet of each RTP timestamp came, by its source.
+        self.packets: dict[int, dict[int, float]] = {}
         self._was_loud = True
 
     def see(self, frame: VideoFrame) -> None:
         self.pictures.append((number_of(frame), time.monotonic(), float(frame.time or 0)))
+
+    def watch_packets(self) -> None:
+        """Note when packets come, in aiortc; what they are of is told before they are decrypted."""
+        from aiortc import RTCDtlsTransport
+
+        transports: Any = RTCDtlsTransport
+        handle = transports._handle_rtp_data
+
+        async def note(transport: Any, data: bytes, arrival_time_ms: int) -> None:
+            timestamp, ssrc = struct.unpack_from("!II", data, 4)
+            self.packets.setdefault(ssrc, {})[timestamp] = time.monotonic()
+            await handle(transport, data, arrival_time_ms)
+
+        transports._handle_rtp_data = note
 
     def hear(self, frame: AudioFrame) -> None:
         now, begins = time.monotonic(), float(frame.time or 0)
@@ -87,7 +105,14 @@ class Notes:
 
     def write(self, path: Path) -> None:
         path.write_text(
-            json.dumps({"pictures": self.pictures, "marks": self.marks, "pieces": self.pieces})
+            json.dumps(
+                {
+                    "pictures": self.pictures,
+                    "marks": self.marks,
+                    "pieces": self.pieces,
+                    "packets": [list(times.items()) for times in self.packets.values()],
+                }
+            )
         )
 
 
@@ -165,15 +190,16 @@ async def run_ours(role: str, seconds: float, late: float, notes: Notes) -> None
 
     async with (
         open_peer_connection() as connection,
-        open_track("video", paced(1 / FPS, noted(picture, notes), 0)) as pictures,
-        open_track("audio", paced(PIECE, noted(sound, notes), late)) as sounds,
         trio.open_nursery() as nursery,
+        AsyncExitStack() as tracks,
     ):
         nursery.start_soon(tell_events, connection, nursery)
         nursery.start_soon(take_lines, connection)
         if role == "send":
-            for track in (pictures, sounds):
-                await connection.add_track(track)
+            pictures = open_track("video", paced(1 / FPS, noted(picture, notes), 0))
+            sounds = open_track("audio", paced(PIECE, noted(sound, notes), late))
+            for opening in (pictures, sounds):
+                await connection.add_track(await tracks.enter_async_context(opening))
             offer = await connection.set_local_description()
             say({"type": offer.type, "sdp": offer.sdp})
         await trio.sleep(seconds)
@@ -268,6 +294,8 @@ def main() -> None:
     # An end whose other end is gone does not wait for its own clean-up.
     threading.Thread(target=give_up, args=(options.seconds + 20,), daemon=True).start()
     arguments = (options.role, options.seconds, options.late, notes)
+    if options.role == "receive" and options.side != "libwebrtc":
+        notes.watch_packets()
     if options.side == "ours":
         import trio
 
