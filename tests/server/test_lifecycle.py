@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import socket
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits, serve_signaling, serve_signaling_listeners
-from trio_rtc.server.dialects.classic import ClassicDialect
+from trio_rtc.server.dialects.classic.classic_dialect import ClassicDialect
 from trio_rtc.server.http.connection import HttpExchange
 
 from .harness import Client, MemoryListener, get, memory_server, post
@@ -82,7 +83,7 @@ async def test_an_unexpected_error_ends_one_connection_and_is_logged(
 ) -> None:
     sign_out = ClassicDialect._sign_out
 
-    async def fail(self: ClassicDialect, exchange: HttpExchange) -> None:
+    def fail(self: ClassicDialect, exchange: HttpExchange, peer: object) -> None:
         raise RuntimeError("of its own making")
 
     async with memory_server() as server:
@@ -175,7 +176,7 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
     seen: list[tuple[int, int]] = []
     handle = ClassicDialect.handle
 
-    async def look(self: ClassicDialect, exchange: HttpExchange) -> None:
+    def look(self: ClassicDialect, exchange: HttpExchange) -> Awaitable[None] | None:
         stream = exchange._connection.accepted.stream
         assert isinstance(stream, trio.SocketStream)
         seen.append(
@@ -184,7 +185,7 @@ async def test_accepted_sockets_are_prompt_and_watched(monkeypatch: pytest.Monke
                 stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
             )
         )
-        await handle(self, exchange)
+        return handle(self, exchange)
 
     monkeypatch.setattr(ClassicDialect, "handle", look)
     with trio.fail_after(30):

@@ -21,6 +21,7 @@ from .hub.flush_batches import FlushBatch
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
+from .timers import Timers
 from .turns import Turns
 
 
@@ -52,6 +53,7 @@ class Context:
         chores: what takes longer than a turn.
         turns: in which each client network has a share of the server's time.
         reader: of all sockets that need no task for themselves.
+        timers: of all that waits without a task.
         entrance: held while somebody is let in, or goes on with a session.
     """
 
@@ -74,6 +76,7 @@ class Context:
     chores: Chores = field(init=False)
     turns: Turns = field(init=False)
     reader: SharedReader = field(init=False)
+    timers: Timers = field(default_factory=Timers)
     entrance: trio.Lock = field(default_factory=trio.Lock)
 
     def __post_init__(self) -> None:

@@ -1,11 +1,11 @@
-"""`serve_signaling`: listeners, one task per connection, and an orderly end."""
+"""`serve_signaling`: listeners, the parts of a server, and an orderly end."""
 
 from __future__ import annotations
 
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -13,7 +13,7 @@ from ..tasks import require_trio
 from .authorize import Authorize, everybody
 from .context import Context
 from .counters import Statistics
-from .dialects.classic import ClassicDialect
+from .dialects.classic.classic_dialect import ClassicDialect
 from .dialects.dialect import ANY_PATH, Dialect, all_endpoints
 from .dialects.native.native_dialect import NativeDialect
 from .dialects.peerjs.peerjs_admission import PeerJSSettings
@@ -23,7 +23,7 @@ from .draining import Drain
 from .http.accepting import Connections
 from .http.connection import HttpExchange
 from .http.hosts import Hosts
-from .http.listeners import accept_eagerly, open_listeners
+from .http.listeners import open_listeners
 from .http.origins import Origins
 from .http.page import page_routes
 from .http.proxies import TrustedProxies
@@ -192,17 +192,16 @@ async def serve_signaling_listeners(
             for dialect in dialects:
                 dialect.drain()
             service.close_all()
+            connections.hand_over()
 
         nursery.start_soon(_when_cancelled, begin_to_end)
         nursery.start_soon(_tick, parts)
         nursery.start_soon(context.chores.run)
         nursery.start_soon(context.turns.run)
-        await trio.serve_listeners(
-            connections.serve,
-            [accept_eagerly(listener) for listener in listeners],
-            handler_nursery=nursery,
-            task_status=_Started(task_status, list(listeners)),
-        )
+        nursery.start_soon(context.timers.run)
+        await nursery.start(connections.accept, listeners, nursery)
+        task_status.started(list(listeners))
+        await trio.sleep_forever()
     raise AssertionError("it only ends by an exception")
 
 
@@ -219,12 +218,9 @@ async def serve_routes(
     connections = Connections(context, drain, None, router)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_when_cancelled, lambda: drain.begin(trio.current_time()))
-        await trio.serve_listeners(
-            connections.serve,
-            [accept_eagerly(listener) for listener in listeners],
-            handler_nursery=nursery,
-            task_status=_Started(task_status, list(listeners)),
-        )
+        await nursery.start(connections.accept, listeners, nursery)
+        task_status.started(list(listeners))
+        await trio.sleep_forever()
     raise AssertionError("it only ends by an exception")
 
 
@@ -247,19 +243,8 @@ def _dialects(
     return dialects
 
 
-async def _not_found(exchange: HttpExchange) -> None:
-    await exchange.refuse(RequestError(404, "Not Found", "There is nothing of this name."))
-
-
-class _Started(Generic[ListenerT]):
-    """Reports the listeners as they were given."""
-
-    def __init__(self, task_status: trio.TaskStatus[list[ListenerT]], listeners: list[ListenerT]):
-        self._task_status = task_status
-        self._listeners = listeners
-
-    def started(self, _: object = None) -> None:
-        self._task_status.started(self._listeners)
+def _not_found(exchange: HttpExchange) -> None:
+    exchange.refuse(RequestError(404, "Not Found", "There is nothing of this name."))
 
 
 class _Part(Protocol):

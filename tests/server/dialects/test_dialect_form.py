@@ -73,7 +73,7 @@ class PagerDialect(Dialect):
         try:
             if method == "PUT":
                 await self._join(exchange, name)
-                await exchange.respond(Response(201, "Created"))
+                exchange.respond(Response(201, "Created"))
                 return
             peer = await self.peers.find(name)
             if peer is None:
@@ -82,18 +82,18 @@ class PagerDialect(Dialect):
                 mail = peer.mailbox.take()
                 if mail is not None:
                     peer.mailbox.delivered()
-                await exchange.respond(Response(200, "OK", str(mail).encode()))
+                exchange.respond(Response(200, "OK", str(mail).encode()))
             elif method == "POST":
                 to = int(exchange.request.query)
                 self.hub.send(peer.member, Relayed(peer.member.id, exchange.request.body), to)
-                await exchange.respond(Response(200, "OK"))
+                exchange.respond(Response(200, "OK"))
             else:
                 self.peers.leave(peer)
-                await exchange.respond(Response(200, "OK"))
+                exchange.respond(Response(200, "OK"))
         except Refused as refusal:
-            await exchange.refuse(refusal.over_http())
+            exchange.refuse(refusal.over_http())
         except RequestError as error:
-            await exchange.refuse(error)
+            exchange.refuse(error)
 
     async def _join(self, exchange: HttpExchange, name: str) -> None:
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)

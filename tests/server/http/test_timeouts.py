@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.dialects.classic import NO_NEWS
+from trio_rtc.server.dialects.classic.classic_dialect import NO_NEWS
 
 from ..harness import get, memory_server, post
 

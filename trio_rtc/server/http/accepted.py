@@ -28,6 +28,8 @@ class Accepted:
     """It has an owner at every moment, who closes it or hands it on.
 
     Args:
+        stream: what is spoken on; a socket becomes a stream of Trio with the first task that wants
+            it.
         on_closed: called once it is closed.
 
     Attributes:
@@ -37,31 +39,55 @@ class Accepted:
             nobody's.
     """
 
-    __slots__ = ("_on_closed", "address", "counted", "number", "stream")
+    __slots__ = ("_on_closed", "_socket", "_stream", "address", "counted", "number")
 
     def __init__(
         self,
-        stream: trio.abc.Stream,
+        stream: trio.abc.Stream | socket.socket,
         *,
         number: int = 0,
         address: str = "",
         counted: str = "",
         on_closed: Callable[[Accepted], None] = _nothing,
     ):
-        self.stream = stream
+        self._stream: trio.abc.Stream | None = None
+        self._socket: socket.socket | None = None
+        if isinstance(stream, socket.socket):
+            self._socket = stream
+        else:
+            self._stream = stream
         self.number = number
         self.address = address
         self.counted = counted
         self._on_closed = on_closed
 
+    @property
+    def descriptor(self) -> int:
+        """That of a socket which can be written to and read from at once; -1 of all else."""
+        if self._socket is not None:
+            return self._socket.fileno()
+        assert self._stream is not None
+        return descriptor(self._stream) if os.name == "posix" else -1
+
+    @property
+    def stream(self) -> trio.abc.Stream:
+        """What is spoken on."""
+        if self._stream is None:
+            assert self._socket is not None
+            self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(self._socket))
+            self._socket = None
+        return self._stream
+
     def detach(self) -> None:
         """Keep a socket open when the owner of the stream closes that, as Trio does it for us."""
-        if descriptor(self.stream) >= 0:
-            assert isinstance(self.stream, trio.SocketStream)
-            own = socket.socket(fileno=self.stream.socket.detach())
-            self.stream = trio.SocketStream(trio.socket.from_stdlib_socket(own))
-        elif isinstance(self.stream, trio.SocketStream):
-            self.stream = trio.SocketStream(self.stream.socket.dup())
+        if self._stream is None:
+            return
+        if descriptor(self._stream) >= 0:
+            assert isinstance(self._stream, trio.SocketStream)
+            own = socket.socket(fileno=self._stream.socket.detach())
+            self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(own))
+        elif isinstance(self._stream, trio.SocketStream):
+            self._stream = trio.SocketStream(self._stream.socket.dup())
 
     async def receive(self, reader: SharedReader, size: int = RECEIVE_BYTES) -> bytes:
         """Take in what comes, in turn; nothing is the end.
@@ -69,18 +95,19 @@ class Accepted:
         Raises:
             trio.BrokenResourceError: the stream ends in any other way. A socket may just end.
         """
-        number = descriptor(self.stream)
-        if number < 0 or os.name != "posix":
+        number = self.descriptor
+        if number < 0:
             data = bytes(await self.stream.receive_some(size))
             await reader.turns.wait(self.counted)
             return data
-        assert isinstance(self.stream, trio.SocketStream)
+        stream = self.stream
+        assert isinstance(stream, trio.SocketStream)
         await trio.lowlevel.checkpoint_if_cancelled()
         if reader.turns.is_free and (received := read_at_once(number, size)) is not None:
             reader.turns.take()
             return received
         while True:
-            await reader.wait(self.stream, self.counted)
+            await reader.wait(stream, self.counted)
             if (received := read_at_once(number, size)) is not None:
                 return received
 
@@ -95,6 +122,26 @@ class Accepted:
                 if received > LINGER_BYTES:
                     # Nobody is waiting for it: reading all that somebody can send would be work.
                     await trio.sleep(LINGER_PAUSE)
+
+    def shutdown(self) -> None:
+        """Send nothing more on a plain socket."""
+        with suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_WR)
+            else:
+                assert isinstance(self._stream, trio.SocketStream)
+                self._stream.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close a plain socket, which needs no task."""
+        try:
+            if self._socket is not None:
+                self._socket.close()
+            else:
+                assert isinstance(self._stream, trio.SocketStream)
+                self._stream.socket.close()
+        finally:
+            self._on_closed(self)
 
     async def aclose(self) -> None:
         """Close it."""

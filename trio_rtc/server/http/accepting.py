@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import logging
+import os
+import socket
 import ssl
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 import trio
 
@@ -11,12 +16,28 @@ from ..context import Context
 from ..draining import Drain
 from .accepted import Accepted
 from .addresses import client_network, peer_address
-from .connection import CLOSE_SECONDS, HELD_SECONDS, Connection, too_many_connections
-from .listeners import keep_alive
+from .connection import CLOSE_SECONDS, HELD_SECONDS, too_many_connections
+from .listeners import EagerListener, keep_alive
 from .proxy_protocol import NoProxyHeader, read_client_address
 from .routes import Router
+from .serving.served_connection import ServedConnection
+from .shared_reader import descriptor
 
 logger = logging.getLogger("trio_rtc.server")
+
+ACCEPT_SECONDS: Final = 0.00005
+"""What it takes to accept a connection that needs no task."""
+
+
+class _Vacancy(enum.Enum):
+    """What place there is for a connection."""
+
+    FREE = enum.auto()
+    REFUSED = enum.auto()
+    """None, which it is told."""
+    CLOSED_LATER = enum.auto()
+    """None, and there is no place for telling it."""
+    CLOSED = enum.auto()
 
 
 class Connections:
@@ -38,50 +59,137 @@ class Connections:
         self._per_address = context.connections
         self._proxy_protocol = proxy_protocol
 
-    async def serve(self, stream: trio.abc.Stream) -> None:
-        """Serve a connection for as long as it needs a task."""
+    async def accept(
+        self,
+        listeners: Sequence[trio.abc.Listener[Any]],
+        nursery: trio.Nursery,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> NoReturn:
+        """Accept connections until cancelled; it closes the listeners then.
+
+        The nursery is that of the tasks that serve them, and outlives this.
+        """
+        async with trio.open_nursery() as accepting:
+            for listener in listeners:
+                accepting.start_soon(self._accept_from, listener, nursery)
+            task_status.started()
+            await trio.sleep_forever()
+        raise AssertionError("it only ends by an exception")
+
+    async def _accept_from(self, listener: trio.abc.Listener[Any], nursery: trio.Nursery) -> None:
+        if not isinstance(listener, trio.SocketListener) or descriptor(listener) < 0:
+            await self._accept_streams(listener, nursery)
+            return
+        eager = EagerListener(listener)
+        if self._ssl_context is not None or self._proxy_protocol or os.name != "posix":
+            await self._accept_streams(eager, nursery)
+        else:
+            await self._accept_plain(eager, nursery)
+
+    async def _accept_streams(
+        self, listener: trio.abc.Listener[trio.abc.Stream], nursery: trio.Nursery
+    ) -> None:
+        async def serve(stream: trio.abc.Stream) -> None:
+            await self._serve(stream, nursery)
+
+        await trio.serve_listeners(serve, [listener], handler_nursery=nursery)
+
+    async def _accept_plain(self, listener: EagerListener, nursery: trio.Nursery) -> None:
+        """Nothing but HTTP is spoken on these: a connection needs no task before it has to wait."""
+        turns = self._context.turns
+        async with listener:
+            while True:
+                for plain, address in await listener.accept_sockets():
+                    turns.take(ACCEPT_SECONDS)
+                    with turns.flush_batch:
+                        self._begin(plain, address, nursery)
+                await trio.lowlevel.checkpoint()
+
+    def _begin(self, plain: socket.socket, address: str, nursery: trio.Nursery) -> None:
+        self._context.statistics.connections += 1
+        who, vacancy = self._vacancy(address)
+        if vacancy is _Vacancy.CLOSED:
+            plain.close()
+        elif vacancy is _Vacancy.CLOSED_LATER:
+            stream = trio.SocketStream(trio.socket.from_stdlib_socket(plain))
+            nursery.start_soon(self._hold, stream, who)
+        else:
+            connection = self._connection(plain, address, who, nursery)
+            if vacancy is _Vacancy.REFUSED:
+                connection.decline(too_many_connections())
+            connection.begin()
+
+    async def _serve(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
+        """Serve a connection with a task, for as long as it needs one."""
+        self._context.statistics.connections += 1
         address = peer_address(stream)
-        statistics = self._context.statistics
-        statistics.connections += 1
-        number = statistics.connections
         if self._proxy_protocol and self._context.proxies.trust(address):
             told = await self._read_client_address(stream, address)
             if told is None:
                 await trio.aclose_forcefully(stream)
                 return
             address = told
-        # What a proxy may have is for itself to limit: here it is many.
-        who = "" if self._context.proxies.trust(address) else client_network(address)
-        refused = self._per_address.is_used_up(who)
-        if refused:
-            statistics.over_limit["connections_per_address"] += 1
-        # An answer to those over the limit costs something too; there is a limit to that.
-        if self._drain.has_begun or self._per_address.is_used_up(who, times=2):
+        who, vacancy = self._vacancy(address)
+        if vacancy is _Vacancy.CLOSED:
             await trio.aclose_forcefully(stream)
             return
-        if self._context.refusals.is_used_up(who, trio.current_time()):
-            statistics.over_limit["requests_per_second"] += 1
+        if vacancy is _Vacancy.CLOSED_LATER:
             await self._hold(stream, who)
             return
         keep_alive(stream)
-        self._per_address.add(who)
-        statistics.connections_open += 1
         if self._ssl_context is not None:
             # Clients end without saying so, as is usual with HTTP.
             stream = trio.SSLStream(
                 stream, self._ssl_context, server_side=True, https_compatible=True
             )
+        connection = self._connection(stream, address, who, nursery)
+        connection.accepted.detach()
+        if await self._is_ready(connection.accepted):
+            if vacancy is _Vacancy.REFUSED:
+                connection.decline(too_many_connections())
+            await connection.run()
+
+    def _vacancy(self, address: str) -> tuple[str, _Vacancy]:
+        """Whose a connection from there is, and what place there is for it."""
+        over_limit = self._context.statistics.over_limit
+        # What a proxy may have is for itself to limit: here it is many.
+        who = "" if self._context.proxies.trust(address) else client_network(address)
+        refused = self._per_address.is_used_up(who)
+        if refused:
+            over_limit["connections_per_address"] += 1
+        # An answer to those over the limit costs something too; there is a limit to that.
+        if self._drain.has_begun or self._per_address.is_used_up(who, times=2):
+            return who, _Vacancy.CLOSED
+        if self._context.refusals.is_used_up(who, trio.current_time()):
+            over_limit["requests_per_second"] += 1
+            return who, _Vacancy.CLOSED_LATER
+        return who, _Vacancy.REFUSED if refused else _Vacancy.FREE
+
+    def _connection(
+        self,
+        stream: trio.abc.Stream | socket.socket,
+        address: str,
+        who: str,
+        nursery: trio.Nursery,
+    ) -> ServedConnection:
+        statistics = self._context.statistics
+        self._per_address.add(who)
+        statistics.connections_open += 1
         accepted = Accepted(
-            stream, number=number, address=address, counted=who, on_closed=self._closed
+            stream,
+            number=statistics.connections,
+            address=address,
+            counted=who,
+            on_closed=self._closed,
         )
-        with self._drain.shield():
-            try:
-                await self._serve(accepted, refused=refused)
-            except Exception:
-                # One connection never ends another, and a server never ends by a mistake.
-                statistics.failures += 1
-                log = {"connection": number, "address": address}
-                logger.exception("a connection ended by an unexpected error", extra=log)
+        return ServedConnection(accepted, self._router.handle, self._context, self._drain, nursery)
+
+    def hand_over(self) -> None:
+        """The server ends: each connection that is still served has a task from now on."""
+        for readable in self._context.reader.readables:
+            if isinstance(readable, ServedConnection):
+                readable.hand_over()
 
     async def _hold(self, stream: trio.abc.Stream, who: str) -> None:
         """Close a connection after a time: whoever is closed at once comes back at once."""
@@ -110,19 +218,17 @@ class Connections:
         self._per_address.remove(accepted.counted)
         self._context.statistics.connections_open -= 1
 
-    async def _serve(self, accepted: Accepted, *, refused: bool) -> None:
-        connection = Connection(accepted, self._router.handle, self._context)
-        try:
-            await self._context.turns.wait(accepted.counted)
-            if not await self._shake_hands(accepted.stream):
-                return
-            if refused:
-                await connection.refuse(too_many_connections())
-            else:
-                await connection.run()
-        finally:
-            if not connection.taken_over:
-                await accepted.aclose()
+    async def _is_ready(self, accepted: Accepted) -> bool:
+        """Wait for a turn, and for TLS. If there is no TLS the connection is closed."""
+        is_ready = False
+        with self._drain.shield():
+            try:
+                await self._context.turns.wait(accepted.counted)
+                is_ready = await self._shake_hands(accepted.stream)
+            finally:
+                if not is_ready:
+                    await accepted.aclose()
+        return is_ready
 
     async def _shake_hands(self, stream: trio.abc.Stream) -> bool:
         if not isinstance(stream, trio.SSLStream):

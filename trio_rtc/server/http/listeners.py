@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import trio
 
-from .shared_reader import descriptor
-
 logger = logging.getLogger("trio_rtc.server")
 
 _ATTEMPTS: Final = 20
@@ -23,6 +21,10 @@ _NOT_HERE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 #: That there is no place for another connection now (accept(2)).
 _NO_PLACE: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+#: That the listening socket itself is of no use. Anything else is told of the connection that was
+#: to be accepted.
+_NO_LISTENER: Final = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSUPP}
 
 _NO_PLACE_PAUSE: Final = 0.1
 _LOG_PAUSE: Final = 1.0
@@ -35,6 +37,13 @@ _AT_ONCE: Final = 16
 _KEEPALIVE: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
     (socket.IPPROTO_TCP, getattr(socket, option), value)
     for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, option)
+]
+
+#: What Trio sets for each stream.
+_PROMPT: Final = [
+    (socket.IPPROTO_TCP, getattr(socket, option), value)
+    for option, value in (("TCP_NODELAY", 1), ("TCP_NOTSENT_LOWAT", 2**14))
     if hasattr(socket, option)
 ]
 
@@ -110,20 +119,52 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
         # Of Trio's own socket every `accept` is a turn.
         self._socket = socket.socket(fileno=listener.socket.dup().detach())
         self._socket.setblocking(False)
+        for level, option, value in (*_KEEPALIVE, *_PROMPT):
+            # What is accepted has the options of what listens (Linux: they are copied with it).
+            with suppress(OSError):
+                self._socket.setsockopt(level, option, value)
         self._log_after = -math.inf
 
     async def accept(self) -> trio.SocketStream:
         if self._accepted:
             return self._accepted.popleft()
         stream = await self._accept()
-        while len(self._accepted) < _AT_ONCE:
+        self._accepted.extend(
+            trio.SocketStream(trio.socket.from_stdlib_socket(accepted))
+            for accepted, _ in self._accept_at_once()
+        )
+        return stream
+
+    async def accept_sockets(self) -> list[tuple[socket.socket, str]]:
+        """Wait for some connections, each with the IP address of its client; empty if it has none.
+
+        Their sockets never block. They are watched as by `keep_alive`, and send at once.
+        """
+        while not (accepted := self._accept_at_once()):
+            await trio.lowlevel.wait_readable(self._socket)
             try:
-                accepted, _ = self._socket.accept()
+                accepted.append(self._socket.accept())
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if error.errno in _NO_PLACE | _NO_LISTENER:
+                    await self._pause(error)
+                continue
+            accepted += self._accept_at_once()
+            break
+        for one, _ in accepted:
+            one.setblocking(False)
+        return [(one, str(name[0]) if isinstance(name, tuple) else "") for one, name in accepted]
+
+    def _accept_at_once(self) -> list[tuple[socket.socket, Any]]:
+        accepted: list[tuple[socket.socket, Any]] = []
+        while len(accepted) < _AT_ONCE:
+            try:
+                accepted.append(self._socket.accept())
             except OSError:
                 # Mostly that there is nothing more; what else it is, the next call meets too.
                 break
-            self._accepted.append(trio.SocketStream(trio.socket.from_stdlib_socket(accepted)))
-        return stream
+        return accepted
 
     async def _accept(self) -> trio.SocketStream:
         """Wait for the next one, also while there is no place: then it waits in the kernel."""
@@ -131,12 +172,20 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
             try:
                 return await self._listener.accept()
             except OSError as error:
-                if error.errno not in _NO_PLACE:
-                    raise
-                if trio.current_time() >= self._log_after:
-                    logger.error("no connection can be accepted now: %s", error.strerror)
-                    self._log_after = trio.current_time() + _LOG_PAUSE
-                await trio.sleep(_NO_PLACE_PAUSE)
+                await self._pause(error)
+
+    async def _pause(self, error: OSError) -> None:
+        """Wait a little if there is no place for another connection.
+
+        Raises:
+            OSError: it is something else.
+        """
+        if error.errno not in _NO_PLACE:
+            raise error
+        if trio.current_time() >= self._log_after:
+            logger.error("no connection can be accepted now: %s", error.strerror)
+            self._log_after = trio.current_time() + _LOG_PAUSE
+        await trio.sleep(_NO_PLACE_PAUSE)
 
     async def aclose(self) -> None:
         self._socket.close()
@@ -144,10 +193,3 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
             stream.socket.close()
         self._accepted.clear()
         await self._listener.aclose()
-
-
-def accept_eagerly(listener: trio.abc.Listener[Any]) -> trio.abc.Listener[Any]:
-    """The same listener, eager if it listens on a socket. It owns the other one from now on."""
-    if isinstance(listener, trio.SocketListener) and descriptor(listener) >= 0:
-        return EagerListener(listener)
-    return listener

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 from ..context import Context
@@ -63,34 +63,34 @@ class Router:
         self._resources = resources or {}
         self._otherwise = otherwise
 
-    async def handle(self, exchange: HttpExchange) -> None:
-        """Answer a request, or have it answered."""
+    def handle(self, exchange: HttpExchange) -> Awaitable[None] | None:
+        """Answer a request, or have it answered; see `connection.Handler`."""
         request = exchange.request
         if request.path != "/healthz" and not self._context.hosts.allow(
             request.headers.get("host")
         ):
             self._context.statistics.refused += 1
             # RFC 9110, section 15.5.20
-            await exchange.refuse(
+            exchange.refuse(
                 RequestError(421, "Misdirected Request", "The server does not go by that name.")
             )
-            return
+            return None
         is_file = request.path in self._files and request.method in ("GET", "HEAD")
         is_open = is_file and not asks_for_websocket(request)
         if not is_open and not self._context.origins.allow(request.all_headers):
             self._context.statistics.refused += 1
-            await exchange.refuse(
+            exchange.refuse(
                 RequestError(403, "Forbidden", "The origin of this page is not allowed here.")
             )
         elif request.method == "OPTIONS" and not self._resource(request.path):
             # RFC 9110, section 9.3.7, and what a browser asks before others (Fetch, section 4.8).
-            await exchange.respond(
+            exchange.respond(
                 Response(200, "OK", content_type=None, extra={"Allow": "GET, HEAD, POST, OPTIONS"})
             )
         elif asks_for_websocket(request) and (
             websocket := self._websockets.get(request.path, self._websocket)
         ):
-            await websocket(exchange)
+            return websocket(exchange)
         elif route := self._routes.get(request.path):
             if request.method not in ("GET", "HEAD"):
                 response = Response(
@@ -99,19 +99,20 @@ class Router:
                     f"{request.path} is asked for with GET.".encode(),
                     extra={"Allow": "GET, HEAD"},
                 )
-                await exchange.respond(response)
+                exchange.respond(response)
             elif request.path in self._local and not is_local(exchange, self._context.hosts):
-                await exchange.refuse(
+                exchange.refuse(
                     RequestError(403, "Forbidden", f"{request.path} is for this machine only.")
                 )
             else:
-                await exchange.respond(route(request))
+                exchange.respond(route(request))
         elif request.method == "POST" and (handler := self._posts.get(request.path)):
-            await handler(exchange)
+            return handler(exchange)
         elif resource := self._resource(request.path):
-            await resource(exchange)
+            return resource(exchange)
         else:
-            await self._otherwise(exchange)
+            return self._otherwise(exchange)
+        return None
 
     def _resource(self, path: str) -> Handler | None:
         return next((each for root, each in self._resources.items() if path.startswith(root)), None)

@@ -93,6 +93,19 @@ class SharedReader:
         self._open[number] = readable
         return True
 
+    def park(self, number: int, readable: Readable) -> bool:
+        """As `add`, by the descriptor; False also while this does not run."""
+        if self._epoll is None or number < 0 or not self._running:
+            return False
+        self._epoll.register(number, select.EPOLLIN)
+        self._open[number] = readable
+        return True
+
+    @property
+    def readables(self) -> list[Readable]:
+        """All for whom this reads."""
+        return list(self._open.values())
+
     def remove(self, stream: trio.abc.Stream) -> None:
         """Leave the reading to others."""
         self.forget(descriptor(stream))
@@ -237,3 +250,13 @@ def read_at_once(number: int, size: int) -> bytes | None:
         return None
     except OSError:
         return b""
+
+
+def write_at_once(number: int, data: bytes) -> int:
+    """How much of it a socket takes at once; -1 if it takes nothing any more."""
+    try:
+        return os.write(number, data)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return -1

@@ -42,6 +42,13 @@ class Deadlines(Generic[T]):
         """The deadline of a thing; ``inf`` if it has none."""
         return self._deadlines.get(thing, math.inf)
 
+    @property
+    def next(self) -> float:
+        """The first deadline that is still to be reached; ``inf`` if there is none."""
+        while self._heap and not self._is_valid(self._heap[0]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else math.inf
+
     def due(self, now: float) -> Iterator[T]:
         """Those whose deadline is reached, each of them once. They have none any more."""
         while self._heap and self._heap[0][0] <= now:

@@ -32,6 +32,11 @@ class FlushBatch:
             for connection in marked:
                 connection.flush()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a block in which this is called."""
+        return self._depth > 0
+
     def mark(self, connection: Flushable) -> None:
         """Something is to be flushed."""
         if self._depth:

@@ -65,10 +65,10 @@ class WebSocketService:
             answer = accept(exchange.request, subprotocols)
             if isinstance(answer, Response):
                 self._context.statistics.malformed += 1
-                await exchange.respond(answer)
+                exchange.respond(answer)
                 return
             if not exchange.claim():
-                await exchange.refuse(too_many_connections())
+                exchange.refuse(too_many_connections())
                 return
             accepted, received = await exchange.take_over(answer)
             await self.serve(accepted, received, lambda websocket: opening(websocket, exchange))

@@ -215,11 +215,11 @@ class NativeDialect(WebSocketDialect[Session]):
                 self._take_all(session, rest)
         except protocol.BadMessage as error:
             self._context.statistics.malformed += 1
-            await exchange.refuse(RequestError(400, "Bad Request", str(error)))
+            exchange.refuse(RequestError(400, "Bad Request", str(error)))
         except Refused as refusal:
-            await exchange.refuse(refusal.over_http())
+            exchange.refuse(refusal.over_http())
         else:
-            await exchange.respond(Response(200, "OK"))
+            exchange.respond(Response(200, "OK"))
 
     async def _resumed(self, text: str) -> Session:
         message = protocol.decode_from_client(text)

@@ -130,24 +130,24 @@ class WhipDialect(Dialect):
         session = await self._sessions.find(path.rpartition("/")[2])
         try:
             if method == "OPTIONS":
-                await exchange.respond(self._options(session))
+                exchange.respond(self._options(session))
             elif session is not None and method == "PATCH":
                 await self._patch(exchange, session)
             elif session is not None and method == "DELETE":
                 self._hang_up(session, "The client has ended it.")
-                await exchange.respond(Response(200, "OK", content_type=None, cors=CORS))
+                exchange.respond(Response(200, "OK", content_type=None, cors=CORS))
             elif session is None and method == "POST":
                 await self._post(exchange, path)
             elif session is None and method in ("PATCH", "DELETE"):
                 raise RequestError(404, "Not Found", "There is no such session, or no more.")
             else:
-                await exchange.respond(_not_allowed(session))
+                exchange.respond(_not_allowed(session))
         except Told as told:
             logger.info("refused", extra=self._log(exchange) | {"why": told.response.body.decode()})
-            await exchange.respond(told.response)
+            exchange.respond(told.response)
         except RequestError as error:
             logger.info("refused", extra=self._log(exchange) | {"why": str(error)})
-            await exchange.refuse(error)
+            exchange.refuse(error)
 
     def _options(self, session: WhipSession | None) -> Response:
         extra = {"Allow": ENDPOINT_METHODS, "Accept-Post": SDP}
@@ -171,7 +171,8 @@ class WhipDialect(Dialect):
         try:
             self._offer(session)
             if await self._until_answered(exchange, session):
-                await exchange.respond(self._created(session, name))
+                exchange.respond(self._created(session, name))
+                await exchange.sent()
                 done = True
         finally:
             if not done:
@@ -321,7 +322,7 @@ class WhipDialect(Dialect):
         if not is_current:
             raise RequestError(409, "Conflict", "The candidates are of another ICE generation.")
         self._trickle(session, fragment.candidates)
-        await exchange.respond(Response(204, "No Content", content_type=None, cors=CORS))
+        exchange.respond(Response(204, "No Content", content_type=None, cors=CORS))
 
     def _trickle(self, session: WhipSession, candidates: Sequence[IceCandidate]) -> None:
         for candidate in candidates:
@@ -350,9 +351,7 @@ class WhipDialect(Dialect):
         answer = Fragment(ufrag, password, fragment_candidates(session))
         extra = {"ETag": session.etag}
         body = format_fragment(answer).encode()
-        await exchange.respond(
-            Response(200, "OK", body, content_type=FRAGMENT, extra=extra, cors=CORS)
-        )
+        exchange.respond(Response(200, "OK", body, content_type=FRAGMENT, extra=extra, cors=CORS))
 
     def _hang_up(self, session: WhipSession, why: str) -> None:
         """End a session, and tell the peer that was called."""

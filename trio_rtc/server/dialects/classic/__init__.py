@@ -1,0 +1,1 @@
+"""The protocol of libwebrtc's peerconnection example, as the server speaks it."""

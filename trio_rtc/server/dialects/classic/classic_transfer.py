@@ -1,0 +1,43 @@
+"""Transfer of a classic peer to another server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from ...context import Context
+from ...hub.hub import Mailbox
+from ...hub.portable import Found
+from ..membership import Transfer
+from .classic_member import ClassicMember
+
+
+class ClassicTransfer(Transfer[ClassicMember]):
+    """How a peer goes on with another server, where it is known by its id."""
+
+    is_keyed = False
+
+    def __init__(self, context: Context, restored: Callable[[ClassicMember], None]):
+        self._context = context
+        self._restored = restored
+        self.linger_seconds = context.limits.absent_seconds
+
+    def key(self, key: Hashable) -> int:
+        """Its id."""
+        assert isinstance(key, int)
+        return key
+
+    def pack(self, peer: ClassicMember) -> bytes:
+        """It shows nothing for itself but where it comes from."""
+        return b""
+
+    def unpack(
+        self, found: Found, state: bytes, key: Hashable, client_network: str
+    ) -> tuple[ClassicMember, Mailbox]:
+        """A peer without a GET."""
+        context = self._context
+        peer = ClassicMember(client_network, context.limits, context.memory.open())
+        return peer, peer.mailbox
+
+    def restored(self, peer: ClassicMember) -> None:
+        """Its GET comes now."""
+        self._restored(peer)

@@ -1,0 +1,1 @@
+"""Serving connections: what each does next, and who waits for that."""
