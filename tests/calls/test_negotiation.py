@@ -158,14 +158,14 @@ def test_of_two_crossing_offers_the_impolite_one_stands() -> None:
 def test_one_who_does_not_answer_our_offer_has_its_own_answered(polite: bool) -> None:
     first = caller(polite)
     assert first.receive(candidate()) == todo.Keep()
-    assert first.receive(CLASSIC_OFFER) == todo.Wait()
-    assert first.give_way() == todo.Yield(CLASSIC_OFFER)
+    assert first.receive(CLASSIC_OFFER) == todo.Wait(1)
+    assert first.give_way(1) == todo.Yield(CLASSIC_OFFER)
     assert first.applied(CLASSIC_OFFER) == [candidate()]
     standing = connected_caller(CLASSIC_ANSWER, polite=polite)
     standing.needed()
     standing.offered()
-    assert standing.receive(CLASSIC_OFFER) == todo.Wait()
-    assert standing.give_way() == todo.TakeBack(CLASSIC_OFFER)
+    assert standing.receive(CLASSIC_OFFER) == todo.Wait(1)
+    assert standing.give_way(1) == todo.TakeBack(CLASSIC_OFFER)
     standing.completed(needs_offer=True)
     # From now on it is known.
     standing.offered()
@@ -177,21 +177,34 @@ def test_one_who_does_not_answer_our_offer_has_its_own_answered(polite: bool) ->
 @pytest.mark.parametrize("polite", [False, True])
 def test_one_who_takes_back_its_offer_is_the_polite_one(polite: bool) -> None:
     negotiation = connected_caller(CLASSIC_ANSWER, polite=polite)
-    for action in (todo.Wait(), todo.Drop("an offer that crosses ours, which stands")):
+    for action in (todo.Wait(1), todo.Drop("an offer that crosses ours, which stands")):
         negotiation.needed()
         negotiation.offered()
         assert negotiation.receive(CLASSIC_OFFER) == action
         assert negotiation.receive(CLASSIC_ANSWER) == todo.Accept(CLASSIC_ANSWER)
         negotiation.completed()
-        assert negotiation.give_way() is None
+        assert negotiation.give_way(1) is None
 
 
 def test_an_offer_that_is_given_up_gives_way_to_nothing() -> None:
     negotiation = connected_caller(CLASSIC_ANSWER)
     negotiation.offered()
-    assert negotiation.receive(CLASSIC_OFFER) == todo.Wait()
+    assert negotiation.receive(CLASSIC_OFFER) == todo.Wait(1)
     negotiation.abandoned()
-    assert negotiation.give_way() is None
+    assert negotiation.give_way(1) is None
+
+
+def test_a_time_that_is_over_is_of_its_own_crossing_only() -> None:
+    """As if the first of two offers of ours had come to nothing within the time to give way."""
+    negotiation = connected_caller(CLASSIC_ANSWER)
+    negotiation.offered()
+    assert negotiation.receive(CLASSIC_OFFER) == todo.Wait(1)
+    negotiation.abandoned()
+    negotiation.offered()
+    assert negotiation.receive(CLASSIC_OFFER) == todo.Wait(2)
+    assert negotiation.give_way(1) is None
+    assert negotiation.give_way(2) == todo.TakeBack(CLASSIC_OFFER)
+    assert negotiation.give_way(2) is None
 
 
 def test_an_answer_that_nobody_asked_for_is_dropped() -> None:

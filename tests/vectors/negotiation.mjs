@@ -2,11 +2,18 @@
 
 import { load, play } from "./play.mjs";
 
+// What waits for the other side's answer while its offer crosses ours; null once it does not.
 const timers = [];
 globalThis.setTimeout = new Proxy(setTimeout, {
   apply(target, self, [work, milliseconds, ...rest]) {
-    if (milliseconds === 2000) return timers.push(work);
+    if (milliseconds === 2000) return { grace: timers.push(work) - 1 };
     return Reflect.apply(target, self, [work, milliseconds, ...rest]);
+  },
+});
+globalThis.clearTimeout = new Proxy(clearTimeout, {
+  apply(target, self, [timer]) {
+    if (timer?.grace === undefined) return Reflect.apply(target, self, [timer]);
+    timers[timer.grace] = null;
   },
 });
 const { Negotiation } = await load("negotiation.js");
@@ -35,6 +42,7 @@ class Connection extends EventTarget {
 }
 
 await play(async ({ polite, call, steps }) => {
+  timers.length = 0;
   const pc = new Connection();
   const host = {
     send: ({ type }) => pc.seen.push(`sends ${type}`),
@@ -48,7 +56,8 @@ await play(async ({ polite, call, steps }) => {
   const played = [];
   for (const { do: what, message } of steps) {
     if (what === "offer") pc.dispatchEvent(new Event("negotiationneeded"));
-    else if (what === "grace") for (const work of timers.splice(0)) work();
+    else if (what === "first grace") timers.splice(0, 1, null)[0]?.();
+    else if (what === "grace") for (const work of timers.splice(0)) work?.();
     else if (message.type === "offer" && negotiation.supersedes(message)) pc.seen.push("superseded");
     else negotiation.receive(message);
     await new Promise((resolve) => setTimeout(resolve));

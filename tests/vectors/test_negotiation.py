@@ -20,6 +20,7 @@ class Played:
 
     def __init__(self, *, polite: bool, call: str | None):
         self._negotiation = todo.Negotiation(polite=polite, call=call)
+        self._waits: list[int] = []
         self.seen: list[str] = []
 
     def step(self, what: str, message: object = None) -> None:
@@ -30,8 +31,17 @@ class Played:
                 self.seen.append("sends offer")
             case "receive":
                 self._act(self._negotiation.receive(decode(json.dumps(message).encode())))
-            case "grace" if (action := self._negotiation.give_way()) is not None:
-                self._act(action)
+            case "first grace":
+                self._give_way(self._waits[0])
+            case "grace":
+                for crossing in self._waits:
+                    self._give_way(crossing)
+                self._waits.clear()
+
+    def _give_way(self, crossing: int) -> None:
+        action = self._negotiation.give_way(crossing)
+        if action is not None:
+            self._act(action)
 
     def _act(self, action: todo.Action) -> None:
         match action:
@@ -44,6 +54,8 @@ class Played:
                 self._negotiation.completed()
             case todo.AddCandidate(candidate):
                 self._add(candidate)
+            case todo.Wait(crossing):
+                self._waits.append(crossing)
             case todo.Supersede():
                 self.seen.append("superseded")
 

@@ -200,10 +200,10 @@ class Conductor:
                 raise
             self._session.step(CallEvent.SERVER_LOST)
 
-    async def _give_way(self) -> None:
+    async def _give_way(self, crossing: int) -> None:
         """Answer an offer that crosses ours, if the other side does not answer that."""
         await trio.sleep(todo.GRACE_SECONDS)
-        if (action := self._negotiation.give_way()) is not None:
+        if (action := self._negotiation.give_way(crossing)) is not None:
             with self._session.excusing_errors():
                 await self._act(action)
 
@@ -271,8 +271,8 @@ class Conductor:
             case todo.Supersede():
                 self._session.step(CallEvent.SUPERSEDED)
                 return False
-            case todo.Wait():
-                self._session.nursery.start_soon(self._give_way)
+            case todo.Wait(crossing):
+                self._session.nursery.start_soon(self._give_way, crossing)
             case _:
                 await self._session.perform(action)
         return True

@@ -75,7 +75,13 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Both sides have offered at once: call `Negotiation.give_way` after `GRACE_SECONDS`."""
+    """Both sides have offered at once: call `Negotiation.give_way` after `GRACE_SECONDS`.
+
+    Attributes:
+        crossing: which time this is, for `Negotiation.give_way`.
+    """
+
+    crossing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ class Negotiation:
         self._established = False
         self._remote_has_ids = False
         self._crossing: SessionDescription | None = None
+        self._crossings = 0
         self._remote_takes_back: bool | None = None
         self._generations: frozenset[str] = frozenset()
         self._pending: list[IceCandidate] = []
@@ -320,7 +327,8 @@ class Negotiation:
             return Answer(offer)
         if offer.call is None and self._remote_takes_back is None:
             self._crossing = offer
-            return Wait()
+            self._crossings += 1
+            return Wait(self._crossings)
         if not self._gives_way_to(offer.call):
             return Drop("an offer that crosses ours, which stands")
         return self._give_way_to(offer)
@@ -335,11 +343,17 @@ class Negotiation:
         self._offered = self._settled
         return TakeBack(offer)
 
-    def give_way(self) -> Action | None:
-        """An offer that crosses ours has been kept for so long; what to do, if still anything."""
-        offer, self._crossing = self._crossing, None
-        if offer is None or self._state is not NegotiationState.HAVE_LOCAL_OFFER:
+    def give_way(self, crossing: int) -> Action | None:
+        """An offer that crosses ours has been kept for so long; what to do, if still anything.
+
+        Args:
+            crossing: of the `Wait` that is over. The offer may have been settled since, and another
+                one cross ours, whose time is not.
+        """
+        offer = self._crossing
+        if offer is None or crossing != self._crossings:
             return None
+        self._crossing = None
         self._remote_takes_back = False
         return self._give_way_to(offer)
 

@@ -91,6 +91,7 @@ export class Negotiation {
     if (collision && offer.call == null && this.#remoteTakesBack === null) {
       // Browsers answer ours instead, and many other stacks cannot. Nobody knows which this is.
       this.#crossing = offer;
+      clearTimeout(this.#graceTimer);
       this.#graceTimer = setTimeout(() => this.#giveWay(), GRACE_MS);
       return;
     }
@@ -127,6 +128,7 @@ export class Negotiation {
     if (this.#pc.signalingState !== "have-local-offer") return;
     if (answer.call != null && answer.call !== this.call) return;
     if (this.#crossing) {
+      clearTimeout(this.#graceTimer);
       this.#crossing = null;
       this.#remoteTakesBack = true;
     }
