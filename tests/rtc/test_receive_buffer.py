@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,13 @@ from aiortc.rtcsctptransport import (
 )
 
 from trio_rtc.rtc.backend.sctp import receive_buffer
-from trio_rtc.rtc.backend.sctp.receive_buffer import MAX_BYTES, MAX_CHUNKS, WINDOW, ReceiveBuffer
+from trio_rtc.rtc.backend.sctp.receive_buffer import (
+    MAX_BYTES,
+    MAX_CHUNKS,
+    RECOUNT,
+    WINDOW,
+    ReceiveBuffer,
+)
 
 from .backend.sctp.test_association import send
 from .pairs import Peer, open_channels, transport
@@ -75,6 +82,25 @@ async def test_a_message_that_never_ends_ends_the_association(
 
 def stream(chunks: int) -> Any:
     return SimpleNamespace(reassembly=[None] * chunks)
+
+
+def test_all_are_counted_only_now_and_then() -> None:
+    """Counting takes as long as there are streams, of which there may be 65 535."""
+    buffer = ReceiveBuffer()
+    counted = 0
+
+    def streams() -> Iterator[Any]:
+        nonlocal counted
+        counted += 1
+        yield stream(MAX_CHUNKS)
+
+    for chunks in (MAX_CHUNKS + 1, RECOUNT, RECOUNT):
+        for _ in range(chunks - 1):
+            buffer.judge(is_next=True, advertised=WINDOW, streams=streams())
+        before = counted
+        buffer.judge(is_next=True, advertised=WINDOW, streams=streams())
+        assert counted == before + 1
+    assert counted == 3
 
 
 def test_limits_in_bytes() -> None:

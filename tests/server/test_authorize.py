@@ -62,6 +62,10 @@ def signed(key: Any = SECRET, algorithm: str = "HS256", **claims: object) -> str
     return jwt.encode({"exp": time.time() + 600, **claims}, key, algorithm)
 
 
+def test_a_room_is_the_same_however_its_letters_are_composed() -> None:
+    assert Admission(name="alice", room="cafe\u0301").room == "caf\u00e9"
+
+
 async def refusal(authorize: Authorize, request: JoinRequest) -> NotAuthorized:
     with pytest.raises(NotAuthorized) as caught:
         await authorize(request)

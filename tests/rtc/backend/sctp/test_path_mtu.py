@@ -93,6 +93,7 @@ def test_what_is_too_large_is_left_alone_for_ten_minutes() -> None:
 
 def test_nothing_is_sent_that_the_other_side_does_not_take() -> None:
     mtu = PathMtu()
+    assert mtu.limit == 0
     assert mtu.probe() == ([], None)
     mtu.limit = 2000
     assert [size for size, _ in answers(mtu.probe()[0])] == [1332, 1412]
