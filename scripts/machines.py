@@ -9,7 +9,7 @@ from typing import Final
 MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     (
         (
-            *("wire/session", "wire/native", "wire/peerjs", "wire/classic", "wire/names"),
+            *("wire/session", "wire/native", "wire/peerjs", "wire/names"),
             *("wire/rate", "wire/messages", "wire/binarypack"),
         ),
         (
@@ -21,7 +21,8 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         ("calls/negotiation", "calls/lifecycle"),
         ("tests/calls/test_negotiation.py", "tests/calls/test_lifecycle.py", "tests/vectors"),
     ),
-    (("calls/admission",), ("tests/calls/test_many_callers.py",)),
+    (("calls/admission",), ("tests/calls/test_admission.py",)),
+    (("files/protocol",), ("tests/files/test_file_protocol.py",)),
     (
         ("server/hub/*",),
         (
@@ -49,7 +50,8 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         ),
         (
             *("tests/rtc/channels/test_channel_framing.py", "tests/rtc/channels/test_bad_input.py"),
-            "tests/rtc/channels/test_channel_inbox.py",
+            *("tests/rtc/channels/test_channel_inbox.py", "tests/rtc/channels/test_credit.py"),
+            "tests/rtc/channels/test_reassembly.py",
         ),
     ),
     (("rtc/backend/sctp/path_mtu",), ("tests/rtc/backend/sctp/test_path_mtu.py",)),
@@ -60,18 +62,27 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         (
             "tests/rtc/backend/jsep/test_rejections.py",
             "tests/rtc/backend/jsep/test_descriptions.py",
+            "tests/rtc/backend/jsep/test_description_text.py",
         ),
     ),
     (
         ("rtc/backend/jsep/bundling", "rtc/backend/jsep/section_text"),
-        ("tests/rtc/backend/jsep/test_bundling.py", "tests/rtc/backend/jsep/test_rejections.py"),
+        (
+            *(
+                "tests/rtc/backend/jsep/test_bundle_text.py",
+                "tests/rtc/backend/jsep/test_bundling.py",
+            ),
+            "tests/rtc/backend/jsep/test_section_text.py",
+        ),
     ),
+    (("rtc/backend/jsep/numbering",), ("tests/rtc/backend/jsep/test_numbering.py",)),
     (("rtc/ice_url",), ("tests/rtc/test_ice_url.py", "tests/rtc/test_ice_server.py")),
     (
         (
             *("rtc/backend/media/receiving/minimum", "rtc/backend/media/receiving/nack"),
             *("rtc/backend/media/receiving/sequence", "rtc/backend/media/receiving/timeline"),
             *("rtc/backend/media/receiving/source", "rtc/backend/media/receiving/stream_clock"),
+            "rtc/backend/media/receiving/drift",
             *(
                 "rtc/backend/media/receiving/sound/playout",
                 "rtc/backend/media/receiving/sound/delay",
@@ -84,7 +95,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         (
             "tests/rtc/backend/media/test_frame_size.py",
             "tests/rtc/backend/media/test_playout.py",
-            "tests/rtc/backend/media/test_retransmission.py",
+            "tests/rtc/backend/media/test_drift.py",
             "tests/rtc/backend/media/test_stream_clock.py",
             *("tests/rtc/test_picture_buffer.py", "tests/rtc/test_active_source.py"),
             "tests/rtc/media/test_timeline.py",

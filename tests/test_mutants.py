@@ -63,6 +63,22 @@ def test_what_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert some(SOURCE, 5, "a seed") == some(SOURCE, 5, "a seed") != some(SOURCE, 5, "another")
 
 
+def test_the_machines_and_their_tests_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from equivalents import EQUIVALENT
+    from machines import MACHINES
+    from mutations import mutations
+
+    for patterns, tests in MACHINES:
+        assert all(list((ROOT / "trio_rtc").glob(f"{pattern}.py")) for pattern in patterns)
+        assert all((ROOT / test).exists() for test in tests)
+    for module, known in EQUIVALENT.items():
+        source = (ROOT / "trio_rtc" / f"{module}.py").read_text()
+        lines = source.splitlines()
+        there = {(lines[m.line - 1].strip(), m.before, m.after) for m in mutations(source)}
+        assert known.keys() <= there, "no mutant is like this any more"
+
+
 def test_they_are_killed_by_the_tests_of_a_module() -> None:
     done = run("--count", "4", "--tests", "tests/test_rate.py", "--", RATE)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,19 @@
+"""Mutants that make no difference, each with the reason: `scripts/mutants` passes over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+Change = tuple[str, str, str]
+"""The line, what of it is changed, and into what."""
+
+EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
+    "rtc/channels/framing": {
+        ("self._next_id = 0", "0", "1"): "ids need only differ",
+        ("self._next_id = 0", "0", "-1"): "ids need only differ",
+    },
+    "rtc/backend/sctp/path_mtu": {
+        ("self._round += 1", "1", "2"): "rounds are only compared",
+    },
+}
