@@ -25,9 +25,17 @@ def blocks_of(page: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.S | re.M)
 
 
-def function_of(blocks: list[tuple[str, str]], name: str) -> Callable[..., Awaitable[Any]]:
-    """One of the functions that the blocks of Python define together."""
-    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
+def function_of(
+    blocks: list[tuple[str, str]], name: str, **names: Any
+) -> Callable[..., Awaitable[Any]]:
+    """One of the functions that the blocks of Python define together.
+
+    Args:
+        blocks: of the page.
+        name: of the function.
+        names: what they find defined, beside `trio` and `trio_rtc`.
+    """
+    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc, **names}
     for language, text in blocks:
         if language == "python":
             exec(text, namespace)

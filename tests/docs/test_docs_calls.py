@@ -8,31 +8,25 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, get_args
+from functools import partial
+from typing import get_args
 
 import pytest
 import trio
 
-import trio_rtc
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.signaling import Signaling
 from trio_rtc.testing import MemoryHub
 from trio_rtc.wire.end_reasons import EndReason
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "calls.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
+from .pages import ROOT, blocks_of, function_of
+
+PAGE = (ROOT / "docs" / "calls.md").read_text()
+BLOCKS = blocks_of("calls.md")
+function = partial(function_of, BLOCKS)
 
 Side = Callable[[Call], Awaitable[object]]
-
-
-def functions() -> dict[str, Side]:
-    namespace: dict[str, Any] = {"trio_rtc": trio_rtc}
-    for language, text in BLOCKS:
-        if language == "python":
-            exec(text, namespace)
-    return namespace
 
 
 async def run(caller: Side, callee: Side) -> str:
@@ -58,7 +52,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 
 async def test_the_two_ends_of_a_call() -> None:
     (expected,) = (text for language, text in BLOCKS if language == "text")
-    assert await run(functions()["talk"], functions()["look"]) == expected
+    assert await run(function("talk"), function("look")) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +62,7 @@ async def test_what_one_end_does(name: str, pattern: str) -> None:
     async def wait(call: Call) -> None:
         await call.wait_ended()
 
-    printed = await run(functions()[name], wait)
+    printed = await run(function(name), wait)
     assert re.fullmatch(pattern, printed, re.S), printed
 
 

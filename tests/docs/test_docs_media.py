@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -20,27 +18,15 @@ import trio
 from av import VideoFrame
 
 import trio_rtc
-from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call
 from trio_rtc.testing import MemoryHub
 
 from ..calls.both_sides import serving
 from ..ports import free_port
+from .pages import ROOT, blocks_of, function_of
 
-ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "media.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
-
-
-def function(name: str) -> Callable[[Call], Awaitable[object]]:
-    namespace: dict[str, Any] = {
-        "np": np, "trio": trio, "trio_rtc": trio_rtc, "VideoFrame": VideoFrame
-    }  # fmt: skip
-    for language, text in BLOCKS:
-        if language == "python":
-            exec(text, namespace)
-    found: Callable[[Call], Awaitable[object]] = namespace[name]
-    return found
+BLOCKS = blocks_of("media.md")
+function = partial(function_of, BLOCKS, np=np, VideoFrame=VideoFrame)
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
 import trio
 
-import trio_rtc
 from trio_rtc.cli.server_settings import SETTINGS
 from trio_rtc.peerjs import open_peerjs
 
 from ..peerjs.conftest import chromium as chromium
 from ..peerjs.pages import open_stage
 from ..server.harness import tcp_server
+from .pages import ROOT, blocks_of, function_of
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "peerjs.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
+PAGE = (ROOT / "docs" / "peerjs.md").read_text()
+BLOCKS = blocks_of("peerjs.md")
+function = partial(function_of, BLOCKS)
 
 
 def block(wanted: str) -> str:
     (text,) = (text for language, text in BLOCKS if language == wanted)
-    return str(text)
-
-
-def function(name: str) -> Callable[..., Awaitable[None]]:
-    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
-    exec(block("python"), namespace)
-    found: Callable[..., Awaitable[None]] = namespace[name]
-    return found
+    return text
 
 
 async def test_python_peers(capsys: pytest.CaptureFixture[str]) -> None:

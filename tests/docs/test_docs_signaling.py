@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
 import trio
 
-import trio_rtc
 from trio_rtc.calls.call import Call
 from trio_rtc.signaling import MessageReceived, open_signaling
 
 from ..server.harness import tcp_server
 from ..signaling.proxy import open_proxy
+from .pages import blocks_of, function_of
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "signaling.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
-
-
-def function(name: str) -> Callable[..., Awaitable[None]]:
-    namespace: dict[str, Any] = {"trio": trio, "trio_rtc": trio_rtc}
-    for language, text in BLOCKS:
-        if language == "python":
-            exec(text, namespace)
-    found: Callable[..., Awaitable[None]] = namespace[name]
-    return found
+BLOCKS = blocks_of("signaling.md")
+function = partial(function_of, BLOCKS)
 
 
 async def test_greeting(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 import pytest
-import trio
 
 from trio_rtc.server import PeerJSSettings
 
@@ -103,12 +102,12 @@ async def test_a_page_that_reconnects(chromium: str) -> None:
 
 
 async def test_a_page_that_calls_before_the_other_has_come(chromium: str) -> None:
-    async with open_stage(chromium) as stage, trio.open_nursery() as nursery:
+    async with open_stage(chromium) as stage:
         alice, bob = await stage.peer("alice"), await stage.page()
-
-        async def come() -> None:
-            await trio.sleep(0.3)
-            await sign_in(bob, "bob")
-
-        nursery.start_soon(come)
-        assert await alice.run("return connect('bob')")
+        await alice.run(
+            "window.calling = connect('bob');"
+            "const offers = () => connections[0].peerConnection?.signalingState;"
+            "await until(() => offers() === 'have-local-offer')"
+        )
+        await sign_in(bob, "bob")
+        assert await alice.run("return calling")

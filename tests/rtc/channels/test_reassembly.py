@@ -16,6 +16,7 @@ from trio_rtc.rtc.channels.framing import (
     FRAME_COST,
     PART_HEADER,
     PART_SIZE,
+    FramingError,
     Splitter,
     cost,
 )
@@ -40,6 +41,23 @@ def inbox(*, ordered: bool = True, reliable: bool = True) -> ChannelInbox:
 def test_a_message_of_the_size_of_a_part_is_whole() -> None:
     data = bytes(PART_SIZE)
     assert Splitter().split(data, is_text=False).next_frame() == bytes([BINARY]) + data
+
+
+def test_what_the_next_frame_takes_is_known_before() -> None:
+    split = Splitter().split(bytes(5 * PART_SIZE // 2), is_text=False)
+    sizes = []
+    while not split.is_complete:
+        sizes.append(split.next_size())
+        assert len(split.next_frame()) == PART_HEADER.size + sizes[-1]
+    assert sizes == [PART_SIZE, PART_SIZE, PART_SIZE // 2]
+
+
+def test_so_many_may_be_given_up_before_their_parts_have_come() -> None:
+    reassembler = Reassembler(ordered=False, receive_window=ReceiveWindow())
+    for id_ in range(1024):
+        reassembler.take(ABANDON_FRAME.pack(ABANDON, id_, 1))
+    with pytest.raises(FramingError, match="too many messages were given up"):
+        reassembler.take(ABANDON_FRAME.pack(ABANDON, 1024, 1))
 
 
 def test_the_rest_of_what_a_whole_message_has_ended_completes_nothing() -> None:

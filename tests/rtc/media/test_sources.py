@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
+from av import VideoFrame
 
 from tests.rtc.test_media import make_film
 from trio_rtc.errors import MediaError
@@ -106,8 +108,15 @@ async def test_a_camera_on_the_network_that_goes_away() -> None:
 
 @pytest.mark.parametrize("place", ["/nowhere/at/all.mp4", "/dev/full", "/proc/x.mp4"])
 async def test_a_place_that_cannot_be_written_to(place: str) -> None:
-    with pytest.raises(MediaError, match=place) as raised:
-        async with open_track("video", grey(90)) as track, record_media(place) as recorder:
+    taken = trio.Event()
+
+    async def pictures() -> AsyncIterator[VideoFrame]:
+        async for picture in grey(4):
+            yield picture
+        taken.set()
+
+    with pytest.raises(MediaError, match=place) as raised, trio.fail_after(30):
+        async with open_track("video", pictures()) as track, record_media(place) as recorder:
             await recorder.add_track(track)
-            await trio.sleep(0.5)
+            await taken.wait()
     assert raised.value.code == "media_unwritable"

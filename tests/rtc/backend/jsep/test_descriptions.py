@@ -16,6 +16,7 @@ from trio_rtc.rtc.backend.jsep import descriptions
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ...pairs import negotiate, open_pair
+from ...virtual import in_virtual_time
 
 CREDENTIALS = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
 FINGERPRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\na=setup:actpass\r\n"
@@ -412,7 +413,10 @@ async def test_a_candidate_of_no_section() -> None:
         assert caught.value.code == "bad_candidate"
 
 
-# Anything at all. The tests run trio themselves, for many examples share one test.
+# Anything at all. The tests run trio themselves, for many examples share one test; in virtual time,
+# so that what goes wrong only later is seen as well.
+
+LATER = 30.0
 
 fuzzing = settings(
     max_examples=60,
@@ -420,42 +424,42 @@ fuzzing = settings(
 )
 
 
-def only_negotiation_errors(async_fn: Callable[..., Awaitable[object]], *args: object) -> None:
+def only_negotiation_errors(async_fn: Callable[..., Awaitable[None]], *args: object) -> None:
     codes = []
     try:
-        trio.run(async_fn, *args)
+        in_virtual_time(async_fn)(*args)
     except NegotiationError as error:
         codes.append(error.code)
     assert set(codes) <= {"bad_description", "bad_candidate", "no_common_codec"}
 
 
 async def apply_offer(sdp: str) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(2 * LATER):
         async with open_peer_connection() as connection:
             await connection.set_remote_description(SessionDescription(type="offer", sdp=sdp))
             await connection.set_local_description()
-            await trio.sleep(0.01)
+            await trio.sleep(LATER)
 
 
 async def apply_answer(sdp: str) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(2 * LATER):
         async with open_peer_connection() as connection:
             await connection.create_data_channel("chat")
             connection.offer_to_receive()
             await connection.set_local_description()
             await connection.set_remote_description(SessionDescription(type="answer", sdp=sdp))
-            await trio.sleep(0.01)
+            await trio.sleep(LATER)
 
 
 async def apply_candidate(line: str, mid: str | None, index: int | None) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(2 * LATER):
         async with open_peer_connection() as connection:
             await connection.set_remote_description(SessionDescription(type="offer", sdp=OFFER))
             await connection.add_ice_candidate(
                 IceCandidate(candidate=line, sdp_mid=mid, sdp_m_line_index=index)
             )
             await connection.set_local_description()
-            await trio.sleep(0.005)
+            await trio.sleep(LATER)
 
 
 def real_descriptions() -> tuple[str, str]:
