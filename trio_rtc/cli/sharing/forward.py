@@ -15,22 +15,19 @@ from ...forwarding.endpoints import parse_allowed, parse_forward
 from ...tasks import open_background_nursery
 from ..commands.declare import DEFAULT_SERVER
 from ..commands.sharing_options import ForwardOptions
-from ..run import run
 from .meeting import MeetingPlace, coming_to, waiting_at
-from .narrator import JsonNarrator, Narrator
+from .narrated import run_narrated
+from .narrator import Narrator
 from .phrases import read_phrase
-from .statuses import status_of
 
 
 def run_forward(options: ForwardOptions) -> int:
     """Forward until the call ends; the exit status."""
-    narrator = JsonNarrator("forward") if options.json else Narrator("forward")
-    status = run(
-        _Forwarder(options, narrator).run,
-        narrator.error,
-        interrupted=lambda number: 128 + number,
+    return run_narrated(
+        "forward",
+        lambda narrator: _Forwarder(options, narrator).run(),
+        as_json=options.json,
     )
-    return status_of(narrator.failed) if narrator.failed else status
 
 
 class _Forwarder:

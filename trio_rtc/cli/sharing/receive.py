@@ -10,24 +10,20 @@ from ...calls.calling import open_call
 from ...errors import CallError
 from ...files import FileOffer, receive_files
 from ..commands.sharing_options import ReceiveOptions
-from ..run import run
 from ..typed import typed_lines
 from .meeting import MeetingPlace, coming_to
-from .narrator import JsonNarrator, Narrator
+from .narrated import run_narrated
+from .narrator import Narrator
 from .phrases import read_phrase
-from .statuses import status_of
 
 
 def run_receive(options: ReceiveOptions) -> int:
     """Receive; the exit status."""
-    narrator = JsonNarrator("receive") if options.json else Narrator("receive")
-    status = run(
-        _FilesReceiver(options, narrator).run,
-        narrator.error,
-        interrupted=lambda number: 128 + number,
+    return run_narrated(
+        "receive",
+        lambda narrator: _FilesReceiver(options, narrator).run(),
+        as_json=options.json,
     )
-    narrator.finish()
-    return status_of(narrator.failed) if narrator.failed else status
 
 
 class _FilesReceiver:

@@ -14,11 +14,10 @@ from ...files.sources import Source, list_sources
 from ...tasks import open_background_nursery
 from ..commands.declare import DEFAULT_SERVER
 from ..commands.sharing_options import SendOptions
-from ..run import run
 from .meeting import MeetingPlace, waiting_at
-from .narrator import JsonNarrator, Narrator
+from .narrated import run_narrated
+from .narrator import Narrator
 from .standard_input import StandardInput
-from .statuses import status_of
 
 PEER_SECONDS = 10.0
 """How long the one whom we send to may take to be there."""
@@ -26,12 +25,11 @@ PEER_SECONDS = 10.0
 
 def run_send(options: SendOptions) -> int:
     """Send; the exit status."""
-    narrator = JsonNarrator("send") if options.json else Narrator("send")
-    status = run(
-        _FilesSender(options, narrator).run, narrator.error, interrupted=lambda number: 128 + number
+    return run_narrated(
+        "send",
+        lambda narrator: _FilesSender(options, narrator).run(),
+        as_json=options.json,
     )
-    narrator.finish()
-    return status_of(narrator.failed) if narrator.failed else status
 
 
 class _FilesSender:
