@@ -9,10 +9,12 @@ import pytest
 import trio
 
 from trio_rtc import CallError, IceGatherOptions
-from trio_rtc.rtc import open_peer_connection
+from trio_rtc.rtc import DataChannel, open_peer_connection
 from trio_rtc.rtc.ice_gather_options import BadIceGatherOptions, gather_options_from_environment
 
 from ..calls.both_sides import open_both, open_chat, works
+from ..ports import free_port
+from .pairs import Peer, negotiate
 
 NO_ADDRESS = pytest.RaisesGroup(
     pytest.RaisesExc(CallError, match="no address"), flatten_subgroups=True
@@ -72,6 +74,9 @@ def test_every_port_of_the_range_is_tried_once(chosen: float) -> None:
         {"udp_ports": (0, 5)},
         {"udp_ports": (5, 4)},
         {"udp_ports": (5, 65536)},
+        {"udp_mux": 0},
+        {"udp_mux": 65536},
+        {"udp_mux": 50000, "udp_ports": (50000, 50000)},
         {"interfaces": ("10.0.0.0/33",)},
         {"interfaces": ("!10.0.0.0/x",)},
         {"advertise": "example.org"},
@@ -98,6 +103,9 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     options = gather_options_from_environment()
     assert options.udp_ports == (50000, 50000)
     assert options.advertise == {"10.0.0.5": "203.0.113.7", "10.0.0.6": "203.0.113.8"}
+    monkeypatch.delenv("TRIO_RTC_UDP_PORTS")
+    monkeypatch.setenv("TRIO_RTC_UDP_MUX", "50000")
+    assert gather_options_from_environment().udp_mux == 50000
 
 
 @pytest.mark.parametrize(
@@ -105,6 +113,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("TRIO_RTC_UDP_PORTS", "many"),
         ("TRIO_RTC_UDP_PORTS", "5-4"),
+        ("TRIO_RTC_UDP_MUX", "50000-50001"),
+        ("TRIO_RTC_UDP_MUX", "0"),
         ("TRIO_RTC_ADVERTISE", "example.org"),
         ("TRIO_RTC_ADVERTISE", "10.0.0.5 10.0.0.6"),
         ("TRIO_RTC_INTERFACES", "10.0.0.0/99"),
@@ -156,6 +166,57 @@ async def test_what_is_advertised_is_what_others_are_told() -> None:
     assert all(first <= port <= last for port in ports_of(sdp))
     hosts = set(re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) ", sdp))
     assert {host for host in hosts if "." in host} == {"203.0.113.7"}
+
+
+async def test_two_connections_on_one_port() -> None:
+    port = free_port("0.0.0.0")
+    one = IceGatherOptions(udp_mux=port)
+
+    async def send(count: int) -> None:
+        async with (
+            open_peer_connection(ice_gathering=one) as first,
+            open_peer_connection() as second,
+            trio.open_nursery() as nursery,
+        ):
+            alice, bob = Peer(first), Peer(second)
+            nursery.start_soon(alice.relay_events, bob)
+            nursery.start_soon(bob.relay_events, alice)
+            channel = await alice.connection.create_data_channel("bulk")
+            await negotiate(alice, bob)
+            other = await bob.channels.receive()
+            both_open.append(1)
+            async with trio.open_nursery() as senders:
+                senders.start_soon(send_all, channel, count)
+                for _ in range(count):
+                    assert len(await other.receive()) == 60_000
+            assert ports_of((await alice.connection.gathered()).sdp) == {port}
+            await channel.aclose()
+            nursery.cancel_scope.cancel()
+
+    async def send_all(channel: DataChannel, count: int) -> None:
+        for _ in range(count):
+            await channel.send(bytes(60_000))
+
+    both_open: list[int] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send, 20)
+        nursery.start_soon(send, 60)
+    assert len(both_open) == 2
+    # It has been closed with the last one.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("", port))
+
+
+async def test_a_port_that_another_program_has(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as taken:
+        taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        taken.bind(("::", 0))
+        port = taken.getsockname()[1]
+        options = IceGatherOptions(udp_mux=port)
+        with trio.fail_after(30), NO_ADDRESS:
+            async with open_both(ice_gathering=options):
+                pass
+    assert f"no UDP port from {port} to {port} is free" in caplog.text
 
 
 async def test_no_port_is_free(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from ..errors import BadIceServer
 
 UDP_PORTS: Final = "TRIO_RTC_UDP_PORTS"
+UDP_MUX: Final = "TRIO_RTC_UDP_MUX"
 INTERFACES: Final = "TRIO_RTC_INTERFACES"
 ADVERTISE: Final = "TRIO_RTC_ADVERTISE"
 
@@ -29,6 +30,8 @@ class IceGatherOptions:
     Attributes:
         udp_ports: the first and the last UDP port that may be bound; one is taken for each
             address of each call. Without it the system chooses.
+        udp_mux: one UDP port for all calls of the process, at each address. Two processes that have
+            one each can have one call with each other at a time.
         interfaces: those to use, by name (``eth0``), address or network (``10.0.0.0/8``). One with
             ``!`` before it is left out. Without any that is to be used, all the others are.
         advertise: addresses to tell instead of ours, as they reach us behind a one-to-one NAT, such
@@ -40,6 +43,7 @@ class IceGatherOptions:
     """
 
     udp_ports: tuple[int, int] | None = None
+    udp_mux: int | None = None
     interfaces: Sequence[str] = ()
     advertise: str | Mapping[str, str] = ""
 
@@ -48,6 +52,10 @@ class IceGatherOptions:
             first, last = self.udp_ports
             if not 1 <= first <= last <= 65535:
                 raise BadIceGatherOptions(f"{first} to {last} is no range of ports")
+        if self.udp_mux is not None and not 1 <= self.udp_mux <= 65535:
+            raise BadIceGatherOptions(f"{self.udp_mux} is no port")
+        if self.udp_mux is not None and self.udp_ports is not None:
+            raise BadIceGatherOptions("there is one port for all calls, or a range, and not both")
         for name in self.interfaces:
             if re.fullmatch(r"!?[0-9a-fA-F:.]+/[^/]*", name) and _network(name) is None:
                 raise BadIceGatherOptions(f"{name!r} is no network")
@@ -85,7 +93,7 @@ class IceGatherOptions:
             choose: gives a number between two others.
         """
         if self.udp_ports is None:
-            return [0]
+            return [self.udp_mux or 0]
         first, last = self.udp_ports
         count = last + 1 - first
         begin = min(int(choose(0, count)), count - 1)
@@ -93,9 +101,9 @@ class IceGatherOptions:
 
 
 def gather_options_from_environment() -> IceGatherOptions:
-    """What ``TRIO_RTC_UDP_PORTS``, ``TRIO_RTC_INTERFACES`` and ``TRIO_RTC_ADVERTISE`` say.
+    """What ``TRIO_RTC_UDP_PORTS``, ``_UDP_MUX``, ``_INTERFACES`` and ``_ADVERTISE`` say.
 
-    ``50000-50100``; names with spaces between them; one address, or pairs
+    ``50000-50100``; ``50000``; names with spaces between them; one address, or pairs
     ``10.0.0.5=203.0.113.7`` with spaces between them.
 
     Raises:
@@ -106,6 +114,9 @@ def gather_options_from_environment() -> IceGatherOptions:
     if ports and match is None:
         raise BadIceGatherOptions(f"the variable {UDP_PORTS} is {ports!r}, and not FIRST-LAST")
     udp_ports = None if match is None else (int(match[1]), int(match[2] or match[1]))
+    mux = os.environ.get(UDP_MUX, "").strip()
+    if mux and re.fullmatch(r"[0-9]{1,5}", mux) is None:
+        raise BadIceGatherOptions(f"the variable {UDP_MUX} is {mux!r}, and not a port")
     told = os.environ.get(ADVERTISE, "").split()
     advertise: str | dict[str, str] = " ".join(told)
     if "=" in advertise or len(told) > 1:
@@ -116,6 +127,7 @@ def gather_options_from_environment() -> IceGatherOptions:
     try:
         return IceGatherOptions(
             udp_ports=udp_ports,
+            udp_mux=int(mux) if mux else None,
             interfaces=tuple(os.environ.get(INTERFACES, "").split()),
             advertise=advertise,
         )

@@ -92,7 +92,12 @@ OWNERS: Final[dict[str, object]] = {
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "host_addresses": {
-        CONNECTION: ("_protocols", "_transport_policy", "get_component_candidates"),
+        CONNECTION: (
+            "_local_username",
+            "_protocols",
+            "_transport_policy",
+            "get_component_candidates",
+        ),
         GATHERER: ("_connection",),
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
     },

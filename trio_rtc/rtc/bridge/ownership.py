@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, cast
 
 _owner: ContextVar[Owner | None] = ContextVar("owner", default=None)
@@ -68,6 +68,13 @@ class _Owning:
 
     def __exit__(self, *_: object) -> None:
         _owner.reset(self._token)
+
+
+def unowned() -> Context:
+    """A context for what no connection owns, as several use it."""
+    context = copy_context()
+    context.run(_owner.set, None)
+    return context
 
 
 def start_owned(

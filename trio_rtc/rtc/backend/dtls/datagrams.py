@@ -47,7 +47,7 @@ def protect(agent: aioice.Connection) -> None:
             protocol.datagram_received = _SourceFilter(protocol).receive  # type: ignore[method-assign]
 
 
-def quicken(protocol: StunProtocol) -> None:
+def quicken(protocol: Any) -> None:
     """Receive quickly what comes on the socket of this one, if it has one."""
     transport: Any = protocol.transport
     sock = transport.get_extra_info("socket")
@@ -57,7 +57,18 @@ def quicken(protocol: StunProtocol) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if hasattr(transport, "_read_ready") and can("datagrams"):
         transport.max_size = _LONGEST
-        protocol.datagram_received = _DatagramReader(protocol).receive  # type: ignore[method-assign]
+        protocol.datagram_received = _DatagramReader(protocol).receive
+
+
+def addresses_of_peer(agent: aioice.Connection) -> set[tuple[str, int]]:
+    """Where the other side of an agent may send from.
+
+    A check that is kept until its description is there has been found genuine, too.
+    """
+    return {
+        *((known._network_host, known.port) for known in agent._remote_candidates),
+        *(address for _, address, _ in agent._early_checks),
+    }
 
 
 class _SourceFilter:
@@ -76,20 +87,14 @@ class _SourceFilter:
             self._receive_stun(data, addr)
 
     def _comes_to_be_known(self, addr: tuple[Any, ...]) -> bool:
-        """Whether the other side has told of this address, or has sent a check from there.
-
-        A check that is kept until its description is there has been found genuine, too.
-        """
-        self._known = {
-            *((known._network_host, known.port) for known in self._agent._remote_candidates),
-            *(address for _, address, _ in self._agent._early_checks),
-        }
+        """Whether the other side has told of this address, or has sent a check from there."""
+        self._known = addresses_of_peer(self._agent)
         return addr[:2] in self._known
 
 
 class _DatagramReader:
-    def __init__(self, protocol: StunProtocol):
-        self._read_ready: Any = protocol.transport._read_ready  # type: ignore[attr-defined]
+    def __init__(self, protocol: Any):
+        self._read_ready: Any = protocol.transport._read_ready
         self._receive = protocol.datagram_received
         self._clock = asyncio.get_running_loop().time
         self._received = 0

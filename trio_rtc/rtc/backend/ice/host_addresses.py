@@ -24,6 +24,7 @@ from aiortc import RTCDtlsTransport, RTCPeerConnection
 from ....world import world
 from ...ice_gather_options import IceGatherOptions
 from ..patches import can
+from .udp_mux import attach
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -66,6 +67,9 @@ def gather_from(agent: aioice.Connection, options: IceGatherOptions) -> None:
     if can("host_addresses"):
         private: Any = agent
         private.get_component_candidates = _Gathering(agent, options)
+        if options.udp_mux is not None:
+            # aioice's four letters would not be unique among thousands.
+            private._local_username = world().random_hex(8)
 
 
 def options_of(agent: aioice.Connection) -> IceGatherOptions:
@@ -90,7 +94,7 @@ class _Gathering:
         own = host_addresses(options)
         if options.interfaces and not own:
             logger.warning("no address of this machine is on %s", ", ".join(options.interfaces))
-        if options.udp_ports is None:
+        if options.udp_ports is None and options.udp_mux is None:
             candidates = await self._gather(component, own, timeout)
         else:
             bound = [await self._bind(component, address) for address in own]
@@ -102,16 +106,12 @@ class _Gathering:
 
     async def _bind(self, component: int, address: str) -> Candidate | None:
         """A host candidate on one of the ports."""
-        agent, loop = self._agent, asyncio.get_running_loop()
+        agent = self._agent
         for port in self.options.ports(world().uniform):
             try:
-                transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: StunProtocol(agent), local_addr=(address, port)
-                )
+                protocol = await self._open(address, port)
             except OSError:
                 continue
-            if (sock := transport.get_extra_info("socket")) is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
             agent._protocols.append(protocol)
             protocol.local_candidate = Candidate(
                 foundation=candidate_foundation("host", "udp", address),
@@ -123,6 +123,23 @@ class _Gathering:
                 type="host",
             )
             return protocol.local_candidate
-        assert self.options.udp_ports is not None
-        logger.warning("no UDP port from %d to %d is free at %s", *self.options.udp_ports, address)
+        first, last = self.options.udp_ports or (self.options.udp_mux,) * 2
+        logger.warning("no UDP port from %d to %d is free at %s", first, last, address)
         return None
+
+    async def _open(self, address: str, port: int) -> StunProtocol:
+        """A socket, or a share of one.
+
+        Raises:
+            OSError: it is taken.
+        """
+        agent = self._agent
+        if self.options.udp_mux is not None:
+            return await attach(agent, address, port)
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_datagram_endpoint(
+            lambda: StunProtocol(agent), local_addr=(address, port)
+        )
+        if (sock := transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
+        return protocol
