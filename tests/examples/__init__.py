@@ -1,0 +1,1 @@
+"""The programs in examples/, each with a real peer."""
