@@ -34,7 +34,8 @@ HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names
 
 #: Inside of a room: what is in the first folder imports nothing of the others.
 INNER = [
-    ("server/hub", {"server/http", "server/websocket", "server/dialects"}),
+    ("server/hub", {"server/cluster", "server/http", "server/websocket", "server/dialects"}),
+    ("server/cluster", {"server/websocket", "server/dialects"}),
     ("server/http", {"server/websocket", "server/dialects"}),
     ("server/websocket", {"server/dialects"}),
     ("rtc/bridge", {"rtc/backend", "rtc/channels", "rtc/media", "rtc/peer_connection"}),
@@ -50,6 +51,7 @@ OF_ALL_DIALECTS = {"dialect", "membership", "refusal", "settled", "websocket_dia
 
 #: Which folders may know a package of others; nobody else does.
 KEPT_TO = {
+    "hiredis": ("server/cluster/",),
     "asyncio": ("rtc/bridge/", "rtc/backend/"),
     "aiortc": ("rtc/backend/",),
     "aioice": ("rtc/backend/",),
@@ -66,6 +68,13 @@ MACHINES = [
     "calls/negotiation",
     "files/protocol",
     "forwarding/endpoints",
+    "server/cluster/cluster_hub",
+    "server/cluster/cluster_members",
+    "server/cluster/entries",
+    "server/cluster/local_members",
+    "server/cluster/operations",
+    "server/cluster/redis_address",
+    "server/cluster/replicas",
     "server/hub/",
     "server/shares",
     "signaling/client_session",

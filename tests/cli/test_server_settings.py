@@ -78,7 +78,7 @@ def test_the_defaults() -> None:
 ALONE = [
     setting
     for setting in SETTINGS
-    if not re.match("turn_|jwt_|tls_key", setting.name) and not setting.name.endswith("_file")
+    if not re.match("turn_|jwt_|tls_key|cluster_", setting.name) and not setting.name.endswith("_file")
 ]
 
 
@@ -246,6 +246,10 @@ def test_secret_files_that_are_no_good(tmp_path: Path) -> None:
         ({"turn_secret": "k"}, "--turn-secret: it needs turn_urls as well"),
         ({"turn_urls": "turn:a"}, "--turn-urls: it needs turn_secret as well"),
         ({"turn_lifetime": "1"}, "--turn-lifetime: it needs turn_secret as well"),
+        ({"cluster_user": "a"}, "--cluster-user: it needs cluster as well"),
+        ({"cluster_password": "a"}, "--cluster-password: it needs cluster as well"),
+        ({"cluster_prefix": "a"}, "--cluster-prefix: it needs cluster as well"),
+        ({"cluster_name": "a"}, "--cluster-name: it needs cluster as well"),
         ({"shared_secret": "a", "jwt_key": "b"}, "--shared-secret: --jwt-key is given as well"),
     ],
 )

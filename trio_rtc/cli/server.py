@@ -9,12 +9,15 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TypeVar
 
 import trio
 
 from ..server import serve_signaling_listeners
 from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
+from ..server.cluster.cluster_settings import ClusterSettings
+from ..server.cluster.redis_address import parse_redis_address
 from ..server.counters import Statistics
 from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.http.addresses import LOOPBACK, client_network
@@ -81,6 +84,7 @@ class _ServerCommand:
         self._authorize = _authorize(settings)
         self._turn = _turn(settings)
         self._peerjs = _peerjs(settings)
+        self._cluster = _cluster(settings)
         _check("origins", Origins, settings.origins, settings)
         _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
         _check("trusted_proxies", TrustedProxies, settings.trusted_proxies, settings)
@@ -148,6 +152,7 @@ class _ServerCommand:
             turn=self._turn,
             bind_classic=settings.bind_classic,
             peerjs=self._peerjs,
+            cluster=self._cluster,
             page=settings.page,
             ssl_context=None if self._certificate is None else self._certificate.context,
             local_routes=local_routes,
@@ -218,6 +223,21 @@ def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
         return replace(path, key=settings.peerjs_key, discovery=settings.peerjs_discovery)
     except ValueError as error:
         raise SettingsError(f"{settings.where[where]}: {error}") from error
+
+
+def _cluster(settings: ServerSettings) -> ClusterSettings | None:
+    if settings.cluster is None:
+        return None
+    if find_spec("hiredis") is None:
+        why = "it needs more packages: pip install 'trio-rtc[cluster]'"
+        raise SettingsError(f"{settings.where['cluster']}: {why}")
+    try:
+        redis = parse_redis_address(
+            settings.cluster, user=settings.cluster_user, password=settings.cluster_password
+        )
+    except ValueError as error:
+        raise SettingsError(f"{settings.where['cluster']}: {error}") from error
+    return ClusterSettings(redis=redis, prefix=settings.cluster_prefix, name=settings.cluster_name)
 
 
 def _check(

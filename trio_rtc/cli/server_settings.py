@@ -113,6 +113,18 @@ class ServerSettings:
     peerjs_discovery: bool = _setting(
         PeerJSSettings.discovery, SWITCH, "Whether PeerJS pages may list all peers."
     )
+    cluster: str | None = _setting(
+        None, TEXT, "The Redis of a cluster of servers, such as redis://redis.example.org.",
+        unset="none, and the server is alone", secret=True,
+    )  # fmt: skip
+    cluster_user: str | None = _setting(None, TEXT, "The user for it.", unset="the default one")
+    cluster_password: str | None = _setting(None, TEXT, "The password for it.", secret=True)
+    cluster_prefix: str = _setting(
+        "trio_rtc", TEXT, "What its keys begin with. Clusters with different ones are apart."
+    )
+    cluster_name: str = _setting(
+        "server", TEXT, "What the server is called in logs of the cluster."
+    )
     page: bool = _setting(True, SWITCH, "Serve the page for browsers at /.")
     metrics: bool = _setting(True, SWITCH, "Answer GET /metrics.")
     metrics_listen: str | None = _setting(
@@ -146,6 +158,7 @@ LIMITS: Final = {
     "joins_per_second": "How many peers join from one IP address, over time.",
     "joins_burst": "By how many an address from which nobody has joined lately may go over that.",
     "rooms": "How many rooms there are.",
+    "room_peers": "How many peers are in one room of a cluster.",
     "connections_per_address": "How many connections one IP address has.",
     "requests_per_second": "How many HTTP requests come from one IP address, over time.",
     "requests_burst": "By how many an address from which none have come lately may go over that.",
@@ -207,6 +220,7 @@ def load_server_settings(
         ("turn_secret", "turn_urls"),
         ("turn_urls", "turn_secret"),
         ("turn_lifetime", "turn_secret"),
+        *((f"cluster_{name}", "cluster") for name in ("user", "password", "prefix", "name")),
     ]:
         if name in loaded.given and needed not in loaded.given:
             raise SettingsError(f"{loaded.where[name]}: it needs {needed} as well")

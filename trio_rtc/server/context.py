@@ -25,6 +25,10 @@ from .timers import Timers
 from .turns import Turns
 
 
+def _no_trouble() -> str | None:
+    return None
+
+
 def _no_task(*_: object) -> None:
     raise RuntimeError("no server runs here")
 
@@ -54,6 +58,7 @@ class Context:
         turns: in which each client network has a share of the server's time.
         reader: of all sockets that need no task for themselves.
         timers: of all that waits without a task.
+        trouble: tells why the server is of no use now; None if it is.
         entrance: held while somebody is let in, or goes on with a session.
     """
 
@@ -64,6 +69,7 @@ class Context:
     hosts: Hosts = field(default_factory=lambda: Hosts(None))
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     closing: Closing = field(default_factory=Closing)
+    trouble: Callable[[], str | None] = field(default=_no_trouble)
     start_soon: Callable[..., None] = field(default=_no_task)
     flush_batch: FlushBatch = field(default_factory=FlushBatch)
     connections: Quota = field(init=False)

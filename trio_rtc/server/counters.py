@@ -31,6 +31,15 @@ class Statistics:
         malformed: requests, frames and messages so far that broke a rule of their protocol.
         failures: connections so far that ended by an error of the server.
         memory_bytes: kept for others now: mail, unfinished messages, what is not sent yet.
+        cluster_up: 1 if the Redis of a cluster answers, otherwise 0.
+        cluster_servers: how many servers a cluster has now.
+        cluster_batches: scripts that Redis has run so far.
+        cluster_operations: what these have done.
+        cluster_seconds: how long the answers took, all together.
+        cluster_fenced: sessions so far that had gone on elsewhere without this server's knowledge.
+        cluster_lost: sessions so far of which Redis has forgotten something.
+        cluster_connections: connections to Redis so far.
+        cluster_generation: how often another Redis has taken over, or the same has started again.
         over_limit: how often somebody went over a limit so far, by its name in `ServerLimits`.
     """
 
@@ -50,6 +59,15 @@ class Statistics:
     malformed: int = 0
     failures: int = 0
     memory_bytes: int = 0
+    cluster_up: int = 0
+    cluster_servers: int = 0
+    cluster_batches: int = 0
+    cluster_operations: int = 0
+    cluster_seconds: float = 0.0
+    cluster_fenced: int = 0
+    cluster_lost: int = 0
+    cluster_connections: int = 0
+    cluster_generation: int = 0
     over_limit: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys((limit.name for limit in fields(ServerLimits)), 0)
     )

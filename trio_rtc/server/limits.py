@@ -29,6 +29,8 @@ class ServerLimits:
             beside these; over it: a close with 4429.
         joins_burst: by how many an address may go over that from which nobody has joined lately.
         rooms: how many rooms there are. Over it the same.
+        room_peers: how many peers are in one room of a cluster, on all of its servers. Over it the
+            same. A server alone does not look at it.
         connections_per_address: how many connections one IP address has. Over it: 429.
         requests_per_second: how many HTTP requests come from one IP address, over time, whatever
             they ask for. Over it: 429, or the end of the connection.
@@ -66,6 +68,7 @@ class ServerLimits:
     joins_per_second: int = 20
     joins_burst: int = 2000
     rooms: int = 20_000
+    room_peers: int = 1000
     connections_per_address: int = 4096
     requests_per_second: int = 1000
     requests_burst: int = 5000

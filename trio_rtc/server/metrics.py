@@ -71,6 +71,15 @@ METRICS: Final = (
         "Bytes kept for others: mail, unfinished messages, what is not sent yet.",
         gauge=True,
     ),
+    Metric("cluster_up", "Whether the Redis of the cluster answers.", gauge=True),
+    Metric("cluster_servers", "Servers of the cluster.", gauge=True),
+    Metric("cluster_batches", "Scripts that Redis has run."),
+    Metric("cluster_operations", "Operations done by these scripts."),
+    Metric("cluster_seconds", "Seconds that the answers of these scripts took."),
+    Metric("cluster_fenced", "Sessions that had gone on elsewhere without the server's knowledge."),
+    Metric("cluster_lost", "Sessions of which Redis has forgotten something, and which were told."),
+    Metric("cluster_connections", "Connections to Redis."),
+    Metric("cluster_generation", "How often Redis was started again or replaced.", gauge=True),
     Metric("over_limit", "How often somebody went over a limit.", label="limit"),
 )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import trio
 
 from ..tasks import require_trio
 from .authorize import Authorize, everybody
+from .cluster.cluster_settings import ClusterSettings
 from .context import Context
 from .counters import Statistics
 from .dialects.classic.classic_dialect import ClassicDialect
@@ -29,6 +31,7 @@ from .http.page import page_routes
 from .http.proxies import TrustedProxies
 from .http.requests import RequestError
 from .http.routes import Route, Router
+from .hub.engine import HubEngine
 from .hub.hub import Hub
 from .limits import ServerLimits
 from .turn import TurnCredentials
@@ -57,6 +60,7 @@ async def serve_signaling(
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
+    cluster: ClusterSettings | None = None,
     page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
@@ -87,6 +91,8 @@ async def serve_signaling(
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
         peerjs: how PeerJS's protocol is spoken; None if it is not.
+        cluster: the Redis that keeps all for several servers; by default it is kept in memory.
+            It needs the extra ``trio-rtc[cluster]``.
         page: whether there is a page for browsers at ``/``, with its modules beside it.
         ssl_context: with it, the server speaks TLS only.
         routes: what else answers a GET, by path. An answer that is ``text/html`` is a page of
@@ -98,6 +104,7 @@ async def serve_signaling(
 
     Raises:
         OSError: it cannot listen there.
+        ClusterError: there is no such Redis, or none that will do.
         ValueError: one of the origins, hosts or proxies is none.
     """
     require_trio()
@@ -113,6 +120,7 @@ async def serve_signaling(
         turn=turn,
         bind_classic=bind_classic,
         peerjs=peerjs,
+        cluster=cluster,
         page=page,
         ssl_context=ssl_context,
         routes=routes,
@@ -135,6 +143,7 @@ async def serve_signaling_listeners(
     turn: TurnCredentials | None = None,
     bind_classic: bool = True,
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
+    cluster: ClusterSettings | None = None,
     page: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     routes: Mapping[str, Route] | None = None,
@@ -160,10 +169,14 @@ async def serve_signaling_listeners(
         proxies=proxies,
     )
     drain = Drain()
-    hub = Hub(context.limits, context.statistics, context.chores.add)
-    dialects = _dialects(hub, context, turn=turn, bind_classic=bind_classic, peerjs=peerjs)
-    endpoints = all_endpoints(dialects)
-    async with open_websocket_service(context, drain) as service, trio.open_nursery() as nursery:
+    async with (
+        _closing(listeners),
+        _open_engine(cluster, context) as hub,
+        open_websocket_service(context, drain) as service,
+        trio.open_nursery() as nursery,
+    ):
+        dialects = _dialects(hub, context, turn=turn, bind_classic=bind_classic, peerjs=peerjs)
+        endpoints = all_endpoints(dialects)
         context.start_soon = nursery.start_soon
         websockets = {
             path: service.handler(endpoint.subprotocols, endpoint.opening)
@@ -224,8 +237,34 @@ async def serve_routes(
     raise AssertionError("it only ends by an exception")
 
 
+@asynccontextmanager
+async def _closing(listeners: Sequence[trio.abc.Listener[Any]]) -> AsyncIterator[None]:
+    """A block at whose end nobody listens, however it ends."""
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            await trio.aclose_forcefully(listener)
+
+
+@asynccontextmanager
+async def _open_engine(
+    cluster: ClusterSettings | None, context: Context
+) -> AsyncIterator[HubEngine]:
+    """What keeps rooms, members and mail, for a block."""
+    if cluster is None:
+        yield Hub(context.limits, context.statistics, context.chores.add)
+        return
+    # Who serves alone needs nothing of this.
+    from .cluster.cluster_server import open_cluster
+
+    async with open_cluster(cluster, context) as server:
+        context.trouble = lambda: server.trouble
+        yield server.hub
+
+
 def _dialects(
-    hub: Hub,
+    hub: HubEngine,
     context: Context,
     *,
     turn: TurnCredentials | None,

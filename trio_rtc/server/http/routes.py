@@ -52,7 +52,7 @@ class Router:
         self._files = dict(files or {})
         self._local = dict(local_routes or {})
         self._routes: dict[str, Route] = {
-            "/healthz": healthz,
+            "/healthz": healthz(context.trouble),
             **self._files,
             **self._local,
             **routes,
@@ -146,6 +146,12 @@ def is_local(exchange: HttpExchange, hosts: Hosts) -> bool:
     return not _FROM_ELSEWHERE & headers.keys() and headers.get("sec-fetch-site", "none") == "none"
 
 
-def healthz(request: Request) -> Response:
-    """Tell that the server answers."""
-    return Response(200, "OK", b"ok")
+def healthz(trouble: Callable[[], str | None]) -> Route:
+    """What tells that the server answers, or why it is of no use all the same."""
+
+    def route(request: Request) -> Response:
+        if (why := trouble()) is not None:
+            return Response(503, "Service Unavailable", why.encode())
+        return Response(200, "OK", b"ok")
+
+    return route

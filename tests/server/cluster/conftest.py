@@ -1,0 +1,42 @@
+"""A Redis for the tests of clusters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trio_rtc.server.cluster.cluster_settings import ClusterSettings
+from trio_rtc.server.cluster.redis_address import parse_redis_address
+
+from ...redis_server import RedisProcess, running_redis
+
+_prefixes = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """One for all tests that do it no harm."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    """One that may be stopped and killed, and then has what it was given."""
+    with running_redis(tmp_path, "--appendonly", "yes") as redis:
+        yield redis
+
+
+def settings_of(redis: RedisProcess) -> ClusterSettings:
+    """A cluster of one's own in a Redis."""
+    address = parse_redis_address(redis.url)
+    return ClusterSettings(redis=address, prefix=f"test-{next(_prefixes)}")
+
+
+@pytest.fixture
+def cluster(shared_redis: RedisProcess) -> ClusterSettings:
+    """A cluster of the test's own."""
+    return settings_of(shared_redis)
