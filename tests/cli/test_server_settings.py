@@ -78,7 +78,8 @@ def test_the_defaults() -> None:
 ALONE = [
     setting
     for setting in SETTINGS
-    if not re.match("turn_|jwt_|tls_key|cluster_", setting.name) and not setting.name.endswith("_file")
+    if not re.match("turn_|jwt_|tls_key|cluster_", setting.name)
+    and not setting.name.endswith("_file")
 ]
 
 

@@ -71,7 +71,7 @@ class ClusterServer:
         )
         self._server = ""
         self._is_known = False
-        self._heard = 0.0
+        self._is_greeted = False
         self._why_not = "Redis has not answered yet"
         self._script = _SCRIPT.read_text()
 
@@ -141,20 +141,29 @@ class ClusterServer:
         digest: str = (await redis.request("SCRIPT", "LOAD", self._script)).decode()
         if not self._server:
             self._server = f"{settings.name}.{world().random_hex(6)}"
-        # What is pushed from here on is told after the answer, or is in it.
+        # What is pushed before the answer is in what is asked for then. Taken in, it would be taken
+        # for what this server had before: see `verified` in the script.
+        self._is_greeted = False
         await redis.subscribe(f"{self._prefix}q:{self._server}")
         is_new = int(not self._is_known)
-        told = await redis.request(*self._command(digest, 0), "h", seen.run, is_new)
-        generation, is_known, owned = told[0][0]
+        told: list[Any] = []
+        greet = *self._command(digest, 0), "h", seen.run, is_new
+        await redis.request(*greet, then=partial(self._greeted, told))
+        generation, is_known = told
         if generation != self._statistics.cluster_generation and self._is_known:
             logger.warning("Redis was started again, or replaced: generation %d", generation)
         self._statistics.cluster_generation = generation
-        if self._is_known:
-            if not is_known:
-                raise _NotOurs
-            self._members.greeted(map(int, owned), is_known=True)
+        if self._is_known and not is_known:
+            raise _NotOurs
         self._is_known = True
         return digest
+
+    def _greeted(self, told: list[Any], answer: Any) -> None:
+        generation, is_known, owned = answer[0][0]
+        told += generation, is_known
+        if self._is_known and is_known:
+            self._members.greeted(map(int, owned), is_known=True)
+        self._is_greeted = True
 
     @property
     def _prefix(self) -> str:
@@ -220,7 +229,7 @@ class ClusterServer:
             self._members.refused()
 
     def _pushed(self, push: list[Any]) -> None:
-        if push[0] == b"message":
+        if push[0] == b"message" and self._is_greeted:
             try:
                 with self._context.flush_batch:
                     self._members.pushed(push[2])
