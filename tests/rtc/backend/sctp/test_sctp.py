@@ -16,7 +16,7 @@ from aiortc import RTCPeerConnection, RTCSctpTransport
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.sctp import association as sctp
-from trio_rtc.rtc.backend.sctp import sending_transport
+from trio_rtc.rtc.backend.sctp import receiving_transport, sending_transport
 from trio_rtc.rtc.backend.sctp.machine import received
 from trio_rtc.rtc.backend.sctp.machine.cubic import Cubic
 from trio_rtc.rtc.backend.sctp.machine.outbound import DATA
@@ -189,6 +189,42 @@ async def test_what_has_come_together_is_acknowledged_together(
         monkeypatch.undo()
     # One that came alone is still waited with.
     assert sent == sacks
+
+
+@pytest.mark.parametrize("strangers", [True, False])
+async def test_after_a_loss_strangers_hear_of_each_packet(
+    strangers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their window has room for a few then, and waits for what is not acknowledged."""
+    monkeypatch.setattr(received, "SACK_SECONDS", 3600)
+    monkeypatch.setattr(receiving_transport, "PROMPT", 4)
+    async with open_channels(strangers=strangers) as (_, _, alice, _):
+        receiver, sent = transport(alice), 0
+
+        async def count(self: object) -> None:
+            nonlocal sent
+            sent += 1
+            receiver._take_sack()
+
+        async def receive_packets() -> list[int]:
+            receiver._take_sack()
+            mine, receiver._received = receiver._received, received.Received(100)
+            acknowledged = []
+            for tsn in (101, 103, 102, 104, 105, 106, 107):
+                receiver._received.add(tsn)
+                before = sent
+                await receiver._acknowledge_soon(at_once=False)
+                await asyncio.sleep(0)
+                acknowledged.append(sent - before)
+                receiver._take_sack()
+            receiver._received = mine
+            return acknowledged
+
+        monkeypatch.setattr(sctp.SctpTransport, "_send_sack", count)
+        acknowledged = await alice.connection._bridge.run(receive_packets)
+        monkeypatch.undo()
+    # What opens or fills a gap is told of at once to anybody.
+    assert acknowledged == [0, 1, 1, *([1, 1] if strangers else [0, 0]), 0, 0]
 
 
 async def test_as_aiortc_does_it(monkeypatch: pytest.MonkeyPatch) -> None:

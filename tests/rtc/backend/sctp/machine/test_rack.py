@@ -95,9 +95,10 @@ def test_a_timeout_takes_the_oldest_and_what_is_no_younger() -> None:
 
 def test_the_timeout_follows_the_trips() -> None:
     trips = RoundTrips()
-    assert trips.timeout == RTO_INITIAL
+    # As in browsers: the first echo is not to wait for the 3 s and 1 s of telephone networks.
+    assert trips.timeout == RTO_INITIAL == 0.5
     trips.add(0.02, 0.0)
-    assert trips.timeout == RTO_MIN
+    assert trips.timeout == RTO_MIN == 0.4
     trips.floor = 0.1
     assert trips.timeout == pytest.approx(0.02 + VARIANCE_MIN)
     trips.add(0.5, 0.0)

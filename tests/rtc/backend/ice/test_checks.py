@@ -1,0 +1,60 @@
+"""Checks that go on where the first pair that works needs a relay."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import aioice
+import pytest
+from aioice.ice import CandidatePair
+
+from trio_rtc.rtc.backend.ice.checks import Checks
+
+
+def candidate(kind: str) -> aioice.Candidate:
+    return aioice.Candidate("1", 1, "udp", 1, "192.0.2.1", 1000, kind)
+
+
+def pair(local: str, remote: str) -> Any:
+    made: Any = CandidatePair(SimpleNamespace(local_candidate=candidate(local)), candidate(remote))
+    made.asked = 0.0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("relayed", "direct", "left"),
+    [
+        (("relay", "host"), ("host", "host"), True),
+        (("host", "relay"), ("srflx", "prflx"), True),
+        # Another relay is no better, and a direct way is looked for no further.
+        (("relay", "host"), ("relay", "srflx"), False),
+        (("host", "srflx"), ("host", "host"), False),
+    ],
+)
+def test_a_relay_is_left_for_a_direct_way_whose_answer_comes_later(
+    relayed: tuple[str, str], direct: tuple[str, str], left: bool
+) -> None:
+    async def main() -> None:
+        agent: Any = aioice.Connection(ice_controlling=True)
+        checks = Checks(agent)
+        first, better = pair(*relayed), pair(*direct)
+        agent._check_list[:] = [better, first]
+
+        def complete(one: Any) -> None:
+            one.nominated, one.state = True, CandidatePair.State.SUCCEEDED
+            agent.check_complete(one)
+
+        complete(first)
+        # There is a call at once.
+        assert await agent._check_list_state.get() == 1
+        assert agent._nominated == {1: first}
+        assert checks._better() == [better] * left
+        if left:
+            complete(better)
+            assert agent._nominated == {1: better}
+            assert checks._better() == []
+        await agent.close()
+
+    asyncio.run(main())
