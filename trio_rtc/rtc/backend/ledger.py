@@ -192,7 +192,13 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         RTP_SENDER: ("_ssrc", "_stream_id"),
     },
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
-    "sender_reports": {RTP_SENDER: ("_RTCRtpSender__ntp_timestamp",)},
+    "sender_reports": {
+        RTP_SENDER: (
+            "_RTCRtpSender__encoder",
+            "_RTCRtpSender__ntp_timestamp",
+            "_next_encoded_frame",
+        ),
+    },
     "sound": {
         RTP_SENDER: (
             "_RTCRtpSender__encoder",

@@ -89,8 +89,8 @@ USES: Final[dict[Purpose, Use]] = {
         "the bitrate of video has no limit but that of the receiver",
     ),
     "sender_reports": Use(
-        "sender reports that tell when media were made",
-        "pictures are seen late by what it takes to encode them",
+        "sender reports that tell when media were made, and encoders that may fail",
+        "pictures are seen late by what it takes to encode them, and a failure ends them",
     ),
     "track_ids": Use(
         "tracks that are sent under the ids of their sources",

@@ -18,7 +18,8 @@ def candidate(kind: str) -> aioice.Candidate:
 
 
 def pair(local: str, remote: str) -> Any:
-    made: Any = CandidatePair(SimpleNamespace(local_candidate=candidate(local)), candidate(remote))
+    protocol: Any = SimpleNamespace(local_candidate=candidate(local))
+    made: Any = CandidatePair(protocol, candidate(remote))
     made.asked = 0.0
     return made
 

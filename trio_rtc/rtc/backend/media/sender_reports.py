@@ -12,6 +12,7 @@ from typing import Any
 from aiortc import RTCRtpSender
 
 from ..patches import can
+from .encoder_failures import RenewingSender
 
 
 def report_origin(sender: RTCRtpSender) -> None:
@@ -20,7 +21,7 @@ def report_origin(sender: RTCRtpSender) -> None:
         sender.__class__ = TimedSender
 
 
-class TimedSender(RTCRtpSender):
+class TimedSender(RenewingSender):
     """A sender of an `Outgoing`, or of any track as aiortc has it."""
 
     @property

@@ -32,11 +32,10 @@ def encode_here(sender: RTCRtpSender) -> None:
 
 
 class _SoundSender(TimedSender):
-    async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+    async def _encode_next(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         private: Any = self
         if not is_opus(codec):
-            frame: RTCEncodedFrame | None = await super()._next_encoded_frame(codec)
-            return frame
+            return await super()._encode_next(codec)
         data = await private.track.recv()
         if not private._enabled:
             return None
