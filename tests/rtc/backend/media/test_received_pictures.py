@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from fractions import Fraction
 from itertools import count, pairwise
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 import trio
 from aiortc import RTCRtpReceiver
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.mediastreams import VIDEO_TIME_BASE
 from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpRtpfbPacket
-from av import AudioFrame, VideoFrame
+from av import AudioFrame, CodecContext, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
 from trio_rtc.rtc.backend import ledger
@@ -285,6 +288,39 @@ async def test_sound_that_begins_later_has_later_times() -> None:
             # Some pictures were made before there was a connection, and came at once.
             assert 0.3 < before < heard + 0.5
             assert heard < after + 0.5
+
+
+@in_virtual_time
+async def test_pictures_that_are_sent_in_decoding_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two B-frames between those that they build on, as cameras and films have them."""
+    encoders: dict[H264Encoder, Any] = {}
+    order: list[int] = []
+
+    def encode(self: Any, frame: VideoFrame, *_: object) -> tuple[list[bytes], int]:
+        if self not in encoders:
+            encoder: Any = CodecContext.create("libx264", "w")
+            encoders[self] = encoder
+            encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuv420p"
+            encoder.time_base, encoder.framerate = VIDEO_TIME_BASE, Fraction(FPS)
+            encoder.options = {"bf": "2", "g": "1000", "x264-params": "b-adapt=0:rc-lookahead=3"}
+        packets = encoders[self].encode(frame.reformat(format="yuv420p"))
+        if not packets:
+            return [], 0
+        [packet] = packets
+        assert packet.pts is not None
+        order.append(packet.pts)
+        return self._packetize(self._split_bitstream(bytes(packet))), packet.pts
+
+    monkeypatch.setattr(H264Encoder, "encode", encode)
+    async with video(codec="H264") as (track, _, _):
+        frames = await take(track, 40)
+    assert order != sorted(order)
+    assert_in_time(frames)
+    first = frames[0].time or 0.0
+    begins = min(range(10), key=lambda n: abs(level(frames[0]) - shade(n)))
+    for frame in frames:
+        number = begins + round(((frame.time or 0.0) - first) * FPS)
+        assert level(frame) == pytest.approx(shade(number), abs=8)
 
 
 @in_virtual_time
