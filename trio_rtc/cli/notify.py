@@ -24,6 +24,11 @@ class ServiceManager:
         has_watchdog = microseconds.isdecimal() and pid == str(os.getpid())
         self._watchdog_seconds = int(microseconds) / 1e6 if has_watchdog else 0.0
 
+    @property
+    def watchdog_seconds(self) -> float:
+        """Within which time it is to be told that we live; 0 for ever."""
+        return self._watchdog_seconds
+
     def notify(self, *states: str) -> None:
         """Tell it something such as ``READY=1``. One that does not listen misses it."""
         if self._address[:1] not in ("/", "@"):

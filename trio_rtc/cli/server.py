@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -38,6 +38,9 @@ from .run import run
 from .server_settings import SETTINGS, ServerSettings, describe, load_server_settings
 from .settings import SettingsError, unknown_variables
 from .tls import Certificate, reload_on_hangup
+
+if TYPE_CHECKING:
+    from .workers.worker_processes import Worker
 
 T = TypeVar("T")
 
@@ -74,23 +77,50 @@ def run_server(flags: Mapping[str, str]) -> int:
     if settings.proxy_protocol and not settings.trusted_proxies:
         logger.warning("proxy_protocol is of no use without trusted_proxies")
     _look_at_files(settings.limits)
+    if settings.workers > 1:
+        return _run_workers(settings, server)
     return run(server.run, server.report_error, interrupted=lambda _: 0)
 
 
+def _run_workers(settings: ServerSettings, server: _ServerCommand) -> int:
+    # It forks, which not every system can.
+    from .workers.worker_processes import run_workers
+
+    def serve(worker: Worker) -> int:
+        server.worker = worker
+        return run(server.run, server.report_error, interrupted=lambda _: 0)
+
+    try:
+        return run_workers(settings, server.cluster, serve, server.scheme, server.manager)
+    except OSError as error:
+        server.report_error("os_error", str(error))
+        return 1
+
+
 class _ServerCommand:
+    """The server of this process.
+
+    Attributes:
+        worker: which one of several it is, if it is.
+        cluster: the cluster that it was given.
+        manager: who has started it.
+    """
+
+    worker: Worker | None = None
+
     def __init__(self, settings: ServerSettings):
         self._settings = settings
         self._certificate = _certificate(settings)
         self._authorize = _authorize(settings)
         self._turn = _turn(settings)
         self._peerjs = _peerjs(settings)
-        self._cluster = _cluster(settings)
+        self.cluster = _cluster(settings)
         _check("origins", Origins, settings.origins, settings)
         _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
         _check("trusted_proxies", TrustedProxies, settings.trusted_proxies, settings)
         if settings.metrics_listen is not None:
             _check("metrics_listen", parse_address, settings.metrics_listen, settings)
-        self._manager = ServiceManager(os.environ)
+        self.manager = ServiceManager(os.environ)
         self._statistics = Statistics()
 
     async def run(self) -> None:
@@ -99,8 +129,9 @@ class _ServerCommand:
                 await nursery.start(reload_on_hangup, self._certificate)
             metrics = self._metrics_routes()
             apart = self._settings.metrics_listen if metrics else None
+            is_first = self.worker is None or self.worker.number == 0
             listeners = await nursery.start(self._serve, {} if apart else metrics)
-            if apart is not None:
+            if apart is not None and is_first:
                 hosts = self._metrics_hosts(apart)
                 await nursery.start(serve_routes, await open_listeners_at(apart), metrics, hosts)
             # What is there by now stays to the end. To look at it takes a collection 30 ms, in
@@ -110,15 +141,23 @@ class _ServerCommand:
             # What comes and goes with connections need not be looked for. So each collection is
             # to be short, and one of all that there is by then to be rare.
             gc.set_threshold(*COLLECTIONS)
-            scheme = "http" if self._certificate is None else "https"
-            where = f"listening on {shown_address(listeners[0], scheme)}"
+            if self.worker is not None:
+                nursery.start_soon(self.worker.file.keep, self._statistics)
+                os.write(self.worker.ready, b".")
+                await trio.sleep_forever()
+            where = f"listening on {shown_address(listeners[0], self.scheme)}"
             print(where, flush=True)
-            self._manager.notify("READY=1", f"STATUS={where}")
-            nursery.start_soon(self._manager.keep_watchdog_quiet)
+            self.manager.notify("READY=1", f"STATUS={where}")
+            nursery.start_soon(self.manager.keep_watchdog_quiet)
             try:
                 await trio.sleep_forever()
             finally:
-                self._manager.notify("STOPPING=1")
+                self.manager.notify("STOPPING=1")
+
+    @property
+    def scheme(self) -> str:
+        """That of its URL."""
+        return "http" if self._certificate is None else "https"
 
     def _metrics_hosts(self, listen: str) -> Hosts:
         """By which names metrics are asked for at an address of their own.
@@ -133,7 +172,8 @@ class _ServerCommand:
     def _metrics_routes(self) -> dict[str, Route]:
         if not self._settings.metrics:
             return {}
-        return {"/metrics": metrics_route(self._statistics)}
+        file = None if self.worker is None else self.worker.file
+        return {"/metrics": metrics_route(self._statistics, file)}
 
     async def _serve(
         self,
@@ -142,7 +182,7 @@ class _ServerCommand:
     ) -> None:
         settings = self._settings
         await serve_signaling_listeners(
-            await open_server_listeners(settings, os.environ),
+            await self._listeners(),
             limits=settings.limits,
             authorize=self._authorize,
             origins=settings.origins,
@@ -152,7 +192,7 @@ class _ServerCommand:
             turn=self._turn,
             bind_classic=settings.bind_classic,
             peerjs=self._peerjs,
-            cluster=self._cluster,
+            cluster=self.cluster if self.worker is None else self.worker.cluster,
             page=settings.page,
             ssl_context=None if self._certificate is None else self._certificate.context,
             local_routes=local_routes,
@@ -160,6 +200,11 @@ class _ServerCommand:
             drain_seconds=settings.drain_seconds,
             task_status=task_status,
         )
+
+    async def _listeners(self) -> list[trio.SocketListener]:
+        if self.worker is not None:
+            return self.worker.listeners
+        return await open_server_listeners(self._settings, os.environ)
 
     def report_error(self, code: str, message: str) -> None:
         print(f"trio-rtc server: {message}", file=sys.stderr)
@@ -226,11 +271,14 @@ def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
 
 
 def _cluster(settings: ServerSettings) -> ClusterSettings | None:
-    if settings.cluster is None:
+    needed = "workers" if settings.cluster is None else "cluster"
+    if settings.cluster is None and settings.workers == 1:
         return None
     if find_spec("hiredis") is None:
         why = "it needs more packages: pip install 'trio-rtc[cluster]'"
-        raise SettingsError(f"{settings.where['cluster']}: {why}")
+        raise SettingsError(f"{settings.where[needed]}: {why}")
+    if settings.cluster is None:
+        return None
     try:
         redis = parse_redis_address(
             settings.cluster, user=settings.cluster_user, password=settings.cluster_password

@@ -125,6 +125,10 @@ class ServerSettings:
     cluster_name: str = _setting(
         "server", TEXT, "What the server is called in logs of the cluster."
     )
+    workers: int = _setting(
+        1, integer(1), "How many processes serve the port: as a cluster, with a Redis that is "
+        "started for them if there is none.",
+    )  # fmt: skip
     page: bool = _setting(True, SWITCH, "Serve the page for browsers at /.")
     metrics: bool = _setting(True, SWITCH, "Answer GET /metrics.")
     metrics_listen: str | None = _setting(

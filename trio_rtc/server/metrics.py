@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from .counters import Statistics
 from .http.requests import Request
 from .http.responses import Response
 from .http.routes import Route
+from .worker_files import ProcessesCollector, WorkerFile
 
 PREFIX: Final = "trio_rtc_"
 
@@ -85,17 +86,22 @@ METRICS: Final = (
 
 
 class StatisticsCollector(Collector):
-    """Reads statistics when it is asked, and keeps nothing."""
+    """Reads statistics when it is asked, and keeps nothing.
 
-    def __init__(self, statistics: Statistics):
-        self._statistics = statistics
+    Args:
+        read: gives them as they are now.
+    """
+
+    def __init__(self, read: Callable[[], Statistics]):
+        self._read = read
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        statistics = self._read()
         for metric in METRICS:
             family = (GaugeMetricFamily if metric.gauge else CounterMetricFamily)(
                 metric.name, metric.help, labels=[metric.label] if metric.label else None
             )
-            value = getattr(self._statistics, metric.field)
+            value = getattr(statistics, metric.field)
             if metric.label:
                 for key, number in value.items():
                     family.add_metric([key], number)
@@ -104,15 +110,21 @@ class StatisticsCollector(Collector):
             yield family
 
 
-def metrics_route(statistics: Statistics) -> Route:
+def metrics_route(statistics: Statistics, workers: WorkerFile | None = None) -> Route:
     """What answers ``GET /metrics``: these statistics, and what the process uses.
+
+    For one of several workers it is what all have counted and use.
 
     It answers in the text format of Prometheus, or in OpenMetrics to those who accept that. To
     put an answer together takes a millisecond: so it is good for a second.
     """
     registry = CollectorRegistry()
-    registry.register(StatisticsCollector(statistics))
-    ProcessCollector(registry=registry)
+    if workers is None:
+        registry.register(StatisticsCollector(lambda: statistics))
+        ProcessCollector(registry=registry)
+    else:
+        registry.register(StatisticsCollector(workers.statistics))
+        registry.register(ProcessesCollector(workers))
 
     answers: dict[str, tuple[float, Response]] = {}
 

@@ -73,6 +73,8 @@ class ClusterServer:
         self._is_known = False
         self._is_greeted = False
         self._why_not = "Redis has not answered yet"
+        # That it answers is news when it did not.
+        self._level = logging.INFO
         self._script = _SCRIPT.read_text()
 
     @property
@@ -113,6 +115,7 @@ class ClusterServer:
         if self._statistics.cluster_up or why != self._why_not:
             logger.warning("no Redis: %s", why)
         self._why_not, self._statistics.cluster_up = why, 0
+        self._level = logging.WARNING
         self._idle.set()
 
     async def _converse(self, started: Callable[[], None]) -> None:
@@ -210,7 +213,7 @@ class ClusterServer:
 
     def _answered(self) -> None:
         if not self._statistics.cluster_up:
-            logger.warning("Redis answers: this server is %s", self._server)
+            logger.log(self._level, "Redis answers: this server is %s", self._server)
         self._statistics.cluster_up = 1
 
     async def _refused(self, redis: RedisConnection, refused: RedisRefused) -> None:

@@ -1,0 +1,1 @@
+"""Workers of ``trio-rtc server``: several processes on one port."""
