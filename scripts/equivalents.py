@@ -13,6 +13,13 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._next_id = 0", "0", "1"): "ids need only differ",
         ("self._next_id = 0", "0", "-1"): "ids need only differ",
     },
+    "rtc/backend/jsep/bundling": {
+        (
+            "kept = [mid for mid in line.split()[1:] if mid in mids]",
+            "1",
+            "0",
+        ): "the name of the attribute is no id",
+    },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },

@@ -96,6 +96,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             "tests/rtc/backend/media/test_frame_size.py",
             "tests/rtc/backend/media/test_playout.py",
             "tests/rtc/backend/media/test_drift.py",
+            "tests/rtc/backend/media/test_receiving_edges.py",
             "tests/rtc/backend/media/test_stream_clock.py",
             *("tests/rtc/test_picture_buffer.py", "tests/rtc/test_active_source.py"),
             "tests/rtc/media/test_timeline.py",
