@@ -118,7 +118,8 @@ def test_where_too_much_is_missing_nothing_is_asked_for() -> None:
 def test_keyframes_are_asked_for_less_and_less_often() -> None:
     requests = KeyframeRequests()
     assert requests.due is None
-    now, waits = 0.0, []
+    now = 0.0
+    waits: list[float] = []
     assert requests.want(now) is True
     for _ in range(8):
         due = requests.due

@@ -55,7 +55,8 @@ def test_streams_take_turns_and_bytes_are_counted() -> None:
 
 
 def test_what_is_unordered_has_no_number() -> None:
-    queue = SendQueue(sequences := {})
+    sequences: dict[int, int] = {}
+    queue = SendQueue(sequences)
     loose = message(1, 5, ordered=False)
     queue.put(loose)
     queue.begin(loose)
