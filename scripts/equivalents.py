@@ -20,6 +20,10 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "0",
         ): "the name of the attribute is no id",
     },
+    "rtc/backend/jsep/section_text": {
+        ("if len(line.split(None, 1)) < 2:", "1", "2"): "one word is one, however it is split",
+        ('return ""', 'return ""', "return None"): "neither is a line",
+    },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },

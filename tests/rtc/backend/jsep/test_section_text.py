@@ -78,6 +78,8 @@ def test_channels_in_the_form_of_a_draft() -> None:
     assert section(first) == [first.replace("DTLS", "UDP/DTLS")]
     old = ["m=application 9 DTLS/SCTP 5000", "a=sctpmap:5000 webrtc-datachannel 1024"]
     assert section(*old) == old
+    other = ["m=text 9 DTLS/SCTP webrtc-datachannel", "a=x DTLS/SCTP webrtc-datachannel"]
+    assert section(*other) == other
 
 
 def test_sections_without_ids_get_those_of_before() -> None:
