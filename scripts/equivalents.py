@@ -24,6 +24,12 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("if len(line.split(None, 1)) < 2:", "1", "2"): "one word is one, however it is split",
         ('return ""', 'return ""', "return None"): "neither is a line",
     },
+    "rtc/backend/media/receiving/drift": {
+        ("self._reference = 0.0", "0.0", "1.0"): "the first packet is what all is compared with",
+        ("self._reference = 0.0", "0.0", "-1.0"): "the first packet is what all is compared with",
+        ("self._settled = 0.0", "0.0", "1.0"): "the first packet sets it",
+        ("self._settled = 0.0", "0.0", "-1.0"): "the first packet sets it",
+    },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },
