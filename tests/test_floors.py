@@ -32,15 +32,20 @@ FLOORS = [
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}
 
+PEER_CONNECTION = {"rtc/peer_connection", "rtc/open_connection", "rtc/ice_listener"}
+
 #: Inside of a room: what is in the first folder imports nothing of the others.
 INNER = [
     ("server/hub", {"server/cluster", "server/http", "server/websocket", "server/dialects"}),
     ("server/cluster", {"server/websocket", "server/dialects"}),
     ("server/http", {"server/websocket", "server/dialects"}),
     ("server/websocket", {"server/dialects"}),
-    ("rtc/bridge", {"rtc/backend", "rtc/channels", "rtc/media", "rtc/peer_connection"}),
-    ("rtc/backend", {"rtc/media", "rtc/peer_connection"}),
-    ("rtc/channels", {"rtc/media", "rtc/peer_connection"}),
+    (
+        "rtc/bridge",
+        {"rtc/backend", "rtc/channels", "rtc/media", *PEER_CONNECTION},
+    ),
+    ("rtc/backend", {"rtc/media", *PEER_CONNECTION}),
+    ("rtc/channels", {"rtc/media", *PEER_CONNECTION}),
     ("rtc/backend/ice", {"rtc/backend/jsep", "rtc/backend/sctp", "rtc/backend/media"}),
     ("rtc/backend/dtls", {"rtc/backend/jsep", "rtc/backend/sctp", "rtc/backend/media"}),
     ("rtc/backend/sctp", {"rtc/backend/jsep", "rtc/backend/media"}),

@@ -50,6 +50,7 @@ SECTIONS: Final[dict[str, list[str]]] = {
         "howto/voice.md",
         "howto/testing.md",
         "howto/embedding.md",
+        "howto/direct.md",
         "howto/asyncio.md",
         "deploy.md",
     ],

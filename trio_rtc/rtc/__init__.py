@@ -14,7 +14,11 @@ from .connection_events import IceConnectionStateEvent as IceConnectionStateEven
 from .connection_events import NegotiationNeededEvent as NegotiationNeededEvent
 from .connection_events import NetworkChangedEvent as NetworkChangedEvent
 from .connection_events import TrackEvent as TrackEvent
+from .ice_credentials import IceCredentials as IceCredentials
 from .ice_gather_options import IceGatherOptions as IceGatherOptions
+from .ice_listener import IceListener as IceListener
+from .ice_listener import IncomingCheck as IncomingCheck
+from .ice_listener import open_ice_listener as open_ice_listener
 from .ice_server import IceServer as IceServer
 from .ice_server import as_ice_servers as as_ice_servers
 from .ice_server import ice_servers_from_environment as ice_servers_from_environment
@@ -34,10 +38,10 @@ from .media.track import VideoFrames as VideoFrames
 from .media.track import VideoTrack as VideoTrack
 from .media.voice import Voice as Voice
 from .media.voice import open_voice as open_voice
+from .open_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
+from .open_connection import open_peer_connection as open_peer_connection
 from .peer_certificate import PeerCertificate as PeerCertificate
-from .peer_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS
 from .peer_connection import PeerConnection as PeerConnection
-from .peer_connection import open_peer_connection as open_peer_connection
 from .statistics import CandidateStats as CandidateStats
 from .statistics import ChannelStats as ChannelStats
 from .statistics import ConnectionStats as ConnectionStats

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .ice_credentials import IceCredentials
 from .ice_gather_options import IceGatherOptions
 from .ice_server import IceServer
 from .peer_certificate import PeerCertificate
@@ -25,3 +26,5 @@ class ConnectionConfiguration:
     max_frame_pixels: int
     certificate: PeerCertificate | None
     ice_gathering: IceGatherOptions
+    ice_credentials: IceCredentials | None = None
+    verify_certificate: Callable[[bytes], bool] | None = None

@@ -40,7 +40,7 @@ OURS = {
     ("rtc/bridge/bridge", "bridge._close"): "Bridge",
     ("rtc/bridge/bridge", "self._bridge._deliver"): "Bridge",
     ("rtc/bridge/bridge", "self._bridge._send"): "Bridge",
-    ("rtc/peer_connection", "connection._open"): "PeerConnection",
+    ("rtc/open_connection", "connection._open"): "PeerConnection",
     ("rtc/peer_connection", "track._source"): "MediaTrack",
     ("rtc/media/sender", "track._source"): "MediaTrack",
     ("rtc/media/recorder", "track._source"): "MediaTrack",

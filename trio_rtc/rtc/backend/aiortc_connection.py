@@ -98,8 +98,8 @@ class LoopConnection:
             use_certificate(self._pc, wanted.certificate)
         take_rsa(self._pc)
         self.fingerprint = fingerprint(self._pc)
-        dtls.install(self._pc, partial(has_media, self._pc), round_trip)
-        host_addresses.install(self._pc, wanted.ice_gathering)
+        dtls.install(self._pc, partial(has_media, self._pc), round_trip, wanted.verify_certificate)
+        host_addresses.install(self._pc, wanted.ice_gathering, wanted.ice_credentials)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
             self._pc,

@@ -93,6 +93,7 @@ OWNERS: Final[dict[str, object]] = {
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "host_addresses": {
         CONNECTION: (
+            "_local_password",
             "_local_username",
             "_protocols",
             "_transport_policy",

@@ -20,8 +20,11 @@ from typing import Any, Final, cast
 
 import OpenSSL
 from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
+from aiortc.rtcdtlstransport import State
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from ....errors import CallError
 from ....world import world
 from ..patches import can
 from .fingerprints import decisive
@@ -42,6 +45,7 @@ def install(
     connection: RTCPeerConnection,
     has_media: Callable[[], bool],
     round_trip: Callable[[RTCIceTransport], float | None],
+    verify: Callable[[bytes], bool] | None = None,
 ) -> None:
     """Have the transports that a connection makes become some of ours.
 
@@ -49,8 +53,14 @@ def install(
         connection: that of aiortc.
         has_media: whether media have been negotiated, which need SRTP.
         round_trip: how long it takes to the other side and back, in seconds, if that is known.
+        verify: takes the certificate of the other side (DER) or not, whatever its fingerprint is.
+
+    Raises:
+        CallError: ``not_possible``: this release of aiortc does not ask anybody.
     """
     if not can("dtls"):
+        if verify is not None:
+            raise CallError("aiortc asks nobody", code="not_possible", fault="local")
         return
     private: Any = connection
     create = private._RTCPeerConnection__createDtlsTransport
@@ -59,6 +69,7 @@ def install(
         transport: Any = create()
         transport.__class__ = _DtlsTransport
         transport._has_media = has_media
+        transport._verify = verify
         transport._round_trip = partial(round_trip, transport.transport)
         return cast(RTCDtlsTransport, transport)
 
@@ -73,6 +84,7 @@ def longest_record() -> int:
 class _DtlsTransport(RTCDtlsTransport):
     _connection: _MemoryConnection | None = None
     _has_media: Callable[[], bool]
+    _verify: Callable[[bytes], bool] | None
     _round_trip: Callable[[], float | None]
 
     @property
@@ -92,6 +104,10 @@ class _DtlsTransport(RTCDtlsTransport):
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803
         certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        if self._verify is not None:
+            if not self._verify(certificate.public_bytes(Encoding.DER)):
+                self._set_state(State.FAILED)
+            return
         fingerprints = decisive(remoteParameters.fingerprints, certificate)
         super()._validate_peer_identity(RTCDtlsParameters(fingerprints, remoteParameters.role))
 

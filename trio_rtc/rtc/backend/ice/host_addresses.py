@@ -21,7 +21,9 @@ from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 
+from ....errors import CallError
 from ....world import world
+from ...ice_credentials import IceCredentials
 from ...ice_gather_options import IceGatherOptions
 from ..patches import can
 from .udp_mux import attach
@@ -47,16 +49,28 @@ def host_addresses(options: IceGatherOptions = DEFAULTS) -> list[str]:
     return network or link or loopback
 
 
-def install(connection: RTCPeerConnection, options: IceGatherOptions) -> None:
-    """Have the transports that a connection makes gather these."""
+def install(
+    connection: RTCPeerConnection, options: IceGatherOptions, credentials: IceCredentials | None
+) -> None:
+    """Have the transports that a connection makes gather these, and use these credentials.
+
+    Raises:
+        CallError: ``not_possible``: this release of aioice takes no credentials of ours.
+    """
     if not can("host_addresses"):
+        if credentials is not None:
+            raise CallError("aioice takes no credentials", code="not_possible", fault="local")
         return
     private: Any = connection
     create = private._RTCPeerConnection__createDtlsTransport
 
     def create_gathering() -> RTCDtlsTransport:
         transport: RTCDtlsTransport = create()
-        gather_from(transport.transport.iceGatherer._connection, options)
+        agent: Any = transport.transport.iceGatherer._connection
+        gather_from(agent, options)
+        if credentials is not None:
+            agent._local_username = credentials.username_fragment
+            agent._local_password = credentials.password
         return transport
 
     private._RTCPeerConnection__createDtlsTransport = create_gathering

@@ -76,6 +76,7 @@ class UdpMux(asyncio.DatagramProtocol):
 
     Attributes:
         holders: who needs it, agents included. It is closed with the last one.
+        on_stranger: is told the username of a check for no agent here, and where it comes from.
         closed: done when it is.
     """
 
@@ -84,6 +85,7 @@ class UdpMux(asyncio.DatagramProtocol):
     def __init__(self, address: str, port: int, on_close: Callable[[], object]):
         loop = asyncio.get_running_loop()
         self.holders = 0
+        self.on_stranger: Callable[[str, Address], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._on_close = on_close
         self._shares: dict[str, _Share] = {}
@@ -160,7 +162,7 @@ class UdpMux(asyncio.DatagramProtocol):
         if data[0] <= _LAST_OF_STUN and len(data) >= _HEADER:
             kind = int.from_bytes(data[:2]) & _CLASS
             if not kind:
-                return self._shares.get(username(data).partition(":")[0])
+                return self._for_request(username(data), address)
             if kind & _RESPONSE:
                 return self._asked.get(data[8:_HEADER])
         route = self._routes.get(address)
@@ -170,6 +172,12 @@ class UdpMux(asyncio.DatagramProtocol):
                     route = self._routes[address] = share
                     break
         return route
+
+    def _for_request(self, name: str, address: Address) -> _Share | None:
+        share = self._shares.get(name.partition(":")[0])
+        if share is None and self.on_stranger is not None:
+            self.on_stranger(name, address)
+        return share
 
     # What is sent.
 
