@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How long a call takes to set up, beside plain aiortc on asyncio.
+"""How long a call takes to set up, beside plain aiortc on asyncio, and libwebrtc as a far mark.
 
 Measured from the start of the call until its first data channel is open, both peers in one
-process, messages between them without delay. The two sides take turns in one run; printed are
+process, messages between them without delay. The sides take turns in one run; printed are
 medians, the spread, and the ratio of the medians. ``--json FILE`` writes the same as JSON.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import json
 import random
 import shutil
@@ -23,9 +24,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiortc
 import trio
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from measuring import LIBWEBRTC, has_libwebrtc
 
 from trio_rtc import Peer, Signaling, open_call, serve_calls
 from trio_rtc.rtc import IceServer, IceTransportPolicy
@@ -92,19 +96,18 @@ async def ours(scenario: Scenario, rounds: int) -> list[float]:
     return times
 
 
-async def plain(scenario: Scenario, rounds: int) -> list[float]:
-    """The same with aiortc alone, as its examples use it."""
+async def plain(aiortc: Any, scenario: Scenario, rounds: int) -> list[float]:
+    """The same with aiortc alone, as its examples use it, or what has its interface."""
     times: list[float] = []
     for _ in range(rounds):
         configuration = aiortc.RTCConfiguration(
             iceServers=[
                 aiortc.RTCIceServer(list(s.url_list), s.username, s.credential)
                 for s in scenario.servers
-            ],
-            iceTransportPolicy=aiortc.rtcconfiguration.RTCIceTransportPolicy(
-                "relay" if scenario.relay_only else "all"
-            ),
+            ]
         )
+        if scenario.relay_only:
+            configuration.iceTransportPolicy = RTCIceTransportPolicy.RELAY
         start = time.perf_counter()
         caller = aiortc.RTCPeerConnection(configuration)
         callee = aiortc.RTCPeerConnection(configuration)
@@ -184,8 +187,12 @@ def distant(address: str, turn: IceServer) -> Iterator[tuple[IceServer, ...]]:
 def measure(scenario: Scenario, turns: int, rounds: int) -> dict[str, object]:
     sides: dict[str, Callable[[], list[float]]] = {
         "ours": lambda: trio.run(ours, scenario, rounds),
-        "plain aiortc": lambda: asyncio.run(plain(scenario, rounds)),
+        "plain aiortc": lambda: asyncio.run(plain(aiortc, scenario, rounds)),
     }
+    # With the interface of aiortc it has no policy.
+    if has_libwebrtc() and not scenario.relay_only:
+        libwebrtc = importlib.import_module(LIBWEBRTC)
+        sides["wrtc"] = lambda: asyncio.run(plain(libwebrtc, scenario, rounds))
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(turns):
         for name, side in sides.items():

@@ -43,7 +43,7 @@ channel.onOpen(async () => {
   await pingTimes(trips);
   figures["round trip, us"] = Number(process.hrtime.bigint() - start) / 1e3 / trips;
   figures["CPU of a round trip, us"] = used() / trips;
-  for (const size of [16, 64]) {
+  for (const size of [1, 16, 64]) {
     const message = Buffer.alloc(size * 1024, 7);
     const count = Math.max(1, Math.round((megabytes * 1e6) / message.length));
     start = process.hrtime.bigint();

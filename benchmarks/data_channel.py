@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A data channel beside plain aiortc on asyncio, and beside libdatachannel as a far mark.
+"""A data channel beside plain aiortc on asyncio; libdatachannel and libwebrtc are far marks.
 
-Measured are the round trip of 100 bytes, and MB/s of messages of 16 and 64 KiB, with both peers
+Measured are the round trip of 100 bytes, and MB/s of messages of 1, 16 and 64 KiB, with both peers
 in one process and with each in its own. Every turn of every side is a process of its own. Packets
 go over the loopback device, with an MTU of 65 536; with another one, in a network of their own.
 """
@@ -20,15 +20,25 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-import aiortc
 import trio
-from measuring import HERE, Table, arguments, has_npm, run_json
+from measuring import (
+    HERE,
+    LIBRARY,
+    LIBWEBRTC,
+    Table,
+    arguments,
+    has_libwebrtc,
+    has_npm,
+    library,
+    run_json,
+)
 
 from trio_rtc.rtc import DataChannel, DataChannelEvent, PeerConnection, open_peer_connection
 from trio_rtc.wire.messages import SessionDescription
 
-SIZES = (16, 64)
+SIZES = (1, 16, 64)
 PING = bytes(100)
 WARM_UP = 200
 HIGH_WATER = 1024 * 1024
@@ -48,8 +58,9 @@ SIDES = {
     "ours, portal": Side("ours", {"TRIO_RTC_ENGINE": "portal"}),
     "ours, aiortc's SCTP": Side("ours", {"TRIO_RTC_SCTP": "aiortc"}),
     "libdatachannel": Side("node", {}),
+    "wrtc": Side("plain", {LIBRARY: LIBWEBRTC}),
 }
-USUAL = ("plain aiortc", "ours", "libdatachannel")
+USUAL = ("plain aiortc", "ours", "libdatachannel", "wrtc")
 
 
 @dataclass
@@ -158,20 +169,22 @@ async def answer_ours() -> None:
 # Plain aiortc, as its examples use it, with the backpressure of its own documentation.
 
 
-def plain_answering() -> aiortc.RTCPeerConnection:
-    connection = aiortc.RTCPeerConnection()
+def plain_answering() -> Any:
+    connection = library().RTCPeerConnection()
 
-    @connection.on("datachannel")
-    def serve(channel: aiortc.RTCDataChannel) -> None:
-        @channel.on("message")
+    def serve(channel: Any) -> None:
         def echo(message: bytes | str) -> None:
             if is_echoed(message):
                 channel.send(message)
 
+        channel.on("message", echo)
+
+    connection.on("datachannel", serve)
     return connection
 
 
 async def plain(amount: Amount, other: Other | None) -> Figures:
+    aiortc = library()
     connection = aiortc.RTCPeerConnection()
     channel = connection.createDataChannel("benchmark")
     channel.bufferedAmountLowThreshold = HIGH_WATER // 4
@@ -205,6 +218,7 @@ async def plain(amount: Amount, other: Other | None) -> Figures:
 
 
 async def answer_plain() -> None:
+    aiortc = library()
     connection = plain_answering()
     read = partial(asyncio.get_running_loop().run_in_executor, None, sys.stdin.readline)
     sdp = json.loads(await read())
@@ -309,7 +323,8 @@ def main() -> None:
     sides = [
         name
         for name in options.sides
-        if SIDES[name].program != "node" or has_npm("node-datachannel")
+        if (SIDES[name].program != "node" or has_npm("node-datachannel"))
+        and (LIBRARY not in SIDES[name].environment or has_libwebrtc())
     ]
     table = Table("data channel", reference="plain aiortc")
     for _ in range(1 if options.quick else options.turns):

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+LIBRARY = "BENCHMARK_LIBRARY"
+"""In the environment: what a program for aiortc imports in its place."""
+
+LIBWEBRTC = "webrtc.aiortc"
+"""Of the package wrtc: libwebrtc with the interface of aiortc."""
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -104,17 +114,27 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def run_json(command: Sequence[object], environment: Mapping[str, str] | None = None) -> object:
-    """What a process prints as JSON in its last line."""
-    done = subprocess.run(
+def run_json(
+    command: Sequence[object],
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> object:
+    """What a process prints as JSON in its last line; with it ends all that it has started."""
+    with subprocess.Popen(
         [str(part) for part in command],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
-        timeout=120,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return json.loads(output.splitlines()[-1])
 
 
 def cpu_seconds(pid: int) -> float:
@@ -126,6 +146,19 @@ def cpu_seconds(pid: int) -> float:
 def resident_bytes(pid: int) -> int:
     """What a process holds in memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def library() -> Any:
+    """aiortc, or what is to take its place."""
+    return importlib.import_module(os.environ.get(LIBRARY, "aiortc"))
+
+
+def has_libwebrtc() -> bool:
+    """Whether the package wrtc is installed."""
+    if importlib.util.find_spec("webrtc") is not None:
+        return True
+    print("without wrtc: it takes pip install wrtc", file=sys.stderr)
+    return False
 
 
 def has_npm(package: str) -> bool:

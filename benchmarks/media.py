@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""CPU time of a call with pictures and sound, beside plain aiortc on asyncio.
+"""CPU time of a call with pictures and sound, beside plain aiortc on asyncio, and libwebrtc.
 
 Each side sends and receives 640x480 pixels 30 times a second and a tone; what arrives is read by
 the program. Both peers are in one process, which is all that runs in it: a process per turn, the
-two kinds in turns. Printed are medians of the CPU seconds per second of media, the spread, and the
+kinds in turns. Printed are medians of the CPU seconds per second of media, the spread, and the
 ratio. ``--json FILE`` writes the same as JSON.
 """
 
@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+from measuring import LIBWEBRTC, has_libwebrtc
 
 WARM_UP_SECONDS = 2.0
 
@@ -73,15 +77,15 @@ def run_ours(seconds: float) -> None:
     trio.run(main)
 
 
-def run_plain(seconds: float) -> None:
-    import aiortc
-    from aiortc.contrib.media import MediaPlayer
+def run_plain(seconds: float, library: str = "aiortc") -> None:
+    aiortc = importlib.import_module(library)
+    media = importlib.import_module(f"{library}.contrib.media")
 
     from trio_rtc.rtc.media.media import TEST_SIGNALS
 
     count = Count()
 
-    async def read(track: aiortc.MediaStreamTrack) -> None:
+    async def read(track: Any) -> None:
         while True:
             try:
                 await track.recv()
@@ -95,7 +99,7 @@ def run_plain(seconds: float) -> None:
         for connection in (caller, callee):
             connection.on("track", lambda track: tasks.append(asyncio.ensure_future(read(track))))
             for (kind, _), signal in TEST_SIGNALS.items():
-                connection.addTrack(getattr(MediaPlayer(signal, format="lavfi"), kind))
+                connection.addTrack(getattr(media.MediaPlayer(signal, format="lavfi"), kind))
         await caller.setLocalDescription()
         await callee.setRemoteDescription(caller.localDescription)
         await callee.setLocalDescription()
@@ -112,7 +116,11 @@ def run_plain(seconds: float) -> None:
     asyncio.run(main())
 
 
-SIDES = {"ours": run_ours, "plain aiortc": run_plain}
+def run_libwebrtc(seconds: float) -> None:
+    run_plain(seconds, LIBWEBRTC)
+
+
+SIDES = {"ours": run_ours, "plain aiortc": run_plain, "wrtc": run_libwebrtc}
 
 
 def main() -> None:
@@ -128,7 +136,9 @@ def main() -> None:
         return
     if arguments.quick:
         arguments.turns, arguments.seconds = 1, 1.0
-    turns: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
+    turns: dict[str, list[dict[str, float]]] = {
+        name: [] for name in SIDES if name != "wrtc" or has_libwebrtc()
+    }
     for _ in range(arguments.turns):
         for name, results in turns.items():
             done = subprocess.run(
@@ -147,10 +157,11 @@ def main() -> None:
             f"({min(cpu):.3f} to {max(cpu):.3f}), both directions together "
             f"{video:.1f} pictures and {audio:.1f} pieces of sound"
         )
-    ratio = medians["ours"] / medians["plain aiortc"]
-    print(f"{ratio:.3f} times the CPU time of plain aiortc")
+    ratios = {name: medians["ours"] / cpu for name, cpu in medians.items() if name != "ours"}
+    for name, ratio in ratios.items():
+        print(f"{ratio:.3f} times the CPU time of {name}")
     if arguments.json is not None:
-        figures = {"cpu_per_second": medians, "ratio": ratio, "turns": turns}
+        figures = {"cpu_per_second": medians, "ratios": ratios, "turns": turns}
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
