@@ -26,8 +26,7 @@ def test_what_does_not_wait_is_done_at_once() -> None:
 
         started = start_eagerly(work())
         steps.append("caller")
-        assert started.done()
-        await started
+        assert started is None
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     steps: list[str] = []
@@ -51,7 +50,7 @@ def test_what_waits_goes_on_in_a_task() -> None:
             results.append("end")
 
         started = start_eagerly(work())
-        assert not started.done()
+        assert started is not None
         first.set_result(7)
         while not results:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -74,6 +73,7 @@ def test_an_error_is_told_to_the_owner(waits: bool) -> None:
 
         with owned(errors):
             started = start_eagerly(work())
+        assert started is not None
         await asyncio.wait([started])
 
     failure = ConnectionError("lost")
@@ -92,6 +92,7 @@ def test_the_rest_can_be_cancelled() -> None:
                 steps.append("end")
 
         started = start_eagerly(work())
+        assert started is not None
         await asyncio.sleep(0)
         started.cancel()
         with pytest.raises(asyncio.CancelledError):

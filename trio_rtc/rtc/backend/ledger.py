@@ -269,7 +269,6 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_data_channel_flush",
             "_data_channel_id",
             "_data_channel_queue",
-            "_data_channel_send",
             "_data_channels",
             "_get_inbound_stream",
             "_handle_data",

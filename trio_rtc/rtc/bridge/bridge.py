@@ -13,6 +13,7 @@ import trio
 
 from ...tasks import open_background_nursery, require_trio, to_the_end
 from .engines import Engine, choose_engine
+from .pauses import Pauses
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -33,14 +34,16 @@ async def open_bridge() -> AsyncIterator[Bridge]:
     require_trio()
     engine = choose_engine()
     await engine.enter()
+    pauses = Pauses.enter()
     try:
         async with open_background_nursery() as nursery:
-            bridge = Bridge(engine, nursery)
+            bridge = Bridge(engine, nursery, pauses)
             try:
                 yield bridge
             finally:
                 await to_the_end(bridge._close)
     finally:
+        pauses.leave()
         await to_the_end(engine.leave)
 
 
@@ -49,9 +52,13 @@ class Bridge:
 
     Crossings are batched: each direction has a queue, and a burst costs one wake-up of the
     other side.
+
+    Attributes:
+        pauses: of the program, for what is to cross together.
     """
 
-    def __init__(self, engine: Engine, nursery: trio.Nursery) -> None:
+    def __init__(self, engine: Engine, nursery: trio.Nursery, pauses: Pauses) -> None:
+        self.pauses = pauses
         self._engine = engine
         self._nursery = nursery
         self._to_loop: deque[Callable[[], object]] = deque()
@@ -90,6 +97,8 @@ class Bridge:
     ) -> T:
         if self._closed:
             raise trio.ClosedResourceError("the bridge to asyncio is closed")
+        # What was handed over before comes before this.
+        self.pauses.end()
         call = _LoopCall(self, trio.lowlevel.current_task(), async_fn, args, is_cancellable)
         self._calls[call] = None
         self._send(call.start)
@@ -147,6 +156,7 @@ class Bridge:
             self._nursery.start_soon(_raise, error, name="error of a function posted to Trio")
 
     async def _close(self) -> None:
+        self.pauses.end()
         self._closed = True
         for call in self._calls:
             self._send(call.cancel)

@@ -8,24 +8,21 @@ from types import coroutine
 from typing import Any
 
 
-def start_eagerly(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+def start_eagerly(work: Coroutine[Any, Any, None]) -> asyncio.Future[None] | None:
     """Run it up to its first wait, and the rest in a task.
 
     Until then `asyncio.current_task` is that of the caller, if there is one.
 
     Returns:
-        a future that is done if there is no rest.
+        that task; None if there is no rest.
     """
-    loop = asyncio.get_running_loop()
     try:
         awaited = work.send(None)
     except StopIteration:
-        done = loop.create_future()
-        done.set_result(None)
-        return done
+        return None
     except Exception as error:  # noqa: BLE001  # Raised in a task, whose owner hears of it.
-        return loop.create_task(_fail(error))
-    return loop.create_task(_rest(work, awaited))
+        return asyncio.get_running_loop().create_task(_fail(error))
+    return asyncio.get_running_loop().create_task(_rest(work, awaited))
 
 
 async def _fail(error: Exception) -> None:

@@ -251,6 +251,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                         raise trio.EndOfChannel
                     raise self._loss()
                 await self._receiver.park()
+                self._outbox.answered()
                 waited = True
         finally:
             self._receiving = False
@@ -301,6 +302,7 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
                 self._inbox.clear()
             self._wake()
             if not self._ended.is_set():
+                self._outbox.flush()
                 self._bridge.call_soon(self._loop_channel.close)
 
     @property

@@ -18,8 +18,21 @@ HIGH_WATER: Final = 1024 * 1024
 known of the path."""
 
 
+SMALL: Final = 4 * 1024
+"""Bytes of a message up to which it may be handed over together with others."""
+
+TOGETHER: Final = 16 * 1024
+"""Bytes that are handed over together: packets are hardly larger."""
+
+AT_ONCE: Final = 2
+"""Messages after a pause of the program that are handed over at once: a question, or the head and
+the body of one."""
+
+
 class ChannelOutbox:
     """Hands messages over to the loop's side, for one task at a time.
+
+    Small ones that a program sends without a pause are handed over together, and share packets.
 
     A peer of ours gives credit for what it has read. For others, and where messages may be lost,
     the network's buffer is what counts.
@@ -40,6 +53,10 @@ class ChannelOutbox:
         self._room = trio.lowlevel.ParkingLot()
         self._unsent = 0
         self._most_unsent = HIGH_WATER
+        self._together: list[str | bytes] = []
+        self._together_size = 0
+        self._pauses = 0
+        self._at_once = AT_ONCE
 
     @property
     def used(self) -> int:
@@ -80,6 +97,7 @@ class ChannelOutbox:
 
     def post(self, frame: bytes) -> None:
         """Send what costs nothing."""
+        self.flush()
         self._bridge.call_soon(self._loop_channel.send, frame)
 
     def take(self, frame: str | bytes, inbox: ChannelInbox) -> bool:
@@ -109,4 +127,30 @@ class ChannelOutbox:
         if self.send_window is not None:
             self.send_window.take(cost(size))
         self._unsent += size
-        self._bridge.call_soon(self._loop_channel.send, wire)
+        pauses = self._bridge.pauses
+        if pauses.count != self._pauses:
+            self._pauses = pauses.count
+            self._at_once = AT_ONCE
+        if self._at_once or size > SMALL:
+            self._at_once = max(0, self._at_once - 1)
+            self.flush()
+            self._bridge.call_soon(self._loop_channel.send, wire)
+            return
+        self._together.append(wire)
+        self._together_size += cost(size)
+        if self._together_size < TOGETHER:
+            pauses.at_end(self.flush)
+        else:
+            self.flush()
+
+    def answered(self) -> None:
+        """The program has waited for the other side: what it sends now is an answer."""
+        self._at_once = AT_ONCE
+
+    def flush(self) -> None:
+        """Hand over what waits for others to come along."""
+        if self._together:
+            self._bridge.pauses.forget(self.flush)
+            together, self._together = self._together, []
+            self._together_size = 0
+            self._bridge.call_soon(self._loop_channel.send, *together)

@@ -245,15 +245,10 @@ async def test_with_cubic(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_small_messages_share_packets(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_channels() as (ours, theirs, alice, _):
+    async with open_channels() as (ours, theirs, _, _):
         with seeing_packets(monkeypatch) as packets:
-
-            async def send_many() -> None:
-                channel = transport(alice)._data_channels[ours.id]
-                for _ in range(200):
-                    channel.send(b"\1" + bytes(20))
-
-            await alice.connection._bridge.run(send_many)
+            for _ in range(200):
+                await ours.send(bytes(20))
             for _ in range(200):
                 assert await theirs.receive() == bytes(20)
     assert sum(packet.count(DATA) for packet in packets) >= 200

@@ -279,6 +279,7 @@ class _Packets:
         self._path = path
         self._waiting: deque[bytes] = deque()
         self._came: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def put_nowait(self, item: tuple[bytes, int] | None) -> None:
         # An empty datagram, which anybody can send, would end all: aiortc looks at the first byte.
@@ -290,7 +291,10 @@ class _Packets:
 
     async def get(self) -> bytes:
         while not self._waiting:
-            self._came = asyncio.get_running_loop().create_future()
+            if self._loop is None:
+                # To look for it each time is a system call.
+                self._loop = asyncio.get_running_loop()
+            self._came = self._loop.create_future()
             await self._came
         return self._waiting.popleft()
 

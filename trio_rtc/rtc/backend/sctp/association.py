@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
@@ -76,6 +76,31 @@ def ended_in_order(transport: RTCSctpTransport) -> bool:
 def mtu(transport: RTCSctpTransport) -> int:
     """Bytes that the packets of a transport may have."""
     return transport._path_mtu.largest if isinstance(transport, SctpTransport) else BASE
+
+
+def deliver(channel: RTCDataChannel, take: Callable[[bytes], None] | None) -> None:
+    """Have its binary messages handed over directly, or no longer: an event takes several us."""
+    transport = channel.transport
+    if not isinstance(transport, SctpTransport):
+        return
+    if take is None:
+        transport._takers.pop(channel, None)
+    else:
+        transport._takers[channel] = take
+
+
+def send(channel: RTCDataChannel, messages: Sequence[str | bytes]) -> None:
+    """Send messages, which go out together.
+
+    Raises:
+        InvalidStateError: the channel is not open.
+    """
+    transport = channel.transport
+    if isinstance(transport, SctpTransport) and channel.readyState == "open":
+        transport._send_messages(channel, messages)
+        return
+    for message in messages:
+        channel.send(message)
 
 
 def most_unsent(channel: RTCDataChannel) -> int:

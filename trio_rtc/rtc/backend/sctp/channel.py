@@ -88,6 +88,7 @@ class LoopChannel:
         self._owner: Owner
         self.ended = False
         self._low = asyncio.Event()
+        self._arrived: list[str | bytes] = []
 
     def create(
         self, connection: RTCPeerConnection, parameters: ChannelParameters, owner: Owner
@@ -111,6 +112,7 @@ class LoopChannel:
         self._channel = channel
         self._owner = owner
         channel.on("message", self._on_message)
+        sctp.deliver(channel, self._on_message)
         channel.on("close", self._on_close)
         if channel.readyState == "open":
             self._on_open()
@@ -122,7 +124,10 @@ class LoopChannel:
         self._post(self._notify_open, self._channel.id)
 
     def _on_message(self, message: str | bytes) -> None:
-        self._post(self._notify_message, message)
+        # What comes together crosses together.
+        if not self._arrived:
+            self._post(self._notify_messages)
+        self._arrived.append(message)
 
     def _on_close(self) -> None:
         assert self._channel is not None
@@ -136,6 +141,8 @@ class LoopChannel:
         if not self.ended:
             self.ended = True
             self._low.set()
+            if self._channel is not None:
+                sctp.deliver(self._channel, None)
             self._post(self._notify_end, in_order)
 
     # On Trio, where the sink is.
@@ -143,19 +150,21 @@ class LoopChannel:
     def _notify_open(self, channel_id: int | None) -> None:
         self.sink._on_open(channel_id)
 
-    def _notify_message(self, message: str | bytes) -> None:
-        self.sink._on_message(message)
+    def _notify_messages(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for message in arrived:
+            self.sink._on_message(message)
 
     def _notify_end(self, in_order: bool) -> None:
         self.sink._on_end(in_order=in_order)
 
     # What the Trio side asks for.
 
-    def send(self, message: str | bytes) -> None:
-        """Queue a message. If the channel has ended meanwhile, its sink hears of that."""
+    def send(self, *messages: str | bytes) -> None:
+        """Queue messages. If the channel has ended meanwhile, its sink hears of that."""
         assert self._channel is not None
         with self._owner.owning(), suppress(InvalidStateError):
-            self._channel.send(message)
+            sctp.send(self._channel, messages)
 
     async def drained(self, size: int) -> tuple[int, int]:
         """Wait until there is room for so many bytes, or the end.

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from struct import Struct
 from typing import Final, Literal
 
+from aiortc import RTCDataChannel
 from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
     SCTP_DATA_UNORDERED,
+    WEBRTC_BINARY,
     Chunk,
     DataChunk,
     InboundStream,
@@ -69,6 +71,8 @@ class ReceivingTransport(SendingTransport):
         self._sack_timer = Timer(self._running_loop, self._sack_due)
         self._sacks_soon = False
         self._prompt = 0
+        #: Of channels whose binary messages go to somebody directly.
+        self._takers: dict[RTCDataChannel, Callable[[bytes], None]] = {}
 
     def _set_state(self, state: SendingTransport.State) -> None:
         super()._set_state(state)
@@ -154,7 +158,8 @@ class ReceivingTransport(SendingTransport):
             self._last_received_tsn = on_wire(received.cumulative)
             if not flags & SCTP_DATA_UNORDERED:
                 stream.sequence_number = (sequence + 1) & 0xFFFF
-            await self._receive(stream_id, protocol, data)
+            if protocol != WEBRTC_BINARY or not self._take(stream_id, data):
+                await self._receive(stream_id, protocol, data)
         else:
             verdict = self._judge(tsn)
             if verdict == "abort":
@@ -173,6 +178,14 @@ class ReceivingTransport(SendingTransport):
         if self._reconfig_deferred is not None:
             await self._reset_deferred_streams()
         return False
+
+    def _take(self, stream_id: int, data: bytes) -> bool:
+        """Hand a binary message over directly, if somebody has asked for that."""
+        channel = self._data_channels.get(stream_id)
+        if channel is None or (take := self._takers.get(channel)) is None:
+            return False
+        take(data)
+        return True
 
     async def _deliver(self, stream: InboundStream) -> None:
         for message in stream.pop_messages():
@@ -215,8 +228,10 @@ class ReceivingTransport(SendingTransport):
         sack = parse_sack(body)
         if sack is not None and self._association_state is self.State.ESTABLISHED:
             self._sender.acknowledge(*sack, self._running_loop.time())
-            self._rto = self._sender.trips.timeout
-            await self._transmit()
+            if self._sender.has_more or self._reconfig_queue:
+                await self._transmit()
+            else:
+                self._set_send_timer()
 
     async def _acknowledge_soon(self, *, at_once: bool) -> None:
         received, policy = self._received, self._sack_policy

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Iterable
 from typing import Final
 
 from aiortc import RTCDataChannel
-from aiortc.rtcsctptransport import WEBRTC_DCEP, Chunk, InitChunk
+from aiortc.rtcsctptransport import (
+    WEBRTC_BINARY,
+    WEBRTC_BINARY_EMPTY,
+    WEBRTC_DCEP,
+    WEBRTC_STRING,
+    WEBRTC_STRING_EMPTY,
+    Chunk,
+    InitChunk,
+)
 
 from ...bridge.eager import start_eagerly
 from .large_packets import LargePackets
@@ -46,49 +54,34 @@ class SendingTransport(Retransmission):
             sequences=self._outbound_stream_seq,
         )
         self._send_timer = Timer(self._running_loop, self._send_due)
-        self._holds = False
-        self._is_sending = False
-        self._done: asyncio.Future[None] = self._running_loop.create_future()
-        self._done.set_result(None)
 
     def _set_state(self, state: Retransmission.State) -> None:
         super()._set_state(state)
-        if state is self.State.ESTABLISHED:
-            self._rto = self._sender.trips.timeout
-        elif state is self.State.CLOSED:
+        # Of the timers that are aiortc's.
+        self._rto = self._sender.trips.timeout
+        if state is self.State.CLOSED:
             self._send_timer.close()
             self._sender.close()
 
     # What is to be sent.
 
-    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
-        self._is_sending = True
-        try:
-            super()._data_channel_send(channel, data)
-        finally:
-            self._is_sending = False
-
-    def _data_channel_flush(self) -> Awaitable[None]:  # type: ignore[override]
-        if not self._is_sending:
-            return self._flush()
-        # aiortc starts a task for each message.
-        self._is_sending = False
+    def _send_messages(self, channel: RTCDataChannel, messages: Iterable[bytes | str]) -> None:
+        """Send messages of an open channel. aiortc starts a task for each."""
+        size = 0
+        for message in messages:
+            protocol, data = _on_wire(message)
+            self._data_channel_queue.append((channel, protocol, data))
+            size += len(data)
+        channel._addBufferedAmount(size)
         if self._association_state is not self.State.ESTABLISHED:
-            return self._done
-        sender = self._sender
-        is_held_up = bool(sender.queue) and not self._holds
+            return
+        is_held_up = bool(self._sender.queue)
         self._queue_messages()
-        if is_held_up:
-            # Whatever that is, it ends with an acknowledgement, or when a timer is due.
-            return self._done
-        if sender.holds(self._running_loop.time()):
-            if not self._holds:
-                self._holds = True
-                self._set_send_timer()
-            return self._done
-        return start_eagerly(self._transmit())
+        # Whatever holds it up, it ends with an acknowledgement, or when a timer is due.
+        if not is_held_up:
+            start_eagerly(self._transmit())
 
-    async def _flush(self) -> None:
+    async def _data_channel_flush(self) -> None:
         if self._association_state is not self.State.ESTABLISHED:
             return
         self._queue_messages()
@@ -154,6 +147,7 @@ class SendingTransport(Retransmission):
     async def _transmit_reconfig(self) -> None:
         # A stream is reset once all of it has a TSN, which the request is to name (RFC 6525,
         # section 5.1.2). Those that are not so far do not hold up the others.
+        self._rto = self._sender.trips.timeout
         waiting = [stream for stream in self._reconfig_queue if self._sender.queue.holds(stream)]
         if waiting:
             self._reconfig_queue = [s for s in self._reconfig_queue if s not in waiting]
@@ -165,7 +159,6 @@ class SendingTransport(Retransmission):
     async def _transmit(self) -> None:
         if self._association_state is not self.State.ESTABLISHED:
             return
-        self._holds = False
         sender = self._sender
         sender.packet_size = self._path_mtu.largest
         now = self._running_loop.time()
@@ -224,3 +217,10 @@ class SendingTransport(Retransmission):
     async def _send_body(self, body: bytes, tag: int) -> None:
         assert self._remote_port is not None
         await self.transport._send_data(seal(self._local_port, self._remote_port, tag, body))
+
+
+def _on_wire(message: bytes | str) -> tuple[int, bytes]:
+    """A message with its payload protocol (RFC 8831, section 6.6): none has no bytes at all."""
+    if isinstance(message, str):
+        return (WEBRTC_STRING, message.encode()) if message else (WEBRTC_STRING_EMPTY, b"\0")
+    return (WEBRTC_BINARY, message) if message else (WEBRTC_BINARY_EMPTY, b"\0")

@@ -208,7 +208,7 @@ class Bbr:
 
     def _advance(self, ack: Acknowledged) -> None:
         now = ack.now
-        if self._mode is _Mode.STARTUP and self._is_overfull and not ack.app_limited:
+        if self._mode is _Mode.STARTUP and not ack.app_limited and self._is_overfull:
             # The rate is still being measured: what is queued arrives at that of the path.
             self._drain()
         elif self._mode is _Mode.DRAIN and ack.in_flight <= self._product(1.0):

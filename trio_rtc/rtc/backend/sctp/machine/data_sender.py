@@ -36,14 +36,6 @@ MOST_UNSENT: Final = 1024 * 1024
 MIN_UNSENT: Final = 256 * 1024
 """Bytes that may wait on any path: whoever hands over more is not woken for each packet."""
 
-HOLD_SECONDS: Final = 0.001
-"""How long a message may wait for others to share a packet with: loops have no finer timers."""
-
-HOLD_GAP: Final = HOLD_SECONDS / 4
-"""How fast messages have to follow each other for that: no answer waits, nor its head and body."""
-
-_LONG_GAP: Final = 0.01
-
 
 class Sender:
     """One half of an association, from its first DATA chunk on.
@@ -82,9 +74,6 @@ class Sender:
         self._delivery = DeliveryRate()
         self._pacer = Pacer()
         self._partial = PartialReliability(self._sent, self.queue)
-        self._hold_until = 0.0
-        self._queued_at = 0.0
-        self._gap = _LONG_GAP
         self._limited_order = -1
         self._departed_at = 0.0
 
@@ -121,6 +110,13 @@ class Sender:
         return max(MIN_UNSENT, self._control.window // 2)
 
     @property
+    def has_more(self) -> bool:
+        """Whether there is something to send, once it may be."""
+        return (
+            bool(self.queue) or self._recovery.has_lost or self._partial.is_due or bool(self.taken)
+        )
+
+    @property
     def is_idle(self) -> bool:
         """Whether all was acknowledged."""
         return not self.queue and not self._sent
@@ -129,23 +125,7 @@ class Sender:
 
     def send(self, message: UserMessage, now: float) -> None:
         """Queue a message. It has at least a byte."""
-        self._gap += (min(now - self._queued_at, _LONG_GAP) - self._gap) / 8
-        self._queued_at = now
-        if not self.queue:
-            self._hold_until = now + HOLD_SECONDS
         self.queue.put(message)
-
-    def holds(self, now: float) -> bool:
-        """Whether what waits is to share a packet with what may follow, as Nagle has it.
-
-        That is only where something is on its way, and messages come so fast that several follow.
-        """
-        return (
-            now < self._hold_until
-            and self._gap < HOLD_GAP
-            and self._sent.in_flight > 0
-            and self.queue.size + DATA_HEADER.size < self._fragment_size()
-        )
 
     def next_packet(self, now: float, reserved: int = 0) -> bytes | None:
         """The chunks of the next packet, if one may be sent now.
@@ -163,7 +143,7 @@ class Sender:
             return None
         room = self.packet_size - COMMON_HEADER - reserved
         chunks = self._repair(room, now) if recovery.has_lost else []
-        if not chunks and (recovery.is_forced or not self.holds(now)):
+        if not chunks:
             chunks = self._fresh(room, now)
         recovery.is_forced = False
         if not chunks:
@@ -278,8 +258,6 @@ class Sender:
         if (due is None or paced < due) and (self.queue or self._recovery.has_lost):
             in_flight = self._sent.in_flight
             if not in_flight or in_flight < self.window:
-                if self.holds(paced):
-                    paced = self._hold_until
                 return paced if due is None else min(paced, due)
         return due
 
