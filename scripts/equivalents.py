@@ -29,6 +29,28 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._reference = 0.0", "0.0", "-1.0"): "the first packet is what all is compared with",
         ("self._settled = 0.0", "0.0", "1.0"): "the first packet sets it",
         ("self._settled = 0.0", "0.0", "-1.0"): "the first packet sets it",
+        (
+            "if abs(off) < STILL_SECONDS:",
+            "abs(off) < STILL_SECONDS",
+            "abs(off) <= STILL_SECONDS",
+        ): "no lateness is that to the last bit",
+    },
+    "rtc/backend/media/receiving/nack": {
+        ("self._variation = 0.0", "self._variation = 0.0", "pass"): "the first answer sets it",
+        ("self._variation = 0.0", "0.0", "1.0"): "the first answer sets it",
+        ("self._variation = 0.0", "0.0", "-1.0"): "the first answer sets it",
+    },
+    "rtc/backend/sctp/machine/bbr": {
+        ("self._phase_began = 0.0", "self._phase_began = 0.0", "pass"): "each cycle sets it",
+        ("self._phase_began = 0.0", "0.0", "1.0"): "each cycle sets it",
+        ("self._phase_began = 0.0", "0.0", "-1.0"): "each cycle sets it",
+        ("self._before_timeout = 0", "0", "1"): "no window is as small",
+        ("self._before_timeout = 0", "0", "-1"): "no window is as small",
+    },
+    "rtc/backend/sctp/machine/cubic": {
+        ("self._round_ends_at = 0", "0", "-1"): "nothing less than 0 is delivered",
+        ("self._most = 0.0", "0.0", "-1.0"): "no window is as small",
+        ("self._most = 0.0", "0.0", "1.0"): "no window is as small",
     },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",

@@ -29,6 +29,24 @@ def test_things_of_one_moment_need_no_order() -> None:
     assert list(deadlines.due(1)) == things
 
 
+def test_the_next_deadline_is_of_what_still_has_one() -> None:
+    deadlines: Deadlines[str] = Deadlines()
+    assert deadlines.next == math.inf
+    for deadline, thing in ((3, "a"), (5, "b"), (8, "c")):
+        deadlines.set(thing, deadline)
+    assert (deadlines.next, deadlines.get("a")) == (3, 3)
+    deadlines.set("a", 9)
+    assert deadlines.next == 5
+    deadlines.end("b")
+    deadlines.end("b")
+    assert (deadlines.next, deadlines.get("b")) == (8, math.inf)
+    deadlines.set("c", math.inf)
+    assert (deadlines.next, len(deadlines)) == (9, 1)
+    assert list(deadlines.due(8)) == []
+    assert list(deadlines.due(9)) == ["a"]
+    assert deadlines.next == math.inf
+
+
 def test_what_is_moved_often_takes_no_more_room() -> None:
     deadlines: Deadlines[int] = Deadlines()
     for moment in range(1000):

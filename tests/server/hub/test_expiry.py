@@ -15,8 +15,11 @@ def test_only_what_has_waited_for_longer_is_due() -> None:
     for now, thing in enumerate("abc"):
         expiry.begin(thing, now)
     assert list(expiry.due(30)) == []
+    assert "a" in expiry
+    assert "d" not in expiry
     expiry.begin("a", 5)
     expiry.end("c")
+    assert "c" not in expiry
     expiry.end("c")
     assert list(expiry.due(31.5)) == ["b"]
     assert list(expiry.due(35)) == []

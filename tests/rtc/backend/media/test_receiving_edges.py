@@ -99,6 +99,7 @@ def test_a_packet_is_asked_for_so_often() -> None:
     while (due := requests.due) is not None:
         asked += len(requests.take(due + 0.001))
     assert asked == TRIES
+    assert requests.take(1e9) == []
 
 
 def test_where_too_much_is_missing_nothing_is_asked_for() -> None:
@@ -216,6 +217,25 @@ def test_what_came_before_a_pause_tells_nothing() -> None:
     assert drift.follow(0.05 + off, 20.0 + 2 * WINDOW_SECONDS) == 0.0
     assert drift.follow(0.05 + off, 20.0) == 0.0
     assert drift._last == 20.0 + 2 * WINDOW_SECONDS
+
+
+def test_a_window_is_over_when_it_is() -> None:
+    off = STEP_SECONDS / 2
+    for pause, correction in ((WINDOW_SECONDS, 0.0), (WINDOW_SECONDS + 1, FASTEST)):
+        drift = Drift()
+        for second in range(21):
+            assert drift.follow(0.0625, second) == 0.0
+        assert drift.follow(0.0625 + off, 20 + pause) == pytest.approx(correction)
+
+
+def test_what_a_clock_was_slow_by_is_no_lateness() -> None:
+    drift = Drift()
+    for second in range(21):
+        drift.follow(0.0625, second)
+    drift._pace = FASTEST
+    # What its pace explains of a pause: nothing is to be corrected.
+    on_pace = FASTEST * 8
+    assert drift.follow(0.0625 + on_pace, 28) == pytest.approx(on_pace)
 
 
 def test_units_of_h264_in_one_packet() -> None:

@@ -109,6 +109,21 @@ def test_nothing_is_paced_within_a_room(kind: Any) -> None:
     assert control.rate is not None
 
 
+@pytest.mark.parametrize(("smoothed", "is_local"), [(0.0499, True), (0.05, False)])
+@pytest.mark.parametrize("kind", [Bbr, Cubic])
+def test_how_long_a_usual_trip_of_a_room_may_be(kind: Any, smoothed: float, is_local: bool) -> None:
+    control = kind(PACKET)
+    control.acknowledged(ack(0.1, trip=0.001, shortest=0.001, smoothed=smoothed, rate=1e6))
+    assert (control.rate is None) is is_local
+
+
+def test_without_a_trip_there_is_no_product() -> None:
+    control = Bbr(PACKET)
+    # As where only what was sent again has arrived.
+    control.acknowledged(ack(0.1, trip=None, rate=1e6, delivered=10**6))
+    assert control.window == INITIAL_PACKETS * PACKET
+
+
 def steady(control: Bbr, rate: float, rounds: int, *, start: float = 0.0, **fields: Any) -> float:
     """A path of 0.1 s that delivers so much, and the sender fills."""
     now, delivered = start, round(start * 1e9)
