@@ -129,6 +129,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_early_checks_done",
             "_local_candidates_end",
             "_nominated",
+            "_nominating",
             "_pair_remote_candidate",
             "_query_consent_task",
             "_queue",

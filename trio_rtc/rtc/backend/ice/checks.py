@@ -177,6 +177,8 @@ class Checks:
             for removed in set(kept).difference(agent._check_list):
                 removed.task = None
             agent._check_list[:] = kept
+            # To a lite agent one pair is nominated, when it works; a better one comes after it.
+            agent._nominating.discard(pair.component)
         # The list is in the order of priority, which both sides compute alike.
         for candidate in self._agent._check_list:
             if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
