@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,13 @@ class Trickle:
             code, reason = error.response.attributes.get("ERROR-CODE", (0, "no reason given"))
             logger.warning(
                 "%s refuses us: %s %s", url, code, reason, extra={"code": "ice_server_refused"}
+            )
+        except ssl.SSLCertVerificationError as error:
+            logger.warning(
+                "%s shows a certificate that is not taken: %s",
+                url,
+                error.verify_message,
+                extra={"code": "ice_server_untrusted"},
             )
         except (TransactionError, OSError, TimeoutError) as error:
             logger.info("%s gives no candidate: %s", url, str(error) or "no answer in time")
