@@ -202,6 +202,28 @@ def test_the_end_plays_what_is_left() -> None:
     assert buffer.due is None
 
 
+def test_what_comes_after_all_was_played_is_over() -> None:
+    """As a packet that a goodbye has overtaken: what was made up for it has been heard."""
+    buffer = PlayoutBuffer(RATE)
+    for number in (0, 1, 3):
+        buffer.add(packet(number), number * STEP)
+    assert len(buffer.flush()) == 4
+    for number in (2, 3, 0):
+        assert buffer.add(packet(number), 0.09) == []
+    assert buffer.due is None
+    buffer.add(packet(4), 0.1)
+    assert buffer.take(1.0) == [packet(4)]
+
+
+def test_what_is_late_by_many_seconds_is_no_other_beginning() -> None:
+    buffer = PlayoutBuffer(RATE)
+    for number in range(600):
+        buffer.add(packet(number), number * STEP)
+        buffer.take(number * STEP - 0.001)
+    assert buffer.add(packet(20), 12.0) == []
+    assert buffer.take(13.0) == [packet(598), packet(599)]
+
+
 def test_a_buffer_has_a_bound() -> None:
     buffer = PlayoutBuffer(RATE)
     kept = 2000

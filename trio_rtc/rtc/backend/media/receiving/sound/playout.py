@@ -71,6 +71,8 @@ class PlayoutBuffer:
         self._packets: dict[int, SoundPacket] = {}
         self._silent: set[int] = set()
         self._next: int | None = None
+        #: The number of the last one that was played, or made up.
+        self._played: int | None = None
         self._last: SoundPacket | None = None
         self._end = 0
         self._concealed = 0
@@ -78,6 +80,8 @@ class PlayoutBuffer:
     def add(self, packet: SoundPacket, now: float) -> list[SoundPacket | Concealment]:
         """Keep a packet; what has to be played before it where it is another beginning."""
         played: list[SoundPacket | Concealment] = []
+        if self._is_over(packet):
+            return played
         reference = min(self._packets, default=packet.number) if self._next is None else self._next
         if abs(packet.number - reference) > RESET_PACKETS:
             played = self.flush()
@@ -87,6 +91,12 @@ class PlayoutBuffer:
         if len(self._packets) > MOST_PACKETS:
             played += self.flush()
         return played
+
+    def _is_over(self, packet: SoundPacket) -> bool:
+        """Whether it is of before all was played, or of long before: it is no other beginning."""
+        if self._played is None or packet.number > self._played:
+            return False
+        return self._next is None or packet.number < self._next - RESET_PACKETS
 
     def skip(self, number: int) -> None:
         """Wait for no sound in a packet, which was none."""
@@ -138,6 +148,7 @@ class PlayoutBuffer:
     def _take_next(self) -> SoundPacket | Concealment:
         first = self._packets[min(self._packets)]
         if self._last is not None and self._next is not None and self._is_lost(first):
+            self._played = self._next
             self._next += 1
             self._skip_silent()
             length = min(self._last.length, first.time - self._end)
@@ -147,6 +158,7 @@ class PlayoutBuffer:
             self._end += length
             return concealment
         del self._packets[first.number]
+        self._played = first.number
         self._next = first.number + 1
         self._silent = {number for number in self._silent if number > first.number}
         self._skip_silent()
