@@ -33,7 +33,7 @@ MODULES: Final = (
 )
 
 Names = dict[str, list[str]]
-"""Each name, and its parameters: ``*`` before those by keyword, ``=`` after those with a default."""
+"""Each name, and its parameters: ``*`` is before one by keyword, ``=`` after one with a default."""
 
 #: Classes that programs make objects of, beside errors and dataclasses. Others they are given.
 MADE: Final = {

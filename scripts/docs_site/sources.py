@@ -33,7 +33,8 @@ LINK: Final = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 def texts() -> Iterator[tuple[str, str]]:
     """The path and the text of each page."""
     for paper, page in PAPERS.items():
-        yield page, rewritten((ROOT / paper).read_text(), ".", page)
+        text = rewritten((ROOT / paper).read_text(), ".", page)
+        yield page, text.replace("# Security\n", "# Reporting a vulnerability\n", 1)
     yield "examples.md", _examples()
     yield "deploy.md", _deploy()
 
