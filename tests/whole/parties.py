@@ -140,6 +140,8 @@ class Party:
     ) -> None:
         with trio.fail_after(60):
             await signaling.wait_for_peer(peer)
+        if plan.ending == "give up":
+            scope.deadline = trio.current_time() + plan.lasts
         async with trio_rtc.open_call(signaling, peer, receive=(), **self._options) as call:
             side.has_stood = True
             self.current = call

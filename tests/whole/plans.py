@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final, Literal, get_args
 
@@ -12,10 +12,22 @@ from trio_rtc.testing.network.nat import Behaviour
 SIZES: Final = (1, 100, 1200, 16_384, 100_000)
 """Bytes of messages."""
 
-Ending = Literal["hang up", "leave", "cancel", "they hang up", "both hang up"]
+Ending = Literal["hang up", "leave", "cancel", "they hang up", "both hang up", "give up"]
 Disturbance = Literal[
-    "unplug", "move", "forget", "restart server", "crash server", "part", "lossy", "restart ice"
+    "unplug",
+    "move",
+    "forget",
+    "restart server",
+    "crash server",
+    "part",
+    "lossy",
+    "restart ice",
+    "silent turn",
 ]
+
+ENDINGS: Final = get_args(Ending)[:5]
+DISTURBANCES: Final = get_args(Disturbance)[:8]
+"""The others are extras."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class CallPlan:
         caller: who makes it, by number.
         callee: whom.
         channels: bytes of the messages that go each way on each channel.
-        lasts: seconds from when it stands until it is ended.
+        lasts: seconds from when it stands until it is ended; until it is given up, from its offer.
         ending: how.
     """
 
@@ -116,7 +128,7 @@ def random_plan(seed: int) -> Plan:
                 callee=callee,
                 channels=channels,
                 lasts=random.choice([0.0, 1.0, 10.0, 40.0]),
-                ending=random.choice(get_args(Ending)),
+                ending=random.choice(ENDINGS),
             )
         )
     if random.random() < 0.5:
@@ -124,11 +136,32 @@ def random_plan(seed: int) -> Plan:
             plan.disturbances.append(
                 DisturbancePlan(
                     at=random.choice([0.3, 1.0, 3.0, 8.0, 12.0]),
-                    kind=random.choice(get_args(Disturbance)),
+                    kind=random.choice(DISTURBANCES),
                     party=random.randrange(count),
                     seconds=random.choice([0.5, 2.0, 8.0, 30.0]),
                 )
             )
+    _add_extras(plan, Random(f"{seed} extras"))
     plan.calls.sort(key=lambda call: call.at)
     plan.disturbances.sort(key=lambda each: each.at)
     return plan
+
+
+def _add_extras(plan: Plan, random: Random) -> None:
+    """What has chance of its own, so that the rest of a seed stays what it was."""
+    if random.random() < 0.2:
+        newcomer = len(plan.parties)
+        callee = random.randrange(newcomer)
+        plan.parties.append((random_link(random), random_router(random)))
+        plan.calls.append(replace(random.choice(plan.calls), caller=newcomer, callee=callee))
+    if random.random() < 0.2:
+        # Two call each other at once.
+        call = random.choice(plan.calls)
+        plan.calls.append(replace(call, caller=call.callee, callee=call.caller))
+    if random.random() < 0.15:
+        number = random.randrange(len(plan.calls))
+        lasts = random.choice([0.0, 0.01, 0.05, 0.2, 0.5])
+        plan.calls[number] = replace(plan.calls[number], ending="give up", lasts=lasts)
+    if random.random() < 0.1:
+        at, seconds = random.choice([0.0, 1.0, 8.0]), random.choice([2.0, 30.0])
+        plan.disturbances.append(DisturbancePlan(at, "silent turn", 0, seconds))

@@ -6,6 +6,7 @@ import trio
 
 import trio_rtc
 from trio_rtc.testing import Host, Network, SimulatedServer, start_signaling_server
+from trio_rtc.testing.network.turn_server import TurnServer
 
 from .parties import Outcome, Party
 from .plans import CallPlan, DisturbancePlan, Plan, random_plan
@@ -55,7 +56,7 @@ async def run_plan(network: Network, plan: Plan) -> None:
             everybody.start_soon(party.host.run, party.run, calls, stop)
         async with trio.open_nursery() as disturbing:
             for each in plan.disturbances:
-                disturbing.start_soon(_disturb, network, server, parties, each)
+                disturbing.start_soon(_disturb, network, server, turn, parties, each)
         await _until_calls_are_over(parties)
         stop.set()
     check(plan, outcome)
@@ -78,7 +79,11 @@ async def _until_calls_are_over(parties: list[Party]) -> None:
 
 
 async def _disturb(
-    network: Network, server: SimulatedServer, parties: list[Party], plan: DisturbancePlan
+    network: Network,
+    server: SimulatedServer,
+    turn: TurnServer,
+    parties: list[Party],
+    plan: DisturbancePlan,
 ) -> None:
     await trio.sleep(plan.at)
     party = parties[plan.party]
@@ -111,6 +116,10 @@ async def _disturb(
             host.set_link(loss=0.3)
             await trio.sleep(plan.seconds)
             host.set_link(loss=before)
+        case "silent turn":
+            turn.is_silent = True
+            await trio.sleep(plan.seconds)
+            turn.is_silent = False
         case "restart ice":
             if (call := party.current) is not None and call.end is None:
                 with host:
