@@ -15,6 +15,7 @@ from trio_rtc.signaling import Peer
 from trio_rtc.testing import describe
 
 from ..rtc.cutting import cut
+from ..rtc.virtual import in_virtual_time
 from .both_sides import Ends, next_track, open_both, open_chat, works
 
 QUICK: dict[str, Any] = {"silence_timeout": 0.5}
@@ -53,6 +54,7 @@ async def test_a_restart_by_the_application_is_not_felt() -> None:
         assert ends.alice.end is None
 
 
+@in_virtual_time
 async def test_both_restart_at_once() -> None:
     async with open_both() as ends:
         ours, theirs = await open_chat(ends)
@@ -62,6 +64,7 @@ async def test_both_restart_at_once() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_a_lost_connection_is_restored_and_nothing_is_lost() -> None:
     steps = Steps()
     async with open_both(trace=steps.trace, **QUICK) as ends:
@@ -77,6 +80,7 @@ async def test_a_lost_connection_is_restored_and_nothing_is_lost() -> None:
         assert ends.alice.end is None
 
 
+@in_virtual_time
 async def test_a_restart_goes_on_until_signaling_works_again() -> None:
     async with open_both(**QUICK) as ends:
         ours, theirs = await open_chat(ends)
@@ -94,6 +98,7 @@ async def test_a_restart_goes_on_until_signaling_works_again() -> None:
         assert lost == 3
 
 
+@in_virtual_time
 async def test_a_connection_that_does_not_come_back_ends_the_call() -> None:
     async with open_both(restart_timeout=1, **QUICK) as ends:
         ours, theirs = await open_chat(ends)
@@ -112,6 +117,7 @@ async def test_a_connection_that_does_not_come_back_ends_the_call() -> None:
         ends.hub.delay = None
 
 
+@in_virtual_time
 async def test_no_restart_is_wanted() -> None:
     async with open_both(restart_timeout=0, **QUICK) as ends:
         with cut_both(ends):
@@ -129,6 +135,7 @@ async def test_a_peer_that_leaves_the_server_stays_in_the_call() -> None:
         assert ends.alice.end is None
 
 
+@in_virtual_time
 async def test_a_peer_that_is_gone_and_has_left_the_server() -> None:
     async with open_both() as ends:
         with cut_both(ends):
@@ -138,6 +145,7 @@ async def test_a_peer_that_is_gone_and_has_left_the_server() -> None:
                 assert (await ends.alice.wait_ended()).reason == "peer_left"
 
 
+@in_virtual_time
 async def test_a_restart_that_nobody_answers() -> None:
     async with open_both(connect_timeout=5) as ends:
         ours, theirs = await open_chat(ends)
@@ -154,6 +162,7 @@ async def test_a_restart_that_nobody_answers() -> None:
         ends.hub.delay = None
 
 
+@in_virtual_time
 async def test_hanging_up_while_the_connection_is_lost() -> None:
     steps = Steps()
     async with open_both(trace=steps.trace, close_timeout=1, **QUICK) as ends:

@@ -56,6 +56,6 @@ async def test_a_host_whose_router_stops_udp(network: Network) -> None:
 async def test_no_way_at_all(network: Network) -> None:
     alice = network.host_behind_nat("alice", 11, udp=False)
     bob = network.host("bob", 12)
-    async with peer(bob, "bob"), peer(alice, "alice", call="bob", connect_timeout=20) as caller:
+    async with peer(bob, "bob"), peer(alice, "alice", call="bob", connect_timeout=3) as caller:
         error = await caller.event("error")
     assert error["code"] in ("connection_lost", "connect_timeout")

@@ -13,10 +13,16 @@ from .hosts import Network, needs_network
 
 pytestmark = needs_network
 
+#: Seconds of silence after which the kernel is to show that a path is gone.
+SOON = 2
+
 
 async def test_an_outage_of_some_seconds(network: Network) -> None:
     alice, bob = network.host("alice", 11), network.host("bob", 12)
-    async with peer(bob, "bob") as callee, peer(alice, "alice", call="bob") as caller:
+    async with (
+        peer(bob, "bob", silence_timeout=SOON) as callee,
+        peer(alice, "alice", call="bob", silence_timeout=SOON) as caller,
+    ):
         await counts_on(caller)
         alice.unplug()
         await caller.event("disconnected")
@@ -29,8 +35,8 @@ async def test_an_outage_of_some_seconds(network: Network) -> None:
 async def test_an_outage_for_good(network: Network) -> None:
     alice, bob = network.host("alice", 11), network.host("bob", 12)
     async with (
-        peer(bob, "bob", restart_timeout=4) as callee,
-        peer(alice, "alice", call="bob", restart_timeout=4) as caller,
+        peer(bob, "bob", silence_timeout=SOON, restart_timeout=3) as callee,
+        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=3) as caller,
     ):
         await counts_on(caller)
         alice.unplug()
@@ -67,7 +73,7 @@ async def test_a_peer_that_is_killed(network: Network) -> None:
     alice, bob = network.host("alice", 11), network.host("bob", 12)
     async with (
         peer(bob, "bob") as callee,
-        peer(alice, "alice", call="bob", restart_timeout=4) as caller,
+        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=3) as caller,
     ):
         await counts_on(caller)
         callee.process.send_signal(signal.SIGKILL)

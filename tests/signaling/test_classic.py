@@ -12,6 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_rtc.errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, PeerLeft, open_signaling
 
+from ..rtc.virtual import in_virtual_time
 from .scripted_server import CLOSE, Answer, scripted_server
 
 WIRE = Path(__file__).parent.parent / "data" / "wire"
@@ -283,6 +284,7 @@ async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
         assert server.lines("GET /sign_out")
 
 
+@in_virtual_time
 async def test_an_answer_that_never_ends_holds_up_no_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,6 +13,7 @@ from trio_rtc import UnknownPeer as Unknown
 from trio_rtc.signaling import open_signaling
 
 from ..proxies.sessions import PROTOCOLS, open_session
+from ..rtc.virtual import in_virtual_time
 from ..server.harness import tcp_server
 from .proxy import open_proxy
 from .scripted_server import CLOSE, Answer, ScriptedServer, scripted_server
@@ -299,6 +300,7 @@ async def test_other_servers_are_not_asked_for_what_they_cannot_do() -> None:
         b"nonsense\r\n\r\n",
     ],
 )
+@in_virtual_time
 async def test_a_page_instead_of_a_server_ends_no_session(protocol: str, foreign: bytes) -> None:
     async with (
         tcp_server() as port,

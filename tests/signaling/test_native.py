@@ -27,6 +27,7 @@ from trio_rtc.signaling import (
     reconnecting,
 )
 
+from ..rtc.virtual import in_virtual_time
 from .proxy import Proxy, open_proxy
 
 
@@ -118,6 +119,7 @@ async def test_classic_and_native_peers_speak_with_each_other() -> None:
         assert await next_message(native) == b"\xc3\x28 and back"
 
 
+@in_virtual_time
 async def test_messages_arrive_once_and_in_order_over_many_connections() -> None:
     async with open_pair() as pair, trio.open_nursery() as nursery:
 
@@ -150,6 +152,7 @@ async def test_what_happens_meanwhile_is_told_afterwards() -> None:
         assert pair.statistics.resumed == 1
 
 
+@in_virtual_time
 async def test_a_server_that_vanishes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_connection, "PING_SECONDS", 0.05)
     monkeypatch.setattr(native_connection, "PONG_SECONDS", 0.5)
@@ -175,6 +178,7 @@ async def test_a_session_that_was_away_for_too_long_is_lost() -> None:
             await pair.alice.wait_for_peer("carol")
 
 
+@in_virtual_time
 async def test_a_server_that_has_forgotten_the_session_ends_it() -> None:
     limits = ServerLimits(resume_seconds=0.2)
     async with open_pair(limits) as pair:
@@ -191,6 +195,7 @@ async def test_a_server_that_has_forgotten_the_session_ends_it() -> None:
         assert raised.value.code == "session_lost"
 
 
+@in_virtual_time
 async def test_sending_waits_while_nothing_can_go_out() -> None:
     async with open_pair() as pair:
         pair.proxy.up = False
@@ -335,6 +340,7 @@ async def test_cancelling_leaves_the_session_at_once() -> None:
         await left(bob, "alice")
 
 
+@in_virtual_time
 async def test_cancelling_without_a_connection_takes_no_longer_than_with_one() -> None:
     with trio.fail_after(30), trio.CancelScope() as scope:
         async with open_pair() as pair:

@@ -13,6 +13,7 @@ from trio_rtc import tasks
 from trio_rtc.server.counters import Statistics
 from trio_rtc.signaling import Signaling, open_signaling
 
+from ..rtc.virtual import in_virtual_time
 from .proxy import open_proxy
 
 
@@ -21,6 +22,7 @@ async def hear(signaling: Signaling, count: int) -> None:
         await anext(signaling)
 
 
+@in_virtual_time
 async def test_a_session_is_cancelled_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "CANCELLED_GRACE", 0.02)
     statistics = Statistics()

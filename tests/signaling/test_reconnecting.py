@@ -12,6 +12,7 @@ from trio_rtc.signaling import MessageFailed, Signaling, open_signaling, reconne
 from trio_rtc.signaling.reconnecting import Backoff
 from trio_rtc.wire import native as protocol
 
+from ..rtc.virtual import in_virtual_time
 from ..server.harness import tcp_server
 from .proxy import open_proxy
 from .scripted_native import native_script
@@ -78,6 +79,7 @@ async def next_failure(signaling: Signaling) -> MessageFailed:
     raise AssertionError
 
 
+@in_virtual_time
 async def test_a_message_that_is_let_through_nowhere_is_withdrawn_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,6 +101,7 @@ async def test_a_message_that_is_let_through_nowhere_is_withdrawn_and_told(
         assert pair.alice.state == "connected"
 
 
+@in_virtual_time
 async def test_a_path_that_lets_nothing_through_ends_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -114,6 +117,7 @@ async def test_a_path_that_lets_nothing_through_ends_the_session(
         assert pair.alice.state == "lost"
 
 
+@in_virtual_time
 async def test_programs_see_whether_a_session_has_a_connection() -> None:
     async with tcp_server() as port, open_proxy(port) as (proxy, far):
         for url in (f"ws://127.0.0.1:{far}", f"http://127.0.0.1:{far}"):
