@@ -27,6 +27,18 @@ _FLAGS: Final = {"F": 1, "S": 2, "R": 4, "A": 16}
 BEGINNING: Final = 1_750_000_000.0
 """The time of day at which a simulation begins, in seconds since 1970."""
 
+SCRIPT: Final = "sctp.lua"
+SCTP_OVER_DTLS: Final = """\
+-- SCTP is in DTLS here (RFC 8261), which Wireshark does not expect of any port.
+DissectorTable.get("dtls.port"):add("1-65535", Dissector.get("sctp"))
+"""
+
+
+def reading(path: Path) -> str:
+    """The command that shows what is in a capture file, in clear."""
+    keys, script = path.with_suffix(".keys"), path.with_name(SCRIPT)
+    return f"tshark -X lua_script:{script} -o tls.keylog_file:{keys} -r {path}"
+
 
 class Capture:
     """Packets as each host sees them, and the keys of their connections."""
@@ -45,16 +57,21 @@ class Capture:
 
     @property
     def key_log(self) -> str:
-        """The keys, as a file for Wireshark's preference *(Pre)-Master-Secret log filename*."""
+        """The keys, as a file for Wireshark's preference *(Pre)-Master-Secret log filename*.
+
+        Wireshark 4.0 takes keys of DTLS from there alone, and those of TLS from captures too.
+        """
         return "".join(f"{line.decode()}\n" for line in self._keys)
 
     def write(self, path: Path) -> None:
-        """Write the capture file.
+        """Write the capture file, and what shows it in clear: the keys and a script beside it.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: they cannot be written.
         """
         path.write_bytes(self.encode())
+        path.with_suffix(".keys").write_text(self.key_log)
+        path.with_name(SCRIPT).write_text(SCTP_OVER_DTLS)
 
     def encode(self) -> bytes:
         """The capture file."""
