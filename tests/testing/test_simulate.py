@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as calendar
+import email.utils
 import random
 import secrets
 import socket
@@ -9,8 +11,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import httpx
 import pytest
@@ -158,6 +162,18 @@ async def reads_a_clock(_: Network) -> None:
     time.monotonic()
 
 
+async def reads_a_clock_that_was_taken_out(_: Network) -> None:
+    monotonic()
+
+
+async def asks_what_time_it_is(_: Network) -> None:
+    datetime.now()
+
+
+async def asks_what_day_it_is(_: Network) -> None:
+    calendar.date.today()
+
+
 async def hides_it(_: Network) -> None:
     try:
         time.time()
@@ -176,6 +192,9 @@ async def hides_it(_: Network) -> None:
         blocks,
         reads_the_time_of_day,
         reads_a_clock,
+        reads_a_clock_that_was_taken_out,
+        asks_what_time_it_is,
+        asks_what_day_it_is,
         hides_it,
     ],
 )
@@ -188,8 +207,45 @@ def test_what_leaves_a_simulation_is_an_error_with_its_line(
     assert f"{__file__}:{line} " in str(failed.__cause__)
 
 
+async def waits_for_a_lock(_: Network) -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+async def computes_for_ever(_: Network) -> None:
+    for number in count():
+        del number
+
+
+@pytest.mark.parametrize(("program", "line"), [(waits_for_a_lock, 3), (computes_for_ever, 1)])
+def test_what_blocks_is_told_with_its_line(
+    program: Callable[[Network], Awaitable[None]], line: int
+) -> None:
+    with pytest.raises(SimulationFailed, match="has blocked: it has not ended after") as caught:
+        simulate(program, 1, real_seconds=0.2)
+    assert isinstance(caught.value.__cause__, SimulationStuck)
+    where = str(caught.value.__cause__).split(" has blocked")[0]
+    first = program.__code__.co_firstlineno
+    assert where in [f"{__file__}:{number}" for number in range(first + line, first + line + 2)]
+
+
+def test_libraries_have_the_date_of_the_simulation() -> None:
+    seen: list[object] = []
+
+    async def ask(network: Network) -> None:
+        assert isinstance(calendar.datetime(2026, 1, 2), calendar.date)
+        assert not isinstance(calendar.date(2026, 1, 2), calendar.datetime)
+        seen.append(email.utils.format_datetime(email.utils.localtime()))
+
+    simulate(ask, [1, 1])
+    assert seen[0] == seen[1]
+
+
 def test_the_machine_is_as_it_was_afterwards() -> None:
     simulate(draws_nothing, 1)
+    assert type(datetime.now()) is datetime is calendar.datetime
+    assert monotonic is time.monotonic
     began = time.monotonic()
     time.sleep(0.001)
     assert time.monotonic() > began

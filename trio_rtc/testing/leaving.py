@@ -7,6 +7,7 @@ the machine, is told so: it would do otherwise each time.
 
 from __future__ import annotations
 
+import datetime
 import os
 import random
 import sys
@@ -28,8 +29,11 @@ import trio_rtc
 
 from ..rtc.backend.virtual_time import in_virtual_time
 from ..world import world
+from .clocks import guarded_classes, taken_out
 
 _NANO: Final = 1_000_000_000
+
+_REAL_TIME: Final = time.time
 
 #: Audit events of what leaves a simulation (`sys.addaudithook`), and what it is.
 _EVENTS: Final = {
@@ -74,7 +78,7 @@ class _Seal:
             self.leave(_EVENTS[event], frame)
 
     def leave(self, what: str, frame: FrameType | None, instead: str = "") -> NoReturn:
-        error = LeftSimulation(f"{_line(frame)} {what}, which a simulation cannot do{instead}")
+        error = LeftSimulation(f"{line_of(frame)} {what}, which a simulation cannot do{instead}")
         self.on_leave(error)
         raise error
 
@@ -124,14 +128,21 @@ def _replacements(random_: Random) -> Iterator[tuple[Any, str, Any]]:
     yield trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", True
     yield trio.to_thread, "run_sync", _no_thread
     yield threading.Thread, "start", _unless_here(threading.Thread.start, "starts a thread")
-    yield time, "sleep", _unless_here(time.sleep, "blocks in real time")
+    others: dict[Any, Any] = {time.sleep: _unless_here(time.sleep, "blocks in real time")}
     for name, read in {
         "time": lambda: world().time(),
         "time_ns": lambda: round(world().time() * _NANO),
         "monotonic": trio.current_time,
         "monotonic_ns": lambda: round(trio.current_time() * _NANO),
     }.items():
-        yield time, name, _clock(name, getattr(time, name), read)
+        real = getattr(time, name)
+        others[real] = _clock(f"time.{name}", real, read)
+    for real, other in others.items():
+        yield time, real.__name__, other
+    classes = guarded_classes(_time_of_day)
+    yield datetime, "datetime", classes[datetime.datetime]
+    yield datetime, "date", classes[datetime.date]
+    yield from taken_out({**others, **classes}, lambda file: not is_foreign(file))
 
 
 async def _no_thread(*_: Any, **__: Any) -> NoReturn:
@@ -154,12 +165,21 @@ def _clock(name: str, real: Any, virtual: Callable[[], Any]) -> Callable[[], Any
             return real()
         frame = sys._getframe(1)
         if not is_foreign(frame.f_code.co_filename):
-            _seal.leave(
-                f"reads a real clock (time.{name})", frame, ": trio.current_time() has its time"
-            )
+            _seal.leave(f"reads a real clock ({name})", frame, ": trio.current_time() has its time")
         return virtual()
 
     return read
+
+
+def _time_of_day(called: str) -> float:
+    if threading.get_ident() != _seal.thread:
+        return _REAL_TIME()
+    # Of whoever has called the method that asks.
+    frame = sys._getframe(2)
+    if not is_foreign(frame.f_code.co_filename):
+        what = f"reads a real clock ({called})"
+        _seal.leave(what, frame, ": trio.current_time() has its time")
+    return world().time()
 
 
 @lru_cache(maxsize=4096)
@@ -179,7 +199,7 @@ def _is_harmless(frame: FrameType | None) -> bool:
     return False
 
 
-def _line(frame: FrameType | None) -> str:
+def line_of(frame: FrameType | None) -> str:
     """The line of the program that is to blame; where it is no program's, the last one at all."""
     innermost = frame
     while frame is not None:

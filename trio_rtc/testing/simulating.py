@@ -15,10 +15,11 @@ from typing import Final, TypeAlias
 import trio
 from trio.testing import MockClock
 
+from .capture import reading
 from .network.mischances import Fault
 from .network.network import Network
 from .record import Record
-from .stuck import REAL_CLOCK, SimulationStuck, Watcher, waiting_tasks
+from .stuck import REAL_CLOCK, SimulationStuck, Watcher, unblocked, waiting_tasks
 from .transcript import Transcript
 
 Program: TypeAlias = Callable[[Network], Awaitable[object]]
@@ -141,8 +142,12 @@ def _run(
             async with run.network:
                 await program(run.network)
 
+    def blocked(problem: str) -> None:
+        run.error = run.error or SimulationStuck(problem)
+
     try:
-        trio.run(main, clock=MockClock(autojump_threshold=0))
+        with unblocked(blocked, real_seconds):
+            trio.run(main, clock=MockClock(autojump_threshold=0))
     except BaseException as error:  # noqa: BLE001  # It is raised with its seed.
         run.error = run.error or error
     return run
@@ -199,7 +204,7 @@ def _report(run: _Run, faults: Collection[Fault], capture: Path | None) -> str:
         more = [f"  … and {len(faults) - LAST} more"] if len(faults) > LAST else []
         lines += ["what chance did to packets:", *told, *more]
     if capture is not None:
-        lines.append(f"packets, with the keys of DTLS: {capture}")
+        lines += [f"packets, with the keys of DTLS: {capture}", f"  {reading(capture)}"]
     transcript = str(Transcript(run.record.entries, connections=True))
     lines += ["what the parties said and went through:", transcript.rstrip("\n")]
     lines += ["what happened last:", run.record.text(last=LAST)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
 
-from .leaving import is_foreign
+from .leaving import is_foreign, line_of
 
 MOST: Final = 40
 """Tasks that are told of."""
@@ -62,6 +66,38 @@ class Watcher(trio.abc.Instrument):
         # Trio wakes itself by a socket, as when it closes generators: that takes another turn.
         return "nothing can happen any more: a deadlock" if self._still > EVERY else ""
 
+
+@contextmanager
+def unblocked(on_stuck: Callable[[str], None], real_seconds: float) -> Iterator[None]:
+    """A block whose code may wait for nothing real: one that does is interrupted, as by Ctrl-C.
+
+    A `Watcher` sees what goes on for too long, but is not asked while a single step does.
+
+    Args:
+        on_stuck: is called in another thread, with the line that blocks.
+        real_seconds: how long a `Watcher` lets it go on.
+    """
+    thread, is_over = threading.get_ident(), threading.Event()
+
+    def watch() -> None:
+        if not is_over.wait(PATIENCE * real_seconds):
+            line = line_of(sys._current_frames().get(thread))
+            on_stuck(f"{line} has blocked: it has not ended after {real_seconds:g} real seconds")
+            is_main = thread == threading.main_thread().ident
+            if is_main and callable(signal.getsignal(signal.SIGINT)):
+                signal.pthread_kill(thread, signal.SIGINT)
+
+    watching = threading.Thread(target=watch, name="real time of a simulation", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watching.join()
+
+
+PATIENCE: Final = 1.25
+"""Times as long as a `Watcher` needs to see it, that a step may go on."""
 
 #: That of the machine, whatever programs see in a simulation.
 REAL_CLOCK: Final = time.monotonic

@@ -344,7 +344,10 @@ ELSEWHERE: Final[dict[str, dict[str, str]]] = {
         "_read_ready": "the next datagram of a socket; without it they come one at a time",
         "_make_self_pipe": "sockets by which a loop wakes itself; a simulation lets it have them",
     },
-    "sys": {"_getframe": "the line of a program that would leave a simulation"},
+    "sys": {
+        "_current_frames": "the line of a program that blocks in a simulation",
+        "_getframe": "the line of a program that would leave a simulation",
+    },
     "trio": {
         "_core": "where the scheduler is",
         "_run": "the scheduler, whose order a seed decides in a simulation",
