@@ -49,14 +49,14 @@ async def run_plan(network: Network, plan: Plan) -> None:
         )
         for number, (link, router) in enumerate(plan.parties)
     ]
-    stop = trio.Event()
+    stop, restarting = trio.Event(), trio.Lock()
     async with trio.open_nursery() as everybody:
         for number, party in enumerate(parties):
             calls = _calls_of(plan, number)
             everybody.start_soon(party.host.run, party.run, calls, stop)
         async with trio.open_nursery() as disturbing:
             for each in plan.disturbances:
-                disturbing.start_soon(_disturb, network, server, turn, parties, each)
+                disturbing.start_soon(_disturb, network, server, turn, parties, restarting, each)
         await _until_calls_are_over(parties)
         stop.set()
     check(plan, outcome)
@@ -83,6 +83,7 @@ async def _disturb(
     server: SimulatedServer,
     turn: TurnServer,
     parties: list[Party],
+    restarting: trio.Lock,
     plan: DisturbancePlan,
 ) -> None:
     await trio.sleep(plan.at)
@@ -99,13 +100,15 @@ async def _disturb(
             if (router := host.router) is not None:
                 router.forget()
         case "restart server":
-            await server.stop()
-            await trio.sleep(plan.seconds)
-            await server.start()
+            async with restarting:
+                await server.stop()
+                await trio.sleep(plan.seconds)
+                await server.start()
         case "crash server":
-            server.crash()
-            await trio.sleep(plan.seconds)
-            await server.start()
+            async with restarting:
+                server.crash()
+                await trio.sleep(plan.seconds)
+                await server.start()
         case "part":
             other = parties[(plan.party + 1) % len(parties)].host
             network.part([host], [other])
