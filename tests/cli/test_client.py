@@ -249,7 +249,7 @@ async def test_a_call_that_ends_too_soon() -> None:
 async def test_the_server_goes_while_the_client_waits() -> None:
     async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
         url = (await running.line("listening on")).split()[-1]
-        async with client(url, "bob", "--json") as bob:
+        async with client(url, "bob", "--json", "--once") as bob:
             await bob.event("signed_in")
             # A notice shows that its GET hangs.
             async with httpx.AsyncClient() as http:
@@ -261,6 +261,41 @@ async def test_the_server_goes_while_the_client_waits() -> None:
             assert await running.exit_status() == 0
             assert await bob.exit_status() == 1
             await bob.event("error", code="server_shutdown")
+
+
+async def test_a_client_that_stays_signs_in_again() -> None:
+    async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
+        url = (await running.line("listening on")).split()[-1]
+        ws = url.replace("http", "ws")
+        async with client(ws, "bob", "--json", "--echo") as bob:
+            await bob.event("signed_in")
+            running.interrupt()
+            assert await running.exit_status() == 0
+            await bob.event("server", state="reconnecting")
+            port = url.rpartition(":")[2]
+            async with command("server", "--host", "127.0.0.1", "--port", port) as again:
+                await again.line("listening on")
+                await bob.event("server", state="lost")
+                async with client(ws, "alice", "--call", "bob", "--wait", "30", "--send", "hello",
+                                  "--expect", "1") as alice:  # fmt: skip
+                    assert await alice.exit_status() == 0, alice.errors
+            assert len([e for e in bob.events if e["event"] == "signed_in"]) == 2
+            assert bob.errors == ""
+
+
+async def test_the_end_of_a_pipe_hangs_up() -> None:
+    async with (
+        server() as url,
+        client(url, "bob", "--once", "--json") as bob,
+        client(url, "alice", "--call", "bob", stdin=subprocess.PIPE) as alice,
+    ):
+        await alice.type("hello\nand goodbye")
+        assert alice.process.stdin is not None
+        await alice.process.stdin.aclose()
+        assert await alice.exit_status() == 0, alice.errors
+        await bob.event("message", data="hello")
+        await bob.event("message", data="and goodbye")
+        assert await bob.exit_status() == 0
 
 
 @pytest.mark.parametrize("arguments", [["--expect", "-1"], ["--hold", "x"], ["--bogus"], ["more"]])

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import signal
-import struct
 import subprocess
-import sys
-import termios
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from fcntl import ioctl
 from pathlib import Path
 
 import pytest
 
 from ..processes import Command, command, server
+from .terminals import Terminal
 
 
 @asynccontextmanager
@@ -160,46 +153,6 @@ async def test_what_cannot_be_done_is_one_line(words: list[str], status: int, sa
         assert last.startswith(f"trio-rtc {words[0]}: ")
         assert said in last
         assert "Traceback" not in failing.errors
-
-
-class Terminal:
-    """A command in a terminal of so many columns."""
-
-    def __init__(self, columns: int, *words: str, **environment: str):
-        self._master, slave = pty.openpty()
-        ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "trio_rtc", *words],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "TERM": "xterm", **environment},
-        )
-        os.close(slave)
-        self.shown = b""
-
-    def until(self, pattern: str, seconds: float = 30) -> re.Match[bytes]:
-        """Read until this is shown."""
-        deadline = time.monotonic() + seconds
-        while not (found := re.search(pattern.encode(), self.shown)):
-            ready, _, _ = select.select([self._master], [], [], deadline - time.monotonic())
-            assert ready, self.shown.decode(errors="replace")
-            self.shown += os.read(self._master, 65536)
-        return found
-
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def end(self) -> int:
-        """Its exit status, when all is read."""
-        while True:
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:
-                break
-            self.shown += data
-        os.close(self._master)
-        return self.process.wait(30)
 
 
 @pytest.mark.parametrize(

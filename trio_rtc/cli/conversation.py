@@ -51,6 +51,7 @@ class Conversation:
         self._received = 0
         self._message_came = trio.Event()
         self._typed, self._to_say = trio.open_memory_channel[str](math.inf)
+        self._all_said = trio.Event()
 
     @asynccontextmanager
     async def run(self, *, open_channel: bool) -> AsyncIterator[None]:
@@ -71,6 +72,11 @@ class Conversation:
             self._reporter.hung_up(call.peer, call.end or CallEnd("hung_up"))
 
     @property
+    def call(self) -> Call:
+        """The call that it is held in."""
+        return self._call
+
+    @property
     def can_say(self) -> bool:
         """Whether there is a channel for what is typed."""
         return self._channel is not None and self._call.end is None
@@ -78,6 +84,11 @@ class Conversation:
     def say(self, line: str) -> None:
         """Send a line to the other side."""
         self._typed.send_nowait(line)
+
+    async def say_no_more(self) -> None:
+        """Wait until all that was to be said is on its way."""
+        self._typed.close()
+        await self._all_said.wait()
 
     async def follow_script(self, send: Sequence[str], expect: int, hold: float) -> None:
         """Send all of it, wait for ``expect`` messages and ``hold`` seconds, and hang up.
@@ -161,6 +172,7 @@ class Conversation:
                 self._reporter.error(error.code, str(error))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self._reporter.error("channel_closed", f"not sent: {line}")
+        self._all_said.set()
 
     async def _take_tracks(self, nursery: trio.Nursery) -> None:
         async for track in self._call.tracks:

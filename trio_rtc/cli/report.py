@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -14,9 +15,10 @@ from typing import Any
 from ..calls.call import Call
 from ..calls.lifecycle import CallEnd
 from ..calls.options import CallStep
-from ..signaling import Peer, Signaling
+from ..signaling import Peer, Signaling, State
 from ..signaling.address import shown
 from ..text import escaped
+from .terminal.prompt import Prompt
 
 
 class Reporter:
@@ -24,15 +26,39 @@ class Reporter:
 
     Names and messages come from others: none is to steer the terminal, or to make a line of its
     own.
+
+    Attributes:
+        prompt: where somebody types below what is printed; None if nobody does.
     """
 
+    def __init__(self) -> None:
+        self.prompt: Prompt | None = None
+
     def _say(self, text: str) -> None:
-        print(escaped(text), flush=True)
+        if self.prompt is not None:
+            self.prompt.print_above(escaped(text))
+        else:
+            print(escaped(text), flush=True)
 
     def signed_in(self, signaling: Signaling, server: str) -> None:
         self._say(f"signed in to {shown(server)} as {signaling.name} ({signaling.peer_id})")
         if not signaling.peers:
             self._say("nobody else is there yet")
+
+    def server_state(self, state: State) -> None:
+        if state == "connected":
+            self._say("the server answers again")
+        elif state == "reconnecting":
+            self._say("the server is out of reach, trying again ...")
+        else:
+            self._say("the session with the server is lost, signing in again ...")
+
+    def ringing(self, peer: Peer) -> None:
+        self._say(f"{peer} is calling: /answer or /decline")
+
+    def told(self, text: str) -> None:
+        """The answer to a command that was typed."""
+        self._say(text)
 
     def peer_joined(self, peer: Peer) -> None:
         self._say(f"{peer} is there")
@@ -67,7 +93,11 @@ class Reporter:
         self._say(f"the call with {peer} is over: {str(end).replace('_', ' ')}")
 
     def error(self, code: str, message: str) -> None:
-        print(f"trio-rtc client: {escaped(message)}", file=sys.stderr, flush=True)
+        text = f"trio-rtc client: {escaped(message)}"
+        if self.prompt is not None and os.isatty(2):
+            self.prompt.print_above(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
 
 class JsonReporter(Reporter):
@@ -80,6 +110,12 @@ class JsonReporter(Reporter):
         self._event(
             "signed_in", peer_id=signaling.peer_id, name=signaling.name, server=shown(server)
         )
+
+    def server_state(self, state: State) -> None:
+        self._event("server", state=state)
+
+    def ringing(self, peer: Peer) -> None:
+        self._event("ringing", peer_id=peer.id)
 
     def peer_joined(self, peer: Peer) -> None:
         self._event("peer_joined", peer_id=peer.id, name=peer.name)

@@ -33,6 +33,14 @@ class ClientOptions:
         str | None,
         typer.Option(metavar="PEER", help="Call this peer, an id or a name, instead of waiting."),
     ] = None
+    wait: Annotated[
+        float,
+        typer.Option(min=0, metavar="S", help="Wait up to S seconds for that peer to be there."),
+    ] = 5.0
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Ask whether a call is answered: /answer or /decline."),
+    ] = False
     send: Annotated[
         list[str],
         typer.Option(
@@ -90,7 +98,8 @@ class ClientOptions:
 def client(options: ClientOptions) -> int:
     """Sign in, see who is there, answer calls or make one, and chat.
 
-    Lines that are typed are sent to the other side; the end of input (Ctrl-D) hangs up.
+    Lines that are typed are sent to the other side. At a terminal /help tells what else there is,
+    and Ctrl-D ends everything. With --call the end of a pipe hangs up when all is delivered.
     """
     from ..client import run_client
 

@@ -1,0 +1,118 @@
+"""The client at a terminal: a prompt, commands, and what comes in between."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from ..processes import client, server
+from .terminals import Terminal
+
+
+@asynccontextmanager
+async def ws_server() -> AsyncIterator[str]:
+    async with server() as url:
+        yield url.replace("http", "ws")
+
+
+@contextmanager
+def open_terminal(url: str, name: str, *words: str, columns: int = 100) -> Iterator[Terminal]:
+    terminal = Terminal(columns, "client", "--server", url, "--name", name, *words)
+    try:
+        yield terminal
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+
+
+async def test_a_conversation(tmp_path: Path) -> None:
+    note, saved = tmp_path / "a note.txt", tmp_path / "saved"
+    note.write_text("by hand")
+    saved.mkdir()
+    async with (
+        ws_server() as url,
+        client(url, "bob", "--json", "--echo", "--save", str(saved)) as bob,
+    ):
+        await bob.event("signed_in")
+        with open_terminal(url, "alice", "--audio", "tone") as alice:
+            alice.next(r"signed in to .* as alice")
+            alice.next("/help tells what may be typed")
+            # What nobody hears goes to nobody later.
+            alice.type("is anybody there?\n")
+            alice.next("not sent: there is nobody in a call with us")
+            alice.type("/nonsense\n/who\n")
+            alice.next("there is no /nonsense; /help tells what there is")
+            alice.next(r"  bob \(1\)\r")
+            alice.type("/stats\n")
+            alice.next("there is no call")
+            alice.type("/call carol\n")
+            alice.next("no peer 'carol' is signed in")
+            alice.type("/call bob\n")
+            alice.next(r"connected to bob \(1\)")
+            alice.next("bob> ")
+            alice.type("hello\n")
+            alice.next("me: hello")
+            alice.next("bob: hello")
+            # What comes in leaves what is being typed where it is.
+            alice.type("unfinis")
+            alice.next("bob> unfinis")
+            await bob.event("frames")
+            alice.type("\x1b[A\x1b[Bhed")
+            alice.next("bob> unfinished")
+            alice.type("\n")
+            alice.next("me: unfinished")
+            alice.next("bob: unfinished")
+            alice.type("//not a command\n")
+            alice.next("bob: /not a command")
+            alice.type("/who\n/stats bob\n/mute\n/mute\n")
+            alice.next("  bob .*, in a call with us")
+            alice.next("not muted any more|muted; /mute again")
+            alice.next("ms there and back")
+            alice.next("audio sent: [1-9]")
+            alice.type(f"/send '{note}' nowhere\n")
+            alice.next("nowhere")
+            alice.type(f"/send '{note}'\n")
+            alice.next("bob has a note.txt")
+            assert (saved / "a note.txt").read_text() == "by hand"
+            alice.type("/hangup bob\n")
+            alice.next("the call with bob .* is over: hung up")
+            alice.type("/quit\n")
+            assert alice.end() == 0
+            assert b"Traceback" not in alice.shown
+        heard = [event["data"] for event in bob.events if event["event"] == "message"]
+        assert heard == ["hello", "unfinished", "/not a command"]
+
+
+async def test_who_is_asked_answers_or_does_not() -> None:
+    async with ws_server() as url:
+        with open_terminal(url, "bob", "--ask", columns=30) as bob:
+            bob.next("signed in to")
+            bob.type("/answer\n")
+            bob.next("nobody is calling")
+            async with client(url, "alice", "--call", "bob", "--hold", "0") as alice:
+                bob.next("/decline")
+                bob.type("/answer carol\n/decline\n")
+                bob.next("carol is not calling")
+                assert await alice.exit_status() == 1
+                assert "declined the call" in alice.errors
+            async with client(url, "alice", "--call", "bob", "--send", "\x1b[2Jhi") as alice:
+                bob.next("/decline")
+                bob.type("/answer alice\n")
+                bob.next("connected to alice")
+                bob.next(r"alice: \\x1b\[2Jhi")
+                assert await alice.exit_status() == 0, alice.errors
+            bob.next("is over: peer hung up")
+            bob.type("\x04")
+            assert bob.end() == 0
+
+
+async def test_the_terminal_is_as_before_after_an_interrupt() -> None:
+    async with ws_server() as url:
+        with open_terminal(url, "bob") as bob:
+            bob.next("/help tells")
+            assert not bob.echoes
+            bob.process.send_signal(signal.SIGINT)
+            assert bob.process.wait(30) == 130
+            assert bob.echoes

@@ -1,0 +1,1 @@
+"""A terminal at which somebody types while lines come in."""
