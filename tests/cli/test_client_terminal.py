@@ -81,6 +81,7 @@ async def test_a_conversation(tmp_path: Path) -> None:
             alice.type("/quit\n")
             assert alice.end() == 0
             assert b"Traceback" not in alice.shown
+        await bob.event("peer_left")
         heard = [event["data"] for event in bob.events if event["event"] == "message"]
         assert heard == ["hello", "unfinished", "/not a command"]
 
