@@ -32,8 +32,8 @@ from .conversation import Conversation
 from .report import JsonReporter, Reporter, ReportHandler
 from .run import run
 from .terminal.prompt import is_usable, open_prompt
+from .terminal.typed_input import TypedInput
 from .tls import client_context
-from .typed_input import TypedInput
 
 BAD_OPTIONS = 2
 

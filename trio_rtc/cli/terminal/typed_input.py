@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 import trio
 
-from .conversation import Conversation
-from .report import Reporter
-from .slash_commands import Client, SlashCommands
-from .terminal.prompt import Prompt
-from .typed import typed_lines
+from ..conversation import Conversation
+from ..report import Reporter
+from ..typed import typed_lines
+from .prompt import Prompt
+from .slash_commands import Commandable, SlashCommands
 
 
 class TypedInput:
@@ -27,7 +27,9 @@ class TypedInput:
         over: whether a pipe has ended that had something in it.
     """
 
-    def __init__(self, client: Client, reporter: Reporter, conversations: Sequence[Conversation]):
+    def __init__(
+        self, client: Commandable, reporter: Reporter, conversations: Sequence[Conversation]
+    ):
         self._client = client
         self._reporter = reporter
         self._conversations = conversations

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from ..calls.call import Call
-from ..calls.options import CallStats
-from ..errors import TrioRTCError
-from ..files import send_files
-from ..rtc import MediaTrack
-from ..signaling import Peer, Signaling
+from ...calls.call import Call
+from ...calls.options import CallStats
+from ...errors import TrioRTCError
+from ...files import send_files
+from ...rtc import MediaTrack
+from ...signaling import Peer, Signaling
 
 
-class Client(Protocol):
+class Commandable(Protocol):
     """What the commands are about."""
 
     signaling: Signaling | None
@@ -43,7 +43,7 @@ class SlashCommands:
         tell: shows an answer.
     """
 
-    def __init__(self, client: Client, tell: Callable[[str], None]):
+    def __init__(self, client: Commandable, tell: Callable[[str], None]):
         self._client = client
         self._tell = tell
 
