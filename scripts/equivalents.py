@@ -52,6 +52,20 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._most = 0.0", "0.0", "-1.0"): "no window is as small",
         ("self._most = 0.0", "0.0", "1.0"): "no window is as small",
     },
+    "rtc/backend/sctp/machine/pacing": {
+        (
+            "self.next_at = self._ideal - QUANTUM if self._ideal - QUANTUM <= now else self._ideal",
+            "self._ideal - QUANTUM <= now",
+            "self._ideal - QUANTUM < now",
+        ): "no packet is due then to the last bit",
+    },
+    "rtc/backend/sctp/machine/rack": {
+        (
+            "if chunk.transmissions > 1 and trip < self._trips.shortest * 0.9:",
+            "trip < self._trips.shortest * 0.9",
+            "trip <= self._trips.shortest * 0.9",
+        ): "no trip is that to the last bit",
+    },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },

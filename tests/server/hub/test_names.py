@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trio_rtc.server.hub.member_names import LONGEST_NAME, clean_text, is_room
+from trio_rtc.server.hub.member_names import LONGEST_NAME, clean_text, decode_name, is_room
 from trio_rtc.text import is_control
 from trio_rtc.wire import names
 
@@ -33,3 +33,12 @@ def test_a_long_room_is_none_without_a_look_at_it(looked_at: list[str]) -> None:
     assert looked_at == []
     assert is_room("a" * LONGEST_NAME)
     assert not is_room("é" * (LONGEST_NAME // 2 + 1))
+
+
+def test_percent_escapes_as_the_classic_server_reckons_them() -> None:
+    assert decode_name(b"%41%6f+b") == b"Ao b"
+    # Digits go on to Z: 35 * 16 | 35, of which a byte is left.
+    assert decode_name(b"%zZ") == b"\x33"
+    assert decode_name(b"%G0") == b"\x00"
+    assert decode_name(b"%1g") == b"\x10"
+    assert decode_name(b"%4 %%41%") == b"%4 %A%"

@@ -1,0 +1,123 @@
+"""The mailbox of a member that polls: to the message, and to the byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from trio_rtc.server.counters import Statistics
+from trio_rtc.server.hub.flush_batches import FlushBatch
+from trio_rtc.server.hub.mail import MailboxFull, Relayed
+from trio_rtc.server.hub.mailbox import PollingMailbox
+from trio_rtc.server.hub.memory import OVERHEAD, Memory
+from trio_rtc.server.hub.presence import Presence
+from trio_rtc.server.limits import ServerLimits
+
+
+class Kept:
+    """A mailbox, what it has told, and what it costs."""
+
+    def __init__(self, **limits: int) -> None:
+        self.statistics = Statistics()
+        self.account = Memory(1 << 30, self.statistics).open()
+        self.calls = 0
+        self.box = PollingMailbox(ServerLimits(**limits), self.account, self._on_mail)
+
+    def _on_mail(self) -> None:
+        self.calls += 1
+
+
+def said(size: int) -> Relayed:
+    return Relayed(1, bytes(size))
+
+
+def notice(name: str) -> Presence:
+    return Presence(2, name, connected=True)
+
+
+def test_what_waits_is_counted_until_it_is_delivered() -> None:
+    kept = Kept()
+    kept.box.put_message(said(10))
+    kept.box.put_notice(notice("alice"))
+    assert kept.account.size == kept.statistics.memory_bytes == 2 * OVERHEAD + 15
+    assert kept.calls == 2
+    assert kept.box.take() == said(10)
+    # One at a time.
+    assert kept.box.take() is None
+    kept.box.put_back()
+    assert kept.calls == 3
+    assert kept.box.take() == said(10)
+    kept.box.delivered()
+    assert (kept.calls, kept.box.fetched, kept.account.size) == (4, 1, OVERHEAD + 5)
+    assert kept.box.take() == notice("alice")
+    kept.box.delivered()
+    assert (kept.calls, kept.box.fetched, kept.account.size) == (4, 2, 0)
+    assert kept.box.take() is None
+
+
+def test_a_place_is_free_when_one_has_been_delivered() -> None:
+    for limits, code in (
+        ({"mailbox_messages": 2}, "mailbox_messages"),
+        ({"mailbox_bytes": 20}, "mailbox_bytes"),
+    ):
+        kept = Kept(**limits)
+        for _ in range(2):
+            kept.box.put_message(said(10))
+        for _ in range(3):
+            with pytest.raises(MailboxFull) as full:
+                kept.box.put_message(said(10))
+            assert full.value.limit == code
+            kept.box.take()
+            kept.box.delivered()
+            kept.box.put_message(said(10))
+
+
+def test_notices_have_limits_of_their_own() -> None:
+    for limits, code in (
+        ({"mailbox_messages": 2}, "mailbox_messages"),
+        ({"mailbox_bytes": 10}, "mailbox_bytes"),
+    ):
+        kept = Kept(**limits)
+        kept.box.put_message(said(10))
+        for name in ("alice", "carol"):
+            kept.box.put_notice(notice(name))
+        with pytest.raises(MailboxFull) as full:
+            kept.box.put_notice(notice("david"))
+        assert full.value.limit == code
+        kept.box.take()
+        kept.box.delivered()
+        with pytest.raises(MailboxFull):
+            kept.box.put_notice(notice("david"))
+        for _ in range(3):
+            kept.box.take()
+            kept.box.delivered()
+            kept.box.put_notice(notice("david"))
+            with pytest.raises(MailboxFull):
+                kept.box.put_notice(notice("david"))
+
+
+def test_what_is_delivered_after_the_end_counts_for_nothing() -> None:
+    kept = Kept()
+    kept.box.put_message(said(10))
+    kept.box.take()
+    kept.box.close()
+    assert (kept.calls, kept.statistics.memory_bytes) == (2, 0)
+    kept.box.delivered()
+    assert (kept.box.fetched, kept.box.take(), kept.calls) == (0, None, 2)
+    kept.box.put_back()
+    assert kept.calls == 2
+
+
+def test_it_goes_on_as_on_another_server() -> None:
+    kept = Kept()
+    kept.box.restore(7, 5)
+    assert kept.box.fetched == 5
+
+
+def test_a_batch_is_open_within_its_blocks() -> None:
+    batch = FlushBatch()
+    assert batch.is_open is False
+    with batch:
+        with batch:
+            assert batch.is_open is True
+        assert batch.is_open is True
+    assert batch.is_open is False
