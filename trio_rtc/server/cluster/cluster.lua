@@ -11,10 +11,10 @@
 --   run, gen, id, tick  run_id of Redis; its generation; the last id; when a lease was renewed last
 --   s:ID    hash of a session: o owner, e epoch, r received, a acknowledged, b bytes of messages
 --           that wait, g generation, v see `verified`, k key, n name, R room, d protocol,
---           L seconds to stay without an owner, x state of its dialect
+--           L seconds to stay without an owner, x to x7 state of its dialect
 --   m:ID    list of the mail that is not acknowledged; numbers are a + position
 --   r:ROOM  hash of a room: id -> protocol NUL name, and v, its version
---   k       hash: protocol NUL key -> id
+--   k       hash: first letter of the protocol, and key -> id
 --   o:NAME  set of the sessions of a server; b:NAME its last batch
 --   servers, gone  sorted sets: the ends of leases; when sessions without an owner are over
 
@@ -77,8 +77,8 @@ local function append_and_tell(id, s, entry)
 end
 
 local function session(id)
-    local s = call('HMGET', P .. 's:' .. id, 'o', 'e', 'r', 'a', 'g', 'b', 'R')
-    return { o = s[1], e = s[2], r = s[3], a = s[4], g = s[5], b = s[6], R = s[7] }
+    local s = call('HMGET', P .. 's:' .. id, 'o', 'e', 'r', 'a', 'g', 'R')
+    return { o = s[1], e = s[2], r = s[3], a = s[4], g = s[5], R = s[6] }
 end
 
 -- A session that is this server's to speak for, at this epoch.
@@ -148,6 +148,31 @@ local function depart(first)
             end
         end
     end
+end
+
+-- What a dialect keeps goes in parts: a hash with a longer value takes four times the memory.
+local PART, PARTS = 64, { 'x', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7' }
+
+local function put_state(id, state)
+    local key = P .. 's:' .. id
+    call('HDEL', key, unpack(PARTS))
+    for number, part in ipairs(PARTS) do
+        local first = (number - 1) * PART + 1
+        if first > #state then
+            return
+        end
+        -- Whatever is left goes into the last one.
+        local last = number == #PARTS and #state or first + PART - 1
+        call('HSET', key, part, string.sub(state, first, last))
+    end
+end
+
+local function get_state(id)
+    local parts = call('HMGET', P .. 's:' .. id, unpack(PARTS))
+    for number = 1, #PARTS do
+        parts[number] = parts[number] or ''
+    end
+    return concat(parts)
 end
 
 -- Up to which number the mailbox of a session is the one that its server, or its client, knows. A
@@ -270,7 +295,7 @@ function operations.j(protocol, name, room, key, state, linger)
     end
     local index = ''
     if key ~= '' then
-        index = protocol .. '\0' .. key
+        index = string.sub(protocol, 1, 1) .. key
         if call('HEXISTS', P .. 'k', index) == 1 then
             return { 'taken' }
         end
@@ -282,7 +307,8 @@ function operations.j(protocol, name, room, key, state, linger)
     local version, full = tell_room(room, 'J ' .. id .. ' ' .. protocol .. '\n' .. name)
     call('HSET', there, id, protocol .. '\0' .. name)
     call('HSET', P .. 's:' .. id, 'o', me, 'e', 1, 'r', 0, 'a', 0, 'g', generation(), 'b', 0,
-        'k', index, 'n', name, 'R', room, 'd', protocol, 'L', linger, 'x', state)
+        'k', index, 'n', name, 'R', room, 'd', protocol, 'L', linger)
+    put_state(id, state)
     call('SADD', P .. 'o:' .. me, id)
     if index ~= '' then
         call('HSET', P .. 'k', index, id)
@@ -312,18 +338,26 @@ function operations.s(id, epoch, seq, to, entry)
     local failed
     if receiver.R ~= s.R then
         failed = 'unknown_peer'
-    elseif call('LLEN', P .. 'm:' .. to) >= most_messages or receiver.b + #entry > most_bytes then
+    elseif call('HINCRBY', P .. 's:' .. to, 'b', #entry) > most_bytes then
+        call('HINCRBY', P .. 's:' .. to, 'b', -#entry)
+        failed = 'mailbox_full'
+    else
+        local a = tonumber(receiver.a)
+        local number = append(to, a, receiver.g, entry)
+        if number - a <= most_messages then
+            if receiver.o ~= '' then
+                tell(receiver.o, 'E ' .. #entry .. ' ' .. to .. ' ' .. text(number) .. '\n' .. entry)
+            end
+            return 1
+        end
+        call('RPOP', P .. 'm:' .. to)
+        call('HINCRBY', P .. 's:' .. to, 'b', -#entry)
         failed = 'mailbox_full'
     end
-    if failed then
-        if seq ~= '0' then
-            append_and_tell(id, s, 'F ' .. seq .. ' ' .. to .. ' ' .. failed .. '\n')
-        end
-        return failed == 'mailbox_full' and FULL or UNKNOWN
+    if seq ~= '0' then
+        append_and_tell(id, s, 'F ' .. seq .. ' ' .. to .. ' ' .. failed .. '\n')
     end
-    call('HINCRBY', P .. 's:' .. to, 'b', #entry)
-    append_and_tell(to, receiver, entry)
-    return 1
+    return failed == 'mailbox_full' and FULL or UNKNOWN
 end
 
 -- Senders are told that there was no place for messages after all.
@@ -354,11 +388,11 @@ function operations.o(id, epoch, entry)
 end
 
 function operations.a(id, epoch, received, bytes)
-    local s = own(id, epoch)
-    if not s then
+    local s = call('HMGET', P .. 's:' .. id, 'o', 'e', 'a')
+    if s[1] ~= me or s[2] ~= epoch then
         return FENCED
     end
-    local more = tonumber(received) - tonumber(s.a)
+    local more = received - s[3]
     if more > 0 and more <= call('LLEN', P .. 'm:' .. id) then
         call('LTRIM', P .. 'm:' .. id, text(more), -1)
         call('HSET', P .. 's:' .. id, 'a', received)
@@ -381,18 +415,18 @@ end
 function operations.f(protocol, key)
     local id = key
     if string.sub(key, 1, 1) == 'k' then
-        id = call('HGET', P .. 'k', protocol .. '\0' .. string.sub(key, 2))
+        id = call('HGET', P .. 'k', string.sub(protocol, 1, 1) .. string.sub(key, 2))
     else
         id = string.sub(key, 2)
     end
     if not id then
         return {}
     end
-    local s = call('HMGET', P .. 's:' .. id, 'n', 'R', 'd', 'e', 'x')
+    local s = call('HMGET', P .. 's:' .. id, 'n', 'R', 'd', 'e')
     if s[3] ~= protocol then
         return {}
     end
-    return { tonumber(id), s[1], s[2], tonumber(s[4]), s[5] }
+    return { tonumber(id), s[1], s[2], tonumber(s[4]), get_state(id) }
 end
 
 function operations.x(id, epoch, received)
@@ -421,7 +455,7 @@ function operations.n(id, epoch, state)
     if not own(id, epoch) then
         return FENCED
     end
-    call('HSET', P .. 's:' .. id, 'x', state)
+    put_state(id, state)
     return 1
 end
 

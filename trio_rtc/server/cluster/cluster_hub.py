@@ -90,7 +90,7 @@ class ClusterHub:
         if room not in self._members.replicas and len(self._members.replicas) >= self._limits.rooms:
             raise HubFull("rooms")
         portable = portable or Portable(b"", b"", 0)
-        linger = f"{portable.linger_seconds:.3f}"
+        linger = f"{portable.linger_seconds:g}"
         asked: list[bytes | str | int] = [protocol, encode_name(name), encode_name(room)]
         asked += [portable.key, portable.state]
         self._joining += 1

@@ -143,7 +143,8 @@ class ClusterServer:
             raise ClusterError("it is a replica, which cannot be written to")
         digest: str = (await redis.request("SCRIPT", "LOAD", self._script)).decode()
         if not self._server:
-            self._server = f"{settings.name}.{world().random_hex(6)}"
+            # It is in each session: a name would take its place there.
+            self._server = world().random_hex(5)
         # What is pushed before the answer is in what is asked for then. Taken in, it would be taken
         # for what this server had before: see `verified` in the script.
         self._is_greeted = False
@@ -213,7 +214,8 @@ class ClusterServer:
 
     def _answered(self) -> None:
         if not self._statistics.cluster_up:
-            logger.log(self._level, "Redis answers: this server is %s", self._server)
+            name = self._settings.name
+            logger.log(self._level, "Redis answers: %s is server %s", name, self._server)
         self._statistics.cluster_up = 1
 
     async def _refused(self, redis: RedisConnection, refused: RedisRefused) -> None:
