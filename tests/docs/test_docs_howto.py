@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import subprocess
 import sys
 import tomllib
 from functools import partial
@@ -25,6 +26,7 @@ from ..ports import free_port
 from ..rtc.media.test_voice import until_loud, wave
 from .console_blocks import run_console
 from .pages import ROOT, blocks_of, function_of, output_of, reworded, serving_server, texts_of
+from .test_docs_testing import INI
 
 PAGES = sorted(path.stem for path in (ROOT / "docs" / "howto").glob("*.md"))
 DEPLOY = ROOT / "examples" / "deploy"
@@ -149,6 +151,20 @@ async def test_a_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         while not recorded():  # noqa: ASYNC110
             await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
+
+
+def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
+    program = "\n".join(texts_of("howto/testing.md", "python"))
+    (tmp_path / "test_page.py").write_text(program)
+    (tmp_path / "pytest.ini").write_text(INI)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert f"{program.count('def test_')} passed" in done.stdout, done.stdout + done.stderr
 
 
 async def test_a_conversation() -> None:

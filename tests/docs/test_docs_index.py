@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import trio_rtc
+
 from .pages import ROOT, blocks_of, output_of
 
 BLOCKS = blocks_of("index.md")
@@ -17,3 +21,15 @@ async def test_the_program() -> None:
 
 def test_it_is_that_of_the_readme() -> None:
     assert f"```python\n{BLOCKS[0][1]}```" in (ROOT / "README.md").read_text()
+
+
+def test_the_figure_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "index.md").read_text()
+    figure = page.partition("<svg")[2].partition("</svg>")[0]
+    said = re.findall(r">([^<>]+)</text>", figure)
+    assert len(said) == 11
+    for name in re.findall(r"\b\w+_calls?\b", " ".join(said)):
+        assert hasattr(trio_rtc, name)
+    # What it shows is explained below it.
+    words = page.partition("</figure>")[2].partition("## ")[0]
+    assert all(word in words for word in ("signaling server", "STUN", "TURN", "encrypted"))
