@@ -106,6 +106,9 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRIO_RTC_UDP_PORTS")
     monkeypatch.setenv("TRIO_RTC_UDP_MUX", "50000")
     assert gather_options_from_environment().udp_mux == 50000
+    assert not gather_options_from_environment().tcp
+    monkeypatch.setenv("TRIO_RTC_ICE_TCP", "1")
+    assert gather_options_from_environment().tcp
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,7 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRIO_RTC_UDP_PORTS", "5-4"),
         ("TRIO_RTC_UDP_MUX", "50000-50001"),
         ("TRIO_RTC_UDP_MUX", "0"),
+        ("TRIO_RTC_ICE_TCP", "yes"),
         ("TRIO_RTC_ADVERTISE", "example.org"),
         ("TRIO_RTC_ADVERTISE", "10.0.0.5 10.0.0.6"),
         ("TRIO_RTC_INTERFACES", "10.0.0.0/99"),

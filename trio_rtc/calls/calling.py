@@ -78,8 +78,8 @@ async def open_call(
             of our addresses.
         ice_gathering: the UDP ports, interfaces and advertised addresses of host candidates
             (`IceGatherOptions`). By default those of the environment variables
-            ``TRIO_RTC_UDP_PORTS``, ``TRIO_RTC_UDP_MUX``, ``TRIO_RTC_INTERFACES`` and
-            ``TRIO_RTC_ADVERTISE``.
+            ``TRIO_RTC_UDP_PORTS``, ``TRIO_RTC_UDP_MUX``, ``TRIO_RTC_ICE_TCP``,
+            ``TRIO_RTC_INTERFACES`` and ``TRIO_RTC_ADVERTISE``.
         connect_timeout: seconds until the call has to be connected; also until an offer in a
             call that stands has to be answered.
         silence_timeout: seconds in which nothing at all comes from the other side, until the

@@ -14,6 +14,7 @@ from ..errors import BadIceServer
 UDP_PORTS: Final = "TRIO_RTC_UDP_PORTS"
 UDP_MUX: Final = "TRIO_RTC_UDP_MUX"
 INTERFACES: Final = "TRIO_RTC_INTERFACES"
+ICE_TCP: Final = "TRIO_RTC_ICE_TCP"
 ADVERTISE: Final = "TRIO_RTC_ADVERTISE"
 
 
@@ -32,6 +33,9 @@ class IceGatherOptions:
             address of each call. Without it the system chooses.
         udp_mux: one UDP port for all calls of the process, at each address. Two processes that have
             one each can have one call with each other at a time.
+        tcp: whether there are candidates of TCP as well (RFC 6544), for networks that let no UDP
+            through. Ports are those of `udp_ports`; with `udp_mux` we connect to others only. Who
+            is told candidates connects to the addresses and ports that are in them.
         interfaces: those to use, by name (``eth0``), address or network (``10.0.0.0/8``). One with
             ``!`` before it is left out. Without any that is to be used, all the others are.
         advertise: addresses to tell instead of ours, as they reach us behind a one-to-one NAT, such
@@ -44,6 +48,7 @@ class IceGatherOptions:
 
     udp_ports: tuple[int, int] | None = None
     udp_mux: int | None = None
+    tcp: bool = False
     interfaces: Sequence[str] = ()
     advertise: str | Mapping[str, str] = ""
 
@@ -101,10 +106,10 @@ class IceGatherOptions:
 
 
 def gather_options_from_environment() -> IceGatherOptions:
-    """What ``TRIO_RTC_UDP_PORTS``, ``_UDP_MUX``, ``_INTERFACES`` and ``_ADVERTISE`` say.
+    """What ``TRIO_RTC_UDP_PORTS``, ``_UDP_MUX``, ``_ICE_TCP``, ``_INTERFACES``, ``_ADVERTISE`` say.
 
-    ``50000-50100``; ``50000``; names with spaces between them; one address, or pairs
-    ``10.0.0.5=203.0.113.7`` with spaces between them.
+    ``50000-50100``; ``50000``; ``1`` or ``0``; names with spaces between them; one address, or
+    pairs ``10.0.0.5=203.0.113.7`` with spaces between them.
 
     Raises:
         BadIceGatherOptions: one of them makes no sense.
@@ -117,6 +122,9 @@ def gather_options_from_environment() -> IceGatherOptions:
     mux = os.environ.get(UDP_MUX, "").strip()
     if mux and re.fullmatch(r"[0-9]{1,5}", mux) is None:
         raise BadIceGatherOptions(f"the variable {UDP_MUX} is {mux!r}, and not a port")
+    tcp = os.environ.get(ICE_TCP, "").strip()
+    if tcp not in ("", "0", "1"):
+        raise BadIceGatherOptions(f"the variable {ICE_TCP} is {tcp!r}, and not 0 or 1")
     told = os.environ.get(ADVERTISE, "").split()
     advertise: str | dict[str, str] = " ".join(told)
     if "=" in advertise or len(told) > 1:
@@ -128,6 +136,7 @@ def gather_options_from_environment() -> IceGatherOptions:
         return IceGatherOptions(
             udp_ports=udp_ports,
             udp_mux=int(mux) if mux else None,
+            tcp=tcp == "1",
             interfaces=tuple(os.environ.get(INTERFACES, "").split()),
             advertise=advertise,
         )

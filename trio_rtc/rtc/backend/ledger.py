@@ -120,6 +120,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         TURN_TRANSPORT: ("_TurnTransport__inner_protocol",),
     },
     "path": {
+        CANDIDATE: ("_network_host", "can_pair_with"),
         CONNECTION: (
             "_check_list",
             "_check_list_done",

@@ -123,13 +123,13 @@ class Checks:
     def _better(self) -> list[Any]:
         """The pairs not checked yet that would do without the relay of the one in use."""
         selected = self._agent._nominated.get(1)
-        if selected is None or not _is_relayed(selected) or self._agent._closing:
+        if selected is None or not _is_second_best(selected) or self._agent._closing:
             return []
         unchecked = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
         return [
             pair
             for pair in self._agent._check_list
-            if pair.state in unchecked and pair.task is None and not _is_relayed(pair)
+            if pair.state in unchecked and pair.task is None and not _is_second_best(pair)
         ]
 
     def _improve(self) -> None:
@@ -171,9 +171,9 @@ class Checks:
         pair.round_trip = asyncio.get_running_loop().time() - pair.asked
         before = list(agent._check_list)
         self._check_complete(pair)
-        if _is_relayed(pair):
+        if _is_second_best(pair):
             # Those that were removed with the others, but are better.
-            kept = [p for p in before if p in agent._check_list or not _is_relayed(p)]
+            kept = [p for p in before if p in agent._check_list or not _is_second_best(p)]
             for removed in set(kept).difference(agent._check_list):
                 removed.task = None
             agent._check_list[:] = kept
@@ -205,5 +205,7 @@ def socket_of(protocol: Any) -> Any:
     return transport
 
 
-def _is_relayed(pair: Any) -> bool:
-    return "relay" in (pair.local_candidate.type, pair.remote_candidate.type)
+def _is_second_best(pair: Any) -> bool:
+    """Whether it goes over a relay, or TCP, where a lost packet holds up those after it."""
+    local, remote = pair.local_candidate, pair.remote_candidate
+    return "relay" in (local.type, remote.type) or bool(local.transport == "tcp")

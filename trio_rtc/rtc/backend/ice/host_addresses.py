@@ -26,6 +26,7 @@ from ....world import world
 from ...ice_credentials import IceCredentials
 from ...ice_gather_options import IceGatherOptions
 from ..patches import can
+from .ice_tcp import listen
 from .udp_mux import attach
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -113,6 +114,9 @@ class _Gathering:
         else:
             bound = [await self._bind(component, address) for address in own]
             candidates = [candidate for candidate in bound if candidate is not None]
+        if options.tcp:
+            passive = [await listen(self._agent, address, options) for address in own]
+            candidates += [candidate for candidate in passive if candidate is not None]
         for candidate in candidates:
             if candidate.type == "host":
                 candidate.host = options.told(candidate.host)

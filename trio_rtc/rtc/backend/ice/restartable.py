@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aioice
+from aioice import TransportPolicy
 from aioice.stun import TransactionError
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
@@ -22,6 +23,7 @@ from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks, socket_of
 from .host_addresses import gather_from, options_of
+from .ice_tcp import ActiveConnections
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -55,6 +57,7 @@ class RestartableIceTransport:
         self._quick: object = None
         self._questions: dict[asyncio.Task[float | None], None] = {}
         self._is_closing = False
+        self._active = ActiveConnections(self.hurry)
         self._packets = _Packets(self)
         self._checks = Checks(self._agent)
         self._agent._queue = self._packets  # type: ignore[assignment]
@@ -170,9 +173,18 @@ class RestartableIceTransport:
         there = len(agent._remote_candidates) + agent._remote_candidates_resolving
         return (
             candidate.component == 1
-            and candidate.protocol.lower() == "udp"
+            and self._can_use(candidate, agent)
             and not agent._remote_candidates_end
             and there < MAX_REMOTE_CANDIDATES
+        )
+
+    def _can_use(self, candidate: RTCIceCandidate, agent: aioice.Connection) -> bool:
+        if candidate.protocol.lower() == "udp":
+            return True
+        return (
+            (candidate.protocol.lower(), candidate.tcpType) == ("tcp", "passive")
+            and options_of(agent).tcp
+            and agent._transport_policy == TransportPolicy.ALL
         )
 
     async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
@@ -182,6 +194,8 @@ class RestartableIceTransport:
             await agent.add_remote_candidate(
                 None if candidate is None else candidate_to_aioice(candidate)
             )
+            if candidate is not None and candidate.protocol.lower() == "tcp":
+                self._active.start(agent, candidate)
 
     async def restart(self) -> None:
         """Make an agent with new credentials, and bind its host addresses."""

@@ -99,7 +99,7 @@ class Trickle:
         return [
             reflexive_candidate(protocol, where.host, where.port)
             for protocol in self._connection._protocols
-            if can_reach(protocol, where.host)
+            if protocol.local_candidate.transport == "udp" and can_reach(protocol, where.host)
         ]
 
     async def _ask(self, url: str, query: Awaitable[tuple[Candidate, StunProtocol | None]]) -> None:
