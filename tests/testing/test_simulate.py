@@ -223,7 +223,7 @@ def test_what_blocks_is_told_with_its_line(
     program: Callable[[Network], Awaitable[None]], line: int
 ) -> None:
     with pytest.raises(SimulationFailed, match="has blocked: it has not ended after") as caught:
-        simulate(program, 1, real_seconds=0.2)
+        simulate(program, 1, real_seconds=2)
     assert isinstance(caught.value.__cause__, SimulationStuck)
     where = str(caught.value.__cause__).split(" has blocked")[0]
     first = program.__code__.co_firstlineno

@@ -111,11 +111,12 @@ def simulate(
         faults: Collection[Fault] | None = None
         if shrink and run.network.faults.seen and not isinstance(run.error, SimulationStuck):
             run, faults = _shrink(program, run, *limits)
-        shown = _run(program, seed, *limits, only=faults, captures=True)
-        if shown.kind is not run.kind:
-            # Something of it comes from outside of the simulation.
-            shown = run
-        path = _write(shown, folder)
+        where, shown = folder or os.environ.get(FOLDER), run
+        if where is not None:
+            again = _run(program, seed, *limits, only=faults, captures=True)
+            # Otherwise something of it comes from outside of the simulation.
+            shown = again if again.kind is run.kind else run
+        path = _write(shown, where)
         raise SimulationFailed(shown, faults or shown.network.faults.seen, path) from shown.error
 
 
@@ -182,8 +183,7 @@ def _shrink(
     return best, left
 
 
-def _write(run: _Run, folder: Path | str | None) -> Path | None:
-    where = folder or os.environ.get(FOLDER)
+def _write(run: _Run, where: Path | str | None) -> Path | None:
     if where is None or run.network.capture is None:
         return None
     path = Path(where) / f"simulation-{run.seed}.pcapng"
