@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 from aiortc import RTCPeerConnection, RTCSctpTransport
+from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.rtc import DataChannel, PeerConnection
 from trio_rtc.rtc.backend import ledger
@@ -120,6 +121,8 @@ async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
         with bad_network(3, alice.connection):
             for number in range(300):
                 await ours.send(b"%d" % number)
+                # Each is a packet: none waits for the next one.
+                await wait_all_tasks_blocked()
         await ours.send(b"last")
         numbers: list[int] = []
         with trio.fail_after(60):
