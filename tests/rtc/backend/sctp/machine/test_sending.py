@@ -75,6 +75,21 @@ def test_a_large_one_is_split_to_the_size_of_packets() -> None:
     assert len({chunk.stream_seq for chunk in (one, two, three)}) == 1
 
 
+def test_the_end_of_a_large_one_shares_its_packet_with_the_next() -> None:
+    sends = sender()
+    put(sends, *[1300] * 5)
+    sent = packets(sends)
+    # A packet has 1172 bytes of one message: five times 1300 take six, and not ten.
+    assert [len(packet) for packet in sent] == [1, 2, 2, 2, 2, 1]
+    assert sum(len(chunk.user_data) for packet in sent for chunk in packet) == 5 * 1300
+
+
+def test_one_that_fits_is_not_split_to_fill_a_packet() -> None:
+    sends = sender()
+    put(sends, *[700] * 3)
+    assert [len(packet) for packet in packets(sends)] == [1, 1, 1]
+
+
 def test_nothing_waits_behind_bulk() -> None:
     sends = sender()
     put(sends, *[5000] * 4, stream=1)

@@ -183,7 +183,7 @@ class Sender:
         """What was not sent before, as much as a packet takes."""
         chunks: list[OutboundChunk] = []
         queue = self.queue
-        room = min(room, self._fragment_size() + DATA_HEADER.size)
+        room = most = min(room, self._fragment_size() + DATA_HEADER.size)
         while queue:
             message = queue.peek()
             if message.expires is not None and message.expires <= now:
@@ -191,7 +191,9 @@ class Sender:
                 continue
             left = len(message.data) - message.position
             length = min(left, room - DATA_HEADER.size)
-            if (chunks and length < left) or not self._may_send(length):
+            is_split = length < left
+            if (chunks and is_split and 2 * room < most) or not self._may_send(length):
+                # A message in one piece is worth more than a packet that is full.
                 break
             if not message.position:
                 queue.begin(message)
