@@ -42,7 +42,7 @@ def test_call_setup(tmp_path: Path) -> None:
     scenarios = json.loads(figures.read_text())
     assert len(scenarios) >= 2
     for scenario in scenarios:
-        assert set(scenario["median_ms"]) == {"ours", "plain aiortc"}
+        assert {"ours", "plain aiortc"} <= set(scenario["median_ms"])
         assert scenario["ratio"] > 0
 
 
@@ -84,7 +84,7 @@ def test_data_channel_over_ethernet() -> None:
 def test_media(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("media.py", "--quick", "--json", figures)
-    assert json.loads(figures.read_text())["ratio"] > 0
+    assert json.loads(figures.read_text())["ratios"]["plain aiortc"] > 0
 
 
 @needs_networks
