@@ -69,7 +69,7 @@ class Part:
 
     async def start(self) -> None:
         self._begin()
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while not self._listens():  # noqa: ASYNC110
                 await trio.sleep(0.02)
 

@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_doubled_or_out_of_order_in_any_chaos() -> None:
     """Each fault once: a server killed, and one stopped; Redis killed, and stopped."""
     run = subprocess.run(
