@@ -38,7 +38,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 async def test_the_program(tmp_path: Path) -> None:
     with running_redis(tmp_path) as redis:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(function_of(BLOCKS, "serve"), redis.url))
+            nursery.start_soon(partial(function_of(BLOCKS, "serve"), 0, redis.url))
             with trio.fail_after(60):
                 while redis.ask("ZCARD", "trio_rtc:1:servers") != "1":  # noqa: ASYNC110
                     await trio.sleep(0.05)
