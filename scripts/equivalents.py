@@ -66,6 +66,25 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "trip <= self._trips.shortest * 0.9",
         ): "no trip is that to the last bit",
     },
+    "rtc/backend/sctp/machine/recovery": {
+        (
+            "for tsn in range(self._sent.next_tsn - 1, self._sent.acknowledged, -1):",
+            "self._sent.next_tsn - 1",
+            "self._sent.next_tsn + 1",
+        ): "what has not been sent is passed over",
+        (
+            "if self._repairs and (is_early or chunk.transmissions == 1):",
+            "self._repairs and (is_early or chunk.transmissions == 1)",
+            "is_early or chunk.transmissions == 1",
+        ): "it is only quicker: what was not repaired was not needless",
+    },
+    "rtc/backend/sctp/machine/serial": {
+        (
+            "return near + ((bits - near + 0x80000000) & 0xFFFFFFFF) - 0x80000000",
+            "bits - near + 0x80000000",
+            "bits - near - 2147483648",
+        ): "the same of 32 bits",
+    },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },

@@ -52,6 +52,14 @@ def test_a_sack_tells_what_has_arrived(start: int, source: random.Random, count:
     assert all(one[1] + 1 < other[0] for one, other in pairwise(blocks))
 
 
+def test_a_sack_is_as_long_as_it_says() -> None:
+    header = bytes.fromhex("00000009 00001388 0003 0001")
+    rest = bytes.fromhex("0002 0003 0005 0005 0007 0009 00000004")
+    assert parse_sack(header + rest) == (9, 5000, [(2, 3), (5, 5), (7, 9)], (4,))
+    assert parse_sack(header + rest[:-1]) is None
+    assert parse_sack(header[:-1]) is None
+
+
 def test_what_comes_twice_is_told_of_once() -> None:
     received = Received(9)
     for tsn in (10, 12, 10, 12, 12):
