@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Records everybody who calls, each to a file of their own, as many at once as there are."""
+"""Records everybody who calls, each to a file of their own, as many at once as there are.
+
+Each call has a task, and each task a recorder: a file is finished when its call is over, or when
+the program is interrupted. What comes later in a call, such as a screen, is in the same file.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ async def until_interrupted(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--server", default="ws://localhost:8888", help="the signaling server")
     parser.add_argument("--name", default="recorder", help="what others call us by")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the files go")

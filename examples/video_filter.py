@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Sends everybody who calls their own picture back, filtered, and their own voice with it."""
+"""Sends everybody who calls their own picture back, filtered, and their own voice with it.
+
+A filter is a function of a numpy array, which runs in a thread; a frame that comes while it is at
+work is left out, so that the picture stays fresh. Frames keep their times, and stay in step with
+the sound.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +90,7 @@ async def until_interrupted(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--server", default="ws://localhost:8888", help="the signaling server")
     parser.add_argument("--name", default="filter", help="what others call us by")
     parser.add_argument("--filter", choices=FILTERS, default="negative")

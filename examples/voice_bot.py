@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Answers who calls in tones, one for each half second that was said, and can be interrupted."""
+"""Answers who calls in tones, one for each half second that was said, and can be interrupted.
+
+Speech is told from silence by how loud it is; after 0.6 s of silence it is the program's turn.
+Where it makes tones, a program of yours has a language model and text to speech.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +85,7 @@ async def until_stopped(server: str, name: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--server", default="ws://localhost:8888", help="the signaling server")
     parser.add_argument("--name", default="voice", help="what others call us by")
     arguments = parser.parse_args()

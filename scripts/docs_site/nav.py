@@ -44,6 +44,7 @@ SECTIONS: Final[dict[str, list[str]]] = {
         "howto/tls.md",
         "howto/proxies.md",
         "howto/tokens.md",
+        "cluster.md",
         "howto/systemd.md",
         "howto/monitoring.md",
         "howto/obs.md",
