@@ -38,8 +38,8 @@ class Script:
         for server in SERVERS:
             self.ask("ZADD", f"{self._prefix}servers", "1e15", server)
 
-    def ask(self, *words: str | bytes | int) -> Any:
-        self._connection.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
+    def ask(self, *words: Any) -> Any:
+        self._connection.sendall(hiredis.pack_command(words))
         while (got := self._reader.gets()) is False:
             self._reader.feed(self._connection.recv(65536))
         assert not isinstance(got, Exception), got
