@@ -67,7 +67,7 @@ class Origins:
             rest: what it may ask for and read.
         """
         if self._allowed is None:
-            return "Access-Control-Allow-Origin: *\r\n" + rest
+            return CORS if rest is REST else "Access-Control-Allow-Origin: *\r\n" + rest
         if origin is None or origin.strip() not in self._allowed:
             return "Vary: Origin\r\n"
         return f"Access-Control-Allow-Origin: {origin.strip()}\r\nVary: Origin\r\n{rest}"

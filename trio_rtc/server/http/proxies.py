@@ -40,6 +40,8 @@ class TrustedProxies:
         """Whether a proxy is at this address; an empty one is that of a Unix socket."""
         if not address:
             return self._unix
+        if not self._networks:
+            return False
         parsed = parse_address(address)
         return parsed is not None and any(parsed in network for network in self._networks)
 

@@ -17,6 +17,9 @@ _ORIGIN = re.compile(rb"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
 _BEGINS_LIKE_A_REQUEST = re.compile(rb"[A-Z]|\r?\Z")
 
+#: A request line that needs no mending, and lines that end as they should and begin with a name.
+_PLAIN_HEAD = re.compile(rb"[A-Z]+ /[!-~]* HTTP/1\.[01]\r\n(?:[!-9;-~][^\r\n]*\r\n)*\r\n")
+
 #: With chunks of a single byte there are five bytes of framing for each.
 _FRAMING_BYTES = 8
 
@@ -123,6 +126,8 @@ class RequestParser:
                 return None
             self._message = _RequestBuilder(self._limits)
         message = self._message
+        if not message.head_bytes and (head := self._take_plain_head()):
+            message.feed_head(head)
         while not message.complete:
             if not message.head_complete:
                 line = self._take_line(message)
@@ -137,6 +142,16 @@ class RequestParser:
                 message.feed_body(data)
         self._message = None
         return message.request()
+
+    def _take_plain_head(self) -> bytes:
+        """A head that has come as a whole, and has nothing of what each line is looked at for."""
+        if self._scanned or (end := self._buffer.find(b"\r\n\r\n") + 4) < 4:
+            return b""
+        head = bytes(self._buffer[:end])
+        if end > self._limits.head_bytes or not _PLAIN_HEAD.fullmatch(head):
+            return b""
+        del self._buffer[:end]
+        return head
 
     def _take_line(self, message: _RequestBuilder) -> bytes | None:
         if message.head_bytes == 0:
@@ -260,6 +275,12 @@ class _RequestBuilder:
         if self.head_complete:
             self._check_head()
 
+    def feed_head(self, head: bytes) -> None:
+        """Parse a head as a whole."""
+        self.head_bytes = len(head)
+        self.feed(head)
+        self._check_head()
+
     def feed_body(self, data: bytes) -> None:
         """Add a part of the body, of at most ``wanted`` bytes."""
         if self._chunked:
@@ -304,22 +325,26 @@ class _RequestBuilder:
         version = self._version = self._parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise _other_version()
+        hosts = 0
+        options: set[str] = set()
+        lengths: list[str] = []
+        codings: list[str] = []
+        for name, value in self._parsed.headers:
+            if name == "host":
+                hosts += 1
+            elif name == "connection":
+                options.update(option.strip().lower() for option in value.split(","))
+            elif name == "content-length":
+                lengths.append(value)
+            elif name == "transfer-encoding":
+                codings.append(value)
         # RFC 9112, section 3.2. The original clients speak HTTP/1.0, and have none.
-        hosts = sum(1 for name, _ in self._parsed.headers if name == "host")
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             raise RequestError(400, "Bad Request", "A request has one header Host.")
         # The parser forgets these with the end of the body.
         self._method = self._parser.get_method().decode("latin-1")
-        options = {
-            option.strip().lower()
-            for name, value in self._parsed.headers
-            if name == "connection"
-            for option in value.split(",")
-        }
         # RFC 9112, section 9.3
         self._keep_alive = "close" not in options and (version == "1.1" or "keep-alive" in options)
-        lengths = [value for name, value in self._parsed.headers if name == "content-length"]
-        codings = [value for name, value in self._parsed.headers if name == "transfer-encoding"]
         # Two framings of one body are how requests are smuggled (RFC 9112, section 6.3).
         if len(lengths) + len(codings) > 1:
             raise RequestError(400, "Bad Request", "The length of the body is given twice.")
@@ -352,7 +377,9 @@ class _RequestBuilder:
         )
 
     def request(self) -> Request:
-        target = _ORIGIN.sub(b"", self._parsed.target)
+        target = self._parsed.target
+        if not target.startswith(b"/"):
+            target = _ORIGIN.sub(b"", target)
         path, _, query = target.partition(b"?")
         headers: dict[str, str] = {}
         for name, value in self._parsed.headers:

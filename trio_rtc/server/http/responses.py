@@ -7,6 +7,7 @@ the casing matters, and so does the order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ...wire.native import SERVER_HEADER, SERVER_NAME
@@ -50,24 +51,36 @@ class Response:
 
         Every one carries CORS headers: the pages of browsers are to read errors too.
         """
-        lines = [
-            f"HTTP/1.1 {self.status} {self.reason}",
-            f"Server: {SERVER_NAME}",
-            "Cache-Control: no-cache",
-            f"Connection: {'keep-alive' if keep_alive else 'close'}",
-        ]
-        if self.content_type is not None:
-            lines.append(f"Content-Type: {self.content_type}")
-        lines.append(f"Content-Length: {len(self.body)}")
+        head = _head(self.status, self.reason, self.content_type, keep_alive, cors)
+        own = f"Content-Length: {len(self.body)}\r\n"
         if self.pragma is not None:
-            lines.append(f"Pragma: {self.pragma}")
-        lines += [f"{name}: {value}" for name, value in self.extra.items()]
-        is_page = self.content_type is not None and self.content_type.startswith("text/html")
-        safe = NO_SNIFFING if is_page else NO_SNIFFING + NO_PAGE
-        head = "\r\n".join(lines) + "\r\n" + cors + safe + IDENTITY + "\r\n"
+            own += f"Pragma: {self.pragma}\r\n"
+        for name, value in self.extra.items():
+            own += f"{name}: {value}\r\n"
         # What has not changed is not sent; its length is told (RFC 9110, section 15.4.5).
         without_body = head_only or self.status == 304
-        return head.encode("latin-1") + (b"" if without_body else self.body)
+        body = b"" if without_body else self.body
+        return head[0] + own.encode("latin-1") + head[1] + body
+
+
+@lru_cache(maxsize=256)
+def _head(
+    status: int, reason: str, content_type: str | None, keep_alive: bool, cors: str
+) -> tuple[bytes, bytes]:
+    """What comes before the headers that each answer has of its own, and what behind them."""
+    lines = [
+        f"HTTP/1.1 {status} {reason}",
+        f"Server: {SERVER_NAME}",
+        "Cache-Control: no-cache",
+        f"Connection: {'keep-alive' if keep_alive else 'close'}",
+    ]
+    if content_type is not None:
+        lines.append(f"Content-Type: {content_type}")
+    is_page = content_type is not None and content_type.startswith("text/html")
+    safe = NO_SNIFFING if is_page else NO_SNIFFING + NO_PAGE
+    before = "\r\n".join(lines) + "\r\n"
+    behind = cors + safe + IDENTITY + "\r\n"
+    return before.encode("latin-1"), behind.encode("latin-1")
 
 
 def error_response(error: RequestError) -> Response:
