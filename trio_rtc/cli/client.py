@@ -28,6 +28,7 @@ from ..tasks import open_background_nursery
 from ..text import one_line
 from ..wire.messages import BYE, SessionDescription, decode
 from .commands.client_options import ClientOptions
+from .commands.declare import urls
 from .conversation import Conversation
 from .report import JsonReporter, Reporter, ReportHandler
 from .run import run
@@ -139,7 +140,7 @@ class _Client:
         options = self._options
         async with (
             open_signaling(
-                options.server,
+                urls(options.server),
                 name=options.name,
                 room=options.room,
                 token=options.token,
@@ -148,7 +149,7 @@ class _Client:
             open_background_nursery() as nursery,
         ):
             self.signaling = signaling
-            self._reporter.signed_in(signaling, options.server)
+            self._reporter.signed_in(signaling)
             nursery.start_soon(self._show_peers, signaling)
             nursery.start_soon(self._show_state, signaling)
             yield signaling

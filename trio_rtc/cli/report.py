@@ -40,8 +40,9 @@ class Reporter:
         else:
             print(escaped(text), flush=True)
 
-    def signed_in(self, signaling: Signaling, server: str) -> None:
-        self._say(f"signed in to {shown(server)} as {signaling.name} ({signaling.peer_id})")
+    def signed_in(self, signaling: Signaling) -> None:
+        who = f"{signaling.name} ({signaling.peer_id})"
+        self._say(f"signed in to {shown(signaling.server)} as {who}")
         if not signaling.peers:
             self._say("nobody else is there yet")
 
@@ -106,9 +107,12 @@ class JsonReporter(Reporter):
     def _event(self, event: str, **fields: Any) -> None:
         print(json.dumps({"event": event, "time": time.time(), **fields}), flush=True)
 
-    def signed_in(self, signaling: Signaling, server: str) -> None:
+    def signed_in(self, signaling: Signaling) -> None:
         self._event(
-            "signed_in", peer_id=signaling.peer_id, name=signaling.name, server=shown(server)
+            "signed_in",
+            peer_id=signaling.peer_id,
+            name=signaling.name,
+            server=shown(signaling.server),
         )
 
     def server_state(self, state: State) -> None:

@@ -1,4 +1,4 @@
-"""The address of a server: a URL that is checked, and a form of it to be shown.
+"""The address of a server: a URL that is checked, a form of it to be shown, and others to try.
 
 A path belongs to the server (RFC 3986, section 6.2): it stays as it is given. A user and a password
 are not taken: no protocol here has a use for them, and tokens are not to stand in addresses.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import httpx
 
@@ -19,6 +20,12 @@ from ..text import one_line
 _HOST = re.compile(r"(?=.{1,254}$)(?!-)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?", re.ASCII)
 
 LONGEST_SHOWN = 120
+
+PATIENCE_SECONDS: Final = 4.0
+"""How long one may take to answer, and then to let us in, while there are others to ask."""
+
+#: What every other one would say, too.
+_OF_US: Final = {"not_authorized", "forbidden"}
 
 
 def parse_address(
@@ -79,3 +86,41 @@ def shown(url: object) -> str:
         scheme, rest = "", text
     rest = re.split(r"[?#]", rest.rpartition("@")[2] if "@" in rest else rest, maxsplit=1)[0]
     return one_line(f"{scheme}{separator}{rest}", LONGEST_SHOWN)
+
+
+class Servers:
+    """The URLs of servers that are one to their clients; at least one."""
+
+    def __init__(self, urls: Sequence[str]):
+        self._urls = list(urls)
+
+    @property
+    def current(self) -> str:
+        """The one to be asked."""
+        return self._urls[0]
+
+    @property
+    def patience(self) -> float | None:
+        """How long it may take; None if it is the only one."""
+        return PATIENCE_SECONDS if len(self._urls) > 1 else None
+
+    def turn(self) -> None:
+        """Ask the next one from now on; after the last the first."""
+        self._urls.append(self._urls.pop(0))
+
+
+def is_of_us(error: SignalingError) -> bool:
+    """Whether another server would fare no better."""
+    return error.fault == "local" or error.code in _OF_US
+
+
+def all_failed(failures: Sequence[tuple[str, SignalingError]]) -> SignalingError:
+    """What it comes to that none of several servers has let us in."""
+    said = "; ".join(f"{shown(url)}: {error}" for url, error in failures)
+    codes = {error.code for _, error in failures}
+    faults = {error.fault for _, error in failures}
+    return SignalingError(
+        f"none of {len(failures)} signaling servers lets us in: {said}",
+        code=codes.pop() if len(codes) == 1 else "server_unreachable",
+        fault=faults.pop() if len(faults) == 1 else "network",
+    )

@@ -69,14 +69,14 @@ KEEPALIVE = [
 
 @asynccontextmanager
 async def open_classic_signaling(
-    url: httpx.URL, *, name: str, ssl_context: ssl.SSLContext | None
+    url: httpx.URL, *, name: str, ssl_context: ssl.SSLContext | None, patience: float | None = None
 ) -> AsyncIterator[Signaling]:
-    """Sign in, keep the hanging GET open during the block, sign out."""
+    """Sign in, with this patience, keep the hanging GET open during the block, sign out."""
     async with await open_http_client(
         url, timeout=ANSWER_SECONDS, ssl_context=ssl_context, socket_options=KEEPALIVE
     ) as http:
         client = _ClassicClient(http, str(url).removesuffix("/"))
-        signaling = await client.sign_in(name)
+        signaling = await client.sign_in(name, patience or 2 * ANSWER_SECONDS)
         try:
             async with open_background_nursery() as nursery:
                 nursery.start_soon(client.poll, signaling)
@@ -103,10 +103,10 @@ class _ClassicClient:
         self._sending = trio.Lock()
         self._number = 0
 
-    async def sign_in(self, name: str) -> Signaling:
+    async def sign_in(self, name: str, seconds: float) -> Signaling:
         try:
             url = f"{self._url}/sign_in?{quote(name, safe='')}"
-            response = await ask(self._http, "GET", url, 2 * ANSWER_SECONDS)
+            response = await ask(self._http, "GET", url, seconds)
         except httpx.RemoteProtocolError as error:
             raise self._not_signaling_server(reason(error)) from error
         except httpx.RequestError as error:
@@ -122,6 +122,7 @@ class _ClassicClient:
         self.is_ours = answer.is_ours
         own = next(peer for peer, _ in lines if peer.id == pragma)
         signaling = Signaling(own.id, own.name, self.send)
+        signaling.server = self._url
         for peer, connected in lines:
             if connected:
                 signaling.joined(peer)

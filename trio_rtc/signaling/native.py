@@ -20,7 +20,7 @@ from ..text import one_line
 from ..wire import native as protocol
 from ..wire.close_codes import REASONS, CloseCode
 from ..wire.native import SUBPROTOCOL
-from .address import shown
+from .address import Servers, shown
 from .client_session import ClientSession
 from .event_queue import Delivery
 from .events import Peer
@@ -37,7 +37,7 @@ LEAVE_SECONDS = 10.0
 
 @asynccontextmanager
 async def open_native_signaling(
-    url: str,
+    servers: Servers,
     *,
     name: str,
     room: str,
@@ -46,7 +46,7 @@ async def open_native_signaling(
 ) -> AsyncIterator[Signaling]:
     """Open a session, keep it over any number of connections during the block, leave it."""
     first = await give(token) if callable(token) else token
-    client = _NativeClient(url, ssl_context, protocol.Hello(name=name, room=room, token=first))
+    client = _NativeClient(servers, ssl_context, protocol.Hello(name=name, room=room, token=first))
     async with open_background_nursery() as nursery:
         if callable(token):
             client.renewal = TokenRenewal(token, client.show_token)
@@ -65,12 +65,14 @@ async def open_native_signaling(
 class _NativeClient:
     renewal: TokenRenewal | None = None
 
-    def __init__(self, url: str, ssl_context: ssl.SSLContext | None, hello: protocol.Hello):
-        self._url = url
+    def __init__(self, servers: Servers, ssl_context: ssl.SSLContext | None, hello: protocol.Hello):
+        self._servers = servers
+        # The first one: others are asked only by a session that has been opened.
+        self._url = servers.current
         self._session = ClientSession(hello)
         self._changes = Changes()
         handler = NativeConnectionHandler(
-            url, self._session, self._receive, self._changes, self._disconnected
+            servers, self._session, self._receive, self._changes, self._disconnected
         )
         self._connections = Reconnecting(
             handler,
@@ -182,6 +184,7 @@ class _NativeClient:
             self._scope.shield = True
             self._opened.set()
         elif isinstance(message, protocol.Resumed) and self._signaling is not None:
+            self._signaling.server = self._servers.current
             self._signaling.connected()
         elif self._signaling is not None:
             if isinstance(message, protocol.Message):
@@ -219,6 +222,7 @@ class _NativeClient:
     def _welcome(self, welcome: protocol.Welcome) -> Signaling:
         signaling = Signaling(welcome.id, welcome.name, self.send, welcome.room)
         signaling.ice_servers = welcome.ice_servers
+        signaling.server = self._servers.current
         for peer in welcome.peers:
             signaling.joined(Peer(peer.id, peer.name, peer.protocol))
         return signaling

@@ -16,6 +16,7 @@ from ..wire.native import SUBPROTOCOL
 from ..wire.rate import TokenBucket
 from ..wire.session import ACK_SECONDS, SessionFault
 from . import reconnecting
+from .address import Servers
 from .client_session import ClientSession
 from .reconnecting import ConnectionEnd, ConnectionHandler
 from .websocket import ClientWebSocket, WebSocketLost
@@ -40,13 +41,13 @@ class NativeConnectionHandler(ConnectionHandler):
 
     def __init__(
         self,
-        url: str,
+        servers: Servers,
         session: ClientSession,
         receive: Callable[[protocol.FromServer], None],
         changes: Changes,
         on_end: Callable[[ConnectionEnd], None],
     ):
-        self._url = url
+        self._servers = servers
         self._session = session
         self._receive = receive
         self._changes = changes
@@ -54,11 +55,15 @@ class NativeConnectionHandler(ConnectionHandler):
         self._bucket: TokenBucket | None = None
 
     @property
+    def answer_seconds(self) -> float:
+        return self._servers.patience or reconnecting.ANSWER_SECONDS
+
+    @property
     def pong_seconds(self) -> float:
         return PONG_SECONDS
 
     async def url(self) -> str:
-        return self._url
+        return self._servers.current
 
     async def until_ping(self) -> None:
         await trio.sleep(PING_SECONDS)
@@ -78,6 +83,9 @@ class NativeConnectionHandler(ConnectionHandler):
         return session.welcome.resume_seconds
 
     def ended(self, end: ConnectionEnd) -> None:
+        if not self._session.ready:
+            # It has not let us in: perhaps another one does.
+            self._servers.turn()
         self._session.disconnected()
         self._on_end(end)
 
@@ -96,7 +104,7 @@ class NativeConnectionHandler(ConnectionHandler):
 
     async def _read(self, websocket: ClientWebSocket) -> ConnectionEnd:
         said: str | None = None
-        with trio.move_on_after(reconnecting.ANSWER_SECONDS) as scope:
+        with trio.move_on_after(self.answer_seconds) as scope:
             try:
                 while True:
                     message = self._decode(await websocket.receive())
@@ -116,7 +124,7 @@ class NativeConnectionHandler(ConnectionHandler):
             except (protocol.BadMessage, SessionFault) as fault:
                 why = f"the server does not keep to the protocol: {fault}"
                 return ConnectionEnd(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
-        return ConnectionEnd(f"the server said nothing for {reconnecting.ANSWER_SECONDS:.0f} s")
+        return ConnectionEnd(f"the server said nothing for {self.answer_seconds:.0f} s")
 
     def _decode(self, text: str | bytes) -> protocol.FromServer | None:
         if isinstance(text, bytes):

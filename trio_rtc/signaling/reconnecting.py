@@ -93,8 +93,13 @@ class ConnectionHandler(Protocol):
     """What is said on one connection after the other.
 
     Attributes:
+        answer_seconds: how long a server may take to accept a connection.
         pong_seconds: how long the server may take to answer a ping.
     """
+
+    @property
+    def answer_seconds(self) -> float:
+        return ANSWER_SECONDS
 
     @property
     @abstractmethod
@@ -225,7 +230,7 @@ class Reconnecting:
             async with open_websocket(
                 await self._handler.url(),
                 subprotocols=self._subprotocols,
-                timeout=ANSWER_SECONDS,
+                timeout=self._handler.answer_seconds,
                 max_message_bytes=LARGEST_MESSAGE,
                 ssl_context=self._ssl_context,
             ) as websocket:

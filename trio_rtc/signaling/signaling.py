@@ -94,11 +94,13 @@ class Signaling:
         peer_id: our own id on the server.
         name: our own name, as the server has it.
         room: the room that we are in; empty for the default one.
+        server: the URL of the server that has last let us in; empty if there is none.
         ice_servers: STUN and TURN servers that the server tells us to use, as W3C
             RTCIceServer; none with the classic protocol. They change before they expire.
     """
 
     ice_servers: Sequence[IceServerEntry] = ()
+    server: str = ""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...calls.admission import MAX_CALLS
-from .declare import DEFAULT_SERVER, Ca, Json, Server, Token, command, default_name
+from .declare import Ca, Json, Server, Token, command, default_name
 
 
 def _as_text(argument: str) -> str:
@@ -21,7 +21,7 @@ def _as_text(argument: str) -> str:
 class ClientOptions:
     """What the client is to do."""
 
-    server: Server = DEFAULT_SERVER
+    server: Server = field(default_factory=list)
     name: Annotated[str, typer.Option(help="What others see us as. [default: user@host]")] = field(
         default_factory=default_name
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import inspect
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
@@ -18,12 +19,13 @@ DEFAULT_SERVER = "ws://localhost:8888"
 Options = TypeVar("Options")
 
 Server = Annotated[
-    str,
+    list[str],
     typer.Option(
         "--server",
         metavar="URL",
         envvar="TRIO_RTC_SERVER",
-        help="The signaling server; http:// for one that is classic only.",
+        help="The signaling server; http:// for one that is classic only. Again, or several with"
+        " commas, for others to try.",
     ),
 ]
 Token = Annotated[
@@ -37,6 +39,14 @@ Ca = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line.")]
+
+
+def urls(given: Sequence[str]) -> list[str]:
+    """The URLs that were given as servers, several in one with commas or spaces between them."""
+    found = [
+        url for one in given for url in re.split(r"[\s,]+(?=\w+://)|\s+", one.strip(", ")) if url
+    ]
+    return found or [DEFAULT_SERVER]
 
 
 def default_name() -> str:

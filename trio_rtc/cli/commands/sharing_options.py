@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .declare import DEFAULT_SERVER, Ca, Json, Server, Token, command, default_name
+from .declare import Ca, Json, Server, Token, command, default_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class SendOptions:
         str | None,
         typer.Option(metavar="PEER", help="A peer who receives files, instead of a code."),
     ] = None
-    server: Server = DEFAULT_SERVER
+    server: Server = field(default_factory=list)
     name: Annotated[str, typer.Option(help="What that peer sees us as. [default: user@host]")] = (
         field(default_factory=default_name)
     )
@@ -62,7 +62,7 @@ class ReceiveOptions:
     code: Annotated[
         list[str], typer.Argument(metavar="CODE", help="What the one who sends has told you.")
     ]
-    server: Server = DEFAULT_SERVER
+    server: Server = field(default_factory=list)
     folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path()
     yes: Annotated[bool, typer.Option("--yes", help="Take it without a question.")] = False
     token: Token = None
@@ -128,7 +128,7 @@ class ForwardOptions:
             metavar="[HOST:]PORT", help="Where the other end may have us listen. May be repeated."
         ),
     ] = field(default_factory=list)
-    server: Server = DEFAULT_SERVER
+    server: Server = field(default_factory=list)
     token: Token = None
     ca: Ca = None
     json: Json = False

@@ -24,6 +24,7 @@ from ...rtc.backend.patches import can
 from ...rtc.backend.purposes import USES
 from ...signaling import open_signaling
 from ...text import escaped
+from ..commands.declare import urls
 from ..commands.doctor_options import DoctorOptions
 from ..run import run
 
@@ -73,8 +74,9 @@ def run_doctor(options: DoctorOptions) -> int:
             tell(finding)
         servers = ice_servers_from_environment()
         if server is not None:
-            async for finding in _server(server, options.token, servers):
-                tell(finding)
+            for url in urls([server]):
+                async for finding in _server(url, options.token, servers):
+                    tell(finding)
         else:
             tell(Finding("warning", "server", "not looked at", "give its URL: ws://HOST:8888"))
         async for finding in _ice(servers):

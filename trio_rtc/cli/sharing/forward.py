@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 
 import trio
@@ -13,7 +12,7 @@ from ...errors import CallError, TrioRTCError
 from ...forwarding import forward_to, serve_forward
 from ...forwarding.endpoints import parse_allowed, parse_forward
 from ...tasks import open_background_nursery
-from ..commands.declare import DEFAULT_SERVER
+from ..commands.declare import urls
 from ..commands.sharing_options import ForwardOptions
 from .meeting import MeetingPlace, coming_to, waiting_at
 from .narrated import run_narrated
@@ -33,7 +32,7 @@ def run_forward(options: ForwardOptions) -> int:
 class _Forwarder:
     def __init__(self, options: ForwardOptions, narrator: Narrator):
         self._options = options
-        self._place = MeetingPlace(server=options.server, token=options.token, ca=options.ca)
+        self._place = MeetingPlace(servers=urls(options.server), token=options.token, ca=options.ca)
         self._narrator = narrator
 
     async def run(self) -> None:
@@ -66,9 +65,8 @@ class _Forwarder:
                 done.set()
 
         async with waiting_at(self._place) as (signaling, phrase):
-            words = ["trio-rtc", "forward", "-L", "8080:localhost:80", phrase.text]
-            if self._place.server != DEFAULT_SERVER:
-                words[2:2] = ["--server", shlex.quote(self._place.server)]
+            local = ["-L", "8080:localhost:80"]
+            words = ["trio-rtc", "forward", *self._place.words, *local, phrase.text]
             async with open_background_nursery() as nursery:
                 await nursery.start(partial(serve_calls, handle, signaling, code=phrase.text))
                 self._narrator.offer_code(phrase.text, " ".join(words), "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+import shlex
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import trio
 
 from ...errors import CallError, SignalingError
 from ...signaling import Peer, Signaling, open_signaling
+from ..commands.declare import DEFAULT_SERVER
 from ..tls import client_context
 from .phrases import Phrase, make_phrase
 
@@ -27,10 +29,11 @@ class MeetingPlace:
     """The server at which to meet, as typed.
 
     Attributes:
+        servers: URLs of it, at least one.
         room: for those who know each other by name; None is the common room.
     """
 
-    server: str
+    servers: Sequence[str]
     room: str | None = None
     token: str | None = None
     ca: Path | None = None
@@ -38,12 +41,19 @@ class MeetingPlace:
     @property
     def has_rooms(self) -> bool:
         """Whether its protocol has rooms."""
-        return self.server.startswith("ws")
+        return self.servers[0].startswith("ws")
 
     def link(self, code: str) -> str:
         """What opens the server's page with this code, which no server gets to see."""
-        page = self.server.replace("ws", "http", 1) if self.has_rooms else self.server
+        server = self.servers[0]
+        page = server.replace("ws", "http", 1) if self.has_rooms else server
         return f"{page.rstrip('/')}/#{code}"
+
+    @property
+    def words(self) -> list[str]:
+        """What says to another command where it is; nothing if that goes without saying."""
+        servers = list(self.servers)
+        return [] if servers == [DEFAULT_SERVER] else ["--server", shlex.quote(",".join(servers))]
 
     def open(self, name: str, room: str | None) -> AbstractAsyncContextManager[Signaling]:
         """Sign in.
@@ -52,7 +62,7 @@ class MeetingPlace:
             CallError: ``bad_ca``: there is no certificate in that file.
         """
         return open_signaling(
-            self.server,
+            self.servers,
             name=name,
             room=room if self.has_rooms else None,
             token=self.token,

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from ...calls.calling import open_call
 from ...errors import CallError
 from ...files import FileOffer, receive_files
+from ..commands.declare import urls
 from ..commands.sharing_options import ReceiveOptions
 from ..typed import typed_lines
 from .meeting import MeetingPlace, coming_to
@@ -40,7 +41,7 @@ class _FilesReceiver:
                 code="no_terminal",
                 fault="local",
             )
-        place = MeetingPlace(server=options.server, token=options.token, ca=options.ca)
+        place = MeetingPlace(servers=urls(options.server), token=options.token, ca=options.ca)
         self._narrator.say(f"looking for the one with {phrase.text}; Ctrl-C ends it")
         async with (
             coming_to(place, phrase) as (signaling, sender),

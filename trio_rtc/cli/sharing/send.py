@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import trio
 
 from ...calls.call import Call
@@ -12,7 +10,7 @@ from ...errors import TrioRTCError
 from ...files import FileProgress, send_files
 from ...files.sources import Source, list_sources
 from ...tasks import open_background_nursery
-from ..commands.declare import DEFAULT_SERVER
+from ..commands.declare import urls
 from ..commands.sharing_options import SendOptions
 from .meeting import MeetingPlace, waiting_at
 from .narrated import run_narrated
@@ -36,7 +34,7 @@ class _FilesSender:
     def __init__(self, options: SendOptions, narrator: Narrator):
         self._options = options
         self._place = MeetingPlace(
-            server=options.server, room=options.room, token=options.token, ca=options.ca
+            servers=urls(options.server), room=options.room, token=options.token, ca=options.ca
         )
         self._narrator = narrator
         self._size: int | None = 0
@@ -88,10 +86,7 @@ class _FilesSender:
                 done.set()
 
         async with waiting_at(self._place) as (signaling, phrase):
-            command = f"trio-rtc receive {phrase.text}"
-            if self._place.server != DEFAULT_SERVER:
-                server = shlex.quote(self._place.server)
-                command = f"trio-rtc receive --server {server} {phrase.text}"
+            command = " ".join(["trio-rtc", "receive", *self._place.words, phrase.text])
             async with open_background_nursery() as nursery:
 
                 async def serve(task_status: trio.TaskStatus[None]) -> None:
