@@ -69,7 +69,24 @@ class Peer(Client):
 
     def wait(self) -> None:
         """Have a GET hang."""
-        self.ask(f"GET /wait?peer_id={self.id}")
+        self.ask(f"GET /wait?peer_id={self.id}&notices=256")
+
+
+def seconds_until_all_know(port: int, crowd: int, notices: int) -> float:
+    """How long it takes until so many have signed in, and each has heard of all others."""
+    start = time.perf_counter()
+    peers = [Peer(port, f"peer{number}") for number in range(crowd)]
+    unknown = {peer: crowd - 1 - at for at, peer in enumerate(peers[:-1])}
+    while unknown:
+        for peer in unknown:
+            peer.ask(f"GET /wait?peer_id={peer.id}&notices={notices}")
+        for peer in list(unknown):
+            unknown[peer] -= peer.answer()[1].count(b"\n")
+            if not unknown[peer]:
+                del unknown[peer]
+    for peer in peers:
+        peer.sock.close()
+    return time.perf_counter() - start
 
 
 def settle(peers: list[Peer]) -> None:
@@ -140,6 +157,11 @@ def main() -> None:
                     cost, late = run(port, pid, crowd, messages, keep_alive)
                 table.add(f"{how}: CPU of the server for a message, us", f"{crowd} peers", cost)
                 table.add(f"{how}: 99th percentile, ms", f"{crowd} peers", late)
+        for notices in (1, 256):
+            for crowd in crowds:
+                with running(SERVERS["ours"]) as (port, _):
+                    took = seconds_until_all_know(port, crowd, notices)
+                table.add(f"all signed in and told, {notices} at once: s", f"{crowd} peers", took)
     table.print()
     table.write(options.json)
 

@@ -38,6 +38,8 @@ WHOLE_SECONDS = 30.0
 HANG_SECONDS = 10.0
 """How long a GET is to hang at a server that can end it when there is nothing to tell."""
 
+NOTICES_AT_ONCE = 256
+
 QUICK_SECONDS = 1.0
 LATE_SECONDS = 5.0
 """How long it is to hang otherwise, and how much later an answer may come than that: then the path
@@ -263,7 +265,8 @@ class _ClassicClient:
         # The other server has no end to it: an empty answer is nothing that it may send.
         read, whole = None, math.inf
         if self.is_ours:
-            url, read = f"{url}&seconds={hang:g}", hang + LATE_SECONDS
+            url = f"{url}&notices={NOTICES_AT_ONCE}&seconds={hang:g}"
+            read = hang + LATE_SECONDS
             whole = read + WHOLE_SECONDS
         timeout = httpx.Timeout(ANSWER_SECONDS, read=read, pool=None)
         return await ask(self._http, "GET", url, whole, timeout=timeout)

@@ -55,6 +55,35 @@ async def test_one_thing_per_answer_in_order() -> None:
         ]
 
 
+async def test_who_asks_for_them_gets_notices_together() -> None:
+    """As far as nothing else comes between; none is told twice."""
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        ids = [await server.sign_in(name) for name in ("b", "c", "d")]
+        await server.ask(post(ids[0], alice, b"hello"))
+        await server.ask(get(f"/sign_out?peer_id={ids[0]}"))
+        wait = get(f"/wait?peer_id={alice}&notices=2")
+        heard = [(await server.ask(wait)).body for _ in range(4)]
+        assert heard == [b"b,2,1\nc,3,1\n", b"d,4,1\n", b"hello", b"b,2,0\n"]
+        # What has not reached its reader is told again.
+        stuck = await server.listener.connect_unread()
+        for name in ("e", "f", "g"):
+            await server.sign_in(name)
+        await stuck.send_all(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        heard = [(await server.ask(wait)).body for _ in range(2)]
+        assert heard == [b"e,5,1\nf,6,1\n", b"g,7,1\n"]
+        await stuck.aclose()
+
+
+@pytest.mark.parametrize("asked", ["x", "-1", "1" * 20])
+async def test_notices_that_are_no_number(asked: str) -> None:
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        answer = await server.ask(get(f"/wait?peer_id={alice}&notices={asked}"))
+        assert (answer.status, answer.body.endswith(b".")) == (400, True)
+
+
 SCRIPT = b"<script>alert(document.domain)</script>"
 
 

@@ -38,7 +38,7 @@ class PollingMailbox(Mailbox):
         self._messages = 0
         self._bytes = 0
         self._notice_bytes = 0
-        self._taken = False
+        self._taken = 0
         self._open = True
         self.fetched = 0
 
@@ -97,13 +97,27 @@ class PollingMailbox(Mailbox):
         """
         if self._taken or not self._mail:
             return None
-        self._taken = True
+        self._taken = 1
         return self._mail[0]
+
+    def take_notices(self, most: int) -> list[Presence]:
+        """As `take`, for as many notices as come next, and not more than that."""
+        if self._taken:
+            return []
+        notices: list[Presence] = []
+        for mail in self._mail:
+            if len(notices) == most or not isinstance(mail, Presence):
+                break
+            notices.append(mail)
+        self._taken = len(notices)
+        return notices
 
     def delivered(self) -> None:
         """What was taken has reached the member."""
-        self._taken = False
-        if self._open:
+        taken, self._taken = self._taken, 0
+        if not self._open:
+            return
+        for _ in range(taken):
             self.fetched += 1
             mail = self._mail.popleft()
             self._account.add(-_size(mail))
@@ -112,11 +126,11 @@ class PollingMailbox(Mailbox):
                 self._bytes -= len(mail.body)
             else:
                 self._notice_bytes -= len(mail.name)
-            self._notify_of_rest()
+        self._notify_of_rest()
 
     def put_back(self) -> None:
         """Undo a `take` that did not reach the member: it comes next again."""
-        self._taken = False
+        self._taken = 0
         self._notify_of_rest()
 
     def _notify_of_rest(self) -> None:

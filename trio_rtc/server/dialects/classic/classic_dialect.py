@@ -25,7 +25,14 @@ from ..membership import Membership, admit
 from ..refusal import Refused
 from ..settled import settled
 from .classic_member import ClassicMember, HangingGet, mail_response, presence_line
-from .classic_requests import METHODS, hang_seconds, is_of_a_page, parameters_of, peer_number
+from .classic_requests import (
+    METHODS,
+    hang_seconds,
+    is_of_a_page,
+    notices_at_once,
+    parameters_of,
+    peer_number,
+)
 from .classic_transfer import ClassicTransfer
 
 logger = logging.getLogger("trio_rtc.server")
@@ -203,7 +210,8 @@ class ClassicDialect(Dialect):
             parameters.get("seconds", ""), self._context.limits.poll_seconds
         )
         previous = peer.hanging
-        hanging = peer.hanging = HangingGet(exchange, peer, until, self._tell)
+        notices = notices_at_once(parameters.get("notices", ""))
+        hanging = peer.hanging = HangingGet(exchange, peer, until, notices, self._tell)
         peer.requests += 1
         if previous is not None:
             # An empty answer would confuse its client; a closed connection does not. Of one that
@@ -234,7 +242,7 @@ class ClassicDialect(Dialect):
         if not peer.member.present:
             self._end(hanging)
             exchange.abandon()
-        elif (mail := peer.mailbox.take()) is not None:
+        elif mail := peer.mailbox.take_notices(hanging.notices) or peer.mailbox.take():
             hanging.is_told = True
             exchange.respond(mail_response(peer.member, mail), partial(self._told, hanging))
         elif self._context.closing.is_set():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 
 from ....wire.rate import TokenBucket
 from ...http.connection import HttpExchange
 from ...http.responses import Response
-from ...hub.hub import Mail, Member
+from ...hub.hub import Mail, Member, Relayed
 from ...hub.mailbox import PollingMailbox
 from ...hub.memory import Account
 from ...hub.presence import Presence
@@ -21,22 +21,25 @@ class HangingGet:
 
     Attributes:
         until: when it is told that there is nothing.
+        notices: how many it takes in one answer. The original client reads the first one only.
         is_told: whether it is being answered.
         is_over: whether it hangs no more.
     """
 
-    __slots__ = ("_tell", "exchange", "is_over", "is_told", "peer", "until")
+    __slots__ = ("_tell", "exchange", "is_over", "is_told", "notices", "peer", "until")
 
     def __init__(
         self,
         exchange: HttpExchange,
         peer: ClassicMember,
         until: float,
+        notices: int,
         tell: Callable[[HangingGet], None],
     ):
         self.exchange = exchange
         self.peer = peer
         self.until = until
+        self.notices = notices
         self.is_told = False
         self.is_over = False
         self._tell = tell
@@ -84,9 +87,11 @@ def presence_line(presence: Presence) -> str:
     return f"{presence.name},{presence.id},{int(presence.connected)}\n"
 
 
-def mail_response(member: Member, mail: Mail) -> Response:
-    if isinstance(mail, Presence):
-        body = presence_line(mail).encode("utf-8", "surrogateescape")
+def mail_response(member: Member, mail: Mail | Sequence[Presence]) -> Response:
+    """An answer that tells a member something: a message, or notices."""
+    if not isinstance(mail, Relayed):
+        notices = [mail] if isinstance(mail, Presence) else mail
+        body = "".join(map(presence_line, notices)).encode("utf-8", "surrogateescape")
         return Response(200, "OK", body, pragma=member.id)
     # As plain text, whatever the sender said: a browser would take it for our own page or script.
     return Response(200, "OK", mail.body, pragma=mail.sender)

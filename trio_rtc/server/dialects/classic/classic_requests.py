@@ -15,6 +15,8 @@ SHORTEST_HANG: Final = 1.0
 
 _LONGEST_NUMBER: Final = 18
 
+MOST_NOTICES: Final = 256
+
 
 def parameters_of(exchange: HttpExchange) -> dict[str, str]:
     """What a query says, by name: of several the first."""
@@ -41,6 +43,15 @@ def hang_seconds(asked: str, longest: float) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
         raise RequestError(400, "Bad Request", "The seconds of a /wait are a number.")
     return min(max(float(asked), SHORTEST_HANG), longest)
+
+
+def notices_at_once(asked: str) -> int:
+    """How many notices a GET takes in one answer: one, unless it says so."""
+    if not asked:
+        return 1
+    if not re.fullmatch(r"[0-9]{1,9}", asked):
+        raise RequestError(400, "Bad Request", "The notices of a /wait are a number.")
+    return min(max(int(asked), 1), MOST_NOTICES)
 
 
 def is_of_a_page(request: Request) -> bool:
