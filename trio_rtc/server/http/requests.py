@@ -12,13 +12,10 @@ from dataclasses import dataclass
 import httptools
 
 from ..limits import ServerLimits
+from .serving.request_heads import mended, plain_head, without_origin
 
-_ORIGIN = re.compile(rb"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
 _BEGINS_LIKE_A_REQUEST = re.compile(rb"[A-Z]|\r?\Z")
-
-#: A request line that needs no mending, and lines that end as they should and begin with a name.
-_PLAIN_HEAD = re.compile(rb"[A-Z]+ /[!-~]* HTTP/1\.[01]\r\n(?:[!-9;-~][^\r\n]*\r\n)*\r\n")
 
 #: With chunks of a single byte there are five bytes of framing for each.
 _FRAMING_BYTES = 8
@@ -144,13 +141,8 @@ class RequestParser:
         return message.request()
 
     def _take_plain_head(self) -> bytes:
-        """A head that has come as a whole, and has nothing of what each line is looked at for."""
-        if self._scanned or (end := self._buffer.find(b"\r\n\r\n") + 4) < 4:
-            return b""
-        head = bytes(self._buffer[:end])
-        if end > self._limits.head_bytes or not _PLAIN_HEAD.fullmatch(head):
-            return b""
-        del self._buffer[:end]
+        head = b"" if self._scanned else plain_head(self._buffer, self._limits.head_bytes)
+        del self._buffer[: len(head)]
         return head
 
     def _take_line(self, message: _RequestBuilder) -> bytes | None:
@@ -271,7 +263,7 @@ class _RequestBuilder:
             raise RequestError(400, "Bad Request", "A line of the request ends without CR LF.")
         if not first and line[:1] in (b" ", b"\t"):
             raise RequestError(400, "Bad Request", "A header of the request is folded.")
-        self.feed(_mended(line) if first else line)
+        self.feed(mended(line) if first else line)
         if self.head_complete:
             self._check_head()
 
@@ -377,9 +369,7 @@ class _RequestBuilder:
         )
 
     def request(self) -> Request:
-        target = self._parsed.target
-        if not target.startswith(b"/"):
-            target = _ORIGIN.sub(b"", target)
+        target = without_origin(self._parsed.target)
         path, _, query = target.partition(b"?")
         headers: dict[str, str] = {}
         for name, value in self._parsed.headers:
@@ -407,16 +397,3 @@ def _other_version() -> RequestError:
     return RequestError(
         505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."
     )
-
-
-def _mended(line: bytes) -> bytes:
-    """A request line as the original client may send it, made one of HTTP.
-
-    It sends its name as it is. The original server takes a target up to its first space; bytes
-    beyond ASCII are percent-encoded, which is what they stand for.
-    """
-    method, _, rest = line.rstrip(b"\r\n").partition(b" ")
-    target, _, version = rest.rpartition(b" ")
-    target = target.partition(b" ")[0] or target
-    target = re.sub(rb"[\x80-\xff]", lambda match: b"%%%02X" % match[0][0], target)
-    return b"%b %b %b\r\n" % (method, target, version)
