@@ -7,9 +7,10 @@ import trio
 
 from trio_rtc.server.cluster import cluster_server
 
+from ...peerjs import clients as peerjs
 from ...redis_server import RedisProcess, needs_redis
 from ..harness import MemoryServer, get
-from ..native_client import NativeClient, connect
+from ..native_client import NativeClient, connect, join
 from .cluster_serving import hear, serving, two, until
 from .conftest import settings_of
 
@@ -155,3 +156,23 @@ async def test_a_full_redis_holds_senders_back(own_redis: RedisProcess) -> None:
         await trio.sleep(0.2)
         own_redis.ask("CONFIG", "SET", "maxmemory", "0")
         await all_is_there(alice, bob, 10)
+
+
+async def test_peers_of_a_dead_server_are_gone(own_redis: RedisProcess) -> None:
+    """Those who may not go on: a page with PeerJS, whose server renews its lease no more."""
+    cluster = settings_of(own_redis)
+    async with serving(cluster, 2) as servers:
+        bob = await join(servers[1], "bob")
+        await peerjs.join(servers[0], "page")
+        page = (await hear(bob, "joined"))["id"]
+        prefix = f"{cluster.prefix}:1:"
+        owner = own_redis.ask("HGET", f"{prefix}s:{page}", "o")
+        for command in (
+            f"SMOVE {prefix}o:{owner} {prefix}o:dead {page}",
+            f"HSET {prefix}s:{page} o dead",
+            f"ZADD {prefix}servers 1 dead",
+        ):
+            own_redis.ask(*command.split())
+        assert (await hear(bob, "left"))["id"] == page
+        await until(lambda: own_redis.ask("ZCARD", f"{prefix}servers") == "2")
+        assert own_redis.ask("EXISTS", f"{prefix}s:{page}", f"{prefix}o:dead") == "0"
