@@ -120,6 +120,6 @@ async def test_without_what_is_private_it_is_aiortcs(
         assert await count_calls(monkeypatch) > 500
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == [
-        "data channels are a little slower, and need a peer that has SRTP: the installed aiortc "
-        "or aioice has no OpenSSL._util.lib.gone"
+        "data channels are a little slower, and need a peer that has SRTP and one certificate: "
+        "the installed aiortc or aioice has no OpenSSL._util.lib.gone"
     ]
