@@ -16,6 +16,7 @@ PARTS = 8
 
 FOUND = {
     18: "a TURN connection is closed when a call ends while the server does not answer",
+    206: "and each socket of a call that nobody has answered",
     204: "so is each socket of an ICE agent that was replaced",
 }
 """Seeds that have found faults, by what is so since they were mended."""

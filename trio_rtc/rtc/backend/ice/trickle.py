@@ -22,6 +22,7 @@ from aiortc.rtcicetransport import candidate_from_aioice
 
 from ...ice_server import IceServer
 from ...ice_url import parse_ice_url
+from .checks import close_with_sockets
 from .reflexive import can_reach, reflexive_candidate
 from .relay import hasten
 
@@ -53,6 +54,8 @@ class Trickle:
         on_candidate: Callable[[RTCIceCandidate], None],
     ):
         self._connection: Connection = gatherer._connection
+        # Also that of a connection that is never answered, whose checks never begin.
+        close_with_sockets(self._connection)
         self._servers = servers
         self._relay_only = relay_only
         self._on_candidate = on_candidate
