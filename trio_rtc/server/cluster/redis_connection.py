@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -148,7 +148,7 @@ async def open_redis(
     if opening.cancelled_caught:
         raise RedisLost(f"no answer from {address} within {seconds:g} seconds")
     try:
-        async with open_background_nursery() as nursery:
+        async with _one_loss(), open_background_nursery() as nursery:
             connection = RedisConnection(stream, on_push)
             nursery.start_soon(connection.receive)
             with trio.move_on_after(seconds) as greeting:
@@ -158,6 +158,30 @@ async def open_redis(
             yield connection
     finally:
         await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def _one_loss() -> AsyncIterator[None]:
+    """A connection that ends is seen by who reads and by who writes: that is one fault.
+
+    It is none beside what ended the block at the same moment.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        lost, others = group.split(RedisLost)
+        leaves = [each for each in _leaves(others) if not isinstance(each, trio.Cancelled)]
+        if lost is None or len(leaves) > 1:
+            raise
+        raise (leaves or list(_leaves(lost)))[0] from None
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    elif error is not None:
+        yield error
 
 
 async def _open_stream(
