@@ -23,6 +23,7 @@ from ..hub.mail import (
     NoSuchMember,
     PendingSend,
     Relayed,
+    SenderElsewhere,
     SendFailure,
 )
 from ..hub.memory import Account
@@ -131,7 +132,7 @@ class ClusterHub:
         local = self._members.local(sender)
         if local is None:
             pending = PendingSend()
-            pending.settle(NoSuchMember(to))
+            pending.settle(SenderElsewhere(to))
             return pending
         return self._send(local.id, local.epoch, message, to)
 
@@ -166,7 +167,7 @@ class ClusterHub:
         failure: SendFailure | None = None
         if answer in (FENCED, SEQUENCE_GAP):
             self._members.fenced(sender, answer)
-            failure = NoSuchMember(to)
+            failure = SenderElsewhere(to) if answer == FENCED else NoSuchMember(to)
         elif answer in (UNKNOWN_PEER, MAILBOX_FULL):
             if answer == MAILBOX_FULL:
                 self._statistics.over_limit["mailbox_messages"] += 1

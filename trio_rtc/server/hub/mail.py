@@ -34,6 +34,10 @@ class NoSuchMember(LookupError):
     """No member of this room has this id."""
 
 
+class SenderElsewhere(NoSuchMember):
+    """Whoever sends goes on with another server by now."""
+
+
 class OverLimit(Exception):
     """There is no place for something.
 

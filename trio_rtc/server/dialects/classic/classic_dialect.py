@@ -18,6 +18,7 @@ from ...http.responses import Response
 from ...hub.engine import HubEngine, PendingSend, SendFailure
 from ...hub.expiry import Expiry
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.mail import SenderElsewhere
 from ...hub.member_names import clean_name, decode_name
 from ...hub.presence import Presence
 from ..dialect import Dialect, Endpoints
@@ -299,9 +300,18 @@ class ClassicDialect(Dialect):
         except (NoSuchMember, MailboxFull) as failure:
             raise _undelivered(failure) from None
         if pending is not None:
-            return self._later(exchange, _respond_when_settled(exchange, pending))
+            return self._later(exchange, self._settled(exchange, pending, sender_id, to))
         exchange.respond(_TAKEN)
         return None
+
+    async def _settled(
+        self, exchange: HttpExchange, pending: PendingSend, sender_id: int, to: int
+    ) -> None:
+        try:
+            await _respond_when_settled(exchange, pending)
+        except SenderElsewhere:
+            # Its GET hangs on a server of which this one has not heard yet.
+            await self._message_for(exchange, sender_id, to)
 
     async def _message_for(self, exchange: HttpExchange, sender_id: int, to: int) -> None:
         """Send a message of a peer whose GET hangs on another server: there it stays."""
@@ -309,7 +319,10 @@ class ClassicDialect(Dialect):
             raise _undelivered(NoSuchMember(sender_id))
         self._check_client_network(found[1], exchange, sender_id)
         message = Relayed(sender_id, exchange.request.body)
-        await _respond_when_settled(exchange, self._hub.send_for(found[0], message, to))
+        try:
+            await _respond_when_settled(exchange, self._hub.send_for(found[0], message, to))
+        except SenderElsewhere as failure:
+            raise _undelivered(failure) from None
 
     def _sign_out(self, exchange: HttpExchange, peer: ClassicMember) -> None:
         self._peers.leave(peer)
@@ -328,9 +341,15 @@ def _undelivered(failure: SendFailure) -> RequestError:
 
 
 async def _respond_when_settled(exchange: HttpExchange, pending: PendingSend) -> None:
-    """Answer as soon as a message has its place, or has none."""
+    """Answer as soon as a message has its place, or has none.
+
+    Raises:
+        SenderElsewhere: it has to be sent for its sender.
+    """
     try:
         await settled(pending)
+    except SenderElsewhere:
+        raise
     except (NoSuchMember, MailboxFull) as failure:
         raise _undelivered(failure) from None
     exchange.respond(_TAKEN)
