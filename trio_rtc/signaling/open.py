@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import httpx
 
-from ..errors import SignalingError, SignalingLost
+from ..errors import SignalingError
 from ..text import one_line
 from ..wire.names import problem_of
 from .address import Servers, all_failed, is_of_us, parse_address, shown
@@ -64,13 +64,15 @@ async def open_signaling(
         _opening([*urls[at:], *urls[:at]], name, room, token, ssl_context)
         for at in range(len(urls))
     ]
-    async with AsyncExitStack() as stack:
-        signaling = await _open_first(urls, opening, stack)
-        try:
+    signaling: Signaling | None = None
+    try:
+        async with AsyncExitStack() as stack:
+            signaling = await _open_first(urls, opening, stack)
             yield signaling
-        finally:
-            # Who uses it after its block is told so, instead of waiting for nothing.
-            stack.callback(signaling.lost, _block_has_ended())
+    finally:
+        # Who uses it after its block is told so, instead of waiting for nothing.
+        if signaling is not None:
+            signaling.block_has_ended()
 
 
 async def _open_first(
@@ -133,14 +135,6 @@ def _address(url: str) -> httpx.URL:
         "a signaling server",
         "ws://localhost:8888 or http://localhost:8888",
         query=url.partition(":")[0].lower() in NATIVE,
-    )
-
-
-def _block_has_ended() -> SignalingLost:
-    return SignalingLost(
-        "the block of open_signaling has ended, and the session with it",
-        code="signed_out",
-        fault="local",
     )
 
 

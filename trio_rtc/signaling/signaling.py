@@ -116,6 +116,7 @@ class Signaling:
         self._peers: dict[int, Peer] = {}
         self._peers_changed = trio.Event()
         self._lost: SignalingLost | None = None
+        self._is_over = False
         self._state = SessionState()
         self._queue = EventQueue(self._peers)
         self._by_peer: dict[int, _Subscriber] = {}
@@ -205,6 +206,8 @@ class Signaling:
         return self
 
     async def __anext__(self) -> SignalingEvent:
+        if self._is_over and self._lost is not None:
+            raise self._lost
         return await self._queue.get()
 
     @contextmanager
@@ -317,6 +320,21 @@ class Signaling:
         for queue in (*self._queues(), *(each.queue for each in self._by_peer.values())):
             queue.lose(error)
         self._wake_waiters()
+
+    def block_has_ended(self) -> None:
+        """It can be used no more: what is done with it from now on fails.
+
+        Who waits for its events already goes on waiting, as for peers who say nothing.
+        """
+        self._is_over = True
+        if self._lost is None:
+            self._lost = SignalingLost(
+                "the block of open_signaling has ended, and the session with it",
+                code="signed_out",
+                fault="local",
+            )
+            self._state.set("lost")
+            self._wake_waiters()
 
     def _wake_waiters(self) -> None:
         self._peers_changed.set()
