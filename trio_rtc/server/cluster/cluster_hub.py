@@ -209,7 +209,8 @@ class ClusterHub:
     def acknowledge(self, member: Member, received: int) -> None:
         """As `HubEngine.acknowledge`; Redis is told with what it is told next."""
         if (local := self._members.local(member)) is not None:
-            self._members.reached(local, received)
+            # A classic peer asks next wherever it likes, and its protocol has no numbers.
+            self._members.reached(local, received, now=local.member.protocol == "classic")
 
     def note(self, member: Member, state: Callable[[], bytes]) -> None:
         """As `HubEngine.note`."""

@@ -69,6 +69,7 @@ class ClusterMembers:
         self._locals: dict[int, LocalMember] = {}
         # Whose mail may have reached it, without Redis knowing.
         self._to_acknowledge: dict[int, LocalMember] = {}
+        self._is_urgent = False
         self._settled: list[tuple[PendingSend, SendFailure | None]] = []
 
     def __contains__(self, id: int) -> bool:  # noqa: A002
@@ -113,7 +114,7 @@ class ClusterMembers:
 
     def take_batch(self) -> tuple[int, list[bytes | str | int]]:
         """The number of the next batch, and its operations; none if there is nothing to do."""
-        if not self._batches.is_on_its_way and len(self._batches):
+        if not self._batches.is_on_its_way and (len(self._batches) or self._is_urgent):
             self._add_acknowledgements()
         taken = self._batches.take()
         words: list[bytes | str | int] = []
@@ -130,6 +131,7 @@ class ClusterMembers:
             if is_here and (reached := local.take_acknowledgement()) is not None:
                 operations.append(Operation(ACKNOWLEDGE, local.id, local.epoch, *reached))
         self._to_acknowledge.clear()
+        self._is_urgent = False
         # What is behind them may be that one of these leaves.
         self._batches.add_first(operations)
 
@@ -159,10 +161,13 @@ class ClusterMembers:
         """The outcome of a message is known; it is told after what comes with it."""
         self._settled.append((pending, failure))
 
-    def reached(self, local: LocalMember, number: int) -> None:
+    def reached(self, local: LocalMember, number: int, *, now: bool = False) -> None:
         """The mail of a member up to this number has reached it; Redis is told by and by."""
         local.reached(number)
         self._to_acknowledge[local.id] = local
+        if now:
+            self._is_urgent = True
+            self._on_work()
 
     def _settle(self) -> None:
         settled, self._settled = self._settled, []
