@@ -98,7 +98,7 @@ async def test_tracks_by_their_kind() -> None:
 
 
 async def test_what_waits_goes_to_who_begins_to_take_it() -> None:
-    takers = Takers[str](lambda arrived: arrived[0])
+    takers = Takers[str](lambda arrived: arrived[0], UNACCEPTED)
     for arrived in ("a1", "b1", "a2"):
         takers.give(arrived)
     assert await takers.take("a") == "a1"
@@ -116,7 +116,7 @@ async def test_what_waits_goes_to_who_begins_to_take_it() -> None:
 
 
 async def test_who_takes_one_kind_is_not_held_up_by_another() -> None:
-    takers = Takers[str](lambda arrived: arrived[0])
+    takers = Takers[str](lambda arrived: arrived[0], UNACCEPTED)
     for _ in range(UNACCEPTED):
         takers.give("b")
     with pytest.raises(trio.WouldBlock):

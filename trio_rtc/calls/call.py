@@ -17,7 +17,7 @@ from ..rtc import AudioTrack, DataChannel, MediaTrack, PeerConnection, TrackSend
 from ..signaling import Peer
 from .lifecycle import CallEnd
 from .options import CallStats, StepName
-from .takers import Takers, TracksOfKind
+from .takers import UNACCEPTED, Takers, TracksOfKind
 
 logger = logging.getLogger("trio_rtc.call")
 
@@ -54,8 +54,8 @@ class Call:
         self._open_timeout = open_timeout
         self._controls = controls
         self._connection: PeerConnection
-        self._incoming_channels = Takers[DataChannel](lambda channel: channel.protocol)
-        self._incoming_tracks = Takers[MediaTrack](lambda track: track.kind)
+        self._incoming_channels = Takers[DataChannel](lambda channel: channel.protocol, UNACCEPTED)
+        self._incoming_tracks = Takers[MediaTrack](lambda track: track.kind, UNACCEPTED)
         self.channels = self._incoming_channels.rest
         self.tracks = self._incoming_tracks.rest
         self.video_tracks = TracksOfKind[VideoTrack](self._incoming_tracks, "video")

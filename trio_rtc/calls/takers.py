@@ -21,15 +21,17 @@ class Takers(Generic[T]):
 
     Args:
         key: what an arrival is: the protocol of a channel, the kind of a track.
+        limit: how many may wait in one queue.
 
     Attributes:
         rest: those of keys that nobody takes. The others are not here from the first time on that
             somebody takes them; those that wait here already go to their queue then.
     """
 
-    def __init__(self, key: Callable[[T], str]):
+    def __init__(self, key: Callable[[T], str], limit: int):
         self._key = key
-        self._give, self.rest = trio.open_memory_channel[T](UNACCEPTED)
+        self._limit = limit
+        self._give, self.rest = trio.open_memory_channel[T](limit)
         self._queues: dict[str, tuple[trio.MemorySendChannel[T], trio.MemoryReceiveChannel[T]]] = {}
         self._closed = False
 
@@ -51,7 +53,7 @@ class Takers(Generic[T]):
             trio.EndOfChannel: the call is over, and there will be none.
         """
         if key not in self._queues:
-            self._queues[key] = queue = trio.open_memory_channel[T](UNACCEPTED)
+            self._queues[key] = queue = trio.open_memory_channel[T](self._limit)
             if self._closed:
                 queue[0].close()
             else:
