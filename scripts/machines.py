@@ -13,7 +13,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             *("wire/rate", "wire/messages", "wire/binarypack"),
         ),
         (
-            *("tests/wire", "tests/vectors", "tests/test_rate.py", "tests/test_names.py"),
+            *("tests/wire", "tests/vectors", "tests/test_names.py"),
             *("tests/server/hub/test_names.py", "tests/server/hub/test_expiry.py"),
         ),
     ),
@@ -55,7 +55,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         ),
     ),
     (("rtc/backend/sctp/path_mtu",), ("tests/rtc/backend/sctp/test_path_mtu.py",)),
-    (("rtc/backend/sctp/receive_buffer",), ("tests/rtc/test_receive_buffer.py",)),
+    (("rtc/backend/sctp/receive_buffer",), ("tests/rtc/backend/sctp/test_receive_buffer.py",)),
     (("rtc/backend/sctp/machine/*",), ("tests/rtc/backend/sctp/machine",)),
     (
         ("rtc/backend/jsep/rejections", "rtc/backend/jsep/descriptions"),
@@ -98,7 +98,10 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             "tests/rtc/backend/media/test_drift.py",
             "tests/rtc/backend/media/test_receiving_edges.py",
             "tests/rtc/backend/media/test_stream_clock.py",
-            *("tests/rtc/test_picture_buffer.py", "tests/rtc/test_active_source.py"),
+            *(
+                "tests/rtc/backend/media/test_picture_buffer.py",
+                "tests/rtc/backend/media/test_active_source.py",
+            ),
             "tests/rtc/media/test_timeline.py",
         ),
     ),

@@ -80,7 +80,7 @@ def test_the_machines_and_their_tests_are_there(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_they_are_killed_by_the_tests_of_a_module() -> None:
-    done = run("--count", "4", "--tests", "tests/test_rate.py", "--", RATE)
+    done = run("--count", "4", "--tests", "tests/wire/test_rate.py", "--", RATE)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{RATE}: 4 mutants: 4 killed",

@@ -25,8 +25,8 @@ from trio_rtc.rtc.backend.sctp.receive_buffer import (
     ReceiveBuffer,
 )
 
-from .backend.sctp.test_association import send
-from .pairs import Peer, open_channels, transport
+from ...pairs import Peer, open_channels, transport
+from .test_association import send
 
 
 def chunk(tsn: int, data: bytes, flags: int = 0, stream: int = 1) -> DataChunk:
