@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -126,7 +127,12 @@ async def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     await trio.Path("jwt_key").write_text("k" * 64)
     (program,) = texts_of("howto/tokens.md", "python")
+    create = texts_of("howto/tokens.md", "console")[1].removeprefix("$ trio-rtc ")
+    command = [sys.executable, "-m", "trio_rtc", *shlex.split(create)]
+    token = (await trio.run_process(command, capture_stdout=True)).stdout.decode().strip()
     async with serving_server(authorize=jwt_tokens("k" * 64, ["HS256"])) as url:
+        async with trio_rtc.open_signaling(url, name="alice", token=token) as signaling:
+            assert (signaling.name, signaling.room) == ("alice", "den")
         (expected,) = texts_of("howto/tokens.md", "text")
         assert await output_of(reworded(program, url)) == expected
 

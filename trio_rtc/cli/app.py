@@ -10,6 +10,7 @@ from .commands.client_options import client
 from .commands.doctor_options import doctor
 from .commands.server_options import add_server_to
 from .commands.sharing_options import forward, receive, send
+from .commands.token_options import token
 from .commands.whip_options import publish, watch
 
 app = typer.Typer(
@@ -48,3 +49,4 @@ doctor.add_to(app)
 client.add_to(app)
 publish.add_to(app)
 watch.add_to(app)
+app.add_typer(token, name="token")
