@@ -8,6 +8,7 @@ import typer
 
 from .commands.client_options import client
 from .commands.doctor_options import doctor
+from .commands.peers_options import peers
 from .commands.server_options import add_server_to
 from .commands.sharing_options import forward, receive, send
 from .commands.token_options import token
@@ -47,6 +48,7 @@ receive.add_to(app)
 forward.add_to(app)
 doctor.add_to(app)
 client.add_to(app)
+peers.add_to(app)
 publish.add_to(app)
 watch.add_to(app)
 app.add_typer(token, name="token")
