@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import multiprocessing
 import os
 import sys
 import time
 from pathlib import Path
 
-from trio_rtc.testing import SimulationFailed, simulate
-
-from .program import MOST_SECONDS, run_seed
+from .stored_runs import run
 
 
 def main() -> int:
@@ -35,18 +32,6 @@ def main() -> int:
                 print(f"{done} seeds in {seconds:.0f} s, {len(failed)} failed", flush=True)
     print(f"{options.seeds} seeds, {len(failed)} failed: {sorted(failed)}")
     return 1 if failed else 0
-
-
-def run(work: tuple[int, Path]) -> tuple[int, str]:
-    """Run a seed; what is wrong with it, in a line."""
-    seed, folder = work
-    logging.disable(logging.CRITICAL)
-    try:
-        simulate(run_seed, [seed], folder=folder, virtual_seconds=MOST_SECONDS)
-    except SimulationFailed as failure:
-        (folder / f"simulation-{seed}.report").write_text(f"{failure}\n")
-        return seed, str(failure).splitlines()[0]
-    return seed, ""
 
 
 if __name__ == "__main__":
