@@ -26,6 +26,9 @@ CHAT = "chat"
 FRAMES_SECONDS = 1.0
 """How often the count of frames is told."""
 
+LAST_FILES_SECONDS = 2.0
+"""How long files that have come by the end of a call may take to be in their place."""
+
 
 class Conversation:
     """What the client does in a call, whoever has called."""
@@ -52,6 +55,7 @@ class Conversation:
         self._message_came = trio.Event()
         self._typed, self._to_say = trio.open_memory_channel[str](math.inf)
         self._all_said = trio.Event()
+        self._files_over = trio.Event()
 
     @asynccontextmanager
     async def run(self, *, open_channel: bool) -> AsyncIterator[None]:
@@ -68,6 +72,9 @@ class Conversation:
                     self._use(await call.open_channel(CHAT), nursery)
                 yield
                 await call.hang_up()
+                # Whoever sent files may hang up before it is told here that they have come.
+                with trio.move_on_after(LAST_FILES_SECONDS):
+                    await self._files_over.wait()
         finally:
             self._reporter.hung_up(call.peer, call.end or CallEnd("hung_up"))
 
@@ -142,6 +149,7 @@ class Conversation:
                     self._reporter.error(error.code, str(error))
             except CallError:
                 # The end of the call says why.
+                self._files_over.set()
                 return
             else:
                 self._reporter.files(self._call.peer, paths)
