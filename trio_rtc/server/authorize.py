@@ -6,10 +6,13 @@ import hmac
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..wire.names import clean_text, composed, is_room
 from ..world import world
+
+if TYPE_CHECKING:
+    from jwt.algorithms import Algorithm
 
 LEEWAY_SECONDS: Final = 5.0
 
@@ -206,25 +209,43 @@ def _moment(claims: dict[str, Any], claim: str, otherwise: float) -> float:
 
 
 def _check_key(key: str | bytes, algorithms: Sequence[str]) -> None:
-    import jwt
-
     if isinstance(algorithms, str) or not algorithms:
         raise ValueError(f"no list of algorithms: {algorithms!r}")
     for name in algorithms:
-        if name == "none":
-            raise ValueError("tokens without a signature prove nothing")
-        try:
-            algorithm = jwt.get_algorithm_by_name(name)
-        except NotImplementedError:
-            raise ValueError(f"no such algorithm: {name!r}") from None
-        try:
-            prepared = algorithm.prepare_key(key)
-        except (jwt.InvalidKeyError, ValueError, TypeError) as error:
-            raise ValueError(f"the key does not fit {name}: {error}") from error
+        algorithm, prepared = prepare_key(key, name)
         if hasattr(prepared, "private_bytes"):
             raise ValueError("the key is a private one; a server verifies with the public one")
-        if problem := algorithm.check_key_length(prepared):
-            raise ValueError(f"the key is too weak: {problem}")
+        check_strength(algorithm, prepared)
+
+
+def prepare_key(key: str | bytes, name: str) -> tuple[Algorithm, Any]:
+    """An algorithm by its name, and a key as it wants it.
+
+    Raises:
+        ValueError: there is no such algorithm, or the key does not fit it.
+    """
+    import jwt
+
+    if name == "none":
+        raise ValueError("tokens without a signature prove nothing")
+    try:
+        algorithm = jwt.get_algorithm_by_name(name)
+    except NotImplementedError:
+        raise ValueError(f"no such algorithm: {name!r}") from None
+    try:
+        return algorithm, algorithm.prepare_key(key)
+    except (jwt.InvalidKeyError, ValueError, TypeError) as error:
+        raise ValueError(f"the key does not fit {name}: {error}") from error
+
+
+def check_strength(algorithm: Algorithm, prepared: Any) -> None:
+    """See whether a key is long enough.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if problem := algorithm.check_key_length(prepared):
+        raise ValueError(f"the key is too weak: {problem}")
 
 
 def _token(request: JoinRequest) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..wire.names import problem_of
 from ..world import world
+from .authorize import check_strength, prepare_key
 
 
 def sign_token(
@@ -51,25 +52,10 @@ def sign_token(
     return jwt.encode(claims, prepared, algorithm)
 
 
-def _prepared(key: str, algorithm: str) -> Any:
-    import jwt
-
-    if algorithm == "none":
-        raise ValueError("tokens without a signature prove nothing")
-    try:
-        known = jwt.get_algorithm_by_name(algorithm)
-    except NotImplementedError:
-        raise ValueError(f"no such algorithm: {algorithm!r}") from None
-    try:
-        prepared = known.prepare_key(key)
-    except (jwt.InvalidKeyError, ValueError, TypeError) as error:
-        raise ValueError(f"the key does not fit {algorithm}") from error
-    if algorithm.startswith("HS"):
-        if problem := known.check_key_length(prepared):
-            raise ValueError(f"the key is too weak: {problem}")
-        return key
-    if not hasattr(prepared, "private_bytes"):
+def _prepared(key: str, name: str) -> Any:
+    algorithm, prepared = prepare_key(key, name)
+    is_secret = name.startswith("HS")
+    if not is_secret and not hasattr(prepared, "private_bytes"):
         raise ValueError("the key is a public one, which signs nothing")
-    if problem := known.check_key_length(prepared):
-        raise ValueError(f"the key is too weak: {problem}")
-    return prepared
+    check_strength(algorithm, prepared)
+    return key if is_secret else prepared
