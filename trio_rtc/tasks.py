@@ -57,8 +57,7 @@ async def open_background_nursery() -> AsyncIterator[trio.Nursery]:
 
 
 def _one_of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    leaves = list(_leaves(group))
-    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
+    errors = [leaf for leaf in leaves(group) if not isinstance(leaf, trio.Cancelled)]
     if not errors:
         return None
     if len(errors) > 1:
@@ -69,10 +68,11 @@ def _one_of(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
     return errors[0]
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group, and of those in it; an error that is none is its own."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
-            yield from _leaves(part)
+            yield from leaves(part)
     else:
         yield error
 

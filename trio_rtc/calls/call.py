@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -237,6 +237,15 @@ class Call:
         return self.end
 
     # What follows is called by the tasks of the call.
+
+    async def _raise_when_over(self) -> NoReturn:
+        """For who serves the call until its end.
+
+        Raises:
+            CallError: ``call_ended``.
+        """
+        end = await self.wait_ended()
+        raise CallError(f"the call is over: {end}", code="call_ended", fault="remote")
 
     def _adopt(self, channel: DataChannel) -> None:
         self._open_channels = [old for old in self._open_channels if not old.closed]

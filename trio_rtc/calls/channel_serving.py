@@ -8,7 +8,6 @@ from typing import NoReturn
 
 import trio
 
-from ..errors import CallError
 from ..faults import FaultLog, caught, comes_of_an_end
 from ..rtc import DataChannel
 from .call import Call
@@ -41,8 +40,7 @@ async def serve_channels(
     async with trio.open_nursery() as nursery:
         async for channel in call.channels:
             nursery.start_soon(_serve, handler, channel, call, faults)
-    end = await call.wait_ended()
-    raise CallError(f"the call is over: {end}", code="call_ended", fault="remote")
+    await call._raise_when_over()
 
 
 async def _serve(

@@ -24,7 +24,7 @@ from ..calls.call import Call
 from ..errors import CallError, ForwardError
 from ..faults import caught
 from ..rtc import ChannelStream, DataChannel
-from ..tasks import open_background_nursery
+from ..tasks import leaves, open_background_nursery
 from ..text import one_line
 from .endpoints import (
     LISTEN_PROTOCOL,
@@ -75,7 +75,7 @@ async def forward_to(
     if remote:
         await _forward_from_there(call, to, at, task_status)
     async with listening(at) as listeners, open_background_nursery() as nursery:
-        nursery.start_soon(_until_over, call)
+        nursery.start_soon(call._raise_when_over)
         task_status.started()
         await trio.serve_listeners(partial(_bring, call, to), list(listeners))
     raise AssertionError("listeners never end")
@@ -110,11 +110,6 @@ async def serve_forward(
     raise AssertionError("a call that ends raises")
 
 
-async def _until_over(call: Call) -> NoReturn:
-    end = await call.wait_ended()
-    raise CallError(f"the call is over: {end}", code="call_ended", fault="remote")
-
-
 # Connections.
 
 
@@ -140,19 +135,13 @@ def _read_answer(message: str | bytes) -> None:
 
 def _report(target: object, error: Exception) -> None:
     """One connection ends no other; an end in the middle is how most of them end."""
-    for one in _flat(error):
+    for one in leaves(error):
         if isinstance(one, ForwardError | CallError):
             logger.warning("%s: %s", target, one, extra={"code": one.code})
         elif isinstance(one, OSError | trio.BrokenResourceError | trio.ClosedResourceError):
             logger.debug("the connection to %s has ended: %r", target, one)
         elif not isinstance(one, trio.EndOfChannel):
             logger.error("the connection to %s failed", target, exc_info=one)
-
-
-def _flat(error: Exception) -> list[Exception]:
-    if isinstance(error, ExceptionGroup):
-        return [leaf for part in error.exceptions for leaf in _flat(part)]
-    return [error]
 
 
 async def _join(one: trio.abc.HalfCloseableStream, other: trio.abc.HalfCloseableStream) -> None:
@@ -294,7 +283,7 @@ async def _forward_from_there(
         targets = Allowed(frozenset([target]), frozenset(), frozenset())
         nursery.start_soon(_serve_targets, call, targets, nursery)
         task_status.started()
-        await _until_over(call)
+        await call._raise_when_over()
     raise AssertionError("a call that ends raises")
 
 

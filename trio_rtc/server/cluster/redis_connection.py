@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import hiredis
 import trio
 
-from ...tasks import open_background_nursery
+from ...tasks import leaves, open_background_nursery
 from .redis_address import RedisAddress
 
 RECEIVE_BYTES: Final = 64 * 1024
@@ -170,18 +170,11 @@ async def _one_loss() -> AsyncIterator[None]:
         yield
     except BaseExceptionGroup as group:
         lost, others = group.split(RedisLost)
-        leaves = [each for each in _leaves(others) if not isinstance(each, trio.Cancelled)]
-        if lost is None or len(leaves) > 1:
+        beside = list(leaves(others)) if others is not None else []
+        beside = [error for error in beside if not isinstance(error, trio.Cancelled)]
+        if lost is None or len(beside) > 1:
             raise
-        raise (leaves or list(_leaves(lost)))[0] from None
-
-
-def _leaves(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    elif error is not None:
-        yield error
+        raise next(iter(beside or leaves(lost))) from None
 
 
 async def _open_stream(
