@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import termios
 import tty
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -82,7 +81,6 @@ class Prompt:
         if self._open:
             self._open = False
             print(CLEAR, end="", flush=True)
-            sys.stderr.flush()
 
 
 def _end_of(line: str, cells: int) -> str:
