@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -19,6 +20,7 @@ from av import AudioFrame, CodecContext, VideoFrame
 
 from trio_rtc.rtc import MediaTrack, PeerConnection, open_track
 from trio_rtc.rtc.backend import ledger
+from trio_rtc.rtc.backend.media.receiving.pictures import picture_decoding
 
 from ...cutting import change_media
 from ...lacking import lacking
@@ -120,6 +122,27 @@ async def test_the_last_ones_are_seen(codec: str) -> None:
         frames = await take(track, 1000)
         assert level(frames[-1]) == pytest.approx(shade(29), abs=8)
         assert_in_time(frames)
+
+
+async def test_what_is_decoded_at_the_end_does_not_outlive_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decode, ended = picture_decoding._decode, []
+
+    def slowly(*args: Any) -> list[VideoFrame]:
+        # Much longer than all else that is left to do takes.
+        time.sleep(0.3)
+        ended.append(args)
+        return decode(*args)
+
+    async def single() -> AsyncIterator[VideoFrame]:
+        yield picture(shade(0))
+        await trio.sleep_forever()
+
+    async with video(frames=single()) as (track, _, _):
+        await anext(aiter(track))
+        monkeypatch.setattr(picture_decoding, "_decode", slowly)
+    assert len(ended) == 1
 
 
 @in_virtual_time

@@ -69,6 +69,8 @@ class _TimedReceiver(RTCRtpReceiver):
         self._fed: Any = None
         self._ended: Any = None
         self._reception = Reception()
+        #: Those that may still decode what they have.
+        self._closing: set[PictureInput] = set()
 
     @property
     def _private(self) -> Any:
@@ -92,6 +94,8 @@ class _TimedReceiver(RTCRtpReceiver):
     async def stop(self) -> None:
         self._end()
         await super().stop()
+        for media in list(self._closing):
+            await media.wait_closed()
 
     def _handle_disconnect(self) -> None:
         self._end()
@@ -106,7 +110,19 @@ class _TimedReceiver(RTCRtpReceiver):
         if media is None:
             track._queue.put_nowait(None)
         else:
-            media.close(lambda: track._queue.put_nowait(None))
+            self._close_input(media, lambda: track._queue.put_nowait(None))
+
+    def _close_input(self, media: SoundInput | PictureInput, on_end: Callable[[], None]) -> None:
+        if isinstance(media, SoundInput):
+            media.close(on_end)
+            return
+
+        def end() -> None:
+            self._closing.discard(media)
+            on_end()
+
+        self._closing.add(media)
+        media.close(end)
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpByePacket):
@@ -181,7 +197,7 @@ class _TimedReceiver(RTCRtpReceiver):
         track = self._private._track
         if self._input is None or self._fed is not track:
             if self._input is not None:
-                self._input.close(_nothing)
+                self._close_input(self._input, _nothing)
             self._fed, give = track, track._queue.put_nowait
             if track.kind == "audio":
                 self._input = SoundInput(self._timeline, give)

@@ -67,6 +67,11 @@ class PictureDecoding:
         self._on_end = on_end
         self._start()
 
+    async def wait(self) -> None:
+        """Wait until nothing is being decoded."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     def _start(self) -> None:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())

@@ -162,6 +162,10 @@ class PictureInput:
         if self._clock is not None:
             self._clock.leave()
 
+    async def wait_closed(self) -> None:
+        """Wait until the last picture is given."""
+        await self._decoding.wait()
+
 
 def _packet(
     codec: str, number: int, timestamp: int, payload: bytes, *, marker: bool
