@@ -207,6 +207,8 @@ class _Client:
         except SignalingLost:
             if not self._stays:
                 raise
+            # Without a call to finish, the loss may have ended the watch before it could tell.
+            lost.set()
 
     async def _handle(self, call: Call) -> None:
         try:
