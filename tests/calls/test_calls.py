@@ -626,6 +626,9 @@ async def test_a_call_outlives_the_loss_of_its_server() -> None:
         await nursery.start(serve)
         async with open_call(alice, "bob") as call:
             channel = await call.open_channel("chat")
+            await channel.send("ready?")
+            # Now the other side has the call too: one that is set up needs its server.
+            assert await channel.receive() == "ready?"
             alice.lost(lost)
             bob.lost(lost)
             await wait_all_tasks_blocked()
