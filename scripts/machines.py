@@ -32,7 +32,9 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     ),
     (
         (
-            *("server/http/requests", "server/http/origins", "server/http/hosts"),
+            *("server/http/requests", "server/http/serving/request_parser"),
+            *("server/http/serving/request_builder", "server/http/serving/request_heads"),
+            *("server/http/origins", "server/http/hosts"),
             *("server/http/addresses", "server/http/proxies", "server/http/proxy_protocol"),
             "server/http/responses",
         ),

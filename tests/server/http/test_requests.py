@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.http.requests import Request, RequestError, RequestParser
+from trio_rtc.server.http.requests import Request, RequestError
 from trio_rtc.server.http.responses import Response
+from trio_rtc.server.http.serving.request_parser import RequestParser
 
 LIMITS = ServerLimits(head_bytes=200, body_bytes=50, header_count=5)
 POST = b"POST /message?peer_id=1&to=2 HTTP/1.1\r\nHost: x\r\n"
@@ -302,3 +303,21 @@ def feed_without_end(begin: bytes, piece: bytes) -> None:
 
 def test_chunks_of_one_byte_are_a_body() -> None:
     assert one(CHUNKED + b"1\r\nX\r\n" * 50 + b"0\r\n\r\n").body == b"X" * 50
+
+
+def test_a_head_that_comes_again_is_not_read_again() -> None:
+    """Who polls asks the same again and again."""
+    head = b"GET /wait?peer_id=7 HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert one(head) is one(head)
+    post = POST + b"Content-Length: 4\r\n\r\n"
+    first, second = one(post + b"abcd"), one(post + b"efgh")
+    assert (first.body, second.body) == (b"abcd", b"efgh")
+    assert first.all_headers is second.all_headers
+
+
+def test_a_head_is_read_anew_under_other_limits() -> None:
+    post = POST + b"X: y\r\nContent-Length: 40\r\n\r\n" + b"x" * 40
+    assert len(one(post).body) == 40
+    assert parse(post, limits=ServerLimits(body_bytes=39)) == ([], 413)
+    assert parse(post, limits=ServerLimits(header_count=2)) == ([], 431)
+    assert len(one(post).body) == 40

@@ -13,8 +13,8 @@ from websockets.frames import Close
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.context import Context
-from trio_rtc.server.http.requests import RequestParser
 from trio_rtc.server.http.responses import Response
+from trio_rtc.server.http.serving.request_parser import RequestParser
 from trio_rtc.server.websocket.frames import Receiver, WebSocket
 from trio_rtc.server.websocket.upgrade import accept
 

@@ -12,7 +12,7 @@ import trio.testing
 from trio_rtc.server.context import Context
 from trio_rtc.server.draining import Drain
 from trio_rtc.server.http.accepted import Accepted
-from trio_rtc.server.http.requests import RequestParser
+from trio_rtc.server.http.serving.request_parser import RequestParser
 from trio_rtc.server.websocket.frames import Receiver, WebSocket
 from trio_rtc.server.websocket.service import WebSocketService, open_websocket_service
 from trio_rtc.server.websocket.upgrade import accept

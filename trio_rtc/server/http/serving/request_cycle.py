@@ -25,9 +25,10 @@ from ..connection import (
     no_memory,
     nobody,
 )
-from ..requests import Request, RequestError, RequestParser
+from ..requests import Request, RequestError
 from ..responses import CONTINUE, error_response
 from ..shared_reader import read_at_once, write_at_once
+from .request_parser import RequestParser
 
 
 class Next(enum.Enum):
