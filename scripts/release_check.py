@@ -38,6 +38,12 @@ LICENCES: Final = re.compile(
 #: Said nowhere in their metadata that programs can read; read by hand.
 READ_BY_HAND: Final = {"pyee": "MIT", "google-crc32c": "Apache-2.0"}
 
+#: What a server alone may take of a disk.
+SERVER_BYTES: Final = 60_000_000
+
+#: What is in an environment before anything is installed.
+OF_AN_ENVIRONMENT: Final = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
+
 SMOKE: Final = """
 import trio, trio_rtc
 from trio_rtc.testing import connected_pair
@@ -89,6 +95,23 @@ def build(folder: Path, epoch: str) -> list[Path]:
     """The sdist of this checkout, and the wheel of the sdist."""
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT, SOURCE_DATE_EPOCH=epoch)
     return sorted(folder.iterdir())
+
+
+def build_server(folder: Path, epoch: str) -> Path:
+    """The wheel of the server alone; its source is the sdist of the whole."""
+    source = ROOT / "packaging" / "server"
+    run(
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--outdir",
+        folder,
+        source,
+        SOURCE_DATE_EPOCH=epoch,
+    )
+    (wheel,) = folder.glob("trio_rtc_server-*.whl")
+    return wheel
 
 
 def digests(files: list[Path]) -> dict[str, str]:
@@ -220,6 +243,30 @@ def check_installed(findings: Findings, python: str, file: Path, folder: Path) -
     return inside
 
 
+def check_server_alone(findings: Findings, python: str, wheel: Path, folder: Path) -> None:
+    """The server's distribution in an empty environment: complete, and small."""
+    what = f"{wheel.name} on {python}"
+    packages = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    try:
+        inside = environment_with(python, wheel, folder)
+        version = run(inside.parent / "trio-rtc", "--version", folder=folder)
+        run(inside, "-m", "pip", "check", folder=folder)
+        site = Path(run(inside, "-c", packages, folder=folder).strip())
+        size = sum(
+            path.stat().st_size
+            for path in site.rglob("*")
+            if path.is_file() and not path.relative_to(site).parts[0].startswith(OF_AN_ENVIRONMENT)
+        )
+    except (subprocess.CalledProcessError, OSError) as error:
+        findings.tell(f"installs {what}", last_line(error))
+        return
+    findings.tell(
+        f"says its version: {what}", "" if version == f"trio-rtc {VERSION}\n" else version.strip()
+    )
+    large = f"{size / 1e6:.0f} MB with what Python has compiled"
+    findings.tell(f"is small, {large}: {what}", "" if size < SERVER_BYTES else "that is too much")
+
+
 def last_line(error: Exception) -> str:
     output = str(getattr(error, "output", None) or error)
     return output.strip().splitlines()[-1] if output.strip() else str(error)
@@ -268,6 +315,7 @@ def main() -> int:
         problem = "" if digests(files) == digests(again) else "two builds of one source differ"
         findings.tell("reproducible", problem)
         check_contents(findings, files)
+        server = build_server(arguments.keep or folder / "server", epoch)
         (wheel,) = (file for file in files if file.suffix == ".whl")
         check_metadata(findings, metadata_of(wheel), pythons)
         changes = (ROOT / "CHANGELOG.md").read_text()
@@ -280,7 +328,8 @@ def main() -> int:
                 )
                 if inside is not None and number == 0 and file == wheel:
                     check_licences(findings, inside)
-        for file_name, digest in digests(files).items():
+            check_server_alone(findings, python, server, folder / f"env{number}.server")
+        for file_name, digest in digests([*files, server]).items():
             print(f"{digest}  {file_name}")
     print(
         f"{findings.failed} of these failed"

@@ -150,10 +150,7 @@ __all__ = [*_HOME]
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        # Reading a distribution's metadata takes longer than importing all of this.
-        from importlib.metadata import version
-
-        return version("trio-rtc")
+        return _version()
     if name in _HOME:
         value = getattr(_load(f".{_HOME[name]}"), name)
         globals()[name] = value
@@ -167,11 +164,29 @@ def _load(home: str) -> ModuleType:
 
     @enable_ki_protection
     def load() -> ModuleType:
-        return import_module(home, __name__)
+        try:
+            return import_module(home, __name__)
+        except ModuleNotFoundError as error:
+            raise ImportError(needs_the_rest(error), name=error.name) from error
 
     # A KeyboardInterrupt in the middle may be lost: Python's lock of an import has a callback, in
     # which it is only printed. In a program that runs Trio already it waits for the end.
     return load()
+
+
+def _version() -> str:
+    # Reading a distribution's metadata takes longer than importing all of this.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("trio-rtc")
+    except PackageNotFoundError:
+        return version("trio-rtc-server")
+
+
+def needs_the_rest(error: ModuleNotFoundError) -> str:
+    """What to do about a module that is not there: a server is installed without some."""
+    return f"{error.name} is not installed: all that trio-rtc needs comes by pip install trio-rtc"
 
 
 def __dir__() -> list[str]:

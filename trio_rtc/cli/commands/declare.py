@@ -14,6 +14,8 @@ from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import typer
 
+from ... import needs_the_rest
+
 DEFAULT_SERVER = "ws://localhost:8888"
 
 Options = TypeVar("Options")
@@ -77,7 +79,12 @@ class Command(Generic[Options]):
 
         def run(**given: Any) -> None:
             typed = {name: value for name, value in given.items() if value is not None}
-            sys.exit(function(kind(**typed)))
+            try:
+                status = function(kind(**typed))
+            except ModuleNotFoundError as error:
+                print(f"trio-rtc {function.__name__}: {needs_the_rest(error)}", file=sys.stderr)
+                status = 1
+            sys.exit(status)
 
         hints = get_type_hints(kind, include_extras=True)
         run.__name__, run.__doc__ = function.__name__, function.__doc__
