@@ -27,7 +27,7 @@ FLOORS = [
     {"faults"},
     {"wire"},
     {"tasks"},
-    {"errors", "text", "world"},
+    {"errors", "keywords", "text", "world"},
     {"netlink"},
 ]
 HEIGHT = {name: -number for number, names in enumerate(FLOORS) for name in names}

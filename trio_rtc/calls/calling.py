@@ -12,6 +12,7 @@ import trio
 
 from ..errors import CallError, NegotiationError, SignalingLost, TrioRTCError
 from ..faults import FaultLog, caught, comes_of_an_end, reason_of
+from ..keywords import spelled_out
 from ..rtc import (
     BundlePolicy,
     Kind,
@@ -33,7 +34,7 @@ from .conductor import Conductor
 from .hang_up import Declining
 from .incoming_offer import Accept, CallerGone, NotAccepted, ring
 from .negotiation import MAX_PENDING_CANDIDATES
-from .options import CallKeywords, CallOptions, spelled_out
+from .options import CallKeywords, CallOptions
 
 logger = logging.getLogger("trio_rtc.call")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict
 
 from ..errors import BadIceServer
+from ..keywords import check_keywords
 from ..rtc import (
     MAX_FRAME_PIXELS,
     MAX_UNREAD_BYTES,
@@ -147,9 +147,7 @@ class ConnectionOptions:
         Raises:
             TypeError: it takes no such option, in Python's words.
         """
-        for name in options:
-            if name not in keywords.__annotations__:
-                raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        check_keywords(function, keywords, options)
         kept: dict[str, Any] = {**own, **options}
         for name, keep in _KEPT.items():
             if kept.get(name) is not None:
@@ -194,33 +192,6 @@ async def open_tracks(options: CallOptions, call: Call) -> AsyncIterator[Sequenc
             yield tuple(opened)
     else:
         yield tuple(given)
-
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def spelled_out(
-    keywords: type[ConnectionKeywords], options: type[ConnectionOptions]
-) -> Callable[[F], F]:
-    """Have ``help`` show each keyword argument of a function, with its default."""
-    defaults = {field.name: field.default for field in fields(options)}
-
-    def decorate(function: F) -> F:
-        signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        shared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=defaults[name],
-                annotation=getattr(hint, "__forward_arg__", hint),
-            )
-            for name, hint in keywords.__annotations__.items()
-        ]
-        vars(function)["__signature__"] = signature.replace(parameters=[*own, *shared])
-        return function
-
-    return decorate
 
 
 def choose_ice_servers(options: CallOptions, signaling: Signaling) -> Sequence[str | IceServer]:

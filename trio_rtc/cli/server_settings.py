@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..server.authorize import LEEWAY_SECONDS
 from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.limits import ServerLimits
-from ..server.serve import DRAIN_SECONDS
+from ..server.server_options import DRAIN_SECONDS
 from ..server.turn import LIFETIME_SECONDS
 from .settings import (
     PATH,

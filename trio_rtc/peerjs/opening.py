@@ -10,8 +10,9 @@ from typing import Unpack
 
 import trio
 
-from ..calls.options import ConnectionKeywords, spelled_out
+from ..calls.options import ConnectionKeywords
 from ..errors import SignalingError
+from ..keywords import spelled_out
 from ..rtc import ice_servers_from_environment
 from ..signaling.tokens import GiveToken, give
 from ..tasks import open_background_nursery, require_trio

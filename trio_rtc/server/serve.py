@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, Unpack
 
 import trio
 
+from ..keywords import check_keywords, spelled_out
 from ..tasks import require_trio
-from .authorize import Authorize, everybody
 from .cluster.cluster_settings import ClusterSettings
 from .context import Context
 from .counters import Statistics
 from .dialects.classic.classic_dialect import ClassicDialect
 from .dialects.dialect import ANY_PATH, Dialect, all_endpoints
 from .dialects.native.native_dialect import NativeDialect
-from .dialects.peerjs.peerjs_admission import PeerJSSettings
 from .dialects.peerjs.peerjs_dialect import PeerJSDialect
 from .dialects.whip.whip_dialect import WhipDialect
 from .draining import Drain
@@ -34,40 +32,23 @@ from .http.routes import Route, Router
 from .hub.engine import HubEngine
 from .hub.hub import Hub
 from .limits import ServerLimits
-from .turn import TurnCredentials
+from .server_options import ServerKeywords, ServerOptions
 from .websocket.service import open_websocket_service
 
 logger = logging.getLogger("trio_rtc.server")
 
 ListenerT = TypeVar("ListenerT", bound=trio.abc.Listener[Any])
 
-DRAIN_SECONDS = 2.0
 TICK_SECONDS = 1.0
 
-PEERJS_DEFAULTS: Final = PeerJSSettings()
 
-
+@spelled_out(ServerKeywords, ServerOptions)
 async def serve_signaling(
     port: int,
     *,
     host: str | bytes | None = None,
-    limits: ServerLimits | None = None,
-    authorize: Authorize = everybody,
-    origins: Iterable[str] | None = None,
-    allowed_hosts: Iterable[str] | None = None,
-    trusted_proxies: Iterable[str] = (),
-    proxy_protocol: bool = False,
-    turn: TurnCredentials | None = None,
-    bind_classic: bool = True,
-    peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
-    cluster: ClusterSettings | None = None,
-    page: bool = True,
-    ssl_context: ssl.SSLContext | None = None,
-    routes: Mapping[str, Route] | None = None,
-    local_routes: Mapping[str, Route] | None = None,
-    statistics: Statistics | None = None,
-    drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
+    **options: Unpack[ServerKeywords],
 ) -> NoReturn:
     """Run a signaling server until it is cancelled.
 
@@ -77,6 +58,8 @@ async def serve_signaling(
     Args:
         port: the TCP port; 0 takes a free one, the same for IPv4 and IPv6.
         host: the address to listen on; by default all.
+        task_status: reports the listeners when the server is ready (`trio.Nursery.start`).
+        **options: these, as for `serve_signaling_listeners`:
         limits: what it puts up with.
         authorize: decides who may join, and as whom; see `authorize.Authorize`. By default
             everybody may.
@@ -100,7 +83,6 @@ async def serve_signaling(
         local_routes: the same for requests of this machine only.
         statistics: what it counts in.
         drain_seconds: how long the end may take.
-        task_status: reports the listeners when the server is ready (`trio.Nursery.start`).
 
     Raises:
         OSError: it cannot listen there.
@@ -108,62 +90,38 @@ async def serve_signaling(
         ValueError: one of the origins, hosts or proxies is none.
     """
     require_trio()
-    listeners = await open_listeners(port, host)
-    await serve_signaling_listeners(
-        listeners,
-        limits=limits,
-        authorize=authorize,
-        origins=origins,
-        allowed_hosts=allowed_hosts,
-        trusted_proxies=trusted_proxies,
-        proxy_protocol=proxy_protocol,
-        turn=turn,
-        bind_classic=bind_classic,
-        peerjs=peerjs,
-        cluster=cluster,
-        page=page,
-        ssl_context=ssl_context,
-        routes=routes,
-        local_routes=local_routes,
-        statistics=statistics,
-        drain_seconds=drain_seconds,
-        task_status=task_status,
-    )
+    check_keywords("serve_signaling", ServerKeywords, options)
+    await _serve(await open_listeners(port, host), ServerOptions(**options), task_status)
 
 
+@spelled_out(ServerKeywords, ServerOptions)
 async def serve_signaling_listeners(
     listeners: Sequence[ListenerT],
     *,
-    limits: ServerLimits | None = None,
-    authorize: Authorize = everybody,
-    origins: Iterable[str] | None = None,
-    allowed_hosts: Iterable[str] | None = None,
-    trusted_proxies: Iterable[str] = (),
-    proxy_protocol: bool = False,
-    turn: TurnCredentials | None = None,
-    bind_classic: bool = True,
-    peerjs: PeerJSSettings | None = PEERJS_DEFAULTS,
-    cluster: ClusterSettings | None = None,
-    page: bool = True,
-    ssl_context: ssl.SSLContext | None = None,
-    routes: Mapping[str, Route] | None = None,
-    local_routes: Mapping[str, Route] | None = None,
-    statistics: Statistics | None = None,
-    drain_seconds: float = DRAIN_SECONDS,
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
+    **options: Unpack[ServerKeywords],
 ) -> NoReturn:
     """`serve_signaling` on listeners of your own, which it closes at its end."""
+    check_keywords("serve_signaling_listeners", ServerKeywords, options)
+    await _serve(listeners, ServerOptions(**options), task_status)
+
+
+async def _serve(
+    listeners: Sequence[ListenerT],
+    options: ServerOptions,
+    task_status: trio.TaskStatus[list[ListenerT]],
+) -> NoReturn:
     try:
-        allowed, hosts = Origins(origins), Hosts(allowed_hosts)
-        proxies = TrustedProxies(trusted_proxies)
+        allowed, hosts = Origins(options.origins), Hosts(options.allowed_hosts)
+        proxies = TrustedProxies(options.trusted_proxies)
     except ValueError:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
         raise
     context = Context(
-        limits=limits or ServerLimits(),
-        statistics=statistics or Statistics(),
-        authorize=authorize,
+        limits=options.limits or ServerLimits(),
+        statistics=options.statistics or Statistics(),
+        authorize=options.authorize,
         origins=allowed,
         hosts=hosts,
         proxies=proxies,
@@ -171,11 +129,11 @@ async def serve_signaling_listeners(
     drain = Drain()
     async with (
         _closing(listeners),
-        _open_engine(cluster, context) as hub,
+        _open_engine(options.cluster, context) as hub,
         open_websocket_service(context, drain) as service,
         trio.open_nursery() as nursery,
     ):
-        dialects = _dialects(hub, context, turn=turn, bind_classic=bind_classic, peerjs=peerjs)
+        dialects = _dialects(hub, context, options)
         endpoints = all_endpoints(dialects)
         context.start_soon = nursery.start_soon
         websockets = {
@@ -185,22 +143,22 @@ async def serve_signaling_listeners(
         parts: list[_Part] = [*dialects, service]
         router = Router(
             context,
-            routes={**endpoints.routes, **(routes or {})},
+            routes={**endpoints.routes, **(options.routes or {})},
             websocket=websockets.pop(ANY_PATH, None),
             websockets=websockets,
-            files=page_routes() if page else {},
-            local_routes=local_routes,
+            files=page_routes() if options.page else {},
+            local_routes=options.local_routes,
             posts=endpoints.posts,
             resources=endpoints.resources,
             otherwise=endpoints.otherwise or _not_found,
         )
         connections = Connections(
-            context, drain, ssl_context, router, proxy_protocol=proxy_protocol
+            context, drain, options.ssl_context, router, proxy_protocol=options.proxy_protocol
         )
 
         def begin_to_end() -> None:
             # The connections are shielded: from here on they have this long.
-            drain.begin(trio.current_time() + drain_seconds)
+            drain.begin(trio.current_time() + options.drain_seconds)
             context.closing.set()
             for dialect in dialects:
                 dialect.drain()
@@ -263,22 +221,15 @@ async def _open_engine(
         yield server.hub
 
 
-def _dialects(
-    hub: HubEngine,
-    context: Context,
-    *,
-    turn: TurnCredentials | None,
-    bind_classic: bool,
-    peerjs: PeerJSSettings | None,
-) -> list[Dialect]:
+def _dialects(hub: HubEngine, context: Context, options: ServerOptions) -> list[Dialect]:
     """All protocols that the server speaks."""
     dialects: list[Dialect] = [
-        ClassicDialect(hub, context, bound=bind_classic),
-        NativeDialect(hub, context, turn),
-        *(WhipDialect(protocol, hub, context, turn) for protocol in ("whip", "whep")),
+        ClassicDialect(hub, context, bound=options.bind_classic),
+        NativeDialect(hub, context, options.turn),
+        *(WhipDialect(protocol, hub, context, options.turn) for protocol in ("whip", "whep")),
     ]
-    if peerjs is not None:
-        dialects.append(PeerJSDialect(hub, context, peerjs))
+    if options.peerjs is not None:
+        dialects.append(PeerJSDialect(hub, context, options.peerjs))
     return dialects
 
 
