@@ -60,6 +60,13 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     (("rtc/backend/sctp/receive_buffer",), ("tests/rtc/backend/sctp/test_receive_buffer.py",)),
     (("rtc/backend/sctp/machine/*",), ("tests/rtc/backend/sctp/machine",)),
     (
+        (
+            *("rtc/backend/media/congestion/arrival_record",),
+            *("rtc/backend/media/congestion/transport_feedback",),
+        ),
+        ("tests/rtc/backend/media/congestion",),
+    ),
+    (
         ("rtc/backend/jsep/rejections", "rtc/backend/jsep/descriptions"),
         (
             "tests/rtc/backend/jsep/test_rejections.py",

@@ -86,6 +86,8 @@ MACHINES = [
     "rtc/channels/credit",
     "rtc/channels/framing",
     "rtc/channels/reassembly",
+    "rtc/backend/media/congestion/arrival_record",
+    "rtc/backend/media/congestion/transport_feedback",
     "rtc/backend/sctp/machine/",
     "rtc/backend/sctp/path_mtu",
 ]

@@ -13,6 +13,7 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
+    RTCDtlsTransport,
     RTCIceServer,
     RTCPeerConnection,
 )
@@ -29,9 +30,11 @@ from .dtls.certificate import fingerprint, take_rsa, use_certificate
 from .ice import host_addresses
 from .ice.checks import round_trip
 from .ice.consent import ConsentFreshness
+from .jsep import transport_cc
 from .jsep.candidates import LocalCandidates
 from .jsep.exchange import OfferAnswer
 from .jsep.sections import Sections, has_media
+from .media.congestion.media_path import MediaPath
 from .media.outgoing_media import OutgoingTrack
 from .media.receiving import receiver as media_receiver
 from .media.receiving.pictures.picture_limit import PictureLimit
@@ -98,7 +101,13 @@ class LoopConnection:
             use_certificate(self._pc, wanted.certificate)
         take_rsa(self._pc)
         self.fingerprint = fingerprint(self._pc)
-        dtls.install(self._pc, partial(has_media, self._pc), round_trip, wanted.verify_certificate)
+        dtls.install(
+            self._pc,
+            partial(has_media, self._pc),
+            round_trip,
+            wanted.verify_certificate,
+            MediaPath if transport_cc.is_possible() else _no_path,
+        )
         host_addresses.install(self._pc, wanted.ice_gathering, wanted.ice_credentials)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
@@ -330,6 +339,10 @@ def _for_aiortc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
         )
         for server in servers
     ]
+
+
+def _no_path(transport: RTCDtlsTransport) -> None:
+    return None
 
 
 def connection_closed() -> CallError:

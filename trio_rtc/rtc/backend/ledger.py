@@ -195,6 +195,10 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         RTP_SENDER: ("_ssrc", "_stream_id"),
     },
     "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
+    "congestion": {
+        DTLS_TRANSPORT: ("_send_rtp", "stop"),
+        RTP_TRANSCEIVER: ("_codecs", "_headerExtensions"),
+    },
     "sender_reports": {
         RTP_SENDER: (
             "_RTCRtpSender__encoder",

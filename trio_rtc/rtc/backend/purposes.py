@@ -19,6 +19,7 @@ Purpose = Literal[
     "recycling",
     "bundle",
     "bitrate",
+    "congestion",
     "sender_reports",
     "track_ids",
     "sound",
@@ -87,6 +88,10 @@ USES: Final[dict[Purpose, Use]] = {
     "bitrate": Use(
         "a limit to the bitrate of video",
         "the bitrate of video has no limit but that of the receiver",
+    ),
+    "congestion": Use(
+        "transport-wide feedback, and what a path carries by it",
+        "browsers that send to us estimate their path worse, and our video follows its path late",
     ),
     "sender_reports": Use(
         "sender reports that tell when media were made, and encoders that may fail",

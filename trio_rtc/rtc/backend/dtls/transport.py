@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import OpenSSL
 from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
@@ -41,11 +41,22 @@ EXPANSION: Final = 13 + 1024
 """Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
 
 
+class PathOfMedia(Protocol):
+    """What the transport of media tells of its packets."""
+
+    def received_rtcp(self, data: bytes) -> bytes:
+        """Take what is for it out of a compound packet of RTCP; return the rest."""
+
+    def close(self) -> None:
+        """The transport stops."""
+
+
 def install(
     connection: RTCPeerConnection,
     has_media: Callable[[], bool],
     round_trip: Callable[[RTCIceTransport], float | None],
     verify: Callable[[bytes], bool] | None = None,
+    open_path: Callable[[RTCDtlsTransport], PathOfMedia | None] = lambda transport: None,
 ) -> None:
     """Have the transports that a connection makes become some of ours.
 
@@ -54,6 +65,7 @@ def install(
         has_media: whether media have been negotiated, which need SRTP.
         round_trip: how long it takes to the other side and back, in seconds, if that is known.
         verify: takes the certificate of the other side (DER) or not, whatever its fingerprint is.
+        open_path: makes what is told of the media of a transport, if there is to be any.
 
     Raises:
         CallError: ``not_possible``: this release of aiortc does not ask anybody.
@@ -71,6 +83,7 @@ def install(
         transport._has_media = has_media
         transport._verify = verify
         transport._round_trip = partial(round_trip, transport.transport)
+        transport.media_path = open_path(transport)
         return cast(RTCDtlsTransport, transport)
 
     private._RTCPeerConnection__createDtlsTransport = create_ours
@@ -86,6 +99,7 @@ class _DtlsTransport(RTCDtlsTransport):
     _has_media: Callable[[], bool]
     _verify: Callable[[bytes], bool] | None
     _round_trip: Callable[[], float | None]
+    media_path: PathOfMedia | None = None
 
     @property
     def _ssl(self) -> Any:
@@ -119,7 +133,14 @@ class _DtlsTransport(RTCDtlsTransport):
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
         with _passing_over("RTCP"):
+            if self.media_path is not None:
+                data = self.media_path.received_rtcp(data)
             await super()._handle_rtcp_data(data)
+
+    async def stop(self) -> None:
+        if self.media_path is not None:
+            self.media_path.close()
+        await super().stop()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters as Extension
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from ..patches import can
+from . import transport_cc
 
 T = TypeVar("T", bound=Hashable)
 Key: TypeAlias = tuple[object, ...]
@@ -98,7 +99,9 @@ class Numbering:
 
     def _offer(self, media: MediaDescription, transceiver: RTCRtpTransceiver) -> None:
         transceiver._codecs = self._number(transceiver._codecs)
-        transceiver._headerExtensions = self._identify(transceiver._headerExtensions)
+        extensions = transport_cc.offered(transceiver.kind, transceiver._headerExtensions)
+        transceiver._headerExtensions = self._identify(extensions)
+        transport_cc.give_feedback(transceiver._codecs, transceiver._headerExtensions)
         _describe(media, transceiver._codecs, transceiver._headerExtensions)
 
     def _number(self, codecs: Sequence[RTCRtpCodecParameters]) -> list[RTCRtpCodecParameters]:

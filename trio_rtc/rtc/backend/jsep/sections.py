@@ -17,7 +17,7 @@ from ..media.outgoing_media import OutgoingTrack
 from ..media.sender_reports import report_origin
 from ..media.sound import encode_here
 from ..patches import can
-from . import descriptions, recycling
+from . import descriptions, recycling, transport_cc
 from .codecs import adopt, capabilities, common, is_receive_only
 from .recycling import receives, sends
 
@@ -194,10 +194,11 @@ class Sections:
     def agreed(self, kind: str, description: ParsedDescription, over: Collection[str]) -> None:
         """A description of the other side has been applied; those in ``over`` are rejected."""
         self._over = over
-        codecs = {media.rtp.muxId: media.rtp.codecs for media in description.media}
+        described = {media.rtp.muxId: media for media in description.media}
         for transceiver in self._pc.getTransceivers():
-            if transceiver.mid in codecs:
-                adopt(transceiver, codecs[transceiver.mid])
+            if transceiver.mid in described:
+                adopt(transceiver, described[transceiver.mid].rtp.codecs)
+                transport_cc.adopt(transceiver, described[transceiver.mid])
             is_offer = kind == "offer"
             direction = transceiver._offerDirection if is_offer else transceiver.currentDirection
             is_there = transceiver.mid is not None and transceiver.receiver.track is not None

@@ -26,6 +26,7 @@ from aiortc.rtp import (
 )
 
 from ....bridge.eager import start_eagerly
+from ..congestion.media_path import path_of
 from . import router
 from .pictures.picture_input import PictureInput
 from .pictures.picture_limit import PictureGate
@@ -142,10 +143,10 @@ class _TimedReceiver(RTCRtpReceiver):
             self._input.flush()
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        self._note_arrival(packet, arrival_time_ms)
         track = self._private._track
         if not self._enabled or track is None or track is self._ended:
             return
-        self._estimate_bitrate(packet, arrival_time_ms)
         codecs: dict[int, RTCRtpCodecParameters] = self._private._RTCRtpReceiver__codecs
         codec = codecs.get(packet.payload_type)
         if codec is None:
@@ -216,6 +217,14 @@ class _TimedReceiver(RTCRtpReceiver):
     def _ask_key(self) -> None:
         if self._source.ssrc is not None:
             start_eagerly(self._private._send_rtcp_pli(self._source.ssrc))
+
+    def _note_arrival(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        """Have the other side learn what the path carries, in the way that it has chosen."""
+        number, path = packet.extensions.transport_sequence_number, path_of(self.transport)
+        if number is None or path is None:
+            self._estimate_bitrate(packet, arrival_time_ms)
+        else:
+            path.received(number, packet.ssrc, self._private._RTCRtpReceiver__rtcp_ssrc or 1)
 
     def _estimate_bitrate(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         estimator = self._private._RTCRtpReceiver__remote_bitrate_estimator
