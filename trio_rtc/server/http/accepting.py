@@ -97,28 +97,35 @@ class Connections:
 
     async def _accept_plain(self, listener: EagerListener, nursery: trio.Nursery) -> None:
         """Nothing but HTTP is spoken on these: a connection needs no task before it has to wait."""
-        turns = self._context.turns
+
+        def begin(plain: socket.socket, address: str) -> float:
+            self._context.turns.take(ACCEPT_SECONDS)
+            return self._begin(plain, address, nursery)
+
         async with listener:
             while True:
+                await listener.accept_in(self._context.reader, begin)
+                # There is no such reader here, or none yet.
                 for plain, address in await listener.accept_sockets():
-                    turns.take(ACCEPT_SECONDS)
-                    with turns.flush_batch:
-                        self._begin(plain, address, nursery)
+                    with self._context.turns.flush_batch:
+                        begin(plain, address)
                 await trio.lowlevel.checkpoint()
 
-    def _begin(self, plain: socket.socket, address: str, nursery: trio.Nursery) -> None:
+    def _begin(self, plain: socket.socket, address: str, nursery: trio.Nursery) -> float:
+        """Begin to serve a connection; tell as `Readable.read` how long others go on for it."""
         self._context.statistics.connections += 1
         who, vacancy = self._vacancy(address)
         if vacancy is _Vacancy.CLOSED:
             plain.close()
-        elif vacancy is _Vacancy.CLOSED_LATER:
+            return 0.0
+        if vacancy is _Vacancy.CLOSED_LATER:
             stream = trio.SocketStream(trio.socket.from_stdlib_socket(plain))
             nursery.start_soon(self._hold, stream, who)
-        else:
-            connection = self._connection(plain, address, who, nursery)
-            if vacancy is _Vacancy.REFUSED:
-                connection.decline(too_many_connections())
-            connection.begin()
+            return 0.0
+        connection = self._connection(plain, address, who, nursery)
+        if vacancy is _Vacancy.REFUSED:
+            connection.decline(too_many_connections())
+        return connection.begin()
 
     async def _serve(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
         """Serve a connection with a task, for as long as it needs one."""

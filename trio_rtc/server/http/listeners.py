@@ -7,10 +7,13 @@ import logging
 import math
 import socket
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import trio
+
+from .shared_reader import ReadableTask, SharedReader
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -28,6 +31,9 @@ _NO_LISTENER: Final = {errno.EBADF, errno.ENOTSOCK, errno.EINVAL, errno.EOPNOTSU
 
 _NO_PLACE_PAUSE: Final = 0.1
 _LOG_PAUSE: Final = 1.0
+
+LISTENER: Final = "listener"
+"""As a client network: whoever is still to be accepted."""
 
 _AT_ONCE: Final = 16
 """How many connections are accepted before anybody else has a turn."""
@@ -135,6 +141,49 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
         )
         return stream
 
+    async def accept_in(
+        self, reader: SharedReader, begin: Callable[[socket.socket, str], float]
+    ) -> None:
+        """Accept connections in the turns of a reader, for as long as it runs.
+
+        That is a turn of Trio less for each connection.
+
+        Args:
+            reader: of all sockets.
+            begin: is given each with the IP address of its client, as by `accept_sockets`; tells
+                how many seconds it takes somebody else, who goes on now because of it.
+        """
+        number = self._socket.fileno()
+        while True:
+            waiter = _ConnectionWaiter(self, begin)
+            if not reader.park(number, waiter):
+                return
+            try:
+                await waiter.failed.wait()
+            finally:
+                reader.forget(number)
+            if waiter.error is None:
+                return
+            await self._pause(waiter.error)
+
+    def accept_some(self, most: int) -> list[tuple[socket.socket, str]]:
+        """As `accept_sockets`, but only what is there already.
+
+        Raises:
+            OSError: there is no place for another connection, or the listener is of no use.
+        """
+        accepted: list[tuple[socket.socket, Any]] = []
+        while len(accepted) < most:
+            try:
+                accepted.append(self._socket.accept())
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if not accepted and error.errno in _NO_PLACE | _NO_LISTENER:
+                    raise
+                break
+        return _unblocked(accepted)
+
     async def accept_sockets(self) -> list[tuple[socket.socket, str]]:
         """Wait for some connections, each with the IP address of its client; empty if it has none.
 
@@ -152,9 +201,7 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
                 continue
             accepted += self._accept_at_once()
             break
-        for one, _ in accepted:
-            one.setblocking(False)
-        return [(one, str(name[0]) if isinstance(name, tuple) else "") for one, name in accepted]
+        return _unblocked(accepted)
 
     def _accept_at_once(self) -> list[tuple[socket.socket, Any]]:
         accepted: list[tuple[socket.socket, Any]] = []
@@ -193,3 +240,41 @@ class EagerListener(trio.abc.Listener[trio.SocketStream]):
             stream.socket.close()
         self._accepted.clear()
         await self._listener.aclose()
+
+
+class _ConnectionWaiter(ReadableTask):
+    """What a reader tells of connections that wait to be accepted.
+
+    Attributes:
+        error: what keeps connections from being accepted.
+        failed: set when they are not accepted here any more.
+    """
+
+    client_network = LISTENER
+
+    def __init__(self, listener: EagerListener, begin: Callable[[socket.socket, str], float]):
+        self._listener = listener
+        self._begin = begin
+        self._most = 1
+        self.error: OSError | None = None
+        self.failed = trio.Event()
+
+    def read(self, number: int) -> float:
+        try:
+            accepted = self._listener.accept_some(self._most)
+        except OSError as error:
+            self.error = error
+            self.failed.set()
+            return 0.0
+        # Mostly there is one; to look whether there is another costs as much as to accept it.
+        self._most = min(2 * self._most, _AT_ONCE) if len(accepted) == self._most else 1
+        return sum(self._begin(plain, address) for plain, address in accepted)
+
+    def wake(self) -> None:
+        self.failed.set()
+
+
+def _unblocked(accepted: list[tuple[socket.socket, Any]]) -> list[tuple[socket.socket, str]]:
+    for one, _ in accepted:
+        one.setblocking(False)
+    return [(one, str(name[0]) if isinstance(name, tuple) else "") for one, name in accepted]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -54,6 +55,14 @@ class Readable(Protocol):
         Returns:
             How many seconds it takes somebody else, who goes on now because of it.
         """
+
+
+class ReadableTask(ABC):
+    """A readable that has a task, which waits for it."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have the task go on: nobody reads for it any more."""
 
 
 class SharedReader:
@@ -142,7 +151,7 @@ class SharedReader:
         finally:
             self._running = False
             for readable in list(self._open.values()):
-                if isinstance(readable, _SocketWaiter):
+                if isinstance(readable, ReadableTask):
                     readable.wake()
 
     def _take_turn(self, epoll: select.epoll) -> None:
@@ -218,7 +227,7 @@ class SharedReader:
         self.turns.put(readable.client_network, read)
 
 
-class _SocketWaiter:
+class _SocketWaiter(ReadableTask):
     """A task that waits for its socket."""
 
     __slots__ = ("_number", "_reader", "_task", "client_network")

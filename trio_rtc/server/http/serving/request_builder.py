@@ -169,7 +169,9 @@ def parse_whole_head(head: bytes, limits: ServerLimits) -> RequestHead | None:
     Raises:
         RequestError: it is none, or over a limit.
     """
-    parse = _parse_known if len(head) <= _KNOWN_HEAD_BYTES else _parse
+    # A handshake has a key of its own.
+    may_come_again = len(head) <= _KNOWN_HEAD_BYTES and b"Sec-WebSocket-Key:" not in head
+    parse = _parse_known if may_come_again else _parse
     return parse(head, limits.header_count, limits.body_bytes)
 
 

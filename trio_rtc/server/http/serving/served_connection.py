@@ -56,9 +56,9 @@ class ServedConnection(RequestCycle):
         # What of its task ends when somebody else has done something with it.
         self._scope: trio.CancelScope | None = None
 
-    def begin(self) -> None:
-        """Serve a plain socket, with a task as soon as there has to be one."""
-        self._guard(self._begin_parked)
+    def begin(self) -> float:
+        """Serve a plain socket, with a task as soon as there has to be one; see `read`."""
+        return self._guard(self._begin_parked)
 
     def _begin_parked(self) -> float:
         number = self.accepted.descriptor
