@@ -3,7 +3,7 @@
 import { load, play } from "./play.mjs";
 
 const { END_REASONS, endOfHangUp } = await load("end_reasons.js");
-const { callEnd } = await load("errors.js");
+const { callEnd } = await load("ui/errors.js");
 
 await play(({ said, stands }) => {
   if (said === undefined)

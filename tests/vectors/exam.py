@@ -35,8 +35,7 @@ def in_javascript(kind: str, played: object) -> Any:
     if NODE is None and "CI" not in os.environ:
         pytest.skip("Node is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        for file in PAGE.glob("*.js"):
-            shutil.copy(file, folder)
+        shutil.copytree(PAGE, folder, dirs_exist_ok=True)
         # Node takes a .js file for a module only where this says so.
         Path(folder, "package.json").write_text('{"type": "module"}')
         done = subprocess.run(

@@ -1,12 +1,12 @@
 // The page: signing in, who is there, and the one call at a time that it has.
 
-import { Chat } from "./chat.js";
+import { Chat } from "./ui/chat.js";
 import { phraseOfLink, readPhrase, senderOf } from "./codes.js";
-import { $, clearNotices, element, notify } from "./dom.js";
-import { callEnd, isOrdinary, signalingError } from "./errors.js";
-import { Sending } from "./sending.js";
-import { Stage } from "./stage.js";
-import { setUpTheme } from "./theme.js";
+import { $, clearNotices, element, notify } from "./ui/dom.js";
+import { callEnd, isOrdinary, signalingError } from "./ui/errors.js";
+import { Sending } from "./ui/sending.js";
+import { Stage } from "./ui/stage.js";
+import { setUpTheme } from "./ui/theme.js";
 import { Calls, openSignaling } from "./trio-rtc.js";
 
 const sending = new Sending();

@@ -12,7 +12,9 @@ import trio_rtc
 from ..harness import Answer, memory_server, parse_head
 
 FILES = Path(trio_rtc.__file__).parent / "page"
-NAMES = sorted(path.name for path in FILES.iterdir())
+NAMES = sorted(
+    path.relative_to(FILES).as_posix() for path in FILES.rglob("*") if path.is_file()
+)
 
 
 async def ask(request: str, **options: object) -> Answer:
@@ -78,5 +80,6 @@ async def test_without_the_page() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_files_name_only_files_that_there_are(name: str) -> None:
     text = (FILES / name).read_text()
-    named = re.findall(r'(?:from|src=|href=)\s*"(?:\./)?([\w.-]+\.(?:js|css|svg))"', text)
-    assert set(named) <= set(NAMES)
+    named = re.findall(r'(?:from|src=|href=)\s*"([\w./-]+\.(?:js|css|svg))"', text)
+    folder = (FILES / name).parent
+    assert {(folder / one).resolve() for one in named} <= {FILES / one for one in NAMES}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from .requests import Request
@@ -49,13 +50,17 @@ def page_routes() -> Mapping[str, Route]:
     The files are small and read once. Browsers keep them, and ask each time whether theirs is
     still the present one (`Cache-Control: no-cache`, RFC 9111, section 5.2.2.4).
     """
-    routes: dict[str, Route] = {}
-    for file in (resources.files("trio_rtc") / "page").iterdir():
+    return dict(_routes(resources.files("trio_rtc") / "page", "/"))
+
+
+def _routes(folder: Traversable, path: str) -> Iterator[tuple[str, Route]]:
+    for file in folder.iterdir():
         suffix = file.name[file.name.rfind(".") :]
-        if suffix in TYPES:
-            path = "/" if file.name == "index.html" else f"/{file.name}"
-            routes[path] = _route(file.read_bytes(), TYPES[suffix], is_page=suffix == ".html")
-    return routes
+        if file.is_dir():
+            yield from _routes(file, f"{path}{file.name}/")
+        elif suffix in TYPES:
+            name = "" if file.name == "index.html" else file.name
+            yield path + name, _route(file.read_bytes(), TYPES[suffix], is_page=suffix == ".html")
 
 
 def _route(content: bytes, content_type: str, *, is_page: bool) -> Route:

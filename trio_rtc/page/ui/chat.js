@@ -1,9 +1,9 @@
 // The chat of a call, and its files.
 
 import { $, bytes, element, notify } from "./dom.js";
-import { isFileChannel } from "./files.js";
+import { isFileChannel } from "../files.js";
 import { Transfer } from "./transfer_row.js";
-import { receiveFiles, sendFiles } from "./transfers.js";
+import { receiveFiles, sendFiles } from "../transfers.js";
 
 const LABEL = "chat";
 const SHOWN_BYTES = 24;
