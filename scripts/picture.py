@@ -46,7 +46,7 @@ async def main(chromium: str) -> None:
         await bob.choose("picture")
         await alice.choose("camera")
         await alice.call("bob")
-        await bob.click("#answer")
+        await bob.click("#answer-video")
         await alice.until("callState() === 'connected'")
         await alice.say("Hello, can you see me?")
         await bob.until("messages().length > 0")

@@ -100,16 +100,18 @@ class Visitor:
             source=source,
         )
 
-    async def call(self, name: str) -> None:
-        """Press the button beside a name."""
+    async def call(self, name: str, way: str = "") -> None:
+        """Press a button beside a name: by itself the one for what is sent already."""
         await self.until(f"people().includes({name!r})")
         await self.run(
             """
             const rows = [...document.querySelectorAll("#peers li")];
-            rows.find((row) => row.title === name).querySelector("button").click();
+            const row = rows.find((row) => row.title === name);
+            const other = {none: "chat", microphone: "voice"}[$("#source").value] ?? "video";
+            row.querySelector(`[data-way=${way || other}]`).click();
             """,
-            name=name,
-        )
+            name=name, way=way,
+        )  # fmt: skip
 
     async def click(self, selector: str) -> None:
         await self.until(f"$('{selector}') && $('{selector}').checkVisibility()")

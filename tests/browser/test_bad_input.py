@@ -9,6 +9,7 @@ import trio_rtc
 from trio_rtc import Call
 from trio_rtc.server.authorize import shared_secret
 
+from ..server.harness import tcp_server
 from .browsers import Visitor, open_house
 from .test_python_and_page import answering
 
@@ -126,16 +127,36 @@ async def test_nonsense_of_a_peer(chromium: str) -> None:
 
 
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
-async def test_a_server_that_ends(chromium: str, classic: bool) -> None:
-    with trio.fail_after(60):
+async def test_a_server_that_is_started_again(chromium: str, classic: bool) -> None:
+    """The page signs in again by itself, with its call as it was, and takes calls as before."""
+    with trio.fail_after(90):
         async with open_house(chromium) as house:
-            alice = await house.visitor()
+            alice, bob = await house.visitor(), await house.visitor()
             await alice.signed_in("alice", classic=classic)
+            await bob.signed_in("bob", classic=classic)
+            await alice.call("bob")
+            await bob.click("#answer")
+            await alice.until("callState() === 'connected'")
+            await bob.until("callState() === 'connected'")
             house.stop_server()
-            if classic:
-                await told(alice, "The server has been shut down.")
-            else:
-                await alice.until("$('#status').dataset.state === 'reconnecting'")
+            for visitor in (alice, bob):
+                await visitor.until("$('#status').dataset.state === 'reconnecting'")
+            async with tcp_server(port=house.port) as port:
+                assert port == house.port
+                for visitor in (alice, bob):
+                    await visitor.until("$('#status').dataset.state === 'connected'")
+                await alice.until("people().includes('bob')")
+                assert await alice.run("return callState()") == "connected"
+                await alice.say("still here")
+                await bob.until("messages().includes('still here')")
+                await alice.click("#hang-up")
+                await bob.until("callState() === ''")
+                await bob.call("alice")
+                await alice.click("#answer")
+                await bob.until("callState() === 'connected'")
+                assert alice.errors == bob.errors == []
+                await alice.click("#sign-out")
+                await bob.until("people().length === 0")
 
 
 @pytest.mark.parametrize("who", ["page", "python"])

@@ -15,7 +15,7 @@ async def test_firefox_and_chromium_send_files(chromium: str, firefox: str) -> N
             await fox.signed_in("fox")
             await fox.choose("picture")
             await alice.call("fox")
-            await fox.click("#answer")
+            await fox.click("#answer-video")
             await alice.until("callState() === 'connected'")
             await alice.until("$('.remote video')?.videoWidth > 100")
             for visitor in (alice, fox):

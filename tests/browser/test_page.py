@@ -27,7 +27,7 @@ async def test_two_pages_call_each_other(chromium: str, classic: bool) -> None:
             if not classic:
                 await bob.screenshot("incoming")
                 await alice.screenshot("calling")
-            await bob.click("#answer")
+            await bob.click("#answer-video")
             await alice.until("callState() === 'connected'")
             for visitor in (alice, bob):
                 await visitor.until("$('.remote video')?.videoWidth > 100")
@@ -49,5 +49,5 @@ async def test_two_pages_call_each_other(chromium: str, classic: bool) -> None:
             assert not await alice.run("return $('#chat-form').checkVisibility()")
             await alice.screenshot("ended")
             focused = "return document.activeElement.getAttribute('aria-label')"
-            assert "Call bob" in await alice.run(focused)
+            assert "Video with bob" in await alice.run(focused)
             assert alice.errors == bob.errors == []

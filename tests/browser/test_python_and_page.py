@@ -76,8 +76,7 @@ async def test_python_calls_the_page(
             trio.open_nursery() as nursery,
         ):
             await alice.signed_in("alice", classic=classic)
-            await alice.choose("camera")
-            nursery.start_soon(alice.click, "#answer")
+            nursery.start_soon(alice.click, "#answer-video")
             peer = await signaling.wait_for_peer("alice")
             async with trio_rtc.open_call(signaling, peer, tracks=tracks) as call:
                 seen = Seen()

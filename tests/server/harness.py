@@ -193,14 +193,15 @@ async def memory_server(**options: Any) -> AsyncIterator[MemoryServer]:
 
 @asynccontextmanager
 async def tcp_server(**options: Any) -> AsyncIterator[int]:
-    """A server on loopback; gives its port."""
+    """A server on loopback, on a free port if none is given; gives its port."""
+    port = options.pop("port", 0)
     async with trio.open_nursery() as nursery:
 
         async def serve(
             task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
         ) -> None:
             await serve_signaling(
-                0, host="127.0.0.1", drain_seconds=1, task_status=task_status, **options
+                port, host="127.0.0.1", drain_seconds=1, task_status=task_status, **options
             )
 
         listeners = await nursery.start(serve)

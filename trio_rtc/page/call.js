@@ -3,6 +3,7 @@
 import { Authentication, onlySha256 } from "./authentication.js";
 import { endOfHangUp } from "./end_reasons.js";
 import { Negotiation } from "./negotiation.js";
+import { wayOf } from "./offered.js";
 
 const CONNECT_MS = 30_000;
 const RESTORE_MS = 15_000;
@@ -58,6 +59,21 @@ export class Call extends EventTarget {
     this.connection.addEventListener("datachannel", ({ channel }) => this.#emit("channel", channel));
     this.connection.addEventListener("track", (event) => this.#emit("track", event));
     if (!this.incoming) this.#begin(tracks);
+  }
+
+  /** What the one who calls sends: "video", "voice" or "chat"; null for a call of our own. */
+  get way() {
+    return this.#offer && wayOf(this.#offer.sdp);
+  }
+
+  /** Whether the one who calls wants to show that both know a code. */
+  get hasCode() {
+    return Boolean(this.#offer?.share);
+  }
+
+  /** Whether the other side has shown that it knows our code. */
+  get isAuthenticated() {
+    return this.#authentication?.done ?? false;
   }
 
   /** The id that the messages of this call carry. */
@@ -232,8 +248,8 @@ export class Call extends EventTarget {
     if (this.end) return;
     const bye = { type: "bye", reason, call: this.id };
     try {
-      // Without an id it takes the form that every client knows.
-      const text = this.#negotiation.remoteHasIds ? JSON.stringify(bye) : "BYE";
+      // Without an id it takes the form that every client knows. Codes are known with ids only.
+      const text = this.#negotiation.remoteHasIds || this.#authentication ? JSON.stringify(bye) : "BYE";
       this.#signaling.send(this.peer, text);
     } catch (error) {
       console.debug("could not tell the peer that the call is over:", error.message);

@@ -1,21 +1,28 @@
 // The page: signing in, who is there, and the one call at a time that it has.
 
-import { Chat } from "./ui/chat.js";
 import { phraseOfLink, readPhrase, senderOf } from "./codes.js";
-import { $, clearNotices, element, notify } from "./ui/dom.js";
+import { invitationOf } from "./invitations.js";
+import { Chat } from "./ui/chat.js";
+import { $, clearNotices, notify } from "./ui/dom.js";
 import { callEnd, isOrdinary, signalingError } from "./ui/errors.js";
+import { Incoming } from "./ui/incoming.js";
+import { Invitation } from "./ui/invitation.js";
+import { People } from "./ui/people.js";
+import { remember, remembered } from "./ui/remembered.js";
+import { startRinging } from "./ui/ringing.js";
 import { Sending } from "./ui/sending.js";
 import { Stage } from "./ui/stage.js";
 import { setUpTheme } from "./ui/theme.js";
-import { Calls, openSignaling } from "./trio-rtc.js";
+import { Visit } from "./ui/visit.js";
 
 const sending = new Sending();
 const chat = new Chat();
 const stage = new Stage();
-let signaling = null;
-let calls = null;
+const visit = new Visit();
+const invitation = new Invitation();
+const people = new People(callPeer);
+const incoming = new Incoming(sending, answer);
 let current = null;
-let ringing = null;
 
 // Signing in, and out.
 
@@ -24,55 +31,21 @@ const fields = form.elements;
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  clearNotices();
-  const button = form.querySelector("button");
-  button.disabled = true;
-  try {
-    await signIn();
-  } catch (error) {
-    notify(signalingError(error), "error");
-    setStatus("idle", "Not signed in");
-    fields.name.focus();
-  } finally {
-    button.disabled = false;
-  }
+  const name = typed(fields.name);
+  const isIn = await signIn(form, { name, room: typed(fields.room), token: fields.token.value });
+  if (!isIn) return fields.name.focus();
+  remember("name", name);
+  invitation.use(visit.signaling.room, invitationOf(location.href).code);
+  showRoomInAddress(visit.signaling.room);
+  return people.focus();
 });
 
-// Files, from whoever has told us a code.
-
-const codeForm = $("code-form");
-
-codeForm.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  clearNotices();
-  const phrase = readPhrase(codeForm.elements.code.value);
-  if (!phrase) return notify("This is no code. One is like 7-guitarist-paperweight.", "error");
-  const button = codeForm.querySelector("button");
-  button.disabled = true;
-  try {
-    await signIn({ name: "receiver", room: phrase.room });
-    const sender = await senderOf(signaling, phrase);
-    if (sender) return take(calls.call(sender, { code: phrase.text }));
-    leave("");
-    showSignIn("Not signed in");
-    notify("Nobody waits with this code: it was used, or is for another server.", "error");
-  } catch (error) {
-    notify(signalingError(error), "error");
-    setStatus("idle", "Not signed in");
-  } finally {
-    button.disabled = false;
-  }
-  return undefined;
-});
-
-/** A link with a code has it filled in already. */
-function fillIn() {
-  const code = phraseOfLink();
-  if (!code) return;
-  codeForm.elements.code.value = code;
-  codeForm.querySelector("button").focus();
+/** Whoever loads the page again is asked into the same room. */
+function showRoomInAddress(room) {
+  const address = new URL(location.href);
+  address.search = room ? new URLSearchParams({ room }) : "";
+  history.replaceState(null, "", address);
 }
-addEventListener("hashchange", fillIn);
 
 fields.protocol.addEventListener("change", () => {
   for (const field of [fields.room, fields.token])
@@ -84,34 +57,43 @@ function typed(field) {
   return field.value.replace(/^ +| +$/g, "");
 }
 
-async function signIn(as = {}) {
+/** Sign in by one of the forms; whether that worked. */
+async function signIn(by, { name, room, token }) {
+  clearNotices();
+  const button = by.querySelector("button[type=submit]");
+  button.disabled = true;
   const url = new URL("./", location.href);
   url.search = url.hash = "";
   const isNative = fields.protocol.value === "native";
   if (isNative) url.protocol = url.protocol.replace("http", "ws");
-  setStatus("reconnecting", "Signing in …");
-  const options = { name: as.name ?? typed(fields.name) };
-  if (isNative)
-    Object.assign(options, { room: as.room ?? typed(fields.room), token: fields.token.value });
-  signaling = await openSignaling(url.href, options);
-  calls = new Calls(signaling);
-  calls.addEventListener("call", ({ detail }) => ring(detail));
-  for (const change of ["peerjoined", "peerleft"]) signaling.addEventListener(change, showPeers);
-  signaling.addEventListener("reconnecting", () =>
-    setStatus("reconnecting", "The server is out of reach. Connecting again …"));
-  signaling.addEventListener("reconnected", () => setStatus("connected", whereWeAre()));
-  signaling.addEventListener("lost", ({ detail }) => signedOut(detail));
-  chat.clear();
-  document.body.dataset.view = "room";
-  setStatus("connected", whereWeAre());
-  $("me").textContent = `You are ${signaling.name}, number ${signaling.peerId}.`;
-  showPeers();
-  ($("peers").querySelector("button") ?? $("source")).focus();
+  try {
+    await visit.begin(url.href, isNative ? { name, room, token } : { name });
+    chat.clear();
+    document.body.dataset.view = "room";
+    return true;
+  } catch (error) {
+    notify(signalingError(error), "error");
+    setStatus("idle", "Not signed in");
+    return false;
+  } finally {
+    button.disabled = false;
+  }
 }
 
-function whereWeAre() {
-  return signaling.room ? `In the room ${signaling.room}` : "In the common room";
-}
+visit.addEventListener("joined", () => {
+  $("me").textContent = `You are ${visit.signaling.name}.`;
+  showPeople();
+});
+visit.addEventListener("status", ({ detail }) => setStatus(detail.state, detail.text));
+visit.addEventListener("peers", showPeople);
+visit.addEventListener("call", ({ detail }) => ring(detail));
+visit.addEventListener("over", ({ detail }) => {
+  notify(signalingError(detail), "error");
+  setStatus("lost", "Signed out");
+  // A call needs no server once it stands.
+  if (current) current.addEventListener("ended", () => showSignIn("Signed out"));
+  else showSignIn("Signed out");
+});
 
 function setStatus(state, text) {
   $("status").dataset.state = state;
@@ -123,25 +105,16 @@ $("sign-out").addEventListener("click", () => {
   showSignIn("Not signed in");
 });
 
-function signedOut(error) {
-  notify(signalingError(error), "error");
-  setStatus("lost", "Signed out");
-  // A call needs no server once it stands.
-  if (current) current.addEventListener("ended", () => showSignIn());
-  else showSignIn();
-}
-
 function showSignIn(text) {
-  if (signaling && signaling.state !== "lost" && text === undefined) return;
   sending.stop();
   document.body.dataset.view = "sign-in";
-  setStatus("idle", text ?? "Signed out");
+  setStatus("idle", text);
   fields.name.focus();
 }
 
 function leave(reason) {
-  calls?.hangUpAll(reason);
-  signaling?.close();
+  current?.hangUp(reason);
+  visit.leave(reason);
 }
 
 // A page that goes says so: its calls end at once, and its name is free.
@@ -149,92 +122,73 @@ addEventListener("pagehide", () => leave("page_closed"));
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
+addEventListener("beforeunload", (event) => {
+  if (current) event.preventDefault();
+});
+
+// Files, from whoever has told us a code.
+
+const codeForm = $("code-form");
+
+codeForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  clearNotices();
+  const phrase = readPhrase(codeForm.elements.code.value);
+  if (!phrase) return notify("This is no code. One is like 7-guitarist-paperweight.", "error");
+  if (!(await signIn(codeForm, { name: "receiver", room: phrase.room }))) return undefined;
+  const sender = await senderOf(visit.signaling, phrase);
+  if (sender) return take(visit.calls.call(sender, { code: phrase.text }));
+  leave("");
+  showSignIn("Not signed in");
+  return notify("Nobody waits with this code: it was used, or is for another server.", "error");
+});
 
 // Who is there.
 
-function showPeers() {
-  const peers = [...signaling.peers.values()];
-  const rows = new Map([...$("peers").children].map((row) => [Number(row.dataset.id), row]));
-  for (const [id, row] of rows) if (!signaling.peers.has(id)) row.remove();
-  for (const peer of peers) if (!rows.has(peer.id)) $("peers").append(peerRow(peer));
-  $("people-count").textContent = peers.length;
-  $("nobody").hidden = peers.length > 0;
-  showWhetherFree();
-}
-
-function peerRow(peer) {
-  const button = element("button", { type: "button", textContent: "Call" });
-  button.setAttribute("aria-label", `Call ${peer.name}, number ${peer.id}`);
-  button.addEventListener("click", () => callPeer(peer));
-  const avatar = element("span", { className: "avatar", textContent: [...peer.name][0] ?? "?" });
-  avatar.ariaHidden = "true";
-  const name = element("span", { className: "name", textContent: `${peer.name} ` },
-    element("small", { textContent: `#${peer.id}` }));
-  const row = element("li", { title: peer.name }, avatar, name, button);
-  row.dataset.id = peer.id;
-  return row;
-}
-
-function showWhetherFree() {
-  for (const button of $("peers").querySelectorAll("button")) button.disabled = current !== null;
+function showPeople() {
+  people.show(visit.signaling.peers, current === null);
 }
 
 // The call.
 
-function callPeer(peer) {
+async function callPeer(peer, way) {
   clearNotices();
+  if (!(await sending.prepare(way))) return;
   try {
-    take(calls.call(peer, { tracks: sending.tracks }));
+    take(visit.calls.call(peer, { tracks: sending.tracks, code: invitation.code }));
   } catch (error) {
+    sending.release();
     notify(error.message, "error");
   }
 }
 
 function ring(call) {
-  if (current || ringing) {
+  const { name } = call.peer;
+  if (current || incoming.isRinging) {
     call.decline("busy");
-    notify(`${call.peer.name} has called while you were busy.`);
-    return;
-  }
-  ringing = call;
-  const before = document.activeElement;
-  $("incoming-text").textContent = document.title = `${call.peer.name} is calling`;
-  $("incoming").hidden = false;
-  $("answer").focus();
-  call.addEventListener("ended", ({ detail }) => {
-    if (ringing !== call) return;
-    stopRinging();
-    before?.focus();
-    const why = callEnd(detail, call.peer.name);
-    if (why) notify(why);
-  });
+    notify(`${name} has called while you were busy.`);
+  } else if (invitation.code && !call.hasCode) {
+    call.decline("not_authenticated");
+    notify(`${name} has called without the code of your invitation.`);
+  } else incoming.ring(call);
 }
 
-function stopRinging() {
-  ringing = null;
-  $("incoming").hidden = true;
-  document.title = "trio-rtc";
-}
-
-$("answer").addEventListener("click", () => {
-  const call = ringing;
-  stopRinging();
+function answer(call) {
   clearNotices();
   take(call);
-  call.accept(sending.tracks);
-});
-
-$("decline").addEventListener("click", () => ringing.decline());
-$("incoming").addEventListener("keydown", (event) => {
-  if (event.key === "Escape") ringing.decline();
-});
+  call.accept(sending.tracks, { code: invitation.code });
+}
 
 $("hang-up").addEventListener("click", () => current?.hangUp());
 
 function take(call) {
   current = call;
   for (const part of [sending, chat, stage]) part.follow(call);
-  call.addEventListener("state", () => showCall(call));
+  const stopRinging = call.incoming ? () => {} : startRinging("outgoing");
+  call.addEventListener("state", () => {
+    if (call.state !== "calling") stopRinging();
+    showCall(call);
+  });
   call.addEventListener("problem", ({ detail }) =>
     notify(`Something in the call did not work: ${detail.message}`, "error"));
   call.addEventListener("ended", ({ detail }) => {
@@ -242,8 +196,9 @@ function take(call) {
     showCall(null);
     const why = callEnd(detail, call.peer.name);
     if (why) notify(why, isOrdinary(detail) ? "info" : "error");
-    const button = $("peers").querySelector(`[data-id="${call.peer.id}"] button`);
-    (button ?? $("source")).focus();
+    // Whoever guesses at a code has one guess.
+    if ([detail.reason, detail.detail].includes("wrong_code")) invitation.use(visit.signaling.room, "");
+    people.focus(call.peer.id);
   });
   showCall(call);
   $("chat-text").focus();
@@ -260,10 +215,25 @@ function showCall(call) {
   if (state) document.body.dataset.call = state === "ringing" ? "connecting" : state;
   else delete document.body.dataset.call;
   $("stage-title").textContent = state ? `Call with ${call.peer.name}` : "You";
+  $("verified").hidden = !(state === "connected" && call.isAuthenticated);
   document.title = state ? `${call.peer.name} – trio-rtc` : "trio-rtc";
   stage.wait(WAITING[state]?.(call.peer.name) ?? "");
-  showWhetherFree();
+  showPeople();
 }
+
+/** What is known already: who was here, and what a link says. */
+function fillIn() {
+  const invited = invitationOf(location.href);
+  fields.name.value ||= invited.name || remembered("name");
+  fields.room.value ||= invited.room;
+  $("invited").hidden = !invited.room && !invited.code;
+  $("invited").textContent = invited.room ? `You are invited to the room ${invited.room}.` : "You are invited.";
+  const code = phraseOfLink();
+  if (!code) return;
+  codeForm.elements.code.value = code;
+  codeForm.querySelector("button").focus();
+}
+addEventListener("hashchange", fillIn);
 
 setUpTheme($("theme"));
 $("self").classList.add("idle");

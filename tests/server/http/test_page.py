@@ -12,9 +12,7 @@ import trio_rtc
 from ..harness import Answer, memory_server, parse_head
 
 FILES = Path(trio_rtc.__file__).parent / "page"
-NAMES = sorted(
-    path.relative_to(FILES).as_posix() for path in FILES.rglob("*") if path.is_file()
-)
+NAMES = sorted(path.relative_to(FILES).as_posix() for path in FILES.rglob("*") if path.is_file())
 
 
 async def ask(request: str, **options: object) -> Answer:

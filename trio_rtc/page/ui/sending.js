@@ -12,10 +12,13 @@ export class Sending {
   #screenSenders = [];
   #call = null;
   #senders = {};
+  /** Whether the source was opened for a call, and is given back after it. */
+  #isOfCall = false;
 
   constructor() {
     $("source").addEventListener("change", () => this.#choose($("source").value));
-    $("mute").addEventListener("click", () => this.#mute());
+    $("mute").addEventListener("click", () => this.#toggle("audio"));
+    $("hide").addEventListener("click", () => this.#toggle("video"));
     $("share").addEventListener("click", () => (this.#screen ? this.#unshare() : this.#share()));
   }
 
@@ -32,7 +35,29 @@ export class Sending {
       if (this.#call !== call) return;
       this.#unshare();
       this.#call = null;
+      this.release();
     });
+  }
+
+  /**
+   * Have what a call wants that is made in this way ("video", "voice" or "chat"); whether that is there.
+   * What sends the like already stays.
+   */
+  async prepare(way) {
+    if (way === "chat") {
+      await this.#use("none", null);
+      return true;
+    }
+    const has = (kind) => Boolean(this.#stream?.[kind]().length);
+    if (way === "video" ? has("getVideoTracks") : has("getAudioTracks") && !has("getVideoTracks"))
+      return true;
+    this.#isOfCall = await this.#choose(way === "video" ? "camera" : "microphone");
+    return this.#isOfCall;
+  }
+
+  /** Give back what was opened for a call. */
+  release() {
+    if (this.#isOfCall) this.#use("none", null);
   }
 
   /** Give all devices back. */
@@ -41,19 +66,21 @@ export class Sending {
     this.#use("none", null);
   }
 
+  /** Open a source, and send it; whether that worked. */
   async #choose(kind) {
-    if (kind === "none") return this.#use(kind, null);
     const select = $("source");
+    const isFocused = document.activeElement === select;
     select.disabled = true;
     try {
-      return await this.#use(kind, await openSource(kind));
+      await this.#use(kind, kind === "none" ? null : await openSource(kind));
+      return true;
     } catch (error) {
       notify(mediaError(error, DEVICES[kind]), "error");
       select.value = this.#kind;
-      return undefined;
+      return false;
     } finally {
       select.disabled = false;
-      select.focus();
+      if (isFocused) select.focus();
     }
   }
 
@@ -61,6 +88,7 @@ export class Sending {
     const before = this.#stream;
     this.#kind = kind;
     this.#stream = stream;
+    this.#isOfCall = false;
     $("source").value = kind;
     $("self-video").srcObject = stream;
     $("self").classList.toggle("idle", !stream?.getVideoTracks().length);
@@ -84,18 +112,25 @@ export class Sending {
     if (known) this.#senders[kind] = known;
   }
 
-  #mute() {
-    const tracks = this.#stream?.getAudioTracks() ?? [];
-    for (const track of tracks) track.enabled = !track.enabled;
+  #toggle(kind) {
+    for (const track of this.#tracks(kind)) track.enabled = !track.enabled;
     this.#showMute();
   }
 
+  #tracks(kind) {
+    return this.#stream?.getTracks().filter((track) => track.kind === kind) ?? [];
+  }
+
   #showMute() {
-    const [track] = this.#stream?.getAudioTracks() ?? [];
-    $("mute").hidden = !track;
-    const muted = track?.enabled === false;
-    $("mute").classList.toggle("on", muted);
-    $("mute").textContent = muted ? "Unmute" : "Mute";
+    for (const [id, kind, on, off] of [
+      ["mute", "audio", "Mute", "Unmute"],
+      ["hide", "video", "Picture off", "Picture on"],
+    ]) {
+      const [track] = this.#tracks(kind);
+      $(id).hidden = !track;
+      $(id).classList.toggle("on", track?.enabled === false);
+      $(id).textContent = track?.enabled === false ? off : on;
+    }
   }
 
   async #share() {

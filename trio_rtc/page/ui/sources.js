@@ -6,7 +6,8 @@ const FRAMES_PER_SECOND = 20;
 const TONE_HZ = 440;
 
 /** What the browser calls the device of a source, for messages to people. */
-export const DEVICES = { camera: "camera or microphone", screen: "screen", picture: "test picture" };
+export const DEVICES = {
+  camera: "camera or microphone", microphone: "microphone", screen: "screen", picture: "test picture" };
 
 /** A stream of a source; a rejection is a DOMException, as of getUserMedia. */
 export async function openSource(kind) {
@@ -14,6 +15,7 @@ export async function openSource(kind) {
   if (!navigator.mediaDevices)
     throw new Error("browsers allow that only to pages over https, or from localhost");
   if (kind === "screen") return navigator.mediaDevices.getDisplayMedia({ video: true, audio: true });
+  if (kind === "microphone") return navigator.mediaDevices.getUserMedia({ audio: true });
   return openCamera();
 }
 

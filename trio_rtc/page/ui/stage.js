@@ -5,6 +5,7 @@ import { bitrate, plotPath, Statistics } from "./statistics.js";
 
 export class Stage {
   #statistics = null;
+  #clock = 0;
 
   /** Show what this call brings. */
   follow(call) {
@@ -32,10 +33,15 @@ export class Stage {
       look();
     });
     call.addEventListener("state", ({ detail: state }) => {
-      if (state === "connected" && !this.#statistics)
-        this.#statistics = new Statistics(call.connection, show);
+      if (state !== "connected" || this.#statistics) return;
+      this.#statistics = new Statistics(call.connection, show);
+      const began = performance.now();
+      const tick = () => ($("duration").textContent = duration((performance.now() - began) / 1000));
+      this.#clock = setInterval(tick, 1000);
+      tick();
     });
     call.addEventListener("ended", () => {
+      clearInterval(this.#clock);
       this.#statistics?.stop();
       this.#statistics = null;
       for (const figure of figures.values()) figure.remove();
@@ -81,7 +87,15 @@ function show({ path, roundTrip, sent, received }) {
   $("plot-top").textContent = `up to ${bitrate(top)}`;
 }
 
+/** Such as 1:02:03. */
+function duration(seconds) {
+  const two = (number) => String(Math.floor(number)).padStart(2, "0");
+  const [hours, rest] = [Math.floor(seconds / 3600), `${two((seconds / 60) % 60)}:${two(seconds % 60)}`];
+  return hours ? `${hours}:${rest}` : rest;
+}
+
 function clear() {
+  $("duration").textContent = "";
   for (const id of ["stat-path", "stat-rtt", "stat-out", "stat-in"]) $(id).textContent = "–";
   for (const id of ["plot-in", "plot-out"]) $(id).setAttribute("d", "");
   $("plot-top").textContent = "0 kbit/s";

@@ -1,24 +1,17 @@
 // The theme: the system's own, unless the user says otherwise.
 
+import { remember, remembered } from "./remembered.js";
+
 const THEMES = ["auto", "light", "dark"];
-const KEY = "trio-rtc-theme";
 
 export function setUpTheme(button) {
-  let theme = "auto";
-  try {
-    theme = localStorage.getItem(KEY) ?? "auto";
-  } catch {
-    // Nothing may be kept here: then the choice lasts as long as the page.
-  }
+  let theme = remembered("theme", "auto");
+  if (!THEMES.includes(theme)) theme = "auto";
   show(button, theme);
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     show(button, theme);
-    try {
-      localStorage.setItem(KEY, theme);
-    } catch {
-      // As above.
-    }
+    remember("theme", theme);
   });
 }
 
