@@ -66,13 +66,15 @@ def waits(loss: float, count: int = 15) -> list[float]:
     return times
 
 
-def test_it_waits_for_a_part_of_the_bulk_at_most() -> None:
-    # Half a trip, the 52 ms of one part, and what is in the queue of the path.
-    assert max(waits(0.0)) < 1.5 * TRIP + QUEUE
+def test_it_waits_for_a_packet_of_the_bulk_at_most() -> None:
+    # Half a trip, and what is in the queue of the path: a part of the bulk would be 52 ms.
+    times = sorted(waits(0.0))
+    assert times[len(times) // 2] < 0.6 * TRIP
+    assert times[-1] < 0.5 * TRIP + QUEUE
 
 
 def test_where_some_is_lost() -> None:
     # What is lost is found and sent again within a trip and a half.
     times = sorted(waits(0.01))
-    assert times[len(times) // 2] < 1.5 * TRIP + QUEUE
-    assert times[-1] < 3 * TRIP + QUEUE
+    assert times[len(times) // 2] < 0.6 * TRIP
+    assert times[-1] < 2 * TRIP + QUEUE

@@ -17,7 +17,7 @@ from trio_rtc.rtc.backend.dtls import transport as dtls
 from trio_rtc.rtc.backend.dtls.transport import LONGEST
 from trio_rtc.rtc.backend.sctp.fragmentation import unfragmented
 from trio_rtc.rtc.backend.sctp.large_packets import Bundle
-from trio_rtc.rtc.backend.sctp.machine.outbound import DATA
+from trio_rtc.rtc.backend.sctp.machine.outbound import I_DATA
 from trio_rtc.rtc.backend.sctp.path_mtu import (
     BASE,
     MAX_PROBES,
@@ -179,7 +179,7 @@ async def test_this_machine_carries_as_much_as_dtls_does(monkeypatch: pytest.Mon
         with seeing_packets(monkeypatch) as packets:
             await ours.send(bytes(65_000))
             await theirs.receive()
-    assert 4 <= sum(DATA in packet for packet in packets) <= 6
+    assert 4 <= sum(I_DATA in packet for packet in packets) <= 6
 
 
 async def test_a_stranger_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from trio_rtc.rtc.backend.sctp import association as sctp
 from trio_rtc.rtc.backend.sctp import receiving_transport, sending_transport
 from trio_rtc.rtc.backend.sctp.machine import received
 from trio_rtc.rtc.backend.sctp.machine.cubic import Cubic
-from trio_rtc.rtc.backend.sctp.machine.outbound import DATA
+from trio_rtc.rtc.backend.sctp.machine.outbound import I_DATA
 from trio_rtc.rtc.backend.sctp.machine.received import SACK
 from trio_rtc.rtc.backend.sctp.sctp_packet import seal, unseal
 
@@ -156,7 +156,7 @@ async def test_every_second_packet_is_acknowledged(monkeypatch: pytest.MonkeyPat
             for _ in range(20):
                 await theirs.receive()
     sacks = sum(SACK in packet for packet in packets)
-    data = sum(DATA in packet for packet in packets)
+    data = sum(I_DATA in packet for packet in packets)
     assert data > 200
     assert sacks < 0.75 * data
 
@@ -254,8 +254,8 @@ async def test_small_messages_share_packets(monkeypatch: pytest.MonkeyPatch) -> 
                 await ours.send(bytes(20))
             for _ in range(200):
                 assert await theirs.receive() == bytes(20)
-    assert sum(packet.count(DATA) for packet in packets) >= 200
-    assert sum(DATA in packet for packet in packets) < 120
+    assert sum(packet.count(I_DATA) for packet in packets) >= 200
+    assert sum(I_DATA in packet for packet in packets) < 120
 
 
 async def test_without_what_is_private_it_is_aiortcs(caplog: pytest.LogCaptureFixture) -> None:

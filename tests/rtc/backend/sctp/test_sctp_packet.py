@@ -19,6 +19,8 @@ from aiortc.rtcsctptransport import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trio_rtc.rtc.backend.sctp import interleaving_transport
+from trio_rtc.rtc.backend.sctp.machine.outbound import DATA, I_DATA, I_FORWARD_TSN
 from trio_rtc.rtc.backend.sctp.sctp_packet import read_chunk, seal, unseal
 
 from ...pairs import Peer, open_channels, transport
@@ -89,7 +91,12 @@ def sack(tsn: int, blocks: list[tuple[int, int]]) -> bytes:
     return bytes(made)
 
 
-async def test_no_chunk_ends_the_connection() -> None:
+@pytest.mark.parametrize("interleaves", [True, False])
+async def test_no_chunk_ends_the_connection(
+    interleaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not interleaves:
+        monkeypatch.setattr(interleaving_transport, "KINDS", b"")
     async with open_channels() as (ours, theirs, alice, bob):
         await theirs.send("first")
         assert await ours.receive() == "first"
@@ -98,9 +105,11 @@ async def test_no_chunk_ends_the_connection() -> None:
             alice,
             *[
                 chunk(kind, body)
-                for kind in CHUNK_TYPES
+                for kind in {*CHUNK_TYPES, I_DATA}
                 for body in (b"", bytes(3), bytes(8))
-                if kind not in (6, 7, 8, 14, 192)
+                if kind not in (6, 7, 8, 14, 192, I_FORWARD_TSN)
+                # What is not agreed upon is another matter.
+                and not (interleaves and kind == DATA)
             ],
             # Of what was never sent, and gaps without end.
             sack(next_tsn + 1000, []),

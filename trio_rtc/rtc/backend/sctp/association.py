@@ -16,9 +16,10 @@ from aiortc import RTCDataChannel, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcsctptransport import AbortChunk, Chunk, ShutdownChunk
 
 from ..patches import can
+from .interleaving_transport import InterleavingTransport
 from .machine.data_sender import MOST_UNSENT
 from .path_mtu import BASE
-from .receiving_transport import TOGETHER_OF_OURS, ReceivingTransport
+from .receiving_transport import TOGETHER_OF_OURS
 from .sending_transport import RTO_FLOOR_OF_OURS
 
 LEAST_UNSENT: Final = 128 * 1024
@@ -116,7 +117,7 @@ def most_unsent(channel: RTCDataChannel) -> int:
     return max(LEAST_UNSENT, sender.most_unsent - others)
 
 
-class SctpTransport(ReceivingTransport):
+class SctpTransport(InterleavingTransport):
     """A transport of aiortc's that sends and receives as ours do, and sees how it ends."""
 
     _on_left: Callable[[], None]
@@ -134,10 +135,10 @@ class SctpTransport(ReceivingTransport):
         if self._left and self.state == "closed":
             self._on_left()
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, reason: str) -> None:
         if self._left:
             return
-        logger.warning("the other side sends messages that never end: they are given up")
+        logger.warning(reason)
         self._left = True
         await self._abort()
         self._set_state(self.State.CLOSED)

@@ -6,10 +6,8 @@ message that never ends, or packets that overtake one which never comes, for eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Final, Literal
-
-from aiortc.rtcsctptransport import InboundStream
 
 WINDOW: Final = 8 * 1024 * 1024
 """The window that is advertised: what arrives behind a loss, on a fast path of a long way."""
@@ -33,7 +31,7 @@ class ReceiveBuffer:
         self._since = 0
 
     def judge(
-        self, *, is_next: bool, advertised: int, streams: Iterable[InboundStream]
+        self, *, is_next: bool, advertised: int, streams: Iterable[Sized]
     ) -> Literal["take", "drop", "abort"]:
         """What to do with a chunk of data.
 
@@ -41,11 +39,11 @@ class ReceiveBuffer:
             is_next: whether all before it has come: only that makes messages complete. Twice the
                 limit of such chunks, and no message complete, is a message that never ends.
             advertised: the window as it would be advertised now; below 0 if more was sent.
-            streams: all there are.
+            streams: all there are, each with as many chunks as are kept of it.
         """
         self._since += 1
         if self._counted + self._since > MAX_CHUNKS and self._since >= RECOUNT:
-            self._counted = sum(len(stream.reassembly) for stream in streams)
+            self._counted = sum(map(len, streams))
             self._since = 0
         kept = max((WINDOW - advertised) / MAX_BYTES, self._counted / MAX_CHUNKS)
         if is_next:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from struct import Struct
-from typing import Final, Literal
+from typing import Any, Final
 
 from aiortc import RTCDataChannel
 from aiortc.rtcsctptransport import (
@@ -29,7 +29,7 @@ from aiortc.utils import uint16_gt, uint32_gt
 
 from ...bridge.eager import start_eagerly
 from .machine.data_sender import COMMON_HEADER
-from .machine.outbound import DATA, FORWARD_TSN
+from .machine.outbound import DATA, FORWARD_TSN, I_DATA, I_FORWARD_TSN
 from .machine.received import SACK, SACK_SIZE, Received, SackPolicy, parse_sack
 from .machine.serial import on_wire
 from .path_mtu import BASE
@@ -53,6 +53,7 @@ window has room for a few, and each acknowledgement that waits holds them up (se
 
 _DATA: Final = Struct("!LHHL")
 _STREAM: Final = Struct("!HH")
+_MESSAGE_KINDS: Final = (DATA, FORWARD_TSN, I_DATA, I_FORWARD_TSN)
 _IMMEDIATE: Final = 0x08
 """The sender wants to hear of this DATA chunk at once (section 3.3.1)."""
 
@@ -67,6 +68,9 @@ class ReceivingTransport(SendingTransport):
         self._advertised_rwnd = WINDOW
         self._receive_buffer = ReceiveBuffer()
         self._received: Received | None = None
+        #: By the kinds of the chunks that carry messages, or tell of them; none before it is known
+        #: whether those are interleaved. Each tells whether to acknowledge at once.
+        self._takes: dict[int, Callable[[int, bytes], Awaitable[bool]]] = {}
         self._sack_policy = SackPolicy(TOGETHER)
         self._sack_timer = Timer(self._running_loop, self._sack_due)
         self._sacks_soon = False
@@ -92,22 +96,21 @@ class ReceivingTransport(SendingTransport):
             return
         has_data = at_once = False
         for kind, flags, body in chunks:
-            if kind == DATA:
-                if self._received is None or len(body) < _DATA.size:
-                    continue
+            take = self._takes.get(kind)
+            if take is not None:
                 has_data = True
-                at_once = await self._receive_data(flags, body) or bool(flags & _IMMEDIATE)
+                at_once = await take(flags, body) or bool(flags & _IMMEDIATE) or at_once
             elif kind == SACK:
                 await self._receive_sack(body)
-            elif kind == FORWARD_TSN:
-                if self._received is None or len(body) < 4:
-                    continue
-                has_data = at_once = True
-                await self._receive_forward_tsn(body)
+            elif kind in _MESSAGE_KINDS:
+                await self._receive_wrong_kind(kind)
             else:
                 await self._receive_other(kind, flags, body)
         if has_data and self._association_state is not self.State.CLOSED:
             await self._acknowledge_soon(at_once=at_once)
+
+    async def _receive_wrong_kind(self, kind: int) -> None:
+        """Pass over what carries messages in a way that was not agreed upon, or too early."""
 
     async def _receive_other(self, kind: int, flags: int, body: bytes) -> None:
         try:
@@ -132,6 +135,12 @@ class ReceivingTransport(SendingTransport):
             assert self._last_received_tsn is not None
             self._received = Received(self._last_received_tsn)
             self._sender.set_peer_window(chunk.advertised_rwnd)
+            if not self._takes:
+                self._begin_to_take()
+
+    def _begin_to_take(self) -> None:
+        """It is known what the other side is capable of."""
+        self._takes = {DATA: self._receive_data, FORWARD_TSN: self._receive_forward_tsn}
 
     def _is_known(self, chunk: InitChunk) -> bool:
         return self._received is not None and chunk.initiate_tag == self._remote_verification_tag
@@ -148,6 +157,8 @@ class ReceivingTransport(SendingTransport):
         """Take a DATA chunk; return whether to tell of it at once."""
         received = self._received
         assert received is not None
+        if len(body) < _DATA.size:
+            return False
         tsn, stream_id, sequence, protocol = _DATA.unpack_from(body)
         data = body[_DATA.size :]
         stream = self._get_inbound_stream(stream_id)
@@ -161,10 +172,7 @@ class ReceivingTransport(SendingTransport):
             if protocol != WEBRTC_BINARY or not self._take(stream_id, data):
                 await self._receive(stream_id, protocol, data)
         else:
-            verdict = self._judge(tsn)
-            if verdict == "abort":
-                await self._give_up()
-            if verdict != "take":
+            if not await self._has_room(tsn):
                 return True
             if not received.add(tsn):
                 return False
@@ -192,24 +200,37 @@ class ReceivingTransport(SendingTransport):
             self._advertised_rwnd += len(message[2])
             await self._receive(*message)
 
-    def _judge(self, tsn: int) -> Literal["take", "drop", "abort"]:
+    async def _has_room(self, tsn: int) -> bool:
+        """Whether to keep a chunk; if there is too much for a message, the association ends."""
         assert self._received is not None
-        return self._receive_buffer.judge(
+        streams: Any = self._inbound_streams.values()
+        verdict = self._receive_buffer.judge(
             is_next=tsn == on_wire(self._received.cumulative + 1),
             advertised=self._advertised_rwnd,
-            streams=self._inbound_streams.values(),
+            streams=streams,
         )
+        if verdict == "abort":
+            await self._give_up("the other side sends messages that never end: they are given up")
+        return verdict == "take"
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, reason: str) -> None:
         """The other side sends what never becomes a message."""
 
-    async def _receive_forward_tsn(self, body: bytes) -> None:
-        """Pass over what the other side has given up (RFC 3758, section 3.6)."""
+    def _pass_over(self, body: bytes) -> bool:
+        """Count all up to the TSN of a chunk as arrived; return whether that is news."""
         received = self._received
         assert received is not None
-        if not received.pass_over(int.from_bytes(body[:4], "big")):
-            return
-        self._last_received_tsn = last = on_wire(received.cumulative)
+        if len(body) < 4 or not received.pass_over(int.from_bytes(body[:4], "big")):
+            return False
+        self._last_received_tsn = on_wire(received.cumulative)
+        return True
+
+    async def _receive_forward_tsn(self, _flags: int, body: bytes) -> bool:
+        """Pass over what the other side has given up (RFC 3758, section 3.6)."""
+        if not self._pass_over(body):
+            return True
+        last = self._last_received_tsn
+        assert last is not None
         for at in range(4, len(body) - 3, 4):
             stream_id, sequence = _STREAM.unpack_from(body, at)
             stream = self._get_inbound_stream(stream_id)
@@ -221,6 +242,7 @@ class ReceivingTransport(SendingTransport):
         for stream in self._inbound_streams.values():
             self._advertised_rwnd += stream.prune_chunks(last)
         await self._reset_deferred_streams()
+        return True
 
     # Acknowledgements.
 
@@ -278,6 +300,9 @@ class _InboundStream(InboundStream):
     """It looks for whole messages when there may be one, and not at each fragment."""
 
     _cannot_complete = False
+
+    def __len__(self) -> int:
+        return len(self.reassembly)
 
     def add_chunk(self, chunk: DataChunk) -> None:
         is_last = not self.reassembly or uint32_gt(chunk.tsn, self.reassembly[-1].tsn)

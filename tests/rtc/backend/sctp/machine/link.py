@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 from struct import Struct
 from typing import Any, Final
 
+from trio_rtc.rtc.backend.sctp.interleaved_stream import (
+    InterleavedStream,
+    parse_i_data,
+    parse_i_forward_tsn,
+)
 from trio_rtc.rtc.backend.sctp.machine.bbr import Bbr
 from trio_rtc.rtc.backend.sctp.machine.data_sender import Sender
-from trio_rtc.rtc.backend.sctp.machine.outbound import DATA, FORWARD_TSN, PACKET_COST, UserMessage
+from trio_rtc.rtc.backend.sctp.machine.outbound import (
+    DATA,
+    FORWARD_TSN,
+    I_DATA,
+    I_FORWARD_TSN,
+    PACKET_COST,
+    UserMessage,
+)
 from trio_rtc.rtc.backend.sctp.machine.received import SACK, Received, SackPolicy, parse_sack
 
 CHUNK: Final = Struct("!BBH")
@@ -84,7 +96,9 @@ class Host:
 
     Attributes:
         arrived: bytes of DATA chunks that came once.
-        log: the times at which each stream's messages were complete, if they are one chunk long.
+        log: the times at which each stream's messages were complete, if they are one chunk long,
+            or interleaved.
+        messages: of each stream, if they are interleaved.
     """
 
     def __init__(self, *, tsn: int, peer_tsn: int, control: Any, most: int, packet: int):
@@ -96,11 +110,41 @@ class Host:
         self.arrived = 0
         self.chunks = 0
         self.log: list[tuple[float, int]] = []
+        self.streams: dict[int, InterleavedStream] = {}
+        self.messages: dict[int, list[bytes]] = {}
+
+    def _complete(self, now: float, stream: int, messages: Iterable[tuple[int, bytes]]) -> None:
+        for protocol, message in messages:
+            assert protocol == 53
+            self.messages.setdefault(stream, []).append(message)
+            self.log.append((now, stream))
+
+    def _receive_i_data(self, flags: int, body: bytes, now: float) -> None:
+        fragment = parse_i_data(flags, body)
+        assert fragment is not None
+        number = fragment.stream
+        stream = self.streams.setdefault(number, InterleavedStream())
+        if not self.received.add(fragment.tsn):
+            return
+        self.arrived += len(fragment.data)
+        self.chunks += 1
+        if stream.is_next(fragment):
+            stream.passed(fragment)
+            self._complete(now, number, [(fragment.protocol, fragment.data)])
+        else:
+            assert stream.add(fragment)
+            self._complete(now, number, stream.complete(fragment))
+
+    def _pass_over(self, body: bytes, now: float) -> None:
+        self.received.pass_over(TSN.unpack_from(body)[0])
+        for (number, ordered), message in parse_i_forward_tsn(body).items():
+            stream = self.streams.setdefault(number, InterleavedStream())
+            self._complete(now, number, stream.pass_over(message, ordered=ordered)[1])
 
     def receive(self, packet: bytes, now: float) -> None:
         at, end, has_data, at_once = 0, len(packet), False, False
         while at < end:
-            kind, _, length = CHUNK.unpack_from(packet, at)
+            kind, flags, length = CHUNK.unpack_from(packet, at)
             body = at + CHUNK.size
             if kind == DATA:
                 has_data = True
@@ -110,6 +154,12 @@ class Host:
                     stream = int.from_bytes(packet[body + 4 : body + 6], "big")
                     if stream:
                         self.log.append((now, stream))
+            elif kind == I_DATA:
+                has_data = True
+                self._receive_i_data(flags, packet[body : at + length], now)
+            elif kind == I_FORWARD_TSN:
+                has_data = at_once = True
+                self._pass_over(packet[body : at + length], now)
             elif kind == FORWARD_TSN:
                 has_data = at_once = True
                 self.received.pass_over(TSN.unpack_from(packet, body)[0])
@@ -146,6 +196,7 @@ class Network:
         control: Callable[[int], Any] = Bbr,
         most: int = 8,
         packet: int = PACKET,
+        interleaves: bool = False,
     ):
         other = FIRST_TSN + 12345
         size = packet + PACKET_COST
@@ -155,6 +206,9 @@ class Network:
             Host(tsn=FIRST_TSN, peer_tsn=other, control=control(size), most=most, packet=packet),
             Host(tsn=other, peer_tsn=FIRST_TSN, control=control(size), most=most, packet=packet),
         )
+        if interleaves:
+            for host in self.hosts:
+                host.sender.interleave()
         self._events: list[tuple[float, int, int, Any]] = []
         self._timers: list[float | None] = [None, None]
         self._count = 0

@@ -25,7 +25,7 @@ FIRST = 100
 
 
 def message(*, stream: int = 1, size: int = 4, ordered: bool = True) -> UserMessage:
-    return UserMessage(stream, 53, bytes(size), ordered=ordered)
+    return UserMessage(stream, 53, bytes(size), ordered=ordered, max_retransmits=0)
 
 
 class Half:
@@ -43,7 +43,7 @@ class Half:
         made = []
         for _ in range(chunks):
             chunk = OutboundChunk(self.sent.next_tsn, message, 4)
-            self.queue.taken(4)
+            self.queue.taken(message, 4)
             self.sent.add(chunk)
             self.sent.depart(chunk)
             made.append(chunk)
@@ -79,7 +79,7 @@ def test_all_of_a_message_is_given_up_and_nothing_of_others(lost: int) -> None:
     arrived = chunks[(lost + 1) % 3]
     half.sent.leave(arrived, ACKNOWLEDGED)
     on_their_way = [before, after]
-    half.partial.abandon(chunks[lost])
+    half.partial.abandon(chunks[lost].message)
     assert [chunk.state for chunk in chunks] == [
         ACKNOWLEDGED if chunk is arrived else ABANDONED for chunk in chunks
     ]
@@ -90,7 +90,7 @@ def test_all_of_a_message_is_given_up_and_nothing_of_others(lost: int) -> None:
 def test_the_end_of_what_was_not_sent_has_a_tsn() -> None:
     half = Half()
     [first] = half.send(message(size=12))
-    half.partial.abandon(first)
+    half.partial.abandon(first.message)
     assert not half.queue
     assert half.queue.size == 0
     end = half.sent.get(FIRST + 1)
@@ -104,11 +104,11 @@ def test_only_what_comes_next_is_passed_over() -> None:
     half = Half()
     [first] = half.send(message())
     [second] = half.send(message(stream=2))
-    half.partial.abandon(second)
+    half.partial.abandon(second.message)
     half.partial.advance()
     assert not half.partial.is_due
     assert not half.partial.waits
-    half.partial.abandon(first)
+    half.partial.abandon(first.message)
     half.partial.advance()
     assert half.partial.is_due
     assert half.partial.waits
@@ -125,7 +125,7 @@ def test_it_is_told_again_after_so_long() -> None:
     half = Half()
     half.partial.remind(100.0, 1.0)
     assert not half.partial.is_due
-    half.partial.abandon(half.send(message())[0])
+    half.partial.abandon(half.send(message())[0].message)
     half.partial.advance()
     half.forward(10.0)
     half.partial.remind(10.9, 1.0)
@@ -140,7 +140,7 @@ def test_it_is_told_again_after_so_long() -> None:
 def test_the_last_message_of_each_stream_is_told_of() -> None:
     half = Half()
     for ordered in (True, True, False):
-        half.partial.abandon(half.send(message(ordered=ordered))[0])
+        half.partial.abandon(half.send(message(ordered=ordered))[0].message)
     half.partial.advance()
     assert half.forward() == (FIRST + 2, [(1, 1)])
 
@@ -148,7 +148,7 @@ def test_the_last_message_of_each_stream_is_told_of() -> None:
 def test_what_does_not_fit_follows() -> None:
     half = Half()
     for stream in range(MAX_STREAMS + 1):
-        half.partial.abandon(half.send(message(stream=stream))[0])
+        half.partial.abandon(half.send(message(stream=stream))[0].message)
     half.partial.advance()
     point, streams = half.forward()
     assert (point, len(streams)) == (FIRST + MAX_STREAMS - 1, MAX_STREAMS)
@@ -165,6 +165,6 @@ def test_a_tsn_on_the_wire_has_32_bits() -> None:
         chunk = OutboundChunk(sent.next_tsn, message(ordered=False), 4)
         sent.add(chunk)
         sent.depart(chunk)
-        partial.abandon(chunk)
+        partial.abandon(chunk.message)
     partial.advance()
     assert partial.take(0.0) == pack("!BBHL", FORWARD_TSN, 0, 8, 0)

@@ -139,5 +139,10 @@ def test_a_message_becomes_chunks() -> None:
     ("options", "is_reliable"),
     [({}, True), ({"expires": 0.0}, False), ({"max_retransmits": 0}, False)],
 )
-def test_what_is_never_given_up_is_reliable(options: dict[str, float], is_reliable: bool) -> None:
-    assert UserMessage(1, 53, b"x", **options).is_reliable is is_reliable  # type: ignore[arg-type]
+def test_of_what_is_never_given_up_no_tsns_are_kept(
+    options: dict[str, float], is_reliable: bool
+) -> None:
+    message = UserMessage(1, 53, b"abcdefgh", **options)  # type: ignore[arg-type]
+    for tsn in (7, 9):
+        OutboundChunk(tsn, message, 4)
+    assert message.tsns == (None if is_reliable else [7, 9])

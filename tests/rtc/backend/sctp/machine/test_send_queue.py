@@ -39,19 +39,17 @@ def test_streams_take_turns_and_bytes_are_counted() -> None:
     # It has begun: it goes on.
     assert queue.peek() is first
     first.position = 5
-    queue.taken(5)
+    queue.taken(first, 5)
     assert (queue.peek(), queue.size) == (other, 18)
     queue.drop(other)
     assert (queue.peek(), queue.size) == (second, 7)
     queue.begin(second)
     assert (second.sequence, queue.holds(1), queue.holds(2)) == (0, True, False)
     second.position = 3
-    queue.taken(3)
+    queue.taken(second, 3)
     assert queue.size == 4
-    queue.end()
+    queue.end(second)
     assert (queue.size, bool(queue), queue.holds(1)) == (0, False, False)
-    queue.end()
-    assert queue.size == 0
 
 
 def test_what_is_unordered_has_no_number() -> None:

@@ -10,7 +10,14 @@ from typing import Final
 
 from .congestion import INITIAL_PACKETS, LOCAL_SECONDS, Acknowledged, CongestionControl
 from .delivery_rate import DeliveryRate
-from .outbound import ACKNOWLEDGED, DATA_HEADER, PACKET_COST, OutboundChunk, UserMessage
+from .outbound import (
+    ACKNOWLEDGED,
+    DATA_HEADER,
+    I_DATA_HEADER,
+    PACKET_COST,
+    OutboundChunk,
+    UserMessage,
+)
 from .pacing import Pacer
 from .partial_reliability import PartialReliability, is_over
 from .recovery import Recovery
@@ -75,6 +82,7 @@ class Sender:
         self._pacer = Pacer()
         self._partial = PartialReliability(self._sent, self.queue)
         self._limited_order = -1
+        self._header = DATA_HEADER.size
         self._departed_at = 0.0
 
     @property
@@ -169,7 +177,7 @@ class Sender:
         while (chunk := self._recovery.peek()) is not None:
             if is_over(chunk.message, chunk.transmissions, now):
                 self._recovery.pop()
-                self._abandon(chunk)
+                self._abandon(chunk.message)
                 continue
             size = len(chunk.wire)
             if (chunks and size > room) or not self._may_send(size):
@@ -182,29 +190,31 @@ class Sender:
     def _fresh(self, room: int, now: float) -> list[OutboundChunk]:
         """What was not sent before, as much as a packet takes."""
         chunks: list[OutboundChunk] = []
-        queue = self.queue
-        room = most = min(room, self._fragment_size() + DATA_HEADER.size)
+        queue, header = self.queue, self._header
+        room = most = min(room, self._fragment_size() + header)
         while queue:
             message = queue.peek()
             if message.expires is not None and message.expires <= now:
                 self._expire(message)
                 continue
             left = len(message.data) - message.position
-            length = min(left, room - DATA_HEADER.size)
+            length = min(left, room - header)
             is_split = length < left
             if (chunks and is_split and 2 * room < most) or not self._may_send(length):
                 # A message in one piece is worth more than a packet that is full.
                 break
             if not message.position:
                 queue.begin(message)
-            chunk = OutboundChunk(self._sent.next_tsn, message, length)
-            queue.taken(length)
+            chunk = OutboundChunk(
+                self._sent.next_tsn, message, length, interleaved=queue.interleaves
+            )
+            queue.taken(message, length)
             if chunk.is_last:
                 self.taken.append(message)
             self._sent.add(chunk)
             chunks.append(chunk)
             room -= len(chunk.wire)
-            if room <= DATA_HEADER.size:
+            if room <= header:
                 break
         if not chunks and not queue and self._sent.in_flight < self._control.window:
             self._delivery.limit(self._sent.in_flight)
@@ -212,23 +222,22 @@ class Sender:
 
     def _fragment_size(self) -> int:
         """Bytes of data in a packet at most."""
-        fits = self.packet_size - COMMON_HEADER - DATA_HEADER.size
+        fits = self.packet_size - COMMON_HEADER - self._header
         return min(fits, max(SMALLEST_FRAGMENT, self._control.window // PACKETS_IN_WINDOW))
 
     def _expire(self, message: UserMessage) -> None:
         """Give up the message whose turn it is."""
         if message.position:
-            self._abandon(OutboundChunk(self._sent.next_tsn, message, 0))
+            self._abandon(message)
         else:
             self.queue.drop(message)
             message.is_abandoned = True
             self.taken.append(message)
 
-    def _abandon(self, chunk: OutboundChunk) -> None:
-        message = chunk.message
+    def _abandon(self, message: UserMessage) -> None:
         if message.position < len(message.data):
             self.taken.append(message)
-        self._partial.abandon(chunk)
+        self._partial.abandon(message)
         self._partial.advance()
 
     def _depart(self, chunks: list[OutboundChunk], now: float) -> None:
@@ -335,13 +344,18 @@ class Sender:
                 in_flight=self._sent.in_flight,
                 window_limited=newest.order <= self._limited_order,
                 lost=lost,
-                largest_packet=self._fragment_size() + DATA_HEADER.size + PACKET_COST,
+                largest_packet=self._fragment_size() + self._header + PACKET_COST,
             )
         )
 
     def set_peer_window(self, window: int) -> None:
         """What the other side takes, by its INIT."""
         self._peer_window = window
+
+    def interleave(self) -> None:
+        """Both sides can (RFC 8260, section 2.2.1). Nothing has been sent."""
+        self.queue.interleaves = True
+        self._header = I_DATA_HEADER.size
 
     def close(self) -> None:
         """Nothing more will be sent."""

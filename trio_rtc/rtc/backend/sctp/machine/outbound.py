@@ -1,4 +1,6 @@
-"""Messages that are to be sent, and the DATA chunks they become (RFC 9260, section 3.3.1)."""
+"""Messages that are to be sent, and the chunks they become: DATA (RFC 9260, section 3.3.1), or
+I-DATA, which may be between each other (RFC 8260, section 2.1).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ from .serial import on_wire
 DATA: Final = 0
 FORWARD_TSN: Final = 192
 DATA_HEADER: Final = Struct("!BBHLHHL")
+I_DATA: Final = 64
+I_FORWARD_TSN: Final = 194
+I_DATA_HEADER: Final = Struct("!BBHLHHLL")
 
 LAST: Final = 0x01
 FIRST: Final = 0x02
@@ -31,12 +36,14 @@ class UserMessage:
     Attributes:
         sequence: its number in its stream, once something of it has been sent.
         position: bytes of it that have become chunks.
+        fragments: how many chunks those are.
+        tsns: of its chunks, if it may be given up.
         is_abandoned: whether it has been given up.
     """
 
     __slots__ = (
-        *("data", "expires", "is_abandoned", "max_retransmits", "position", "ordered", "owner"),
-        *("protocol", "sequence", "stream"),
+        *("data", "expires", "fragments", "is_abandoned", "max_retransmits", "position"),
+        *("ordered", "owner", "protocol", "sequence", "stream", "tsns"),
     )
 
     def __init__(
@@ -59,11 +66,10 @@ class UserMessage:
         self.owner = owner
         self.sequence = 0
         self.position = 0
+        self.fragments = 0
         self.is_abandoned = False
-
-    @property
-    def is_reliable(self) -> bool:
-        return self.expires is None and self.max_retransmits is None
+        reliable = expires is None and max_retransmits is None
+        self.tsns: list[int] | None = None if reliable else []
 
 
 class Snapshot(NamedTuple):
@@ -80,7 +86,7 @@ IN_FLIGHT, LOST, ACKNOWLEDGED, ABANDONED = range(4)
 
 
 class OutboundChunk:
-    """A DATA chunk that has a TSN.
+    """A chunk of a message, DATA or I-DATA, that has a TSN.
 
     Attributes:
         wire: its bytes, padded.
@@ -96,7 +102,7 @@ class OutboundChunk:
 
     snapshot: Snapshot
 
-    def __init__(self, tsn: int, message: UserMessage, length: int):
+    def __init__(self, tsn: int, message: UserMessage, length: int, *, interleaved: bool = False):
         offset = message.position
         data = message.data
         end = offset + length
@@ -106,18 +112,29 @@ class OutboundChunk:
             | (LAST if self.is_last else 0)
             | (0 if message.ordered else UNORDERED)
         )
-        header = DATA_HEADER.pack(
-            DATA,
-            flags,
-            DATA_HEADER.size + length,
-            on_wire(tsn),
-            message.stream,
-            message.sequence,
-            message.protocol,
-        )
+        if interleaved:
+            header = I_DATA_HEADER.pack(
+                *(I_DATA, flags, I_DATA_HEADER.size + length, on_wire(tsn), message.stream, 0),
+                message.sequence,
+                # The first has the protocol, and is number 0.
+                message.fragments if offset else message.protocol,
+            )
+        else:
+            header = DATA_HEADER.pack(
+                DATA,
+                flags,
+                DATA_HEADER.size + length,
+                on_wire(tsn),
+                message.stream,
+                message.sequence,
+                message.protocol,
+            )
         body = data if length == len(data) else data[offset:end]
         self.wire = header + body + bytes(-length % 4)
         message.position = end
+        message.fragments += 1
+        if message.tsns is not None:
+            message.tsns.append(tsn)
         self.tsn = tsn
         self.message = message
         self.size = len(self.wire)

@@ -1,20 +1,30 @@
-"""Messages that are given up, and how the other side hears of it (RFC 3758, section 3.5)."""
+"""Messages that are given up, and how the other side hears of it (RFC 3758, section 3.5, and
+RFC 8260, section 2.3).
+"""
 
 from __future__ import annotations
 
 from struct import Struct
 from typing import Final
 
-from .outbound import ABANDONED, ACKNOWLEDGED, FORWARD_TSN, OutboundChunk, UserMessage
+from .outbound import (
+    ABANDONED,
+    ACKNOWLEDGED,
+    FORWARD_TSN,
+    I_FORWARD_TSN,
+    OutboundChunk,
+    UserMessage,
+)
 from .send_queue import SendQueue
 from .sent import SentChunks
 from .serial import on_wire
 
 _HEADER: Final = Struct("!BBHL")
 _STREAM: Final = Struct("!HH")
+_MESSAGE: Final = Struct("!HHL")
 
-MAX_STREAMS: Final = 200
-"""Streams that one FORWARD TSN tells of: it fits into a packet of the smallest size."""
+MAX_STREAMS: Final = 140
+"""Streams that one chunk tells of: it fits into a packet of the smallest size."""
 
 
 def is_over(message: UserMessage, transmissions: int, now: float) -> bool:
@@ -44,19 +54,17 @@ class PartialReliability:
         self.is_due = False
         self._told_at = 0.0
 
-    def abandon(self, chunk: OutboundChunk) -> None:
-        """Give up its message, with all chunks of it (A3)."""
-        message, sent = chunk.message, self._sent
+    def abandon(self, message: UserMessage) -> None:
+        """Give up a message, with all chunks of it (A3)."""
+        sent = self._sent
         message.is_abandoned = True
-        for step in (-1, 1):
-            tsn = chunk.tsn + (step > 0)
-            while (other := sent.get(tsn)) is not None and other.message is message:
-                if other.state != ACKNOWLEDGED:
-                    sent.leave(other, ABANDONED)
-                tsn += step
+        for tsn in message.tsns or ():
+            chunk = sent.get(tsn)
+            if chunk is not None and chunk.state != ACKNOWLEDGED:
+                sent.leave(chunk, ABANDONED)
         if message.position < len(message.data):
             # Its end gets a TSN without being sent, so that it ends for the other side as well.
-            self._queue.end()
+            self._queue.end(message)
             end = OutboundChunk(sent.next_tsn, message, len(message.data) - message.position)
             end.state = ABANDONED
             sent.add(end)
@@ -82,17 +90,25 @@ class PartialReliability:
         return self._point > self._sent.acknowledged
 
     def take(self, now: float) -> bytes:
-        """The FORWARD TSN chunk."""
+        """The FORWARD TSN chunk, or I-FORWARD-TSN."""
         self.is_due = False
         self._told_at = now
-        streams: dict[int, int] = {}
+        interleaves = self._queue.interleaves
+        #: By stream, and whether it is unordered, the last message that is passed over.
+        passed: dict[tuple[int, bool], int] = {}
         for tsn in range(self._sent.acknowledged + 1, self._point + 1):
             chunk = self._sent.get(tsn)
-            if chunk is not None and chunk.message.ordered:
-                streams[chunk.message.stream] = chunk.message.sequence
-                if len(streams) == MAX_STREAMS:
+            if chunk is not None and (interleaves or chunk.message.ordered):
+                message = chunk.message
+                passed[message.stream, not message.ordered] = message.sequence
+                if len(passed) == MAX_STREAMS:
                     # The rest follows when this is acknowledged.
                     self._point = tsn
                     break
-        body = b"".join(_STREAM.pack(*one) for one in streams.items())
-        return _HEADER.pack(FORWARD_TSN, 0, _HEADER.size + len(body), on_wire(self._point)) + body
+        if interleaves:
+            kind = I_FORWARD_TSN
+            body = b"".join(_MESSAGE.pack(*key, number) for key, number in passed.items())
+        else:
+            kind = FORWARD_TSN
+            body = b"".join(_STREAM.pack(key[0], number) for key, number in passed.items())
+        return _HEADER.pack(kind, 0, _HEADER.size + len(body), on_wire(self._point)) + body
