@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .rtc import PeerCertificate as PeerCertificate
     from .rtc import PeerConnection as PeerConnection
     from .rtc import Recorder as Recorder
+    from .rtc import TrackPackets as TrackPackets
     from .rtc import TrackSender as TrackSender
     from .rtc import TrackStats as TrackStats
     from .rtc import VideoFrames as VideoFrames
@@ -119,6 +120,7 @@ _HOMES: Final = {
         "PeerCertificate",
         "PeerConnection",
         "Recorder",
+        "TrackPackets",
         "TrackSender",
         "TrackStats",
         "VideoFrames",

@@ -23,6 +23,7 @@ from trio_rtc.testing import MemoryHub
 
 from ..calls.both_sides import serving
 from ..ports import free_port
+from ..rtc.media.films import make_film
 from .pages import ROOT, blocks_of, function_of
 
 BLOCKS = blocks_of("media.md")
@@ -51,6 +52,20 @@ async def test_showing() -> None:
         await function("show")(call)
         # What was stopped, and what has ended with its block.
         assert list(call.senders) == []
+
+
+async def test_passing_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    film = make_film(tmp_path / "film.mp4", 3, audio=None)
+    printed = io.StringIO()
+    async with (
+        trio_rtc.open_media(video=film, loop=True) as tracks,
+        serving(MemoryHub(), tracks=tracks) as (alice, _),
+        open_call(alice, "bob") as call,
+    ):
+        with contextlib.redirect_stdout(printed):
+            await function("pass_on")(call)
+    assert printed.getvalue() == "True 1/90000\n"
 
 
 async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

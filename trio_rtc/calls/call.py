@@ -179,7 +179,7 @@ class Call:
         """
         with self._unless_over():
             sender = await self._connection.add_track(track)
-        if not await self._controls.renegotiate():
+        if not await self._controls.renegotiate() or sender.was_refused:
             self._check_not_over()
             raise CallError(
                 f"{self.peer} does not take a track in this call", code="negotiation_failed"

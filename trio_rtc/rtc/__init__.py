@@ -36,6 +36,7 @@ from .media.track import Kind as Kind
 from .media.track import MediaTrack as MediaTrack
 from .media.track import VideoFrames as VideoFrames
 from .media.track import VideoTrack as VideoTrack
+from .media.track_reader import TrackPackets as TrackPackets
 from .media.voice import Voice as Voice
 from .media.voice import open_voice as open_voice
 from .open_connection import MAX_FRAME_PIXELS as MAX_FRAME_PIXELS

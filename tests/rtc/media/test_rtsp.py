@@ -21,6 +21,7 @@ from trio_rtc.rtc.media import media
 
 from ...calls.both_sides import Ends, next_track, open_both, open_chat, works
 from ...system_python import SYSTEM_PYTHON, lacks
+from .films import make_film
 from .pictures import FPS, grey, level, loudness, picture, until_level, until_loud
 
 #: How bright the film is.
@@ -61,10 +62,10 @@ def make(path: Path, seconds: int) -> Path:
 
 
 @asynccontextmanager
-async def camera(film: Path) -> AsyncIterator[tuple[str, trio.Process]]:
-    """A server that shows the film; gives its URL."""
+async def camera(film: Path, codec: str = "vp8") -> AsyncIterator[tuple[str, trio.Process]]:
+    """A server that shows the film, whose pictures are encoded so; gives its URL."""
     process = await trio.lowlevel.open_process(
-        [SYSTEM_PYTHON, str(Path(__file__).with_name("rtsp_server.py")), str(film)],
+        [SYSTEM_PYTHON, str(Path(__file__).with_name("rtsp_server.py")), str(film), codec],
         stdout=subprocess.PIPE,
     )
     try:
@@ -148,6 +149,21 @@ async def test_a_call_sees_and_hears_it(film: Path) -> None:
             found[track.kind] = track
             if len(found) == 2:
                 break
+        await until_level(found["video"], LEVEL)
+        await until_loud(found["audio"])
+
+
+@pytest.mark.parametrize(("codec", "encoder"), [("vp8", "libvpx"), ("h264", "libx264")])
+async def test_a_call_sees_and_hears_it_as_it_is(codec: str, encoder: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", video=encoder, level=LEVEL)
+    async with (
+        camera(film, codec) as (url, _),
+        open_media(video=url, audio=url, options={"rtsp_transport": "tcp"}, encoded=True) as tracks,
+        open_both(receive=("audio", "video"), tracks=tracks) as ends,
+    ):
+        found = {(track := await anext(aiter(ends.bob.tracks))).kind: track for _ in range(2)}
+        first = await anext(found["video"].packets())
+        assert first.is_keyframe
         await until_level(found["video"], LEVEL)
         await until_loud(found["audio"])
 

@@ -38,6 +38,7 @@ from .media.congestion.media_path import MediaPath
 from .media.outgoing_media import OutgoingTrack
 from .media.receiving import receiver as media_receiver
 from .media.receiving.pictures.picture_limit import PictureLimit
+from .media.receiving.remote_packets import RemotePackets
 from .media.receiving.timeline import PeerTimeline
 from .media.tracks import Source
 from .patches import can
@@ -229,16 +230,16 @@ class LoopConnection:
         loop_channel.attach(channel, self._owner)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
+        source = Source(track, keeps_beginning=True)
         for receiver in self._pc.getReceivers():
             if receiver.track is track and can("receiving"):
                 gate = self._picture_limit.gate(receiver)
-                media_receiver.install(receiver, self._timeline, gate, self._is_other_ours)
+                source.timeline = self._timeline
+                source.packets = packets = RemotePackets(track, source)
+                media_receiver.install(receiver, self._timeline, gate, self._is_other_ours, packets)
             elif receiver.track is track and track.kind == "video":
                 self._picture_limit.watch(receiver)
         self._statistics.count_bytes()
-        source = Source(track, keeps_beginning=True)
-        if can("receiving"):
-            source.timeline = self._timeline
         source.start()
         self._sources = [*(old for old in self._sources if not old.is_over), source]
         self._post(self._sink._on_track, source)

@@ -12,6 +12,7 @@ import av
 
 from ...errors import MediaError
 from ...world import world
+from ..backend.media.encoded.encoded_format import NotSendable
 from ..backend.media.player import NoStream, Player
 from ..backend.media.tracks import Source
 from ..bridge.bridge import Bridge, open_bridge
@@ -37,6 +38,7 @@ async def open_media(
     format: str | None = None,  # noqa: A002  # FFmpeg's word
     options: Mapping[str, str] | None = None,
     loop: bool = False,
+    encoded: bool = False,
 ) -> AsyncIterator[list[MediaTrack]]:
     """Open sources of media, to be sent in calls during the block.
 
@@ -52,11 +54,15 @@ async def open_media(
         options: FFmpeg's options for it, such as ``{"rtsp_transport": "tcp"}`` or
             ``{"video_size": "640x480"}``.
         loop: begin again at the end of a file; have a still picture stay.
+        encoded: send what is there as it is, without decoding and encoding it: H.264, VP8, Opus,
+            G.722, PCMU or PCMA. Of such a track there are `MediaTrack.packets`, and no frames. A
+            peer that asks for a picture that stands by itself gets the next one there is.
 
     Raises:
         MediaError: ``media_not_found``; ``media_unreadable``: it is not media;
-            ``media_no_stream``: it is, but has no video or no audio. At the end of the block,
-            ``source_failed``: a source could not be read to its end.
+            ``media_no_stream``: it is, but has no video or no audio; ``not_sendable``: it
+            cannot be sent ``encoded``. At the end of the block, ``source_failed``: a source could
+            not be read to its end.
     """
     wanted: dict[Kind, str] = {}
     if video is not None:
@@ -73,10 +79,11 @@ async def open_media(
                 kinds = [kind for kind in wanted if wanted[kind] == name]
                 # Opening reads from the disk or the network, where it may wait for ever.
                 players[name] = await world().run_in_thread(
-                    partial(_open_player, kinds, name, format, options, loop=loop),
+                    partial(_open_player, kinds, name, format, options, loop=loop, encoded=encoded),
                     abandon_on_cancel=True,
                 )
-            source = Source(players[name].tracks[kind])
+            inner = players[name].tracks[kind]
+            source = Source(inner, encoded=inner.encoded)
             source.timeline = players[name]
             stack.push_async_callback(_stop, bridge, source)
             tracks.append(track_of(bridge, source))
@@ -95,8 +102,12 @@ def _open_player(
     options: Mapping[str, str] | None,
     *,
     loop: bool,
+    encoded: bool,
 ) -> Player:
-    if signal := TEST_SIGNALS.get((kinds[0], name)):
+    signal = TEST_SIGNALS.get((kinds[0], name))
+    if signal and encoded:
+        raise MediaError(f"{name!r} is made here, and not encoded", code="not_sendable")
+    if signal:
         return Player(signal, kinds, format="lavfi")
     if format is None and name.startswith("/dev/video"):
         format = "v4l2"  # noqa: A001
@@ -105,8 +116,19 @@ def _open_player(
         os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
     try:
         return Player(
-            name, kinds, format=format, options=options, timeout=READ_SECONDS, repeat=loop
+            name,
+            kinds,
+            format=format,
+            options=options,
+            timeout=READ_SECONDS,
+            repeat=loop,
+            encoded=encoded,
         )
+    except NotSendable as error:
+        raise MediaError(
+            f"{name!r} cannot be sent encoded: {error}; open it without encoded=True",
+            code="not_sendable",
+        ) from error
     except NoStream as error:
         raise MediaError(str(error), code="media_no_stream") from error
     except FileNotFoundError as error:

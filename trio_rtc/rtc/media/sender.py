@@ -41,13 +41,19 @@ class TrackSender:
         """How many frames were not sent because the encoder was too slow."""
         return self._outgoing.frames_dropped
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether the other side did not take it."""
+        return self._outgoing.was_refused
+
     async def replace_track(self, track: MediaTrack | None) -> None:
         """Send another track from now on, or nothing, without asking the other side.
 
         The times of the frames go on, so that a receiver sees one track.
 
         Raises:
-            MediaError: ``wrong_kind``: this sends the other kind; ``sender_ended``: what was sent
+            MediaError: ``wrong_kind``: this sends the other kind, or the track is encoded already,
+                and otherwise than what was agreed on; ``sender_ended``: what was sent
                 has ended, or `stop` was called, and so has the track of the other side.
             CallError: ``connection_closed``: the call is over.
         """
@@ -56,6 +62,12 @@ class TrackSender:
                 f"a track of {track.kind} cannot go where {self.kind} goes", code="wrong_kind"
             )
         source = None if track is None else track._source
+        encoded = self._outgoing.encoded
+        if source is not None and source.encoded is not None and source.encoded != encoded:
+            raise MediaError(
+                f"{source.encoded} cannot go where {encoded or 'an encoder'} was agreed on",
+                code="wrong_kind",
+            )
         if not await self._run(self._outgoing.replace, source):
             raise MediaError(
                 f"nothing can be sent any more where a track of {self.kind} has ended",

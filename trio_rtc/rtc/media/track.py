@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Literal, NoReturn, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
-import trio
 from av import AudioFrame, VideoFrame
 
 from ...errors import MediaError
-from ..backend.media.tracks import Reader, Source
+from ..backend.media.tracks import PACKETS, Source
 from ..bridge.bridge import Bridge
+from .track_reader import TrackPackets, TrackReader
 
 Frame: TypeAlias = VideoFrame | AudioFrame
 Kind = Literal["audio", "video"]
@@ -65,9 +64,42 @@ class MediaTrack:
         With 1, one who lags always gets the newest frame.
 
         Raises:
+            MediaError: ``only_encoded``: it was opened with ``encoded=True``.
             ValueError: ``limit`` is below 1.
         """
-        return Frames(self._bridge, self._source, _checked(limit))
+        return Frames(self._bridge, self._decoded(), _checked(limit))
+
+    def packets(self, limit: int = PACKETS) -> TrackPackets:
+        """The packets from now on, as ``av.Packet``, without a decoder.
+
+        Each is one picture, or one piece of sound, with its ``pts`` in units of its ``time_base``;
+        ``is_keyframe`` tells whether it can be decoded without what was before it. H.264 has start
+        codes, and its parameter sets before each such picture. What the other side sends is not
+        decoded while there are these and no frames are read; it is asked for a picture that stands
+        by itself, and packets begin there.
+
+        Args:
+            limit: how many are kept for one who lags.
+
+        Raises:
+            MediaError: ``not_encoded``: there are only frames, as of a program or a test signal.
+            ValueError: ``limit`` is below 1.
+        """
+        if self._source.packets is None:
+            raise MediaError(
+                f"a track of {self.kind} that is made here has frames, and no packets",
+                code="not_encoded",
+            )
+        return TrackPackets(self._bridge, self._source.packets, _checked(limit))
+
+    def _decoded(self) -> Source:
+        if self._source.encoded is not None:
+            raise MediaError(
+                f"a track that was opened encoded has packets of {self._source.encoded}, and no "
+                "frames",
+                code="only_encoded",
+            )
+        return self._source
 
 
 class VideoTrack(MediaTrack):
@@ -78,7 +110,7 @@ class VideoTrack(MediaTrack):
 
     def frames(self, limit: int = QUEUE_FRAMES) -> VideoFrames:
         """As those of a `MediaTrack`."""
-        return VideoFrames(self._bridge, self._source, _checked(limit))
+        return VideoFrames(self._bridge, self._decoded(), _checked(limit))
 
 
 class AudioTrack(MediaTrack):
@@ -89,7 +121,7 @@ class AudioTrack(MediaTrack):
 
     def frames(self, limit: int = QUEUE_FRAMES) -> AudioFrames:
         """As those of a `MediaTrack`."""
-        return AudioFrames(self._bridge, self._source, _checked(limit))
+        return AudioFrames(self._bridge, self._decoded(), _checked(limit))
 
 
 def track_of(bridge: Bridge, source: Source) -> VideoTrack | AudioTrack:
@@ -105,7 +137,7 @@ def _checked(limit: int) -> int:
     return limit
 
 
-class Frames:
+class Frames(TrackReader):
     """The frames of a track, for one who iterates: two tasks each take frames of their own.
 
     Raises:
@@ -117,14 +149,6 @@ class Frames:
         frames_dropped: how many of them were gone before they were asked for.
     """
 
-    def __init__(self, bridge: Bridge, source: Source, limit: int):
-        self._bridge = bridge
-        self._source = source
-        self._limit = limit
-        self._reader: Reader | None = None
-        self._arrived = trio.Event()
-        self._asking = False
-
     @property
     def frames_received(self) -> int:
         return self._reader.received if self._reader else 0
@@ -133,52 +157,8 @@ class Frames:
     def frames_dropped(self) -> int:
         return self._reader.dropped if self._reader else 0
 
-    def __aiter__(self) -> Frames:
-        return self
-
     async def __anext__(self) -> Frame:
-        if self._asking:
-            raise trio.BusyResourceError("another task waits for the next of these frames")
-        self._asking = True
-        try:
-            return await self._next()
-        finally:
-            self._asking = False
-
-    async def _next(self) -> Frame:
-        if self._reader is None:
-            try:
-                self._reader = await self._bridge.run(self._subscribe)
-            except trio.ClosedResourceError:
-                # The call is over, or the block that the track was opened in.
-                self._end()
-        else:
-            await trio.lowlevel.checkpoint()
-        while (data := self._reader.take()) is None:
-            if self._reader.is_over:
-                self._end()
-            self._arrived = trio.Event()
-            if not self._reader.ask():
-                await self._arrived.wait()
-        return cast(Frame, data)
-
-    def _end(self) -> NoReturn:
-        if self._source.error is not None:
-            raise MediaError(
-                f"the source of a track failed: {self._source.error}", code="source_failed"
-            ) from self._source.error
-        raise StopAsyncIteration from None
-
-    async def _subscribe(self) -> Reader:
-        # On the loop, where readers belong. A crossing is needed then for a frame that is waited
-        # for only, and none to ask for it.
-        reader = self._source.subscribe(self._limit)
-        reader.on_asked = partial(self._bridge.post, self._wake)
-        self._source.start()
-        return reader
-
-    def _wake(self) -> None:
-        self._arrived.set()
+        return cast(Frame, await self._take_next())
 
 
 class VideoFrames(Frames):

@@ -32,6 +32,7 @@ from .bundling import bundles, with_bundle_of
 from .candidates import LocalCandidates, transports
 from .codecs import without_common
 from .descriptions import FoundCandidates
+from .encoded_codecs import not_taken
 from .ice_transports import RestartableIceTransports
 from .numbering import Numbering
 from .recycling import make_room
@@ -121,12 +122,12 @@ class OfferAnswer:
                 code="nothing_to_offer",
                 fault="local",
             )
-        sdp = await self._numbering.create_offer(self._pc)
+        sdp = await self._numbering.create_offer(self._pc, self._sections.narrow)
         return SessionDescription(type="offer", sdp=self._with_rejections(sdp))
 
     async def create_answer(self) -> SessionDescription:
         with _state_errors():
-            self._sections.prepare_answer()
+            self._sections.prepare_answer(is_other_ours=self.is_other_ours)
             answer = await self._pc.createAnswer()
         sdp = with_bundle_of(answer.sdp, self._offered_bundles)
         return SessionDescription(type="answer", sdp=self._with_rejections(sdp))
@@ -240,7 +241,11 @@ class OfferAnswer:
         if is_offer:
             rejections += [mid for mid in unknown(text) if mid not in rejections]
         description, parsed = self._without(rejections, description.type, text)
-        if is_offer and (unusable := without_common(parsed)):
+        unusable = without_common(parsed) if is_offer else []
+        if is_offer and self._agreed:
+            # What stands goes on; a first offer is declined as a whole.
+            unusable += [mid for mid in self._sections.unwanted(parsed) if mid not in unusable]
+        if unusable:
             rejections += unusable
             description, parsed = self._without(rejections, description.type, text)
         sdp = descriptions.to_be_applied(description, parsed, [] if is_offer else before)
@@ -254,7 +259,10 @@ class OfferAnswer:
             descriptions.check_succession(description, parsed, self._agreed, self._rejected)
         elif self._sections.share_transport:
             descriptions.check_bundle(parsed, rejections)
+        refused = [] if is_offer else self._sections.refused(rejections)
         if self._pc.remoteDescription is None:
+            if refused:
+                raise not_taken(refused[0].encoded)
             # What runs in a channel stays as it began.
             self._remote_extension = find_extension(description.sdp)
         # Before the first message can come, which may be while the description is applied.
@@ -296,6 +304,8 @@ class OfferAnswer:
         self._given_ids = given_ids
         self._over = [mid for mid in rejections if is_offer or mid in self._over]
         self._sections.agreed(description.type, parsed, self._over)
+        for track in refused:
+            track.refuse()
         self._sections.bundle(parsed)
         if len(self._sections.ice_transports()) == 1 and descriptions.bundled(parsed):
             # What comes later needs no other for the time being.

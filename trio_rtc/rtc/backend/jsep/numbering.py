@@ -8,7 +8,7 @@ header extension (RFC 8285, section 5), in all sections of a bundle (RFC 9143, s
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 from aiortc import RTCPeerConnection, RTCRtpCodecParameters, RTCRtpTransceiver
@@ -21,6 +21,11 @@ from . import transport_cc
 
 T = TypeVar("T", bound=Hashable)
 Key: TypeAlias = tuple[object, ...]
+
+Narrow: TypeAlias = Callable[
+    [RTCRtpTransceiver, Sequence[RTCRtpCodecParameters]], Sequence[RTCRtpCodecParameters]
+]
+"""Tells what of aiortc's codecs is offered in a section."""
 
 TYPES = (*range(96, 128), *range(35, 64))
 """Payload types that may stand for any codec, in the order of use (RFC 3551, section 3)."""
@@ -49,11 +54,15 @@ class Numbering:
                 self._ids.setdefault(extension.uri, extension.id)
                 self._uris.setdefault(extension.id, extension.uri)
 
-    async def create_offer(self, connection: RTCPeerConnection) -> str:
+    async def create_offer(self, connection: RTCPeerConnection, narrow: Narrow) -> str:
         """The offer of aiortc, in the numbers of the session.
 
         What was negotiated in a section is offered in it again, unless codecs have been chosen
         since then that were not.
+
+        Args:
+            connection: what to offer.
+            narrow: leaves out codecs of a section.
         """
         if not can("numbering"):
             return (await connection.createOffer()).sdp
@@ -76,9 +85,9 @@ class Numbering:
             if media.kind == "application" or section is None:
                 continue
             if section in settled:
-                self._offer_again(media, section, fresh[section])
+                self._offer_again(media, section, narrow(section, fresh[section]))
             else:
-                self._offer(media, section)
+                self._offer(media, section, narrow(section, section._codecs))
         return str(parsed)
 
     def _offer_again(
@@ -97,8 +106,13 @@ class Numbering:
             ]
         _describe(media, codecs, transceiver._headerExtensions)
 
-    def _offer(self, media: MediaDescription, transceiver: RTCRtpTransceiver) -> None:
-        transceiver._codecs = self._number(transceiver._codecs)
+    def _offer(
+        self,
+        media: MediaDescription,
+        transceiver: RTCRtpTransceiver,
+        codecs: Sequence[RTCRtpCodecParameters],
+    ) -> None:
+        transceiver._codecs = self._number(codecs)
         extensions = transport_cc.offered(transceiver.kind, transceiver._headerExtensions)
         transceiver._headerExtensions = self._identify(extensions)
         transport_cc.give_feedback(transceiver._codecs, transceiver._headerExtensions)

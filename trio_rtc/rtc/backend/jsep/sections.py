@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from aiortc import (
     RTCIceTransport,
     RTCPeerConnection,
+    RTCRtpCodecParameters,
     RTCRtpTransceiver,
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
+from ..media.encoded.encoded_format import EncodedFormat
 from ..media.outgoing_media import OutgoingTrack
 from ..media.sender_reports import report_origin
 from ..media.sound import encode_here
 from ..patches import can
 from . import descriptions, recycling, transport_cc
-from .codecs import adopt, capabilities, common, is_receive_only
+from .codecs import KINDS, adopt, capabilities, common, is_receive_only
+from .encoded_codecs import check_taken, fitting, narrowed
 from .recycling import receives, sends
 
 PLACEHOLDER_ID = 65534
@@ -69,19 +72,39 @@ class Sections:
         self._over: Collection[str] = ()
         # Sections whose direction has changed since it was agreed on, and what was offered then.
         self._changed: dict[RTCRtpTransceiver, str | None] = {}
+        # What the other side's last description has of codecs, by the ids of sections.
+        self._described: Mapping[str, Sequence[RTCRtpCodecParameters]] = {}
 
     def prefer_codecs(self, names: Sequence[str]) -> None:
         """Have only these codecs, for the kinds of media of which there is one among them."""
         self._codecs = tuple(names)
 
     def _apply_codecs(self) -> None:
+        encoded = self._encoded()
         for transceiver in self._pc.getTransceivers():
-            if codecs := capabilities(transceiver.kind, self._codecs):
+            has = encoded.get(transceiver)
+            names = self._codecs if has is None else [has.name]
+            if codecs := capabilities(transceiver.kind, names):
                 transceiver.setCodecPreferences(codecs)
                 # Those of an answer are settled when the offer is applied, before there was
                 # anything to set preferences on.
                 if transceiver._codecs and can("codecs"):
-                    transceiver._codecs = common(transceiver._codecs, self._codecs)
+                    transceiver._codecs = common(transceiver._codecs, names)
+
+    def _encoded(self) -> dict[RTCRtpTransceiver, EncodedFormat]:
+        """What is sent in sections whose media are not encoded here."""
+        return {
+            transceiver: track.encoded
+            for track, transceiver in self._tracks.items()
+            if track.encoded is not None
+        }
+
+    def narrow(
+        self, transceiver: RTCRtpTransceiver, codecs: Sequence[RTCRtpCodecParameters]
+    ) -> Sequence[RTCRtpCodecParameters]:
+        """What of aiortc's codecs is offered in a section."""
+        encoded = self._encoded().get(transceiver)
+        return codecs if encoded is None else narrowed(encoded, codecs)
 
     def offer_to_receive(
         self, kinds: Sequence[str], data_channels: bool, exactly: bool = False
@@ -105,7 +128,9 @@ class Sections:
     def prepare_offer(self) -> None:
         """Add all that waits for an offer."""
         self._add_tracks(answering=False)
-        have = {transceiver.kind for transceiver in self._pc.getTransceivers()}
+        # What a section is narrowed to for what we have is not all that we take.
+        own = self._encoded()
+        have = {t.kind for t in self._pc.getTransceivers() if t not in own}
         for kind in self._receives:
             if kind not in have:
                 self._pc.addTransceiver(kind, direction="recvonly")
@@ -117,12 +142,17 @@ class Sections:
             self._pc.createDataChannel("", negotiated=True, id=PLACEHOLDER_ID)
         self._changed = {section: section.direction for section in self._changed}
 
-    def prepare_answer(self) -> None:
-        """Add what the other side's offer has a place for."""
-        self._add_tracks(answering=True)
+    def prepare_answer(self, *, is_other_ours: bool) -> None:
+        """Add what the other side's offer has a place for.
+
+        Raises:
+            NegotiationError: ``no_common_codec``: in a first answer, where what is encoded already
+                would go the other side takes other codecs.
+        """
+        self._add_tracks(answering=True, any_profile=is_other_ours)
         self._apply_codecs()
 
-    def _add_tracks(self, *, answering: bool) -> None:
+    def _add_tracks(self, *, answering: bool, any_profile: bool = False) -> None:
         """Add the tracks that there is a place for: in an offer all, in an answer what it has.
 
         The others wait for an offer of ours: aiortc can make no answer, and no connection,
@@ -135,8 +165,13 @@ class Sections:
             if any(track.id == other.id for other in self._tracks):
                 # Two that are sent have two names (RFC 8830, section 2), also if they are one here.
                 track.rename()
-            transceiver = self._find_place(track.kind, answering=answering)
+            transceiver = self._find_place(
+                track.kind, track.encoded, answering=answering, any_profile=any_profile
+            )
             if transceiver is not None:
+                if track.encoded is not None:
+                    codecs = self._described.get(transceiver.mid or "", ())
+                    transceiver._codecs = fitting(track.encoded, codecs, any_profile=any_profile)
                 transceiver.sender.replaceTrack(track)
                 transceiver.direction = (
                     "sendrecv" if receives(transceiver.direction) else "sendonly"
@@ -145,10 +180,13 @@ class Sections:
                 if not answering:
                     self._borrowed.add(transceiver)
             elif answering:
+                if track.encoded is not None and self._pc.localDescription is None:
+                    check_taken(track.encoded, self._described, any_profile=any_profile)
                 self._tracks_to_add.append(track)
                 continue
             else:
                 both = self._receives_others or track.kind in self._receives
+                both = both and track.encoded is None
                 direction = "sendrecv" if both else "sendonly"
                 transceiver = self._pc.addTransceiver(track, direction=direction)
             self._tracks[track] = transceiver
@@ -159,8 +197,12 @@ class Sections:
                 encode_here(transceiver.sender)
             track.begin()
 
-    def _find_place(self, kind: str, *, answering: bool) -> RTCRtpTransceiver | None:
+    def _find_place(
+        self, kind: str, encoded: EncodedFormat | None, *, answering: bool, any_profile: bool
+    ) -> RTCRtpTransceiver | None:
         """A section in which nothing is sent, as both sides know."""
+        if encoded is not None and not (answering and can("codecs")):
+            return None
         for transceiver in self._pc.getTransceivers():
             if (
                 transceiver.kind == kind
@@ -169,7 +211,7 @@ class Sections:
                 and transceiver.mid not in self._over
                 and not recycling.is_forgotten(transceiver)
                 and not sends(transceiver.currentDirection)
-                and not is_receive_only(transceiver._codecs)
+                and self._takes(transceiver, encoded, any_profile=any_profile)
                 and (not answering or sends(transceiver._offerDirection))
             ):
                 if transceiver not in self._spent:
@@ -179,6 +221,35 @@ class Sections:
                     recycling.renew_sender(transceiver)
                     return transceiver
         return None
+
+    def _takes(
+        self, transceiver: RTCRtpTransceiver, encoded: EncodedFormat | None, *, any_profile: bool
+    ) -> bool:
+        if encoded is None:
+            return not is_receive_only(transceiver._codecs)
+        codecs = self._described.get(transceiver.mid or "", ())
+        return bool(fitting(encoded, codecs, any_profile=any_profile))
+
+    def unwanted(self, offer: ParsedDescription) -> list[str]:
+        """The ids of the sections of an offer that have no codec of our choice."""
+        names = {name.lower() for name in self._codecs}
+        return [
+            media.rtp.muxId
+            for media in offer.media
+            if media.kind in KINDS
+            and capabilities(media.kind, self._codecs)
+            and names.isdisjoint(codec.name.lower() for codec in media.rtp.codecs)
+        ]
+
+    def refused(self, rejections: Collection[str]) -> list[OutgoingTrack]:
+        """The tracks, encoded already, whose sections an answer rejects."""
+        found = []
+        for track, transceiver in self._tracks.items():
+            if track.encoded is not None and transceiver.mid in rejections:
+                # What is rejected has any codec.
+                transceiver.setCodecPreferences([])
+                found.append(track)
+        return found
 
     def _ended(self, track: OutgoingTrack) -> None:
         transceiver = self._tracks.pop(track)
@@ -195,6 +266,7 @@ class Sections:
         """A description of the other side has been applied; those in ``over`` are rejected."""
         self._over = over
         described = {media.rtp.muxId: media for media in description.media}
+        self._described = {mid: media.rtp.codecs for mid, media in described.items()}
         for transceiver in self._pc.getTransceivers():
             if transceiver.mid in described:
                 adopt(transceiver, described[transceiver.mid].rtp.codecs)

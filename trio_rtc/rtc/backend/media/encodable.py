@@ -72,25 +72,38 @@ class UniformTimes:
     def stamp(self, frame: VideoFrame | AudioFrame) -> None:
         """Give a frame its time, in the unit of its clock."""
         if isinstance(frame, AudioFrame):
-            length, tolerance = frame.samples, frame.sample_rate // SOUND_TOLERANCE
-            self._use(frame.sample_rate)
+            length, rate, tolerance = frame.samples, frame.sample_rate, SOUND_TOLERANCE
         else:
-            length, tolerance = VIDEO_RATE // PICTURES, 0
-            self._use(VIDEO_RATE)
-        if frame.pts is None or not frame.time_base:
-            time = self._end
-        else:
-            time = _ticks(frame.pts, frame.time_base, self.rate) + self._shift
+            length, rate, tolerance = VIDEO_RATE // PICTURES, VIDEO_RATE, 0
+        frame.pts = self.place(frame.pts, frame.time_base, rate, length, tolerance)
+        frame.time_base = self._unit
+
+    def place(
+        self, pts: int | None, unit: Fraction | None, rate: int, length: int, tolerance: int
+    ) -> int:
+        """The time of what is next, in ticks.
+
+        Args:
+            pts: its own time, if it has one.
+            unit: of its own time, in seconds.
+            rate: ticks per second.
+            length: how long it is, in ticks.
+            tolerance: by what part of a second its own time may be off; 0 for none.
+        """
+        self._use(rate)
+        time = self._end
+        if pts is not None and unit:
+            time = _ticks(pts, unit, self.rate) + self._shift
         goes_on = self._last is None or time > self._last
         if self._begins or not goes_on:
             self._begins = False
             self._shift += self._end - time
             time = self._end
-        if abs(time - self._end) <= tolerance:
+        if tolerance and abs(time - self._end) <= rate // tolerance:
             time = self._end
         self._last = time
         self._end = time + length
-        frame.pts, frame.time_base = time, self._unit
+        return time
 
     def _use(self, rate: int) -> None:
         if rate != self.rate:

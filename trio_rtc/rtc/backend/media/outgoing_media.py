@@ -6,16 +6,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from aiortc import MediaStreamError, MediaStreamTrack
 from aiortc.clock import current_ntp_time
 from av import AudioFrame, VideoFrame
+from av.packet import Packet
 
 from ....world import world
 from ..patches import can
 from .bitrate import BitrateLimit
-from .encodable import SOUND_SECONDS, UniformSound, UniformTimes, even
-from .tracks import Data, Reader, Source
+from .encodable import SOUND_SECONDS, SOUND_TOLERANCE, UniformSound, UniformTimes, even
+from .encoded.encoded_format import EncodedFormat
+from .encoded.encoded_packets import make_packet
+from .tracks import PACKETS, Data, Reader, Source
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -31,6 +35,8 @@ class OutgoingTrack(MediaStreamTrack):
 
     Attributes:
         bitrate: a limit to it.
+        encoded: what the first source is encoded with, if it gives packets.
+        was_refused: whether it ended as the other side did not take it.
         taken: when the last frame was taken, in NTP's 1/2^32 of a second; 0 before the first.
         on_end: called when the source has ended, or `end` was called.
     """
@@ -41,6 +47,7 @@ class OutgoingTrack(MediaStreamTrack):
         if can("track_ids"):
             self._id = source.id
         self.bitrate = BitrateLimit()
+        self.encoded: EncodedFormat | None = source.encoded
         self.on_end: Callable[[], None] = _nothing
         self._source: Source | None = source
         self._reader: Reader | None = None
@@ -49,6 +56,7 @@ class OutgoingTrack(MediaStreamTrack):
         self._dropped = 0
         self._changed = asyncio.Event()
         self._over = False
+        self.was_refused = False
         self._times = UniformTimes()
         self._sound = UniformSound()
         self._ready: deque[Data] = deque()
@@ -71,7 +79,8 @@ class OutgoingTrack(MediaStreamTrack):
 
     def _subscribe(self) -> None:
         if self._source is not None:
-            self._reader = self._source.subscribe(SEND_FRAMES)
+            limit = SEND_FRAMES if self._source.encoded is None else PACKETS
+            self._reader = self._source.subscribe(limit)
 
     @property
     def frames_dropped(self) -> int:
@@ -92,6 +101,12 @@ class OutgoingTrack(MediaStreamTrack):
         if old is not None:
             old.stop()
         return True
+
+    def refuse(self) -> None:
+        """The other side does not take what is sent: it is over."""
+        self.was_refused = True
+        logger.warning("a track is not sent: the other side does not take %s", self.encoded)
+        self._finish()
 
     async def end(self) -> None:
         """Send nothing any more; whoever receives it is told."""
@@ -155,7 +170,17 @@ class OutgoingTrack(MediaStreamTrack):
         if isinstance(data, AudioFrame):
             self._times.stamp(data)
             return list(self._sound.convert(data))
+        if isinstance(data, Packet) and self.encoded is not None:
+            return [self._restamped(data, self.encoded.clock_rate)]
         return [data]
+
+    def _restamped(self, packet: Packet[Any], rate: int) -> Packet[Any]:
+        """The same packet, behind what was sent before it."""
+        length = packet.duration or 0
+        tolerance = SOUND_TOLERANCE if self.kind == "audio" else 0
+        time = self._times.place(packet.pts, packet.time_base, rate, length, tolerance)
+        is_key = bool(packet.is_keyframe)
+        return make_packet(bytes(packet), time, rate, is_key=is_key, length=length)
 
 
 def _nothing() -> None:

@@ -18,13 +18,13 @@ from typing import Any, Final, TypeVarTuple
 import av
 from aiortc import MediaStreamError, MediaStreamTrack
 from aiortc.contrib.media import REAL_TIME_FORMATS
-from av import AudioFrame, VideoFrame
 from av.packet import Packet
 
-from .encodable import UniformSound, UniformTimes
+from .encoded.encoded_format import EncodedFormat
+from .encoded.encoded_packets import goes_on, time_of
+from .player_output import DecodedOutput, EncodedOutput, PlayerOutput
 from .recording.formats import has_number
-from .recording.shaping import Upright
-from .tracks import copy_of
+from .tracks import Data, copy_of
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -66,6 +66,7 @@ class Player:
         kinds: what is wanted of it; the rest is not even decoded.
         timeout: seconds that it may take for its next data.
         repeat: whether it begins again at its end.
+        encoded: whether its packets are given as they are, and not decoded.
 
     Attributes:
         tracks: by kind.
@@ -73,6 +74,7 @@ class Player:
 
     Raises:
         NoStream: there is nothing of a kind.
+        NotSendable: what there is cannot be sent as it is.
         av.FFmpegError, OSError, ValueError: it cannot be read.
     """
 
@@ -85,6 +87,7 @@ class Player:
         options: Mapping[str, str] | None = None,
         timeout: float | None = None,
         repeat: bool = False,
+        encoded: bool = False,
     ):
         self.name = name
         self.error: Exception | None = None
@@ -105,16 +108,20 @@ class Player:
         self._began: float | None = None
         self._first: Fraction | None = None
         self._offset = Fraction(0)
-        self._pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]] = []
+        self._pieces: list[tuple[PlayerTrack, Data]] = []
         try:
             is_endless = self._is_live or (self._container.duration is None and not self._is_still)
             if repeat and is_endless:
                 raise ValueError("it cannot begin again")
             self._streams = [self._stream(kind) for kind in kinds]
+            outputs = [EncodedOutput(s) if encoded else DecodedOutput() for s in self._streams]
         except Exception:
             self._container.close()
             raise
-        self.tracks = {stream.type: PlayerTrack(self, stream.type) for stream in self._streams}
+        self.tracks = {
+            stream.type: PlayerTrack(self, stream.type, output)
+            for stream, output in zip(self._streams, outputs, strict=True)
+        }
         self._playing = set(self.tracks.values())
 
     def _stream(self, kind: str) -> Any:
@@ -134,16 +141,16 @@ class Player:
             self._thread = threading.Thread(target=self._read, name="media-player")
             self._thread.start()
 
-    async def until_due(self, frame: VideoFrame | AudioFrame) -> None:
+    async def until_due(self, frame: Data) -> None:
         if self._began is not None and not self._is_live:
             await asyncio.sleep(self._wait_for(frame))
 
-    def is_late(self, frame: VideoFrame | AudioFrame) -> bool:
+    def is_late(self, frame: Data) -> bool:
         return self._wait_for(frame) < -LATE_SECONDS
 
-    def _wait_for(self, frame: VideoFrame | AudioFrame) -> float:
+    def _wait_for(self, frame: Data) -> float:
         assert self._began is not None
-        return self._began + (frame.time or 0.0) - self._loop.time()
+        return self._began + time_of(frame) - self._loop.time()
 
     def stop(self, track: PlayerTrack) -> None:
         """Stop for one of the tracks; with the last one, wait for the thread. Not on the loop."""
@@ -174,8 +181,8 @@ class Player:
 
     def _show_still(self) -> None:
         """A picture again and again: who comes later is to see it as well."""
-        still = next(frame for packet in self._packets() for frame in _decode(packet))
         (track,) = self.tracks.values()
+        still = next(f for packet in self._packets() for f in DecodedOutput().take(packet))
         number = 0
         while not self._quit.is_set():
             frame = copy_of(still)
@@ -186,11 +193,12 @@ class Player:
     def _play(self) -> bool:
         """Play it once; tell whether there was anything."""
         for packet in self._packets():
-            for frame in _decode(packet):
-                self._give(self.tracks[packet.stream.type], frame)
+            track = self.tracks[packet.stream.type]
+            for data in track.output.take(packet):
+                self._give(track, data)
             if self._quit.is_set():
                 return False
-        end = max(track.times.end for track in self.tracks.values())
+        end = max(track.output.end for track in self.tracks.values())
         played, self._offset = end - self._offset, end
         expected = (self._container.duration or 0) / av.time_base
         if played < expected - 1:
@@ -210,22 +218,14 @@ class Player:
                 self._quit.wait(RETRY_SECONDS)
                 packets = self._container.demux(*self._streams)
 
-    def _give(self, track: PlayerTrack, frame: VideoFrame | AudioFrame) -> None:
-        if frame.pts is not None and frame.time_base:
+    def _give(self, track: PlayerTrack, data: Any) -> None:
+        if data.pts is not None and data.time_base:
             if self._first is None:
-                self._first = frame.pts * frame.time_base
-            frame.pts += round((self._offset - self._first) / frame.time_base)
-        pieces: Iterable[VideoFrame | AudioFrame]
-        if isinstance(frame, AudioFrame):
-            track.times.stamp(frame)
-            pieces = track.sound.convert(frame)
-        else:
-            frame = track.upright.apply(frame)
-            track.times.stamp(frame)
-            pieces = [frame]
-        for piece in pieces:
+                self._first = data.pts * data.time_base
+            data.pts += round((self._offset - self._first) / data.time_base)
+        for piece in track.output.convert(data):
             if self._began is None:
-                self._began = self._loop.time() - (piece.time or 0.0)
+                self._began = self._loop.time() - time_of(piece)
             self._pieces.append((track, piece))
             wait = 0.0 if self._is_live else self._wait_for(piece)
             if wait < HURRY_SECONDS:
@@ -252,16 +252,7 @@ def is_still(format_: str, name: str) -> bool:
     return format_.endswith("_pipe") or (format_ == "image2" and not has_number(Path(name)))
 
 
-def _decode(packet: Packet[Any]) -> Iterable[VideoFrame | AudioFrame]:
-    try:
-        return packet.decode()
-    except av.InvalidDataError as error:
-        # A place of a file that is damaged, or what came over the network in part.
-        logger.debug("a packet of media cannot be decoded: %s", error)
-        return ()
-
-
-def _put_all(pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]]) -> None:
+def _put_all(pieces: list[tuple[PlayerTrack, Data]]) -> None:
     for track, piece in pieces:
         track._put(piece)
 
@@ -269,20 +260,23 @@ def _put_all(pieces: list[tuple[PlayerTrack, VideoFrame | AudioFrame]]) -> None:
 class PlayerTrack(MediaStreamTrack):
     """One kind of media of a source."""
 
-    def __init__(self, player: Player, kind: str):
+    def __init__(self, player: Player, kind: str, output: PlayerOutput):
         super().__init__()
         self.kind = kind
-        self.times = UniformTimes()
-        self.sound = UniformSound()
-        self.upright = Upright()
+        self.output = output
         self._player = player
-        self._queue: deque[VideoFrame | AudioFrame] = deque()
+        self._queue: deque[Data] = deque()
         self._changed = asyncio.Event()
         self._is_read = False
         self._dropped = 0
         self._over = False
 
-    async def recv(self) -> VideoFrame | AudioFrame:
+    @property
+    def encoded(self) -> EncodedFormat | None:
+        """What it is encoded with, if it gives packets."""
+        return self.output.format if isinstance(self.output, EncodedOutput) else None
+
+    async def recv(self) -> Any:
         self._skip_late()
         self._is_read = True
         self._player.start()
@@ -297,13 +291,16 @@ class PlayerTrack(MediaStreamTrack):
         await self._player.until_due(frame)
         return frame
 
-    def _put(self, frame: VideoFrame | AudioFrame) -> None:
+    def _put(self, data: Data) -> None:
         queue = self._queue
-        queue.append(frame)
+        queue.append(data)
         self._skip_late()
-        while queue and (frame.time or 0.0) - (queue[0].time or 0.0) > KEPT_SECONDS:
+        lags = False
+        while queue and (time_of(data) - time_of(queue[0]) > KEPT_SECONDS or lags):
             queue.popleft()
             self._dropped += 1
+            # What builds on it goes with it.
+            lags = bool(queue) and goes_on(queue[0])
         self._changed.set()
 
     def _skip_late(self) -> None:

@@ -15,6 +15,8 @@ from av.frame import Frame
 from av.packet import Packet
 from av.video.plane import VideoPlane
 
+from .encoded.encoded_format import EncodedFormat
+
 MOST_PIXELS: Final = 128 * 1024 * 1024
 """Of the pictures that wait for a reader, whatever their number: some 200 MB."""
 
@@ -27,6 +29,9 @@ BEGINNING_SECONDS: Final = 0.3
 BEGINNING_FRAMES: Final = 30
 
 Data: TypeAlias = "Frame | Packet[Any]"
+
+PACKETS: Final = 512
+"""Packets kept for a reader that lags: many seconds of sound, and some of pictures."""
 
 
 class Reader(MediaStreamTrack):
@@ -108,6 +113,32 @@ class Reader(MediaStreamTrack):
         self.end()
 
 
+class PacketReader(Reader):
+    """One reader of a source of packets: it begins, also after a gap, where it can be decoded."""
+
+    def __init__(self, source: Source, limit: int):
+        super().__init__(source, limit)
+        self._waits_for_key = self.kind == "video"
+
+    def put(self, data: Data) -> None:
+        assert isinstance(data, Packet)
+        if self._waits_for_key and not data.is_keyframe:
+            self.received += 1
+            self.dropped += 1
+            return
+        self._waits_for_key = False
+        dropped = self.dropped
+        super().put(data)
+        if self.kind == "video" and self.dropped > dropped:
+            self.dropped += len(self._queue)
+            self.clear()
+            self.skip_to_key()
+
+    def skip_to_key(self) -> None:
+        """Leave out what builds on something that did not come."""
+        self._waits_for_key = self.kind == "video"
+
+
 class Source:
     """A track of aiortc's, read by one task.
 
@@ -116,12 +147,22 @@ class Source:
 
     Args:
         track: aiortc's, or what looks like it.
+        encoded: what it is encoded with, if it gives packets.
         keeps_beginning: whether what comes first, before a program can have a reader, is kept
             for readers until more than `BEGINNING_SECONDS` have come.
     """
 
-    def __init__(self, track: MediaStreamTrack, *, keeps_beginning: bool = False):
+    def __init__(
+        self,
+        track: MediaStreamTrack,
+        *,
+        encoded: EncodedFormat | None = None,
+        keeps_beginning: bool = False,
+    ):
         self._track = track
+        self.encoded = encoded
+        #: Where its packets are to be had, if they are.
+        self.packets: Source | None = self if encoded is not None else None
         self.kind: str = track.kind
         self.id: str = track.id
         #: What ended the source, if it was not its end.
@@ -144,13 +185,22 @@ class Source:
         """Whether it has ended."""
         return self._over
 
+    @property
+    def is_read(self) -> bool:
+        """Whether there is anybody who reads it, or may still read its beginning."""
+        return bool(self._readers)
+
+    def forget_beginning(self) -> None:
+        """Keep nothing of what comes first for who may read it later."""
+        self._beginning = None
+
     def start(self) -> None:
         if self._task is None and not self._over:
             # The first reader may belong to a connection, and end with it; the source does not.
             self._task = asyncio.get_running_loop().create_task(self._pump(), context=Context())
 
     def subscribe(self, limit: int) -> Reader:
-        reader = Reader(self, limit)
+        reader = Reader(self, limit) if self.packets is not self else PacketReader(self, limit)
         self.add(reader)
         return reader
 
@@ -171,6 +221,9 @@ class Source:
             while True:
                 data = await self._track.recv()
                 if not self.enabled:
+                    if isinstance(data, Packet):
+                        self._leave_gap()
+                        continue
                     data = blank(data)
                 self._hand_out(data)
         except MediaStreamError:
@@ -191,6 +244,12 @@ class Source:
             own = copy_of(data) if number and isinstance(data, VideoFrame | AudioFrame) else data
             reader.put(own)
 
+    def _leave_gap(self) -> None:
+        """Nothing stands for a packet that is not to be seen or heard."""
+        for reader in tuple(self._readers):
+            if isinstance(reader, PacketReader):
+                reader.skip_to_key()
+
     def _end(self) -> None:
         self._over = True
         for reader in tuple(self._readers):
@@ -199,11 +258,15 @@ class Source:
     def enable(self, enabled: bool) -> None:
         """Have black pictures or silence from now on, or not any more."""
         self.enabled = enabled
+        if self.packets is not None:
+            self.packets.enabled = enabled
 
     async def stop(self) -> None:
         """End the source and its readers."""
         self._beginning = None
         self._end()
+        if self.packets is not None:
+            self.packets._end()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -31,6 +31,7 @@ from . import router
 from .pictures.picture_input import PictureInput
 from .pictures.picture_limit import PictureGate
 from .reception import Reception
+from .remote_packets import RemotePackets
 from .sound.sound_input import SoundInput
 from .source import ActiveSource
 from .timeline import PeerTimeline
@@ -41,6 +42,7 @@ def install(
     timeline: PeerTimeline,
     gate: PictureGate,
     ends_by_bye: Callable[[], bool],
+    packets: RemotePackets,
 ) -> None:
     """Have a receiver that has not begun become one of ours.
 
@@ -50,10 +52,12 @@ def install(
         gate: for its pictures, if it is of pictures.
         ends_by_bye: whether a BYE ends a track, as peers of ours mean it; by itself it
             mutes (W3C webrtc, section 5.3), and media may come again.
+        packets: where the packets of its track go.
     """
     if not isinstance(receiver, _TimedReceiver):
         receiver.__class__ = _TimedReceiver
         cast(_TimedReceiver, receiver)._prepare(timeline, gate, ends_by_bye)
+    cast(_TimedReceiver, receiver)._lead_packets_to(packets)
 
 
 class _TimedReceiver(RTCRtpReceiver):
@@ -72,6 +76,9 @@ class _TimedReceiver(RTCRtpReceiver):
         self._reception = Reception()
         #: Those that may still decode what they have.
         self._closing: set[PictureInput] = set()
+
+    def _lead_packets_to(self, packets: RemotePackets) -> None:
+        self._packets = packets
 
     @property
     def _private(self) -> Any:
@@ -112,6 +119,7 @@ class _TimedReceiver(RTCRtpReceiver):
             track._queue.put_nowait(None)
         else:
             self._close_input(media, lambda: track._queue.put_nowait(None))
+        self._packets.end()
 
     def _close_input(self, media: SoundInput | PictureInput, on_end: Callable[[], None]) -> None:
         if isinstance(media, SoundInput):
@@ -201,10 +209,15 @@ class _TimedReceiver(RTCRtpReceiver):
                 self._close_input(self._input, _nothing)
             self._fed, give = track, track._queue.put_nowait
             if track.kind == "audio":
-                self._input = SoundInput(self._timeline, give)
+                self._input = SoundInput(self._timeline, give, self._packets)
             else:
                 self._input = PictureInput(
-                    self._timeline, self._gate, give, self._ask_again, self._ask_key
+                    self._timeline,
+                    self._gate,
+                    give,
+                    self._ask_again,
+                    self._ask_key,
+                    self._packets,
                 )
         return self._input
 

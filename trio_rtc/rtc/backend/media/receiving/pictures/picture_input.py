@@ -10,7 +10,11 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import VideoFrame
 
 from ....sctp.timer import Timer
+from ...encoded.encoded_format import EncodedFormat
+from ...encoded.encoded_packets import make_packet
+from ...encoded.h264 import AccessUnits
 from ..nack import RetransmissionRequests
+from ..remote_packets import RemotePackets
 from ..stream_clock import StreamClock
 from ..timeline import PeerTimeline
 from .keyframes import KeyframeRequests
@@ -31,6 +35,7 @@ class PictureInput:
         give: takes each frame.
         ask_again: asks for packets, by their sequence numbers.
         ask_key: asks for a picture that stands by itself.
+        packets: takes each picture as it is, if there is anybody who wants them.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class PictureInput:
         give: Callable[[VideoFrame], None],
         ask_again: Callable[[Sequence[int]], None],
         ask_key: Callable[[], None],
+        packets: RemotePackets | None = None,
     ):
         self._loop = asyncio.get_running_loop()
         self._timer = Timer(self._loop, self._look)
@@ -53,6 +59,12 @@ class PictureInput:
         self._keys = KeyframeRequests()
         self._decoding = PictureDecoding(give, self._want_key)
         self._decoder_wants_key = False
+        self._packets = packets
+        self._units = AccessUnits(b"")
+        #: Whether the decoder has not been given what the next picture may build on.
+        self._has_gap = False
+        if packets is not None:
+            packets.on_reader = self._want_key
         self._closed = False
         self._codec: RTCRtpCodecParameters | None = None
         self._ssrc = 0
@@ -133,11 +145,35 @@ class PictureInput:
                 now,
                 may_precede=may_precede(codec.name, picture.data),
             )
+            if self._goes_undecoded(codec, picture, time):
+                continue
             if self._may_be_decoded(codec, picture):
                 if picture.is_key:
                     self._decoder_wants_key = False
                     self._keys.arrive()
                 self._decoding.add(EncodedPicture(codec, time, picture.data))
+
+    def _goes_undecoded(self, codec: RTCRtpCodecParameters, picture: Picture, time: int) -> bool:
+        """Hand a picture to who wants it as it is; tell whether that is all."""
+        packets = self._packets
+        if packets is not None and packets.are_wanted:
+            data, is_key, profile = picture.data, picture.is_key, None
+            if codec.name == "H264":
+                data, is_idr = self._units.convert(data)
+                is_key, profile = is_key or is_idr, self._units.profile_level_id
+            packet = make_packet(data, time, codec.clockRate, is_key=is_key)
+            packets.feed(packet, EncodedFormat(codec.name, profile))
+            if not packets.frames_are_wanted:
+                self._has_gap = True
+                if is_key:
+                    self._decoder_wants_key = False
+                    self._keys.arrive()
+                return True
+        if self._has_gap and not picture.is_key:
+            self._decoder_wants_key = True
+            return True
+        self._has_gap = False
+        return False
 
     def _may_be_decoded(self, codec: RTCRtpCodecParameters, picture: Picture) -> bool:
         if self._decoding.backlog >= MAX_UNDECODED:

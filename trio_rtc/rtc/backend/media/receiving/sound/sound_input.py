@@ -10,6 +10,9 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 
 from ....sctp.timer import Timer
+from ...encoded.encoded_format import EncodedFormat
+from ...encoded.encoded_packets import make_packet
+from ..remote_packets import RemotePackets
 from ..stream_clock import StreamClock
 from ..timeline import PeerTimeline
 from .playout import Concealment, PlayoutBuffer, SoundPacket
@@ -24,9 +27,16 @@ class SoundInput:
     Args:
         timeline: that of the peer.
         give: takes each frame.
+        packets: takes each packet, if there is anybody who wants them.
     """
 
-    def __init__(self, timeline: PeerTimeline, give: Callable[[AudioFrame], None]):
+    def __init__(
+        self,
+        timeline: PeerTimeline,
+        give: Callable[[AudioFrame], None],
+        packets: RemotePackets | None = None,
+    ):
+        self._packets = packets
         self._timeline = timeline
         self._give = give
         self._loop = asyncio.get_running_loop()
@@ -93,9 +103,22 @@ class SoundInput:
 
     def _out(self, played: Iterable[SoundPacket | Concealment]) -> None:
         for item in played:
+            if self._packets is not None and self._packets.are_wanted:
+                if isinstance(item, SoundPacket):
+                    self._feed(self._packets, item)
+                if not self._packets.frames_are_wanted:
+                    continue
             frame = self._decode(item)
             if frame is not None:
                 self._give(frame)
+
+    def _feed(self, packets: RemotePackets, item: SoundPacket) -> None:
+        codec = self._codec
+        assert codec is not None
+        packet = make_packet(
+            item.payload, item.time, codec.clockRate, is_key=True, length=item.length
+        )
+        packets.feed(packet, EncodedFormat(codec.name))
 
     def _decode(self, item: SoundPacket | Concealment) -> AudioFrame | None:
         assert self._decoder is not None
