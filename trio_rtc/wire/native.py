@@ -35,6 +35,11 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Received = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 
 
+def told_protocol(protocol: str) -> str:
+    """How a peer speaks, for a message: that leaves out the very default, and not one like it."""
+    return protocol if protocol not in ("", NATIVE) else NATIVE
+
+
 class _NativeMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
     pass
 

@@ -373,6 +373,6 @@ class NativeDialect(WebSocketDialect[Session]):
 
 def _entry(member: Member) -> bytes:
     """A member in a list of peers: in a large room it is in many."""
-    spoken = member.protocol or protocol.NATIVE
+    spoken = protocol.told_protocol(member.protocol)
     member.entry = protocol.encode(protocol.PeerEntry(member.id, printable(member.name), spoken))
     return member.entry

@@ -113,7 +113,7 @@ class Session(Mailbox):
         """
         seq = self.outbox.next
         if notice.connected:
-            name, spoken = printable(notice.name), notice.protocol or protocol.NATIVE
+            name, spoken = printable(notice.name), protocol.told_protocol(notice.protocol)
             self.notify(protocol.Joined(seq=seq, id=notice.id, name=name, protocol=spoken))
         else:
             self.notify(protocol.Left(seq=seq, id=notice.id))
