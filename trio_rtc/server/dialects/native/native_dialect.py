@@ -346,7 +346,7 @@ class NativeDialect(WebSocketDialect[Session]):
             self._hub.leave(session.member)
 
     def _acknowledge_what_came(self, session: Session, *, now: bool = False) -> None:
-        if now or session.inbox.ack_due:
+        if (now and session.inbox.ack_pending) or session.inbox.ack_due:
             self._unacknowledged.end(session)
             session.acknowledge()
         elif session not in self._unacknowledged:
