@@ -95,7 +95,7 @@ class Replicas:
         """A member of this server is in a room, of which this is the content; who else is there."""
         replica = self._rooms.setdefault(member.room, _Replica())
         replica.used += 1
-        self._replace(replica, member)
+        self._add(replica, member)
         self.refreshed(member.room, content)
         return self.others(member)
 
