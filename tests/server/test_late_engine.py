@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pytest
 import trio
 import trio.testing
@@ -13,6 +11,7 @@ from trio_rtc.server.hub.engine import PendingSend
 from trio_rtc.server.hub.hub import NoSuchMember
 
 from ..peerjs import test_server
+from .again import again
 from .dialects import (
     test_classic,
     test_native_joins,
@@ -35,18 +34,8 @@ MODULES = [
 ]
 
 
-def again(module: ModuleType) -> dict[str, object]:
-    """The tests of another module, under names that tell whose they are."""
-    of = module.__name__.rpartition(".")[2].removeprefix("test_")
-    return {
-        f"{name}_{of}_with_a_late_engine": test
-        for name, test in vars(module).items()
-        if name.startswith("test_") and getattr(test, "__module__", "") == module.__name__
-    }
-
-
 for each in MODULES:
-    globals().update(again(each))
+    globals().update(again(each, "with_a_late_engine"))
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,8 @@ class ScriptModel:
     """
 
     def __init__(self) -> None:
+        self.most_messages, self.most_bytes = MOST_MESSAGES, MOST_BYTES
+        self.most_peers = MOST_PEERS
         self.sessions: dict[int, ModelSession] = {}
         self.rooms: dict[bytes, dict[bytes, bytes]] = {}
         self.keys: dict[bytes, int] = {}
@@ -54,7 +56,7 @@ class ScriptModel:
     def do_j(
         self, me: str, protocol: bytes, name: bytes, room: bytes, key: bytes, state: bytes, _: str
     ) -> list[Any]:
-        if len(self.rooms.get(room, {})) > MOST_PEERS:
+        if len(self.rooms.get(room, {})) > self.most_peers:
             return [b"full"]
         index = protocol[:1] + key if key else b""
         if index and index in self.keys:
@@ -85,9 +87,11 @@ class ScriptModel:
         receiver = self.sessions.get(to)
         if receiver is None or receiver.room != session.room:
             answer, code = UNKNOWN, b"unknown_peer"
-        elif receiver.size + len(entry) > MOST_BYTES or len(receiver.mail) >= MOST_MESSAGES:
+        elif (
+            receiver.size + len(entry) > self.most_bytes or len(receiver.mail) >= self.most_messages
+        ):
             answer, code = FULL, b"mailbox_full"
-            if receiver.size + len(entry) <= MOST_BYTES:
+            if receiver.size + len(entry) <= self.most_bytes:
                 # It is put in and taken out again.
                 self._note_generation(receiver)
         else:
@@ -173,6 +177,16 @@ class ScriptModel:
     def do_m(self, me: str, room: bytes) -> list[bytes]:
         return [one for pair in self.rooms.get(room, {}).items() for one in pair]
 
+    def owned(self, server: str) -> list[int]:
+        """The sessions of a server."""
+        return [one.id for one in self.sessions.values() if one.owner == server]
+
+    def bury(self, server: str) -> None:
+        """Take its sessions from a server, so that they are nobody's for now."""
+        for id_ in self.owned(server):
+            self.sessions[id_].owner = ""
+            self.sessions[id_].epoch += 1
+
     def _own(self, me: str, id_: int, epoch: int) -> ModelSession | None:
         session = self.sessions.get(id_)
         is_own = session is not None and (session.owner, session.epoch) == (me, epoch)
@@ -223,7 +237,7 @@ class ScriptModel:
         for id_ in [one for one in there if one != b"v"]:
             session = self.sessions[int(id_)]
             number = self._put(session, entry)
-            if len(session.mail) > 2 * MOST_MESSAGES:
+            if len(session.mail) > 2 * self.most_messages:
                 full.append(session.id)
             if session.owner:
                 targets.setdefault(session.owner, []).append(b"%b %d" % (id_, number))
