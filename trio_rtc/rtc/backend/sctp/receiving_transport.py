@@ -249,9 +249,12 @@ class ReceivingTransport(SendingTransport):
     async def _receive_sack(self, body: bytes) -> None:
         sack = parse_sack(body)
         if sack is not None and self._association_state is self.State.ESTABLISHED:
-            self._sender.acknowledge(*sack, self._running_loop.time())
-            if self._sender.has_more or self._reconfig_queue:
+            sender = self._sender
+            sender.acknowledge(*sack, self._running_loop.time())
+            if sender.has_more or self._reconfig_queue:
                 await self._transmit()
+            elif sender.is_idle:
+                self._send_timer.cancel()
             else:
                 self._set_send_timer()
 

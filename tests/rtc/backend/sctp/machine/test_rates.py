@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from trio_rtc.rtc.backend.sctp.machine.bbr import Bbr
+from trio_rtc.rtc.backend.sctp.machine.congestion import Acknowledged
+from trio_rtc.rtc.backend.sctp.machine.data_sender import Sender
 from trio_rtc.rtc.backend.sctp.machine.delivery_rate import DeliveryRate
 from trio_rtc.rtc.backend.sctp.machine.outbound import (
     DATA_HEADER,
@@ -146,3 +149,39 @@ def test_of_what_is_never_given_up_no_tsns_are_kept(
     for tsn in (7, 9):
         OutboundChunk(tsn, message, 4)
     assert message.tsns == (None if is_reliable else [7, 9])
+
+
+@pytest.mark.parametrize(("trip", "is_heard"), [(0.0002, False), (0.02, True)])
+def test_a_question_within_a_room_tells_the_control_nothing(trip: float, is_heard: bool) -> None:
+    """It takes a tenth of what the round trip costs, and the window is large enough."""
+    control = Bbr(1300)
+    sender = Sender(1, control, peer_window=1 << 20, packet_size=1200)
+    heard: list[Acknowledged] = []
+    acknowledged = control.acknowledged
+
+    def hear(ack: Acknowledged) -> None:
+        heard.append(ack)
+        acknowledged(ack)
+
+    control.acknowledged = hear  # type: ignore[method-assign]
+    now = 0.0
+
+    def send(count: int) -> None:
+        nonlocal now
+        for _ in range(count):
+            sender.send(UserMessage(1, 53, bytes(1000)), now)
+        while sender.next_packet(now) is not None:
+            pass
+        now += trip
+        sender.acknowledge(sender.acknowledged_tsn + 1, 1 << 20, [], (), now)
+
+    send(1)
+    assert len(heard) == 1
+    for _ in range(50):
+        send(1)
+    assert len(heard) == (51 if is_heard else 1)
+    # Of what is sent without a pause it hears.
+    before = len(heard)
+    send(3)
+    send(0)
+    assert len(heard) == before + 2

@@ -17,6 +17,7 @@ class Said:
 
     window = 100_000
     rate: float | None = None
+    needs_samples = True
 
     def __init__(self) -> None:
         self.log: list[str] = []

@@ -89,6 +89,7 @@ class Bbr:
     def forget(self) -> None:
         self.window = INITIAL_PACKETS * self._packet
         self.rate: float | None = None
+        self.needs_samples = True
         self._mode = _Mode.STARTUP
         self._gain = STARTUP_GAIN
         self._bandwidth = 0.0
@@ -230,7 +231,9 @@ class Bbr:
 
     def _has_become_long(self, ack: Acknowledged) -> bool:
         """Whether the trips are so much longer, for so long, that the path may be another."""
-        if len(self._trips) < _TRIPS or min(self._trips) < LONG * self._shortest:
+        # Mostly it is the last that is short, and the others need not be looked at.
+        long, trips = LONG * self._shortest, self._trips
+        if len(trips) < _TRIPS or trips[-1] < long or min(trips) < long:
             self._long_since = None
             return False
         if self._long_since is None:
@@ -294,6 +297,8 @@ class Bbr:
     def _set(self, ack: Acknowledged) -> None:
         packet = self._packet
         is_local = ack.shortest < LOCAL_SECONDS and ack.smoothed < LOCAL_BUSY
+        # The window is large enough there, whatever a question and its answer tell.
+        self.needs_samples = not is_local
         if self._mode is _Mode.PROBE_RTT:
             target = self._probe_rtt_window()
         else:

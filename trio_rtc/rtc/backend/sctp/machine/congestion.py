@@ -59,10 +59,12 @@ class CongestionControl(Protocol):
     Attributes:
         window: bytes that may be on their way.
         rate: bytes a second; None to send as the window allows.
+        needs_samples: whether it has to hear of what arrives where nothing else is to be sent, too.
     """
 
     window: int
     rate: float | None
+    needs_samples: bool
 
     def acknowledged(self, ack: Acknowledged) -> None:
         """Something has arrived."""

@@ -37,6 +37,7 @@ class Cubic:
     def forget(self) -> None:
         self.window = INITIAL_PACKETS * self._packet
         self.rate: float | None = None
+        self.needs_samples = True
         self._floor = 0
         self._threshold = inf
         self._trips: deque[float] = deque(maxlen=TRIPS)

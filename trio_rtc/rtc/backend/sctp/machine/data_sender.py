@@ -149,6 +149,10 @@ class Sender:
             return forward
         if now < self._pacer.next_at and not recovery.is_forced:
             return None
+        if not self.queue and not recovery.has_lost:
+            recovery.is_forced = False
+            self._limit()
+            return None
         room = self.packet_size - COMMON_HEADER - reserved
         chunks = self._repair(room, now) if recovery.has_lost else []
         if not chunks:
@@ -216,9 +220,14 @@ class Sender:
             room -= len(chunk.wire)
             if room <= header:
                 break
-        if not chunks and not queue and self._sent.in_flight < self._control.window:
-            self._delivery.limit(self._sent.in_flight)
+        if not chunks and not queue:
+            self._limit()
         return chunks
+
+    def _limit(self) -> None:
+        """There is nothing new to send."""
+        if self._sent.in_flight < self._control.window:
+            self._delivery.limit(self._sent.in_flight)
 
     def _fragment_size(self) -> int:
         """Bytes of data in a packet at most."""
@@ -322,9 +331,12 @@ class Sender:
     def _tell_control(
         self, new: list[OutboundChunk], newest: OutboundChunk, trip: float | None, now: float
     ) -> None:
-        size = sum([chunk.size for chunk in new])
+        size = new[0].size if len(new) == 1 else sum([chunk.size for chunk in new])
         shortest, smoothed = self.trips.shortest, self.trips.smoothed
         rate = self._delivery.add(size, newest, now, shortest)
+        is_wanted = self._control.needs_samples or not self.is_idle or self._recovery.lost_size
+        if not is_wanted and smoothed is not None and smoothed < LOCAL_SECONDS:
+            return
         if smoothed is None:
             smoothed = shortest = max(now - newest.sent_at, 0.001)
         then = newest.snapshot
