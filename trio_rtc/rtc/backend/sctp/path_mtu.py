@@ -35,6 +35,10 @@ MAX_PROBES: Final = 3
 PROBE_SECONDS: Final = 1.0
 """How long an answer may take: aiortc's RTO is no shorter."""
 
+BLACK_HOLE: Final = 6
+"""Small packets that have to arrive, each after a timeout of a large one, before that counts as
+what the path does not take any more. It has been sent as often then, for 10 s or so."""
+
 RAISE_SECONDS: Final = 600.0
 """After which what was too large is probed for again (PMTU_RAISE_TIMER, section 5.1.1)."""
 
@@ -56,11 +60,13 @@ class PathMtu:
     Attributes:
         largest: bytes of SCTP that a packet may have.
         limit: bytes of SCTP that the other side takes in one; nothing is probed for beyond.
+        small_answered: small packets that have arrived while a large one did not.
     """
 
     def __init__(self) -> None:
         self.largest = BASE
         self.limit = 0
+        self.small_answered = 0
         self._round = 0
         self._valid_from = 0
         self._left = MAX_PROBES
@@ -88,10 +94,18 @@ class PathMtu:
         self._left = 1
         return probes, RAISE_SECONDS
 
+    def ask_small(self) -> Chunk:
+        """A probe that every path takes: whether it is the size of what is lost."""
+        heartbeat = HeartbeatChunk()
+        heartbeat.params = [(_HEARTBEAT_INFO, _INFO.pack(self._round, 0))]
+        return heartbeat
+
     def acknowledge(self, parameters: Iterable[tuple[int, bytes]]) -> None:
         """Take what an answer carries. What does not make sense is none of a probe of ours."""
         for kind, info in parameters:
             if kind == _HEARTBEAT_INFO and len(info) == _INFO.size:
                 number, size = _INFO.unpack(info)
-                if self._valid_from <= number < self._round and size in SIZES:
+                if not size:
+                    self.small_answered += 1
+                elif self._valid_from <= number < self._round and size in SIZES:
                     self.largest = max(self.largest, size)

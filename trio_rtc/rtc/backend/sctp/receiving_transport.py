@@ -213,9 +213,6 @@ class ReceivingTransport(SendingTransport):
             await self._give_up("the other side sends messages that never end: they are given up")
         return verdict == "take"
 
-    async def _give_up(self, reason: str) -> None:
-        """The other side sends what never becomes a message."""
-
     def _pass_over(self, body: bytes) -> bool:
         """Count all up to the TSN of a chunk as arrived; return whether that is news."""
         received = self._received

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from aiortc import RTCDataChannel
@@ -30,7 +31,7 @@ from .machine.data_sender import Sender
 from .machine.outbound import PACKET_COST, UserMessage
 from .machine.rtt import RTO_INITIAL
 from .machine.serial import on_wire
-from .path_mtu import BASE
+from .path_mtu import BASE, BLACK_HOLE
 from .retransmission import Retransmission
 from .sctp_packet import seal
 from .timer import Timer
@@ -200,7 +201,30 @@ class SendingTransport(Retransmission):
         if sender.trips.timeouts > max(before, 1):
             # What is lost for so long may be too large.
             LargePackets._begin_anew(self)
+            start_eagerly(self._look_for_black_hole())
         start_eagerly(self._transmit())
+
+    async def _look_for_black_hole(self) -> None:
+        """See whether small packets arrive, and large ones do not any more (RFC 8899, section 1.1).
+
+        What has a TSN can be sent again as it is, or not at all.
+        """
+        mtu, sender = self._path_mtu, self._sender
+        sender.packet_size = mtu.largest
+        if sender.trips.timeouts == 2 or not sender.is_stuck:
+            mtu.small_answered = 0
+        if not sender.is_stuck:
+            return
+        if mtu.small_answered >= BLACK_HOLE:
+            await self._give_up(
+                "the path does not take packets any more that are as large as before"
+            )
+            return
+        with suppress(ConnectionError):
+            await self._send_chunk(mtu.ask_small())
+
+    async def _give_up(self, reason: str) -> None:
+        """Nothing more will arrive."""
 
     def _begin_anew(self) -> None:
         super()._begin_anew()

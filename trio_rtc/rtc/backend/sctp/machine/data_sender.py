@@ -125,6 +125,11 @@ class Sender:
         )
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether what was lost is larger than what the path takes, as far as is known by now."""
+        return self._recovery.is_stuck(self.packet_size - COMMON_HEADER)
+
+    @property
     def is_idle(self) -> bool:
         """Whether all was acknowledged."""
         return not self.queue and not self._sent

@@ -65,6 +65,14 @@ class Recovery:
             self.pop()
         return None
 
+    def is_stuck(self, size: int) -> bool:
+        """Whether what is next to be sent again has more bytes than this.
+
+        It cannot be split any more: its TSN is known to the other side.
+        """
+        chunk = self.peek()
+        return chunk is not None and len(chunk.wire) > size
+
     def pop(self) -> None:
         self._waiting.remove(heappop(self._heap))
 
