@@ -115,11 +115,11 @@ def _skip_formats(sps: _Bits) -> None:
 
 
 def _skip_scaling_list(sps: _Bits, size: int) -> None:
-    last = following = 8
+    scale = 8
     for _ in range(size):
-        if following:
-            following = (last + sps.signed_exp_golomb()) % 256
-        last = following or last
+        scale = (scale + sps.signed_exp_golomb()) % 256
+        if not scale:
+            return
 
 
 class _Bits:

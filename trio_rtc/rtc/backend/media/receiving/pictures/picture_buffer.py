@@ -216,9 +216,9 @@ class PictureBuffer:
 
     def _begin_at(self, number: int, now: float) -> None:
         """Begin again with another source, or behind what is lost for good."""
-        self._leave_out(self._highest + 1, now)
+        self._leave_out(number, now)
         self._packets.clear()
-        self._next, self._highest, self._began = number, number, False
+        self._highest, self._began = number, False
 
     def wait_for_key(self, now: float) -> None:
         """Leave out what builds on a picture that could not be decoded."""

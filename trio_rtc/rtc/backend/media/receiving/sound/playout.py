@@ -141,7 +141,6 @@ class PlayoutBuffer:
             played.append(self._take_next())
         self._next = self._last = None
         self._silent.clear()
-        self._concealed = 0
         self.delay = PlayoutDelay()
         return played
 
