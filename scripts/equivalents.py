@@ -9,6 +9,26 @@ Change = tuple[str, str, str]
 """The line, what of it is changed, and into what."""
 
 EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
+    "calls/negotiation": {
+        ("self._offers += 1", "1", "2"): "numbers of offers are only compared",
+    },
+    "wire/names": {
+        (
+            "if len(cut) < len(encoded) and _is_utf8(encoded):",
+            "len(cut) < len(encoded) and _is_utf8(encoded)",
+            "_is_utf8(encoded)",
+        ): "of what is not cut nothing is left out",
+    },
+    "wire/rate": {
+        (
+            "if tokens > self._burst:",
+            "tokens > self._burst",
+            "tokens >= self._burst",
+        ): "as many are as many",
+    },
+    "wire/session": {
+        ("size = len(messages[0])", "0", "-1"): "it is the only one yet",
+    },
     "rtc/channels/framing": {
         ("self._next_id = 0", "0", "1"): "ids need only differ",
         ("self._next_id = 0", "0", "-1"): "ids need only differ",
@@ -23,6 +43,73 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     "rtc/backend/jsep/section_text": {
         ("if len(line.split(None, 1)) < 2:", "1", "2"): "one word is one, however it is split",
         ('return ""', 'return ""', "return None"): "neither is a line",
+    },
+    "rtc/backend/media/receiving/pictures/frame_size": {
+        (
+            "return (number + 1) // 2 if number % 2 else -(number // 2)",
+            "1",
+            "2",
+        ): "half of an odd number is rounded down",
+    },
+    "rtc/backend/media/receiving/pictures/keyframes": {
+        (
+            "self._asked, self._interval, self._wanted = None, FIRST_SECONDS, False",
+            "False",
+            "True",
+        ): "what was never asked for is not asked for again",
+        (
+            "if not self._wanted or self._asked is None:",
+            "not self._wanted or self._asked is None",
+            "not self._wanted",
+        ): "what is wanted has been asked for",
+    },
+    "rtc/backend/media/receiving/pictures/picture_buffer": {
+        ("return False", "return False", "return None"): "only its truth counts",
+    },
+    "rtc/backend/media/receiving/pictures/picture_packets": {
+        (
+            "while place >= 0 and place + 4 < len(data):",
+            "place + 4 < len(data)",
+            "place + 4 <= len(data)",
+        ): "a slice without a header is of no type",
+    },
+    "rtc/backend/media/receiving/sound/playout": {
+        ("self._end = 0", "self._end = 0", "pass"): "the first that is played sets it",
+        ("self._end = 0", "0", "1"): "the first that is played sets it",
+        ("self._end = 0", "0", "-1"): "the first that is played sets it",
+        ("self._concealed = 0", "0", "-1"): "it is less than a sample",
+        ("self._concealed = 0", "0", "1"): "it is less than a sample",
+    },
+    "rtc/backend/media/receiving/source": {
+        ("self._highest = 0", "0", "-1"): "no number is as small",
+        ("self._arrived = 0.0", "self._arrived = 0.0", "pass"): "the first packet sets it",
+        ("self._arrived = 0.0", "0.0", "1.0"): "the first packet sets it",
+        ("self._arrived = 0.0", "0.0", "-1.0"): "the first packet sets it",
+    },
+    "rtc/backend/media/receiving/stream_clock": {
+        ("self._timestamp = 0", "self._timestamp = 0", "pass"): "the first packet sets it",
+        ("self._timestamp = 0", "0", "1"): "the first packet sets it",
+        ("self._timestamp = 0", "0", "-1"): "the first packet sets it",
+        ("self._length = 0", "self._length = 0", "pass"): "the first packet sets it",
+        ("self._length = 0", "0", "1"): "the first packet sets it",
+        ("self._length = 0", "0", "-1"): "the first packet sets it",
+    },
+    "rtc/backend/media/receiving/timeline": {
+        (
+            "self._leader_is_sound = False",
+            "self._leader_is_sound = False",
+            "pass",
+        ): "the first that leads sets it",
+        (
+            "self._leader, self._leader_is_sound = None, False",
+            "False",
+            "True",
+        ): "the next that leads sets it",
+        (
+            "if track is self._leader or not leading:",
+            "track is self._leader or not leading",
+            "not leading",
+        ): "who leads is in sync with itself",
     },
     "rtc/backend/media/receiving/drift": {
         ("self._reference = 0.0", "0.0", "1.0"): "the first packet is what all is compared with",

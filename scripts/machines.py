@@ -106,12 +106,13 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             "tests/rtc/backend/media/test_playout.py",
             "tests/rtc/backend/media/test_drift.py",
             "tests/rtc/backend/media/test_receiving_edges.py",
+            "tests/rtc/backend/media/test_buffer_edges.py",
             "tests/rtc/backend/media/test_stream_clock.py",
             *(
                 "tests/rtc/backend/media/test_picture_buffer.py",
                 "tests/rtc/backend/media/test_active_source.py",
             ),
-            "tests/rtc/media/test_timeline.py",
+            "tests/rtc/backend/media/test_peer_timeline.py",
         ),
     ),
     (

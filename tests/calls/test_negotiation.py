@@ -113,8 +113,9 @@ def test_early_candidates_are_bounded() -> None:
     assert isinstance(negotiation.receive(candidate()), todo.Drop)
 
 
-def test_candidates_of_another_call_are_dropped() -> None:
-    negotiation = connected_caller()
+@pytest.mark.parametrize("polite", [True, False])
+def test_candidates_of_another_call_are_dropped(polite: bool) -> None:
+    negotiation = connected_caller(polite=polite)
     assert isinstance(negotiation.receive(candidate(call="yesterday's")), todo.Drop)
     ours = candidate(call="ours")
     assert negotiation.receive(ours) == todo.AddCandidate(ours)

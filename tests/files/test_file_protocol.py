@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from trio_rtc.errors import FileError
-from trio_rtc.files.protocol import FileContent, FilesReception, FilesTransmission, ManifestComplete
+from trio_rtc.files.protocol import (
+    FileContent,
+    FilesReception,
+    FilesTransmission,
+    ManifestComplete,
+    failure,
+)
 from trio_rtc.wire import files as wire
 
 HASH = "0" * 64
@@ -27,6 +33,21 @@ def accepted(*sizes: int | None, kept: tuple[wire.KeptFile, ...] = ()) -> FilesR
     reception = offered(*sizes)
     reception.accepted(kept)
     return reception
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "message", "known_as"),
+    [
+        ("cancelled", "whatever", "the other side has cancelled", "cancelled"),
+        ("declined", "", "the other side declined", "declined"),
+        ("disk_full", "no\nspace", "no space", "disk_full"),
+        ("disk_full", "", "the other side has given up", "disk_full"),
+        ("no code\n", "why", "why", "file_failed"),
+    ],
+)
+def test_what_the_other_side_has_told_of(code: str, said: str, message: str, known_as: str) -> None:
+    error = failure(wire.FilesFailed(code=code, message=said))
+    assert (f"{error}", error.code, error.fault) == (message, known_as, "remote")
 
 
 def test_files_come_in_their_order() -> None:

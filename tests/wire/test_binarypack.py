@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trio_rtc.errors import MessageTooLarge, SerializationError
-from trio_rtc.wire.binarypack import MAX_BYTES, MAX_DEPTH, pack, unpack
+from trio_rtc.wire.binarypack import MAX_BYTES, MAX_DEPTH, _pack_size, pack, unpack
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "data" / "peerjs" / "binarypack.json").read_text()
@@ -237,3 +237,24 @@ def test_the_largest_numbers_that_javascript_counts_with() -> None:
     assert pack(float(-exact)) == pack(-exact)
     assert pack(float(exact + 1))[0] == pack(float(-exact - 1))[0] == 0xCB
     assert [type(unpack(pack(value))) for value in (float(exact), float(exact + 1))] == [int, float]
+
+
+@pytest.mark.parametrize(
+    ("size", "head"),
+    [
+        (0x0F, b"\x8f"),
+        (0x10, b"\xde\x00\x10"),
+        (0xFFFF, b"\xde\xff\xff"),
+        (0x1_0000, b"\xdf\x00\x01\x00\x00"),
+        (0xFFFF_FFFF, b"\xdf\xff\xff\xff\xff"),
+    ],
+)
+def test_a_size_has_as_many_bytes_as_it_needs(size: int, head: bytes) -> None:
+    out = bytearray()
+    _pack_size(size, out, 0x80, 0xDE)
+    assert out == head
+
+
+def test_a_size_that_there_are_no_bytes_for() -> None:
+    with pytest.raises(SerializationError, match="more than BinaryPack can count"):
+        _pack_size(1 << 32, bytearray(), 0x80, 0xDE)

@@ -11,7 +11,7 @@ from aiortc.rtp import RtpPacket
 
 from trio_rtc.rtc.backend.media.receiving import router
 from trio_rtc.rtc.backend.media.receiving.reception import Reception
-from trio_rtc.rtc.backend.media.receiving.source import ActiveSource
+from trio_rtc.rtc.backend.media.receiving.source import SILENT_SECONDS, ActiveSource
 
 
 def test_one_takes_over_from_the_other_and_its_numbers_are_far_from_there() -> None:
@@ -35,16 +35,24 @@ def test_one_that_was_there_before_comes_back_after_a_goodbye_or_a_while(goodbye
     source.accept(2, 20, 1.0)
     assert source.accept(1, 11, 1.1) is None
     if goodbye:
-        assert source.leave(2)
+        assert source.leave(2) is True
     again = source.accept(1, 12, 1.15 if goodbye else 1.21)
     assert again is not None
     assert source.accept(1, 13, 1.3) == again + 1
 
 
+def test_it_is_silent_after_so_long_and_no_sooner() -> None:
+    source = ActiveSource()
+    source.accept(1, 10, 0.0)
+    source.accept(2, 20, 1.0)
+    assert source.accept(1, 11, 1.0 + SILENT_SECONDS - 0.001) is None
+    assert source.accept(1, 11, 1.0 + SILENT_SECONDS) is not None
+
+
 def test_a_goodbye_in_any_order() -> None:
     source = ActiveSource()
     # Before there was anything, of another one, and of the one that goes on all the same.
-    assert not source.leave(1)
+    assert source.leave(1) is False
     assert source.accept(1, 10, 0.0) == 10
     assert not source.leave(9)
     assert source.leave(1)

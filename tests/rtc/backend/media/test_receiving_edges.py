@@ -170,6 +170,9 @@ def test_a_source_that_begins_again_where_numbers_wrap() -> None:
     assert numbers.unwrap(30_001) is None
     assert numbers.unwrap(50_000) is None
     assert numbers.unwrap(50_001) == (2 * RESTART) | 50_001
+    # The lowest bit is of the new number, too, and not of the one before.
+    assert numbers.unwrap(9) is None
+    assert numbers.unwrap(10) == (3 * RESTART) | 10
 
 
 def test_the_delay_is_of_the_last_packets() -> None:
@@ -262,6 +265,8 @@ def test_pictures_that_may_be_shown_before_others() -> None:
     assert not may_precede("VP8", b"\0\0\1\x01" + b + b"\0")
     assert may_precede("H264", b"\0\0\0\1\x09\x10\0\0\1\x01" + b)
     assert not may_precede("H264", b"\0\0\1\x65" + b + b"\0\0\1\x01" + b)
+    # Behind a unit with nothing in it.
+    assert may_precede("H264", b"\0\0\1\0\0\1\x01" + b)
     assert not may_precede("H264", b"\0\0\1\x09\0\0\1\x01")
     assert not may_precede("H264", b"")
 
