@@ -133,6 +133,14 @@ def test_what_is_kept_is_not_sent_again() -> None:
     assert reception.complete
 
 
+def test_what_is_kept_may_be_sent_again() -> None:
+    reception = accepted(3, kept=(wire.KeptFile(0, 2, HASH),))
+    reception.receive(BEGUN[0])
+    reception.receive(b"abc")
+    reception.receive(wire.encode(wire.FileEnd(size=3, sha256=HASH)))
+    assert reception.complete
+
+
 def test_a_stream_may_have_any_size() -> None:
     reception = accepted(None)
     reception.receive(BEGUN[0])
@@ -158,6 +166,21 @@ def test_a_receiver_that_lies(said: str | bytes) -> None:
     with pytest.raises(FileError) as caught:
         transmission.receive(said)
     assert caught.value.code == "bad_message"
+
+
+def test_a_receiver_that_gives_up_is_believed() -> None:
+    transmission = FilesTransmission([wire.FileEntry(path="a", size=3)])
+    with pytest.raises(FileError, match="the other side declined") as caught:
+        transmission.receive(wire.encode(wire.FilesFailed(code="declined")))
+    assert caught.value.code == "declined"
+
+
+def test_a_window_of_bytes_may_be_on_its_way() -> None:
+    transmission = FilesTransmission([wire.FileEntry(path="a", size=None)])
+    transmission.sent += wire.WINDOW - 1
+    assert transmission.may_send
+    transmission.sent += 1
+    assert not transmission.may_send
 
 
 def test_a_sender_waits_for_word_of_the_receiver() -> None:
