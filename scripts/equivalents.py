@@ -40,6 +40,15 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "0",
         ): "the name of the attribute is no id",
     },
+    "rtc/backend/jsep/numbering": {
+        (line, "True", "False"): "there is a key for each codec"
+        for line in (
+            "for codec, key in zip(media.rtp.codecs, keys, strict=True):",
+            "there_is = dict(zip(_keys(codecs), codecs, strict=True))",
+            "for key, codec in zip(_keys(numbered), numbered, strict=True)",
+            "for original, key in zip(codecs, _keys(codecs), strict=True):",
+        )
+    },
     "rtc/backend/jsep/section_text": {
         ("if len(line.split(None, 1)) < 2:", "1", "2"): "one word is one, however it is split",
         ('return ""', 'return ""', "return None"): "neither is a line",

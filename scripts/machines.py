@@ -84,7 +84,13 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             "tests/rtc/backend/jsep/test_section_text.py",
         ),
     ),
-    (("rtc/backend/jsep/numbering",), ("tests/rtc/backend/jsep/test_numbering.py",)),
+    (
+        ("rtc/backend/jsep/numbering",),
+        (
+            "tests/rtc/backend/jsep/test_numbering.py",
+            "tests/rtc/backend/jsep/test_payload_types.py",
+        ),
+    ),
     (("rtc/ice_url",), ("tests/rtc/test_ice_url.py", "tests/rtc/test_ice_server.py")),
     (
         (

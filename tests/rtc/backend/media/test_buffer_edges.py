@@ -38,6 +38,13 @@ def test_a_number_of_a_parameter_set_has_32_bits() -> None:
             _Bits(too_long + bytes(10)).exp_golomb()
 
 
+def test_the_last_bit_of_a_parameter_set_is_one_of_it() -> None:
+    bits = _Bits(b"\xa5")
+    assert [bits.number(5), bits.number(3)] == [0b10100, 0b101]
+    with pytest.raises(BadPicture, match="cut off"):
+        bits.number(1)
+
+
 # Pictures
 
 

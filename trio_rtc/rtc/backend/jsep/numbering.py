@@ -82,7 +82,8 @@ class Numbering:
         by_index = {t._get_mline_index(): t for t in connection.getTransceivers()}
         for index, media in enumerate(parsed.media):
             section = by_index.get(index)
-            if media.kind == "application" or section is None:
+            if section is None:
+                # The data channels'.
                 continue
             if section in settled:
                 self._offer_again(media, section, narrow(section, fresh[section]))
