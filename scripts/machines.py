@@ -17,6 +17,9 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
             *("tests/server/hub/test_names.py", "tests/server/hub/test_expiry.py"),
         ),
     ),
+    (("wire/cpace",), ("tests/wire/test_cpace.py",)),
+    (("wire/whip", "wire/whip_sdp"), ("tests/wire/test_whip.py",)),
+    (("wire/files",), ("tests/files/test_file_protocol.py", "tests/files/test_file_names.py")),
     (
         ("calls/negotiation", "calls/lifecycle"),
         ("tests/calls/test_negotiation.py", "tests/calls/test_lifecycle.py", "tests/vectors"),
