@@ -109,6 +109,16 @@ class Inbox:
         held_bytes: how much is held.
     """
 
+    __slots__ = (
+        "_bytes",
+        "_held",
+        "_repetitions",
+        "_told",
+        "_told_bytes",
+        "held_bytes",
+        "received",
+    )
+
     def __init__(self, received: int = 0) -> None:
         self.received = received
         self.held_bytes = 0
