@@ -25,8 +25,10 @@ AVAILABLE: Final = hasattr(select, "epoll")
 _ROUNDS: Final = 4
 _SOCKETS: Final = 64
 
-#: When a turn is over, it is looked now and then whose it is that is still ready.
+#: When a turn is over, it is looked now and then whose it is that is still ready: of many sockets
+#: that takes a while, and so little of the time may go into it.
 _LOOK_SECONDS: Final = 0.004
+_LOOK_SHARE: Final = 0.02
 _LOOK_SOCKETS: Final = 1024
 
 
@@ -146,7 +148,10 @@ class SharedReader:
         self._running = True
         try:
             while True:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
+                if self._rest:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
                 self._take_turn(self._epoll)
         finally:
             self._running = False
@@ -160,7 +165,9 @@ class SharedReader:
         end = now + TURN_SECONDS
         rest = self._rest
         for _ in range(_ROUNDS):
-            ready = list(dict.fromkeys([*rest, *(number for number, _ in epoll.poll(0, _SOCKETS))]))
+            ready = [number for number, _ in epoll.poll(0, _SOCKETS)]
+            if rest:
+                ready = list(dict.fromkeys([*rest, *ready]))
             if not ready:
                 break
             rest = ready[self._read(ready, end) :]
@@ -179,9 +186,11 @@ class SharedReader:
             return True
         if now < self._look_after:
             return False
-        self._look_after = now + _LOOK_SECONDS
+        began = time.perf_counter()
         found = dict.fromkeys([*rest, *(number for number, _ in epoll.poll(0, _LOOK_SOCKETS))])
         networks = {one.client_network for one in map(self._open.get, found) if one is not None}
+        ended = time.perf_counter()
+        self._look_after = ended + max(_LOOK_SECONDS, (ended - began) / _LOOK_SHARE)
         if len(networks) <= 1:
             return False
         rest[:] = found

@@ -214,7 +214,8 @@ class _Reading:
         self.client_network = websocket.accepted.counted
 
     def read(self, number: int) -> float:
-        size = RECEIVE_BYTES if self._websocket.is_midway else PIECE_BYTES
+        websocket = self._websocket
+        size = RECEIVE_BYTES if websocket.is_midway else PIECE_BYTES
         if (data := read_at_once(number, size)) is not None:
-            self._service.receive(self._websocket, data)
+            self._service.receive(websocket, data)
         return 0.0

@@ -236,7 +236,7 @@ class NativeDialect(WebSocketDialect[Session]):
                 return
             if not session.bucket.take(1, trio.current_time()):
                 raise self._malformed("it is too much at once")
-            self._do(session, text, protocol.decode_from_client(text))
+            self._do(session, protocol.decode_from_client(text), len(text))
 
     def _disconnected(self, peer: Session) -> None:
         peer.detach()
@@ -260,26 +260,31 @@ class NativeDialect(WebSocketDialect[Session]):
         except protocol.BadMessage as error:
             raise self._malformed(str(error)) from None
         else:
-            self._do(peer, text, message)
+            self._do(peer, message, len(text))
 
-    def _do(self, session: Session, text: str, message: protocol.FromClient) -> None:
-        if isinstance(message, _NUMBERED):
-            if session.inbox.held >= HELD_MESSAGES or session.inbox.held_bytes >= HELD_BYTES:
-                # It is sent again on another connection: nothing of it is acknowledged.
-                why = "what you have sent has no place yet"
-                raise Refused(CloseCode.TRY_AGAIN_LATER, why)
-            try:
-                is_new = session.inbox.take(message.seq, len(text))
-            except SessionFault as fault:
-                raise self._malformed(str(fault), code="sequence_gap") from None
-            if not is_new:
-                pass
-            elif isinstance(message, protocol.Send):
-                self._relay(session, message, len(text))
-            else:
-                self._tell_refused(session, message, len(text))
-            self._acknowledge_what_came(session, now=isinstance(message, protocol.Refuse))
-        elif isinstance(message, protocol.Ack):
+    def _do(self, session: Session, message: protocol.FromClient, size: int) -> None:
+        if not isinstance(message, _NUMBERED):
+            self._do_unnumbered(session, message)
+            return
+        inbox = session.inbox
+        # Seldom is anything held.
+        if inbox.held_bytes and (inbox.held >= HELD_MESSAGES or inbox.held_bytes >= HELD_BYTES):
+            # It is sent again on another connection: nothing of it is acknowledged.
+            raise Refused(CloseCode.TRY_AGAIN_LATER, "what you have sent has no place yet")
+        try:
+            is_new = inbox.take(message.seq, size)
+        except SessionFault as fault:
+            raise self._malformed(str(fault), code="sequence_gap") from None
+        if not is_new:
+            pass
+        elif isinstance(message, protocol.Send):
+            self._relay(session, message, size)
+        else:
+            self._tell_refused(session, message, size)
+        self._acknowledge_what_came(session, now=isinstance(message, protocol.Refuse))
+
+    def _do_unnumbered(self, session: Session, message: protocol.FromClient) -> None:
+        if isinstance(message, protocol.Ack):
             self._acknowledge(session, message.received)
         elif isinstance(message, protocol.Token):
             self._tokens.show(session, message.token)

@@ -94,12 +94,13 @@ class Session(Mailbox):
         Raises:
             MailboxFull: too much is kept already.
         """
-        if len(self.outbox) >= self._limits.mailbox_messages:
+        outbox, limits, body = self.outbox, self._limits, message.body
+        if len(outbox) >= limits.mailbox_messages:
             raise MailboxFull("mailbox_messages")
-        if self.outbox.size + len(message.body) > self._limits.mailbox_bytes:
+        if outbox.size + len(body) > limits.mailbox_bytes:
             raise MailboxFull("mailbox_bytes")
-        text, data64 = protocol.content(message.body)
-        seq, sender = self.outbox.next, message.sender
+        text, data64 = protocol.content(body)
+        seq, sender = outbox.next, message.sender
         data = protocol.encode(protocol.Message(seq=seq, from_=sender, data=text, data64=data64))
         if not self._account.take(len(data) + OVERHEAD):
             raise MailboxFull("memory_bytes")
