@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -85,14 +86,47 @@ def test_two_routers_one_behind_the_other() -> None:
     assert "relay" not in run(program)
 
 
-def test_there_is_no_way_at_all() -> None:
+def why_there_is_no_call(**options: object) -> str:
+    """What the error says when no packet of UDP gets out of Alice's network."""
+
     async def program(network: Network) -> None:
         alice = network.host("alice", router=network.router("firewall", udp=False))
-        await call_bob(network, alice, network.host("bob"), used_pair, connect_timeout=20)
+        bob = network.host("bob")
+        await call_bob(network, alice, bob, used_pair, connect_timeout=20, **options)
 
     with pytest.raises(trio_rtc.CallError) as caught:
         run(program)
     assert caught.value.code in ("connection_lost", "connect_timeout")
+    return str(caught.value)
+
+
+def test_there_is_no_way_at_all_and_the_error_says_what_was_tried() -> None:
+    said = why_there_is_no_call()
+    assert re.search(r"bob.*: \S+ \(host\) does not reach \S+ \(host\)", said), said
+    assert said.endswith("no TURN server was given")
+
+
+def test_a_turn_server_that_gives_no_relay_is_named() -> None:
+    server = trio_rtc.IceServer("turn:203.0.113.99", username="a", credential="b")
+    assert why_there_is_no_call(ice_servers=[server]).endswith("the TURN server has given no relay")
+
+
+def test_nobody_answers_and_the_error_says_so() -> None:
+    async def call() -> None:
+        async with (
+            trio_rtc.open_signaling(URL, name="bob"),
+            trio_rtc.open_signaling(URL, name="alice") as alice,
+        ):
+            await alice.wait_for_peer("bob")
+            with pytest.raises(trio_rtc.CallError, match=r"5 s: they have not answered$"):
+                async with trio_rtc.open_call(alice, "bob", connect_timeout=5):
+                    pass
+
+    async def program(network: Network) -> None:
+        await start_signaling_server(network)
+        await network.host("alice").run(call)
+
+    run(program)
 
 
 def test_addresses_of_ipv6() -> None:

@@ -31,7 +31,10 @@ from ..rtc import (
     TrackEvent,
     open_peer_connection,
 )
+from ..rtc.ice_server import as_ice_servers
+from ..rtc.ice_url import parse_ice_url
 from ..tasks import Changes, open_background_nursery
+from ..wire.attempts import candidate_lines, describe_attempt
 from ..wire.messages import IceCandidate, SessionDescription
 from . import negotiation as todo
 from .lifecycle import CallEnd, CallEvent, Lifecycle
@@ -110,6 +113,8 @@ class CallSession:
         self.changes = Changes()
         self.closed = trio.Event()
         self.network_changes = 0
+        self._local_candidates: list[str] = []
+        self._has_turn = False
         self._owner = owner
         self._name = name
         self._peer = peer
@@ -149,6 +154,9 @@ class CallSession:
         """
         options = self._options
         self.closed = trio.Event()
+        self._local_candidates = []
+        urls = [url for server in as_ice_servers(servers) for url in server.url_list]
+        self._has_turn = any(parse_ice_url(url).is_turn for url in urls)
         async with (
             open_peer_connection(
                 ice_servers=servers,
@@ -175,7 +183,8 @@ class CallSession:
                 await self.changes.wait_until(until)
             if not until():
                 raise CallError(
-                    f"no connection to {self._peer} within {options.connect_timeout:g} s",
+                    f"no connection to {self._peer} within {options.connect_timeout:g} s"
+                    f": {self._attempt()}",
                     code="connect_timeout",
                     fault="network",
                 )
@@ -190,6 +199,8 @@ class CallSession:
                     has_address = has_address or not candidate.is_end
                     if not has_address and not self.life.has_come_about:
                         self.step(CallEvent.CONNECTION_LOST, "we have no address, and no relay")
+                    if not self.life.has_come_about:
+                        self._local_candidates.append(candidate.candidate)
                     self.negotiator.found(candidate)
                 case DataChannelEvent(channel):
                     self._owner.channel_arrived(channel)
@@ -201,7 +212,9 @@ class CallSession:
                 case NegotiationNeededEvent():
                     self.negotiator.negotiation_needed()
                 case ConnectionStateEvent("failed") if not self.life.has_come_about:
-                    self.step(CallEvent.CONNECTION_LOST, self.connection.failure)
+                    self.step(
+                        CallEvent.CONNECTION_LOST, f"{self.connection.failure}: {self._attempt()}"
+                    )
                 case ConnectionStateEvent(state):
                     self._owner.follow(state)
                 case IceConnectionStateEvent(state=ice_state):
@@ -210,6 +223,13 @@ class CallSession:
                     self.changes.notify()
         self.closed.set()
         await self._owner.connection_closed()
+
+    def _attempt(self) -> str:
+        """What has been tried by now, in words."""
+        remote = self.connection.remote_description
+        trickled = self.negotiator.remote_candidates
+        theirs = None if remote is None else [*candidate_lines(remote.sdp), *trickled]
+        return describe_attempt(self._local_candidates, theirs, turn=self._has_turn)
 
     async def perform(self, action: todo.Action) -> None:
         """Do what a message asks for, as far as the connection can."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -14,6 +14,8 @@ from ..tasks import Changes
 from ..wire.messages import IceCandidate, SessionDescription
 from . import negotiation as todo
 from .options import StepName
+
+_KEPT_CANDIDATES: Final = 64
 
 
 class NegotiatorContext(Protocol):
@@ -40,6 +42,9 @@ class Negotiator:
 
     Args:
         answer_timeout: seconds until an offer in a call that stands is taken back.
+
+    Attributes:
+        remote_candidates: the first ones of theirs, as lines, to tell what was tried.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Negotiator:
         self._described = trio.Event()
         self._changes = Changes()
         self._found, self._to_send = trio.open_memory_channel[IceCandidate](math.inf)
+        self.remote_candidates: list[str] = []
         self._received, self._to_apply = trio.open_memory_channel[IceCandidate](math.inf)
 
     # Descriptions.
@@ -158,6 +164,8 @@ class Negotiator:
 
     def receive(self, candidate: IceCandidate) -> None:
         """A candidate of theirs, which may be applied now."""
+        if len(self.remote_candidates) < _KEPT_CANDIDATES:
+            self.remote_candidates.append(candidate.candidate)
         self._received.send_nowait(candidate)
 
     async def trickle_local(self) -> None:

@@ -1,5 +1,6 @@
 // One call, from either side: a connection, its set-up, its end.
 
+import { describeAttempt } from "./attempts.js";
 import { Authentication, onlySha256 } from "./authentication.js";
 import { endOfHangUp } from "./end_reasons.js";
 import { Negotiation } from "./negotiation.js";
@@ -256,10 +257,20 @@ export class Call extends EventTarget {
     }
   }
 
+  /** What has been tried by now, in words. */
+  #attempt() {
+    const described = this.connection.remoteDescription?.sdp ?? null;
+    const { localCandidates, remoteCandidates } = this.#negotiation;
+    const theirs = described && [
+      ...[...described.matchAll(/^a=(candidate:.*)$/gm)].map(([, line]) => line), ...remoteCandidates];
+    const urls = (this.connection.getConfiguration().iceServers ?? []).flatMap((one) => one.urls);
+    return describeAttempt(localCandidates, theirs, urls.some((url) => /^turns?:/i.test(url)));
+  }
+
   #startTimer() {
     this.#timer = setTimeout(() => {
       this.#sayBye("connect_timeout");
-      this.finish("connect_timeout");
+      this.finish("connect_timeout", this.#attempt());
     }, CONNECT_MS);
   }
 
@@ -302,7 +313,7 @@ export class Call extends EventTarget {
     if (this.state === "disconnected") return undefined;
     if (this.state !== "connected") {
       this.#sayBye("connection_lost");
-      return this.finish("connection_lost", "There is no path between the two");
+      return this.finish("connection_lost", this.#attempt());
     }
     this.#setState("disconnected");
     const deadline = performance.now() + RESTORE_MS;

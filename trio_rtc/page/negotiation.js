@@ -2,6 +2,7 @@
 
 const ANSWER_MS = 30_000;
 const EARLY_LIMIT = 256;
+const KEPT_CANDIDATES = 64;
 /** How long an offer that crosses ours waits for our first candidate. */
 const FIRST_CANDIDATE_MS = 2000;
 /** How long the other side may take to answer our offer instead of waiting for an answer to its own. */
@@ -32,6 +33,9 @@ export class Negotiation {
   call;
   remoteHasIds = false;
   established = false;
+  /** The first candidates of both sides, as lines; for what there is to say of an attempt. */
+  localCandidates = [];
+  remoteCandidates = [];
 
   constructor(pc, { polite, call, host }) {
     this.#pc = pc;
@@ -170,6 +174,7 @@ export class Negotiation {
     // Some write it as in a description.
     const text = candidate.candidate.replace(/^a=/, "");
     if (text && !text.startsWith("candidate:")) return;
+    if (this.remoteCandidates.length < KEPT_CANDIDATES) this.remoteCandidates.push(text);
     try {
       await this.#pc.addIceCandidate({
         candidate: text,
@@ -192,6 +197,7 @@ export class Negotiation {
 
   #found(candidate) {
     if (candidate?.candidate) {
+      if (this.localCandidates.length < KEPT_CANDIDATES) this.localCandidates.push(candidate.candidate);
       this.#send(candidate.toJSON());
       return;
     }

@@ -25,9 +25,13 @@ const ENDS = {
   unknown_peer: (name) => `${name} is not there any more.`,
   undeliverable: (name) => `${name} cannot be reached: something on the way does not let a message pass.`,
   mailbox_full: (name) => `${name} cannot be reached: too much waits there already.`,
-  connection_lost: (name) => `The connection to ${name} was lost, and no other way was found.`,
+  connection_lost: (name, detail) => detail
+    ? `There is no way between you and ${name}.`
+    : `The connection to ${name} was lost, and no other way was found.`,
   connection_closed: (name) => `${name} has closed the connection.`,
-  connect_timeout: (name) => `${name} did not answer, or there is no way between the two of you.`,
+  connect_timeout: (name, detail) => detail === "they have not answered"
+    ? `${name} does not answer.`
+    : `There was no connection to ${name} in time.`,
   superseded: (name) => `${name} has begun a new call.`,
   signaling_lost: () => "The call failed: the signaling server is gone.",
   send_failed: (name) => `${name} cannot be reached: the server took no message.`,
@@ -63,7 +67,8 @@ const FAULTS = {
 };
 
 /** What the other side may say when it hangs up, where its word alone would not tell. */
-const SAID = { declined: "", page_closed: "the page was closed", ...FAULTS };
+const SAID = {
+  declined: "", page_closed: "the page was closed", "they have not answered": "", ...FAULTS };
 
 const ORDINARY = ["peer_hung_up", "peer_left", "superseded"];
 
@@ -75,7 +80,7 @@ export function isOrdinary({ reason, detail }) {
 /** Why a call is over; nothing if that was our own wish. */
 export function callEnd({ reason, detail }, name) {
   if (reason === "hung_up") return "";
-  const sentence = ENDS[reason]?.(name) ?? `The call with ${name} is over: ${reason}.`;
+  const sentence = ENDS[reason]?.(name, detail) ?? `The call with ${name} is over: ${reason}.`;
   const said = SAID[detail] ?? detail;
   return said ? `${sentence} (${said})` : sentence;
 }
