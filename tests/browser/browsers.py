@@ -26,7 +26,8 @@ HELPERS = """
 window.until = (condition) => new Promise((resolve, reject) => {
   const began = Date.now();
   (function look() {
-    const value = condition();
+    let value;
+    try { value = condition(); } catch (error) { return reject(error); }
     if (value) resolve(value);
     else if (Date.now() - began > 20000)
       reject(new Error(`waited too long: ${condition}; notices: ${window.notices()}`));

@@ -146,3 +146,90 @@ async def test_a_private_invitation(chromium: str) -> None:
             await carol.until("callState() === 'connected'")
             assert not await alice.run("return $('#verified').checkVisibility()")
             assert alice.errors == bob.errors == carol.errors == mallory.errors == []
+
+
+async def test_devices_are_chosen_and_tried(chromium: str, maybe_firefox: str | None) -> None:
+    with trio.fail_after(60):
+        async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
+            await alice.signed_in("alice")
+            await alice.run("$('#devices').open = true")
+            await alice.click("#test")
+            await alice.until("$('#test-video').videoWidth > 100")
+            if maybe_firefox is None:
+                # Fake microphones beep; Firefox listens to none where no sound can be played.
+                await alice.until("$('#level').value > 0.02")
+            await alice.until("$('#test-result').textContent.includes('In use: ')")
+            assert await alice.run("return $('#camera').options.length") > 1
+            # Another one is used at once, and the next time.
+            await alice.run(
+                """
+                window.asked = [];
+                const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+                navigator.mediaDevices.getUserMedia = (wanted) => (asked.push(wanted), get(wanted));
+                $("#microphone").selectedIndex = 1;
+                $("#microphone").dispatchEvent(new Event("change"));
+                """
+            )
+            wanted = await alice.run("return $('#microphone').value")
+            await alice.until("asked.length === 1")
+            await alice.screenshot("devices")
+            await alice.click("#test")
+            assert await alice.run("return $('#testing').hidden")
+            await alice.choose("camera")
+            assert [one["audio"] for one in await alice.run("return asked")] == [
+                {"deviceId": wanted}, {"deviceId": wanted}
+            ]  # fmt: skip
+            await alice.reload()
+            assert await alice.run(
+                "return localStorage.getItem('trio-rtc-device-microphone')"
+            ) == wanted  # fmt: skip
+            assert alice.errors == []
+
+
+async def test_who_is_mute_stays_so_with_another_source(chromium: str) -> None:
+    with trio.fail_after(60):
+        async with open_house(chromium) as house:
+            alice = await house.visitor()
+            await alice.signed_in("alice")
+            await alice.choose("camera")
+            await alice.click("#mute")
+            await alice.choose("picture")
+            sound = "return $('#self-video').srcObject.getAudioTracks()[0].enabled"
+            assert not await alice.run(sound)
+            assert await alice.run("return $('#mute').textContent") == "Unmute"
+            await alice.click("#mute")
+            assert await alice.run(sound)
+
+
+async def test_who_sends_nothing_any_more_is_shown(
+    chromium: str, maybe_firefox: str | None
+) -> None:
+    """A source that ends, of which browsers are told nothing."""
+    with trio.fail_after(90):
+        async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
+            bob = await house.visitor()
+            await alice.signed_in("alice")
+            await bob.signed_in("bob")
+            await bob.choose("picture")
+            await alice.call("bob", "chat")
+            await bob.click("#answer-video")
+            await alice.until("$('.remote video')?.videoWidth > 100")
+            caption = "$('.remote figcaption').textContent"
+            assert await alice.run(f"return {caption}") == "bob"
+            assert await bob.run("return $('#nothing').textContent") == (
+                "alice sends neither picture nor sound."
+            )
+            if maybe_firefox is None:
+                # A picture may fill the screen, if a person wants that.
+                press = "document.querySelector('.full-screen').click()"
+                await alice.command("Runtime.evaluate", expression=press, userGesture=True)
+                await alice.until("document.fullscreenElement?.matches('.remote')")
+                await alice.until("$('.full-screen').textContent === 'Leave full screen'")
+                await alice.click(".full-screen")
+                await alice.until("!document.fullscreenElement")
+            await bob.choose("none")
+            await alice.until(f"{caption} === 'bob sends nothing any more'")
+            await alice.screenshot("silent")
+            await bob.choose("picture")
+            await alice.until(f"{caption} === 'bob'")
+            assert alice.errors == bob.errors == []

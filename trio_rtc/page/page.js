@@ -3,13 +3,14 @@
 import { phraseOfLink, readPhrase, senderOf } from "./codes.js";
 import { invitationOf } from "./invitations.js";
 import { Chat } from "./ui/chat.js";
+import { DevicePanel } from "./ui/device_panel.js";
 import { $, clearNotices, notify } from "./ui/dom.js";
 import { callEnd, isOrdinary, signalingError } from "./ui/errors.js";
 import { Incoming } from "./ui/incoming.js";
 import { Invitation } from "./ui/invitation.js";
 import { People } from "./ui/people.js";
 import { remember, remembered } from "./ui/remembered.js";
-import { startRinging } from "./ui/ringing.js";
+import { startRinging } from "./ui/media/ringing.js";
 import { Sending } from "./ui/sending.js";
 import { Stage } from "./ui/stage.js";
 import { setUpTheme } from "./ui/theme.js";
@@ -22,6 +23,7 @@ const visit = new Visit();
 const invitation = new Invitation();
 const people = new People(callPeer);
 const incoming = new Incoming(sending, answer);
+const devices = new DevicePanel(() => sending.reopen());
 let current = null;
 
 // Signing in, and out.
@@ -107,6 +109,7 @@ $("sign-out").addEventListener("click", () => {
 
 function showSignIn(text) {
   sending.stop();
+  devices.close();
   document.body.dataset.view = "sign-in";
   setStatus("idle", text);
   fields.name.focus();

@@ -2,7 +2,7 @@
 
 import { $, notify } from "./dom.js";
 import { callEnd } from "./errors.js";
-import { startRinging } from "./ringing.js";
+import { startRinging } from "./media/ringing.js";
 
 const CALLS = { video: "with video", voice: "to talk", chat: "to chat" };
 

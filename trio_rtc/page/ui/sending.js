@@ -2,7 +2,7 @@
 
 import { $, notify } from "./dom.js";
 import { mediaError } from "./errors.js";
-import { closeSource, DEVICES, openSource } from "./sources.js";
+import { closeSource, DEVICES, openSource } from "./media/sources.js";
 
 /** The choice of the source, our own picture, and the tracks of the call there is. */
 export class Sending {
@@ -55,6 +55,13 @@ export class Sending {
     return this.#isOfCall;
   }
 
+  /** Open again what was chosen, as other devices are wanted. */
+  async reopen() {
+    if (!["camera", "microphone"].includes(this.#kind)) return;
+    const isOfCall = this.#isOfCall;
+    if (await this.#choose(this.#kind)) this.#isOfCall = isOfCall;
+  }
+
   /** Give back what was opened for a call. */
   release() {
     if (this.#isOfCall) this.#use("none", null);
@@ -86,6 +93,9 @@ export class Sending {
 
   async #use(kind, stream) {
     const before = this.#stream;
+    // Whoever is mute stays so, whatever is sent.
+    for (const track of stream?.getTracks() ?? [])
+      track.enabled = this.#tracks(track.kind).every(({ enabled }) => enabled);
     this.#kind = kind;
     this.#stream = stream;
     this.#isOfCall = false;

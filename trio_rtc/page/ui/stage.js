@@ -1,11 +1,14 @@
 // What comes from the other side: pictures, sound, and how the connection does.
 
 import { $, element } from "./dom.js";
-import { bitrate, plotPath, Statistics } from "./statistics.js";
+import { playThrough } from "./media/speaker.js";
+import { bitrate, plotPath, Statistics } from "./media/statistics.js";
 
 export class Stage {
   #statistics = null;
   #clock = 0;
+  #silent = new Set();
+  #looks = new Set();
 
   /** Show what this call brings. */
   follow(call) {
@@ -20,7 +23,11 @@ export class Stage {
         figures.set(stream.id, figure);
         $("videos").prepend(figure);
       }
-      const look = () => showKind(figure, stream);
+      const look = () => {
+        showKind(figure, stream, call.peer.name, this.#silent);
+        this.#showNothing(call, figures);
+      };
+      this.#looks.add(look);
       track.addEventListener("unmute", look);
       track.addEventListener("mute", look);
       // A track that is taken back leaves its stream, and an empty stream leaves the page.
@@ -29,12 +36,19 @@ export class Stage {
         if (stream.getTracks().length) return;
         figure.remove();
         figures.delete(stream.id);
+        this.#looks.delete(look);
+        this.#showNothing(call, figures);
       });
       look();
     });
     call.addEventListener("state", ({ detail: state }) => {
       if (state !== "connected" || this.#statistics) return;
-      this.#statistics = new Statistics(call.connection, show);
+      this.#statistics = new Statistics(call.connection, (numbers) => {
+        show(numbers);
+        this.#silent = numbers.silent;
+        for (const look of this.#looks) look();
+      });
+      this.#showNothing(call, figures);
       const began = performance.now();
       const tick = () => ($("duration").textContent = duration((performance.now() - began) / 1000));
       this.#clock = setInterval(tick, 1000);
@@ -45,8 +59,16 @@ export class Stage {
       this.#statistics?.stop();
       this.#statistics = null;
       for (const figure of figures.values()) figure.remove();
+      this.#looks.clear();
+      this.#silent = new Set();
+      $("nothing").hidden = true;
       clear();
     });
+  }
+
+  #showNothing(call, figures) {
+    $("nothing").hidden = call.state !== "connected" || figures.size > 0;
+    $("nothing").textContent = `${call.peer.name} sends neither picture nor sound.`;
   }
 
   /** Tell what is waited for; nothing if the text is empty. */
@@ -61,6 +83,8 @@ function remote(stream, name) {
     autoplay: true, playsInline: true, srcObject: stream, ariaLabel: `Picture of ${name}` });
   const figure = element("figure", { className: "video remote" }, video,
     element("figcaption", { textContent: name }));
+  playThrough(video);
+  if (document.fullscreenEnabled) figure.append(fullScreenButton(figure, name));
   // A page that nobody has touched may play no sound.
   video.play().catch((error) => {
     if (error.name !== "NotAllowedError") return;
@@ -71,8 +95,30 @@ function remote(stream, name) {
   return figure;
 }
 
-function showKind(figure, stream) {
-  const hasPicture = stream.getVideoTracks().some((track) => !track.muted);
+function fullScreenButton(figure, name) {
+  const button = element("button", { type: "button", className: "full-screen" });
+  const show = () => {
+    button.textContent = document.fullscreenElement === figure ? "Leave full screen" : "Full screen";
+    button.setAttribute("aria-label", `${button.textContent}: ${name}`);
+  };
+  button.addEventListener("click", () =>
+    document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen().catch(() => {}));
+  figure.addEventListener("fullscreenchange", show);
+  show();
+  return button;
+}
+
+/** Sound alone has no picture to show, and the last picture of one who has ended tells nothing. */
+function showKind(figure, stream, name, silent) {
+  const isLive = (track) => !track.muted && track.readyState === "live";
+  const hasPicture = stream.getVideoTracks().some(isLive);
+  const isSilent = (tracks) => tracks.length > 0 && tracks.every((one) => silent.has(one.id) || !isLive(one));
+  const nothing = isSilent(stream.getTracks()) ? "nothing"
+    : hasPicture && isSilent(stream.getVideoTracks()) ? "no picture" : "";
+  const text = nothing ? `${name} sends ${nothing} any more` : name;
+  const caption = figure.querySelector("figcaption");
+  if (caption.textContent !== text) caption.textContent = text;
+  figure.classList.toggle("silent", Boolean(nothing));
   figure.classList.toggle("audio-only", !hasPicture);
 }
 

@@ -1,7 +1,7 @@
 // The sound of a call that rings, here or at the other side, made of tones.
 
-import { remembered } from "./remembered.js";
-import { ringPattern } from "../rings.js";
+import { remembered } from "../remembered.js";
+import { ringPattern } from "../../rings.js";
 
 /** How far ahead of their time tones are made. */
 const AHEAD_S = 1;
@@ -35,7 +35,7 @@ export function startRinging(kind) {
   };
 }
 
-function play(audio, start, { at, seconds, hertz, volume }) {
+export function play(audio, start, { at, seconds, hertz, volume }) {
   const gain = new GainNode(audio, { gain: 0 });
   const tone = new OscillatorNode(audio, { frequency: hertz });
   tone.connect(gain).connect(audio.destination);

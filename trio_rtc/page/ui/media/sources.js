@@ -1,5 +1,8 @@
 // Where pictures and sound come from: a camera, the screen, or a test picture with a tone.
 
+import { wanted } from "../../devices.js";
+import { chosenDevices } from "./speaker.js";
+
 const WIDTH = 640;
 const HEIGHT = 360;
 const FRAMES_PER_SECOND = 20;
@@ -15,19 +18,19 @@ export async function openSource(kind) {
   if (!navigator.mediaDevices)
     throw new Error("browsers allow that only to pages over https, or from localhost");
   if (kind === "screen") return navigator.mediaDevices.getDisplayMedia({ video: true, audio: true });
-  if (kind === "microphone") return navigator.mediaDevices.getUserMedia({ audio: true });
-  return openCamera();
+  return openDevice(kind);
 }
 
-async function openCamera() {
-  const video = { width: { ideal: 1280 }, height: { ideal: 720 } };
+async function openDevice(kind) {
+  const constraints = wanted(kind, chosenDevices());
+  const { audio, video } = constraints;
   try {
-    return await navigator.mediaDevices.getUserMedia({ video, audio: true });
+    return await navigator.mediaDevices.getUserMedia(constraints);
   } catch (error) {
-    if (error.name !== "NotFoundError") throw error;
+    if (error.name !== "NotFoundError" || !video) throw error;
     // Half of it is better than nothing.
     return navigator.mediaDevices.getUserMedia({ video }).catch(() =>
-      navigator.mediaDevices.getUserMedia({ audio: true }));
+      navigator.mediaDevices.getUserMedia({ audio }));
   }
 }
 

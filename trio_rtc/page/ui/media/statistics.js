@@ -1,5 +1,7 @@
 // What a connection is doing: the path, the round trip, and the bitrate of the last minute.
 
+import { Activity } from "../../activity.js";
+
 const SECONDS = 60;
 
 /** Looks at a connection each second; `show` is called with what it finds, until `stop`. */
@@ -8,6 +10,7 @@ export class Statistics {
   #show;
   #timer;
   #last = null;
+  #activity = new Activity();
   #sent = [];
   #received = [];
 
@@ -39,8 +42,15 @@ export class Statistics {
       roundTrip: pair.currentRoundTripTime,
       sent: this.#sent,
       received: this.#received,
+      silent: this.#activity.look(now.time, packets(report)),
     });
   }
+}
+
+/** How many packets of each track have come. */
+function packets(report) {
+  const inbound = [...report.values()].filter(({ type }) => type === "inbound-rtp");
+  return new Map(inbound.map((one) => [one.trackIdentifier, one.packetsReceived]));
 }
 
 function selectedPair(report) {
