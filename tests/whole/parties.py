@@ -12,7 +12,8 @@ import trio
 import trio_rtc
 from trio_rtc.testing import Host
 
-from .plans import CallPlan
+from .notes import Notes, read_notes, write_notes
+from .plans import CallPlan, NotesPlan
 
 #: What a party may meet when its network fails it, or the other side goes.
 EXPECTED = (
@@ -47,11 +48,12 @@ class Side:
 
 @dataclass
 class Outcome:
-    """What came of all calls, by their numbers; a callee has none of a call it did not see."""
+    """What came of all: of calls by their numbers, a callee has none of a call it did not see."""
 
     callers: dict[int, Side] = field(default_factory=dict)
     callees: dict[int, Side] = field(default_factory=dict)
-    unexpected: list[BaseException] = field(default_factory=list)
+    notes: dict[tuple[str, str], Notes] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
 
 def message(call: int, channel: int, number: int, size: int) -> bytes:
@@ -88,16 +90,22 @@ class Party:
         self.done = trio.Event()
         self.current: trio_rtc.Call | None = None
 
-    async def run(self, calls: list[tuple[int, CallPlan, str]], stop: trio.Event) -> None:
-        """Sign in, take calls, and make these."""
+    async def run(
+        self,
+        calls: list[tuple[int, CallPlan, str]],
+        notes: list[tuple[NotesPlan, str]],
+        stop: trio.Event,
+    ) -> None:
+        """Sign in, take calls, make these, and send these notes."""
         while not stop.is_set():
             try:
                 async with trio_rtc.open_signaling(self._url, name=self.name) as signaling:
-                    await self._take_part(signaling, calls, stop)
+                    await self._take_part(signaling, calls, notes, stop)
                     return
             except trio_rtc.SignalingError:
                 # A server that has started again knows nobody.
-                calls = []
+                calls, notes = [], []
+                self._outcome.lost.add(self.name)
                 self.done.set()
                 await trio.sleep(1)
 
@@ -105,13 +113,17 @@ class Party:
         self,
         signaling: trio_rtc.Signaling,
         calls: list[tuple[int, CallPlan, str]],
+        notes: list[tuple[NotesPlan, str]],
         stop: trio.Event,
     ) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve, signaling)
+            nursery.start_soon(read_notes, signaling, self._outcome.notes)
             async with trio.open_nursery() as making:
                 for number, plan, peer in calls:
                     making.start_soon(self._make, signaling, number, plan, peer)
+                for written, reader in notes:
+                    making.start_soon(write_notes, signaling, reader, written, self._outcome.notes)
             self.done.set()
             await stop.wait()
             nursery.cancel_scope.cancel()
@@ -152,7 +164,7 @@ class Party:
                     async with trio.open_nursery() as nursery:
                         for place, sizes in enumerate(plan.channels):
                             label = f"{number} {place} {plan.ending}"
-                            talk = (call, side, label, number, place, sizes)
+                            talk = (call, side, label, number, place, sizes, plan.pause)
                             nursery.start_soon(self._guard, side, self._talk, *talk)
                         nursery.start_soon(self._end_by_plan, call, plan, scope)
                     answering.cancel_scope.cancel()
@@ -181,6 +193,7 @@ class Party:
         number: int,
         place: int,
         sizes: tuple[int, ...],
+        pause: float,
     ) -> None:
         sent, received = side.sent.setdefault(label, []), side.received.setdefault(label, [])
         channel = await call.open_channel(label)
@@ -190,6 +203,7 @@ class Party:
                 sent.append(fingerprint(data))
                 await channel.send(data)
                 received.append(fingerprint(await channel.receive()))
+                await trio.sleep(pause)
         side.confirmed.add(label)
 
     # As a callee.

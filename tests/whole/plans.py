@@ -12,6 +12,9 @@ from trio_rtc.testing.network.nat import Behaviour
 SIZES: Final = (1, 100, 1200, 16_384, 100_000)
 """Bytes of messages."""
 
+BEARABLE_SECONDS: Final = 8.0
+"""An outage that calls are to outlive; they are given up after 20 s."""
+
 Ending = Literal["hang up", "leave", "cancel", "they hang up", "both hang up", "give up"]
 Disturbance = Literal[
     "unplug",
@@ -23,6 +26,7 @@ Disturbance = Literal[
     "lossy",
     "restart ice",
     "silent turn",
+    "leave",
 ]
 
 ENDINGS: Final = get_args(Ending)[:5]
@@ -39,7 +43,8 @@ class CallPlan:
         caller: who makes it, by number.
         callee: whom.
         channels: bytes of the messages that go each way on each channel.
-        lasts: seconds from when it stands until it is ended; until it is given up, from its offer.
+        lasts: seconds over which its messages are spread, or from when it stands until it is
+            cancelled; until it is given up, from its offer.
         ending: how.
     """
 
@@ -49,6 +54,24 @@ class CallPlan:
     channels: tuple[tuple[int, ...], ...]
     lasts: float
     ending: Ending
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two messages of a channel."""
+        if self.ending in ("cancel", "give up"):
+            return 0.0
+        return self.lasts / max(len(sizes) for sizes in self.channels)
+
+
+@dataclass(frozen=True)
+class NotesPlan:
+    """Messages that somebody sends over signaling alone."""
+
+    at: float
+    sender: int
+    receiver: int
+    count: int
+    pause: float
 
 
 @dataclass(frozen=True)
@@ -69,16 +92,41 @@ class Plan:
         parties: how each is connected: its links, and the options of its router, if it has one.
         calls: in the order of their times.
         disturbances: the same.
+        notes: what is sent over signaling.
     """
 
     parties: list[tuple[Link, dict[str, Any] | None]] = field(default_factory=list)
     calls: list[CallPlan] = field(default_factory=list)
     disturbances: list[DisturbancePlan] = field(default_factory=list)
+    notes: list[NotesPlan] = field(default_factory=list)
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing happens to the network but losses."""
         return not self.disturbances
+
+    @property
+    def is_easy(self) -> bool:
+        """Whether losses are no reason to fail."""
+        return all(link.loss * link.burst < 0.05 for link, _ in self.parties)
+
+    @property
+    def is_crossing(self) -> bool:
+        """Whether two who call each other at once are all that there is."""
+        if len(self.calls) != 2:
+            return False
+        one, other = self.calls
+        crosses = (one.caller, one.callee, one.at) == (other.callee, other.caller, other.at)
+        return crosses and "give up" not in (one.ending, other.ending)
+
+    @property
+    def is_bearable(self) -> bool:
+        """Whether calls outlive all that happens: it passes sooner than they are given up."""
+        return all(
+            each.kind in ("move", "forget", "restart ice", "lossy")
+            or (each.kind in ("unplug", "leave") and each.seconds <= BEARABLE_SECONDS)
+            for each in self.disturbances
+        )
 
 
 def random_link(random: Random) -> Link:
@@ -142,6 +190,7 @@ def random_plan(seed: int) -> Plan:
                 )
             )
     _add_extras(plan, Random(f"{seed} extras"))
+    _add_notes(plan, Random(f"{seed} notes"))
     plan.calls.sort(key=lambda call: call.at)
     plan.disturbances.sort(key=lambda each: each.at)
     return plan
@@ -165,3 +214,18 @@ def _add_extras(plan: Plan, random: Random) -> None:
     if random.random() < 0.1:
         at, seconds = random.choice([0.0, 1.0, 8.0]), random.choice([2.0, 30.0])
         plan.disturbances.append(DisturbancePlan(at, "silent turn", 0, seconds))
+
+
+def _add_notes(plan: Plan, random: Random) -> None:
+    """Messages over signaling, and who leaves its network while they are sent."""
+    if random.random() < 0.35:
+        for _ in range(random.choice([1, 2])):
+            sender, receiver = random.sample(range(len(plan.parties)), 2)
+            at, pause = random.choice([0.0, 1.0]), random.choice([0.0, 0.05, 0.3, 1.0])
+            count = random.randint(5, 40)
+            if all((sender, receiver) != (each.sender, each.receiver) for each in plan.notes):
+                plan.notes.append(NotesPlan(at, sender, receiver, count, pause))
+    if random.random() < 0.1:
+        party, at = random.randrange(len(plan.parties)), random.choice([0.3, 1.0, 3.0, 8.0])
+        seconds = random.choice([0.5, 2.0, 8.0, 30.0])
+        plan.disturbances.append(DisturbancePlan(at, "leave", party, seconds))

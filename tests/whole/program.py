@@ -52,8 +52,10 @@ async def run_plan(network: Network, plan: Plan) -> None:
     stop, restarting = trio.Event(), trio.Lock()
     async with trio.open_nursery() as everybody:
         for number, party in enumerate(parties):
-            calls = _calls_of(plan, number)
-            everybody.start_soon(party.host.run, party.run, calls, stop)
+            notes = [
+                (each, f"party{each.receiver}") for each in plan.notes if each.sender == number
+            ]
+            everybody.start_soon(party.host.run, party.run, _calls_of(plan, number), notes, stop)
         async with trio.open_nursery() as disturbing:
             for each in plan.disturbances:
                 disturbing.start_soon(_disturb, network, server, turn, parties, restarting, each)
@@ -95,6 +97,10 @@ async def _disturb(
             await trio.sleep(plan.seconds)
             host.plug()
         case "move":
+            host.move()
+        case "leave":
+            host.leave()
+            await trio.sleep(plan.seconds)
             host.move()
         case "forget":
             if (router := host.router) is not None:
