@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -64,21 +65,23 @@ async def write_notes(
             assert isinstance(sent, int)
             written.sent[sent] = number
             await trio.sleep(plan.pause)
-    except (trio_rtc.UnknownPeer, trio.TooSlowError):
+    except (trio_rtc.SignalingError, trio.TooSlowError):
         written.is_cut = True
-    except trio_rtc.SignalingError:
-        written.is_cut = True
-        raise
 
 
 async def read_notes(signaling: trio_rtc.Signaling, notes: AllNotes) -> None:
     """Take those that come, and hear of those that did not arrive."""
-    async for event in signaling:
-        match event:
-            case trio_rtc.MessageReceived() if event.data.startswith(_MARK):
-                from_whom = notes.setdefault((event.peer.name, signaling.name), Notes())
-                from_whom.received.append(int(event.data.removeprefix(_MARK)))
-            case trio_rtc.MessageFailed():
-                mine = notes.get((signaling.name, event.peer.name))
-                if mine is not None and event.number in mine.sent:
-                    mine.failed.append(mine.sent[event.number])
+    with suppress(trio_rtc.SignalingLost):
+        async for event in signaling:
+            _read_note(signaling.name, event, notes)
+
+
+def _read_note(me: str, event: trio_rtc.SignalingEvent, notes: AllNotes) -> None:
+    match event:
+        case trio_rtc.MessageReceived() if event.data.startswith(_MARK):
+            received = notes.setdefault((event.peer.name, me), Notes()).received
+            received.append(int(event.data.removeprefix(_MARK)))
+        case trio_rtc.MessageFailed():
+            mine = notes.get((me, event.peer.name))
+            if mine is not None and event.number in mine.sent:
+                mine.failed.append(mine.sent[event.number])

@@ -26,6 +26,10 @@ EXPECTED = (
 )
 
 
+ONE_PACKET = 1000
+"""Bytes of a message that needs no more than a packet."""
+
+
 @dataclass
 class Side:
     """One side of a call.
@@ -36,6 +40,7 @@ class Side:
         confirmed: the channels that were closed with all that was sent confirmed.
         end: why the call is over, for this side.
         problem: what it met.
+        longest: seconds until a message that fits into a packet had come back, at most.
     """
 
     sent: dict[str, list[str]] = field(default_factory=dict)
@@ -44,6 +49,7 @@ class Side:
     end: str = ""
     problem: str = ""
     has_stood: bool = False
+    longest: float = 0.0
 
 
 @dataclass
@@ -117,19 +123,26 @@ class Party:
         stop: trio.Event,
     ) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._serve, signaling)
+            has_made = trio.Event()
+            nursery.start_soon(self._serve, signaling, has_made)
             nursery.start_soon(read_notes, signaling, self._outcome.notes)
             async with trio.open_nursery() as making:
                 for number, plan, peer in calls:
                     making.start_soon(self._make, signaling, number, plan, peer)
                 for written, reader in notes:
                     making.start_soon(write_notes, signaling, reader, written, self._outcome.notes)
+            has_made.set()
             self.done.set()
             await stop.wait()
             nursery.cancel_scope.cancel()
 
-    async def _serve(self, signaling: trio_rtc.Signaling) -> None:
-        await trio_rtc.serve_calls(self._answer, signaling, **self._options)
+    async def _serve(self, signaling: trio_rtc.Signaling, has_made: trio.Event) -> None:
+        try:
+            await trio_rtc.serve_calls(self._answer, signaling, **self._options)
+        except trio_rtc.SignalingLost:
+            # The calls that we have made need no server either.
+            await has_made.wait()
+            raise
 
     # As a caller.
 
@@ -199,10 +212,12 @@ class Party:
         channel = await call.open_channel(label)
         async with channel:
             for count, size in enumerate(sizes):
-                data = message(number, place, count, size)
+                data, began = message(number, place, count, size), trio.current_time()
                 sent.append(fingerprint(data))
                 await channel.send(data)
                 received.append(fingerprint(await channel.receive()))
+                if size <= ONE_PACKET:
+                    side.longest = max(side.longest, trio.current_time() - began)
                 await trio.sleep(pause)
         side.confirmed.add(label)
 

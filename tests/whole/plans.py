@@ -121,12 +121,39 @@ class Plan:
 
     @property
     def is_bearable(self) -> bool:
-        """Whether calls outlive all that happens: it passes sooner than they are given up."""
-        return all(
-            each.kind in ("move", "forget", "restart ice", "lossy")
+        """Whether calls outlive all that happens.
+
+        What passes sooner than they are given up is a matter of signaling; and where there is none,
+        they need none.
+        """
+        passes = all(
+            each.kind in ("move", "forget", "restart ice")
             or (each.kind in ("unplug", "leave") and each.seconds <= BEARABLE_SECONDS)
             for each in self.disturbances
         )
+        return passes or self.happens("restart server", "crash server")
+
+    @property
+    def is_a_move(self) -> bool:
+        """Whether one call, over links that lose nothing, is moved and nothing else happens."""
+        one = len(self.calls) == 1 and len(self.disturbances) == 1 and not self.notes
+        links = [link for link, _ in self.parties]
+        return (
+            one
+            and self.happens("move")
+            and all(not link.loss and not link.reordering for link in links)
+            and self.calls[0].ending in ("hang up", "leave")
+        )
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds from one party to another and back, on the longest way, and of no more bytes."""
+        slowest = max(link.delay + link.jitter for link, _ in self.parties)
+        return 4 * slowest + 4 * 0.01
+
+    def happens(self, *kinds: Disturbance) -> bool:
+        """Whether something happens, and nothing but what is of these kinds."""
+        return bool(self.disturbances) and all(each.kind in kinds for each in self.disturbances)
 
 
 def random_link(random: Random) -> Link:
@@ -191,6 +218,17 @@ def random_plan(seed: int) -> Plan:
             )
     _add_extras(plan, Random(f"{seed} extras"))
     _add_notes(plan, Random(f"{seed} notes"))
+    kind = (only := Random(f"{seed} only")).random()
+    if kind < 0.06:
+        _have_one_move(plan, only)
+    elif kind < 0.14:
+        _have_losses(plan)
+    elif kind < 0.18:
+        _lose_the_server(plan, only)
+    elif kind < 0.22:
+        _cancel_while_restarting(plan)
+    elif kind < 0.26:
+        _cut_notes(plan, only)
     plan.calls.sort(key=lambda call: call.at)
     plan.disturbances.sort(key=lambda each: each.at)
     return plan
@@ -216,6 +254,50 @@ def _add_extras(plan: Plan, random: Random) -> None:
         plan.disturbances.append(DisturbancePlan(at, "silent turn", 0, seconds))
 
 
+def _have_one_move(plan: Plan, random: Random) -> None:
+    """One call over links that lose nothing, which says something all the time, and a move."""
+    plan.parties = [
+        (replace(link, loss=0.0, reordering=0.0), router) for link, router in plan.parties[:2]
+    ]
+    channels = ((100,) * 60,)
+    plan.calls = [CallPlan(0.0, 0, 1, channels, lasts=9.0, ending="hang up")]
+    plan.disturbances = [DisturbancePlan(4.0, "move", random.randrange(2), 0.0)]
+    plan.notes.clear()
+
+
+def _have_losses(plan: Plan) -> None:
+    """A short call over links that lose a lot."""
+    plan.parties = [(replace(link, loss=0.045, burst=1.0), router) for link, router in plan.parties]
+    del plan.parties[2:]
+    plan.calls = [CallPlan(0.0, 0, 1, ((1,),), lasts=0.0, ending="hang up")]
+    plan.disturbances.clear()
+    plan.notes.clear()
+
+
+def _lose_the_server(plan: Plan, random: Random) -> None:
+    """A call, and the server goes and comes while it stands."""
+    plan.calls = [CallPlan(0.0, 0, 1, ((100,) * 10,), lasts=12.0, ending="hang up")]
+    kind: Disturbance = random.choice(["restart server", "crash server"])
+    plan.disturbances = [DisturbancePlan(5.0, kind, 0, random.choice([0.5, 2.0, 30.0]))]
+    plan.notes.clear()
+
+
+def _cancel_while_restarting(plan: Plan) -> None:
+    """A call that is cancelled while the other side does not answer to its restart of ICE."""
+    plan.calls = [CallPlan(0.0, 0, 1, ((100,),), lasts=5.0, ending="cancel")]
+    plan.disturbances = [
+        DisturbancePlan(3.0, "unplug", 1, 8.0),
+        DisturbancePlan(3.5, "restart ice", 0, 0.0),
+    ]
+
+
+def _cut_notes(plan: Plan, random: Random) -> None:
+    """Notes from one to another, one of whom is heard by nobody for a while."""
+    plan.notes = [NotesPlan(0.0, 0, 1, 40, 0.1)]
+    party, seconds = random.randrange(2), random.choice([0.5, 2.0, 8.0])
+    plan.disturbances = [DisturbancePlan(2.5, "unplug", party, seconds)]
+
+
 def _add_notes(plan: Plan, random: Random) -> None:
     """Messages over signaling, and who leaves its network while they are sent."""
     if random.random() < 0.35:
@@ -225,6 +307,13 @@ def _add_notes(plan: Plan, random: Random) -> None:
             count = random.randint(5, 40)
             if all((sender, receiver) != (each.sender, each.receiver) for each in plan.notes):
                 plan.notes.append(NotesPlan(at, sender, receiver, count, pause))
+    if random.random() < 0.05:
+        # A call is given up that was not heard, and the server of its relays does not answer.
+        number, at = random.randrange(len(plan.calls)), random.choice([2.0, 3.0])
+        call = replace(plan.calls[number], at=at, ending="give up", lasts=1.5)
+        plan.calls[number] = call
+        plan.disturbances.append(DisturbancePlan(at - 0.1, "unplug", call.callee, 8.0))
+        plan.disturbances.append(DisturbancePlan(at + 1.2, "silent turn", 0, 8.0))
     if random.random() < 0.1:
         party, at = random.randrange(len(plan.parties)), random.choice([0.3, 1.0, 3.0, 8.0])
         seconds = random.choice([0.5, 2.0, 8.0, 30.0])

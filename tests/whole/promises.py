@@ -30,12 +30,20 @@ WITH_TROUBLE = ALIKE | {
     ("hung_up", "peer_left"),
     ("connection_lost", "connection_closed"),
     ("connection_lost", "peer_left"),
+    # It is told by who has lost it.
+    ("connection_lost", "peer_hung_up"),
     ("peer_left", "peer_left"),
     ("peer_left", "connection_closed"),
     ("superseded", "connection_lost"),
     ("superseded", "connection_closed"),
     ("superseded", "peer_left"),
 }
+
+MOVE_SECONDS, MOVE_TRIPS = 1.0, 5
+"""What a move may cost: seconds, and round trips for signaling and ICE."""
+
+#: Ends that nobody has wanted.
+LOST = ("connection_lost", "peer_left")
 
 #: Calls of which one side does not say how they end.
 CANCELLED = ("cancel", "give up")
@@ -54,7 +62,10 @@ def check(plan: Plan, outcome: Outcome) -> None:
         if is_alone and plan.calls[number].ending != "give up" and plan.is_easy:
             assert caller.has_stood, f"it did not come about: {what}"
         if len(plan.calls) == 1 and caller.has_stood and plan.is_bearable and plan.is_easy:
-            assert caller.end != "connection_lost", f"it did not outlive what happened: {what}"
+            assert caller.end not in LOST, f"it did not outlive what happened: {what}"
+        if plan.is_a_move:
+            most = MOVE_SECONDS + MOVE_TRIPS * plan.round_trip
+            assert caller.longest < most, f"a move took {caller.longest} s, not {most}: {what}"
     if plan.is_quiet and plan.is_crossing and plan.is_easy:
         stood = [side.has_stood for side in outcome.callers.values()]
         assert any(stood), f"of two that crossed none came about: {outcome.callers}"
@@ -81,13 +92,13 @@ def _check_ends(plan: Plan, number: int, caller: Side, callee: Side, what: str) 
     allowed = ALIKE if plan.is_quiet and len(plan.calls) == 1 else WITH_TROUBLE
     assert pairs & allowed, f"they do not agree: {what}"
     if "peer_hung_up" in (caller.end, callee.end):
-        assert {"hung_up", "superseded"} & {caller.end, callee.end}, f"nobody has hung up: {what}"
+        ends = {"hung_up", "superseded"} | (set() if plan.is_quiet else {"connection_lost"})
+        assert ends & {caller.end, callee.end}, f"nobody has hung up: {what}"
 
 
 def connections() -> list[LoopConnection]:
     """Those that are in memory now."""
-    gc.collect()
-    return [each for each in gc.get_objects() if isinstance(each, LoopConnection)]
+    return [each for each in gc.get_objects() if type(each) is LoopConnection]
 
 
 async def check_nothing_is_left(network: Network, before: Collection[LoopConnection]) -> None:
@@ -107,6 +118,7 @@ async def check_nothing_is_left(network: Network, before: Collection[LoopConnect
     assert root is not None
     left = [task.name for nursery in root.child_nurseries for task in nursery.child_tasks]
     assert "asyncio loop" not in left
+    gc.collect()
     left_over = [each for each in connections() if not any(each is old for old in before)]
     assert not left_over, f"{len(left_over)} connections are left in memory"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 
@@ -14,6 +15,10 @@ def run(work: tuple[int, Path]) -> tuple[int, str]:
     """Run a seed; what is wrong with it, in a line."""
     seed, folder = work
     logging.disable(logging.CRITICAL)
+    if not gc.get_freeze_count():
+        # What was imported stays: it is nothing for the garbage collector.
+        gc.collect()
+        gc.freeze()
     try:
         simulate(run_seed, [seed], folder=folder, virtual_seconds=MOST_SECONDS)
     except SimulationFailed as failure:
