@@ -27,6 +27,7 @@ from .pages import ROOT
 
 DEPLOY = ROOT / "examples" / "deploy"
 PROMTOOL = shutil.which("promtool")
+COMPOSE = shutil.which("docker-compose")
 
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None and "CI" not in os.environ,
@@ -142,6 +143,25 @@ def test_the_compose_file() -> None:
     for service in services.values():
         for volume in service.get("volumes", ()):
             assert (DEPLOY / volume.split(":")[0]).is_file()
+
+
+@pytest.mark.skipif(
+    COMPOSE is None and "CI" not in os.environ,
+    reason="docker-compose is not installed (Debian: apt-get install docker-compose)",
+)
+def test_compose_can_read_it() -> None:
+    command = [str(COMPOSE), "--file", str(DEPLOY / "compose.yml"), "config", "--services"]
+    given = {"TURN_SECRET": "secret", "TURN_HOST": "turn.example.com"}
+
+    def read(**environment: str) -> subprocess.CompletedProcess[str]:
+        own = {"PATH": os.environ["PATH"], **environment}
+        return subprocess.run(command, env=own, capture_output=True, text=True, timeout=60)
+
+    done = read(**given)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == sorted(composed())
+    # Without a secret nothing is started.
+    assert "TURN_SECRET" in read(TURN_HOST="turn.example.com").stderr
 
 
 @needs_coturn
