@@ -162,15 +162,18 @@ def check_metadata(findings: Findings, metadata: Message, pythons: list[str]) ->
         if source
         else "[project.urls] has no Source: where are the sources, the changes, the documents?",
     )
-    prefix = "Programming Language :: Python :: 3."
-    told = {
-        c.removeprefix(prefix) for c in metadata.get_all("Classifier") or [] if c.startswith(prefix)
-    }
+    told = set(told_pythons(metadata.get_all("Classifier") or []))
     tested = {python.rpartition(".")[2] for python in pythons}
     problem = ""
     if tested != told:
         problem = f"they tell of 3.x with x in {sorted(told)}; tried were {sorted(tested)}"
     findings.tell("classifiers are the Pythons that were tried", problem)
+
+
+def told_pythons(classifiers: list[str]) -> list[str]:
+    """The minor versions of Python 3 that classifiers name."""
+    prefix = "Programming Language :: Python :: 3."
+    return [c.removeprefix(prefix) for c in classifiers if c.startswith(prefix)]
 
 
 def readme_problem(text: str) -> str:
@@ -301,11 +304,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--python", action="append", metavar="PYTHON",
-        help="a Python to install it in, such as python3.12; may be repeated",
+        help="where to install it; may be repeated. [default: each that the classifiers name]",
     )  # fmt: skip
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the two files go")
     arguments = parser.parse_args()
-    pythons: list[str] = arguments.python or [f"python{sys.version_info[0]}.{sys.version_info[1]}"]
+    pythons: list[str] = arguments.python or [
+        f"python3.{minor}" for minor in told_pythons(PROJECT["classifiers"])
+    ]
     findings = Findings()
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct").strip()
     with tempfile.TemporaryDirectory(prefix="release-check-") as name:
