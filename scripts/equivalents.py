@@ -12,6 +12,16 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     "calls/negotiation": {
         ("self._offers += 1", "1", "2"): "numbers of offers are only compared",
     },
+    "wire/files": {
+        (
+            "for length in range(1, len(names) + 1):",
+            "1",
+            "0",
+        ): "the folder of all is a folder in each path",
+    },
+    "wire/whip": {
+        ("position = 0", "0", "-1"): "before the beginning is at the beginning",
+    },
     "wire/names": {
         (
             "if len(cut) < len(encoded) and _is_utf8(encoded):",

@@ -18,7 +18,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         ),
     ),
     (("wire/cpace",), ("tests/wire/test_cpace.py",)),
-    (("wire/whip", "wire/whip_sdp"), ("tests/wire/test_whip.py",)),
+    (("wire/whip", "wire/whip_sdp"), ("tests/wire/test_whip.py", "tests/wire/test_whip_sdp.py")),
     (("wire/files",), ("tests/files/test_file_protocol.py", "tests/files/test_file_names.py")),
     (
         ("calls/negotiation", "calls/lifecycle"),

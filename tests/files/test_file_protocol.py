@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 import pytest
 
 from trio_rtc.errors import FileError
@@ -204,7 +207,31 @@ def test_manifests_come_in_small_messages() -> None:
     assert reception.entries == entries
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_part_of_a_manifest_is_as_long_as_it_may_be(more: int) -> None:
+    def length(entry: wire.FileEntry) -> int:
+        # A comma stands behind each.
+        return len(msgspec.json.encode(entry)) + 1
+
+    short = wire.FileEntry(path="short", size=0)
+    rest = wire._LIST_BYTES - length(short) - length(wire.FileEntry(path="", size=0)) + more
+    entries = [short, wire.FileEntry(path="x" * rest, size=0)]
+    assert sum(map(length, entries)) == wire._LIST_BYTES + more
+    *parts, end = (wire.decode(text) for text in wire.manifest([*entries, short]))
+    assert [len(part.entries) for part in parts if isinstance(part, wire.ManifestPart)] == (
+        [1, 1, 1] if more else [2, 1]
+    )
+    assert end == wire.ManifestEnd(count=3)
+
+
+def test_what_is_shown_of_a_path_has_a_limit() -> None:
+    assert wire.describe(wire.FileEntry(path="a\nb")) == "a b"
+    assert wire.describe(wire.FileEntry(path="x" * 200)) == "x" * 200
+    assert wire.describe(wire.FileEntry(path="x" * 201)) == "x" * 199 + "…"
+
+
 def test_the_same_manifest_is_found_again() -> None:
     entries = [wire.FileEntry(path="a", size=3, modified=1.5)]
     assert wire.fingerprint(entries) == wire.fingerprint(list(entries))
     assert wire.fingerprint(entries) != wire.fingerprint([wire.FileEntry(path="a", size=3)])
+    assert wire.fingerprint([]) == hashlib.sha256().hexdigest()[:32]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from trio_rtc.wire.cpace import BadShare, CPaceSide, generator, multiply, with_lengths
+from trio_rtc.wire.cpace import (
+    _A,
+    _PRIME,
+    BadShare,
+    CPaceSide,
+    _map_to_curve,
+    generator,
+    multiply,
+    with_lengths,
+)
 
 SECRET = b"Password"
 CHANNEL = bytes.fromhex("0a41696e69746961746f720a42726573706f6e646572")
@@ -94,3 +105,11 @@ def test_points_of_low_order(point: str) -> None:
 def test_what_is_no_point(size: int) -> None:
     with pytest.raises(BadShare):
         sides()[0].agree(bytes(size), b"ADb")
+
+
+def test_what_is_mapped_to_the_curve_is_on_it() -> None:
+    """And not on its twist (RFC 9380, section 6.7.1): x^3 + A x^2 + x is a square."""
+    for number in range(64):
+        x = int.from_bytes(_map_to_curve(hashlib.sha256(bytes([number])).digest()), "little")
+        square = (x**3 + _A * x**2 + x) % _PRIME
+        assert pow(square, (_PRIME - 1) // 2, _PRIME) in (0, 1)

@@ -60,6 +60,16 @@ def test_candidates_of_several_sections_are_told_apart() -> None:
     assert parse_fragment(format_fragment(fragment)) == fragment
 
 
+def test_the_longest_candidate_and_the_longest_id() -> None:
+    line = f"candidate:{'x' * 2038}"
+    mid = "y" * 256
+    text = f"{CREDENTIALS}a=mid:{mid}\r\na={line}\r\n"
+    assert parse_fragment(text) == Fragment(UFRAG, PASSWORD, [candidate(line, mid)])
+    for longer in (text.replace(mid, f"{mid}y"), text.replace(line, f"{line}x")):
+        with pytest.raises(NegotiationError, match="a candidate that is too long"):
+            parse_fragment(longer)
+
+
 def test_a_restart_has_no_candidates_yet() -> None:
     assert parse_fragment(CREDENTIALS) == Fragment(UFRAG, PASSWORD, [])
 
@@ -108,6 +118,12 @@ def test_links_as_the_rfc_has_them() -> None:
     assert parse_links(value) == links
     assert format_links(links) == value
     assert format_links([]) == ""
+
+
+@pytest.mark.parametrize(("username", "credential"), [("user", None), (None, "word")])
+def test_half_of_the_credentials_are_none(username: str | None, credential: str | None) -> None:
+    link = IceLink("turn:turn.example.net", username, credential)
+    assert format_links([link]) == '<turn:turn.example.net>; rel="ice-server"'
 
 
 @pytest.mark.parametrize(
