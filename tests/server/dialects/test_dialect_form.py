@@ -110,9 +110,9 @@ async def server_with_pagers(
     pagers: list[PagerDialect] = []
     dialects = serve._dialects
 
-    def and_pagers(hub: Hub, context: Context, **options: Any) -> list[Dialect]:
+    def and_pagers(hub: Hub, context: Context, options: Any) -> list[Dialect]:
         pagers.append(PagerDialect(hub, context))
-        return [*dialects(hub, context, **options), *pagers]
+        return [*dialects(hub, context, options), *pagers]
 
     monkeypatch.setattr(serve, "_dialects", and_pagers)
     async with memory_server(**options) as server:
