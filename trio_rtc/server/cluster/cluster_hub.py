@@ -38,7 +38,7 @@ from .entries import (
 )
 from .local_members import LocalMember
 from .operations import FENCED, MAILBOX_FULL, SEQUENCE_GAP, UNKNOWN_PEER, Operation
-from .replicas import remote_member
+from .replicas import read_member, read_room, remote_member
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -273,6 +273,16 @@ class ClusterHub:
     def named(self, name: str, room: str = DEFAULT_ROOM) -> Member | None:
         """As `HubEngine.named`."""
         return self._members.replicas.named(name, room)
+
+    async def find_named(self, name: str, room: str) -> Member | None:
+        """As `HubEngine.find_named`."""
+        if room in self._members.replicas:
+            return self.named(name, room)
+        while (content := await self._members.ask("m", encode_name(room))) == FENCED:
+            pass
+        there = sorted(read_room(content)[1].items(), reverse=True)
+        members = (read_member(id_, value, room) for id_, value in there)
+        return next((member for member in members if member.name == name), None)
 
     def others(self, member: Member) -> Iterator[Member]:
         """As `HubEngine.others`."""

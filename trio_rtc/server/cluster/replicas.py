@@ -35,6 +35,25 @@ def remote_member(id: int, name: str, room: str, protocol: str) -> Member:  # no
     return Member(id, name, room, _ELSEWHERE, _nobody, protocol)
 
 
+def read_room(content: Sequence[bytes]) -> tuple[int, dict[int, bytes]]:
+    """The version of a room, and what there is of its members, out of Redis' fields and values."""
+    there = dict(zip(content[::2], content[1::2], strict=True))
+    version = int(there.pop(b"v", b"0"))
+    return version, {int(id_): value for id_, value in there.items()}
+
+
+def read_member(id_: int, value: bytes, room: str) -> Member:
+    """A member out of what there is of it in its room.
+
+    Raises:
+        Foreign: that is not ours.
+    """
+    protocol, nul, name = value.partition(b"\0")
+    if not nul:
+        raise Foreign(f"no member of a room: {value[:40]!r}")
+    return remote_member(id_, decode_name(name), room, protocol.decode())
+
+
 class _Replica:
     """A room.
 
@@ -117,20 +136,15 @@ class Replicas:
         """A room is as these fields and values of Redis say."""
         if (replica := self._rooms.get(room)) is None:
             return
-        there = dict(zip(content[::2], content[1::2], strict=True))
-        version = int(there.pop(b"v", b"0"))
+        version, there = read_room(content)
         if replica.version is not None and version < replica.version:
             # It was asked for before something else was told.
             return
         replica.version = version
-        ids = {int(id_): value for id_, value in there.items()}
-        for id_ in replica.members.keys() - ids.keys():
+        for id_ in replica.members.keys() - there.keys():
             self._remove(replica, id_)
-        for id_ in sorted(ids.keys() - replica.members.keys()):
-            protocol, nul, name = ids[id_].partition(b"\0")
-            if not nul:
-                raise Foreign(f"no member of a room: {ids[id_][:40]!r}")
-            self._add(replica, remote_member(id_, decode_name(name), room, protocol.decode()))
+        for id_ in sorted(there.keys() - replica.members.keys()):
+            self._add(replica, read_member(id_, there[id_], room))
 
     def changed(self, room: str, version: int, entry: bytes) -> None:
         """Somebody has come into a room, or gone."""

@@ -122,5 +122,8 @@ class HubEngine(Protocol):
     def named(self, name: str, room: str = ...) -> Member | None:
         """The member of a room with this name; of several, the one who came last."""
 
+    async def find_named(self, name: str, room: str) -> Member | None:
+        """As `named`, also where this server has no member in the room."""
+
     def others(self, member: Member) -> Iterator[Member]:
         """Who else is in the room, in the order in which they came."""

@@ -226,6 +226,10 @@ class Hub:
         namesakes = self._named.get((room, name))
         return None if namesakes is None else next(reversed(namesakes.values()))
 
+    async def find_named(self, name: str, room: str) -> Member | None:
+        """As `HubEngine.find_named`: all are here."""
+        return self.named(name, room)
+
     def others(self, member: Member) -> Iterator[Member]:
         """Who else is in the room, in the order in which they came."""
         members = self._rooms[member.room].members

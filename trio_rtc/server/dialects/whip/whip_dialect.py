@@ -36,14 +36,15 @@ from ...http.connection import HttpExchange
 from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
-from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
+from ...hub.hub import MailboxFull, NoSuchMember, Relayed
 from ...hub.memory import OVERHEAD
 from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit
 from ..refusal import Refused
 from .whip_requests import Told, body, sentence, target
-from .whip_session import WhipSession, fragment_candidates
+from .whip_session import Called, WhipSession, fragment_candidates
+from .whip_transfer import WhipTransfer
 
 logger = logging.getLogger("trio_rtc.server")
 
@@ -84,7 +85,7 @@ class WhipDialect(Dialect):
         self._context = context
         self._turn = turn
         self._sessions: Membership[WhipSession] = Membership(
-            protocol, hub, context, lambda session: None
+            protocol, hub, context, lambda session: None, WhipTransfer(self._made)
         )
         #: Those with something to be done that takes the hub.
         self._news: dict[WhipSession, None] = {}
@@ -163,14 +164,16 @@ class WhipDialect(Dialect):
         except NegotiationError as error:
             raise RequestError(400, "Bad Request", sentence(error)) from None
         admission = await self._admit(exchange, room)
-        called = self._hub.named(name, admission.room)
-        if called is None:
+        named = await self._hub.find_named(name, admission.room)
+        if named is None:
             raise Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
+        called = Called(named.id, named.name)
         session = await self._join(exchange, admission, called, offer)
         done = False
         try:
             self._offer(session)
             if await self._until_answered(exchange, session):
+                self._sessions.note(session)
                 exchange.respond(self._created(session, name))
                 await exchange.sent()
                 done = True
@@ -192,14 +195,10 @@ class WhipDialect(Dialect):
             raise error from None
 
     async def _join(
-        self, exchange: HttpExchange, admission: Admission, called: Member, offer: str
+        self, exchange: HttpExchange, admission: Admission, called: Called, offer: str
     ) -> WhipSession:
-        limits = self._context.limits
-        account = self._context.memory.open()
-        bucket = TokenBucket(limits.messages_per_second, limits.messages_burst, trio.current_time())
-        session = WhipSession(
-            exchange.client_network, called, offer, account, bucket, self._on_news
-        )
+        session = self._made(exchange.client_network, called, offer)
+        account = session.account
         if not account.take(OVERHEAD + len(offer)):
             raise RequestError(
                 503,
@@ -222,6 +221,14 @@ class WhipDialect(Dialect):
             raise
         logger.info("joined", extra=self._log(exchange, session))
         return session
+
+    def _made(
+        self, client_network: str, called: Called, offer: str, key: str | None = None
+    ) -> WhipSession:
+        limits, now = self._context.limits, trio.current_time()
+        bucket = TokenBucket(limits.messages_per_second, limits.messages_burst, now)
+        account = self._context.memory.open()
+        return WhipSession(client_network, called, offer, account, bucket, self._on_news, key)
 
     def _offer(self, session: WhipSession) -> None:
         message = SessionDescription(type="offer", sdp=session.offer)
@@ -347,6 +354,7 @@ class WhipDialect(Dialect):
             if not done and session.answer is None:
                 session.offer, session.answer = before
         session.generation += 1
+        self._sessions.note(session)
         ufrag, password = credentials_of(session.whole_answer)
         answer = Fragment(ufrag, password, fragment_candidates(session))
         extra = {"ETag": session.etag}

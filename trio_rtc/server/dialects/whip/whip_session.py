@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ....errors import NegotiationError
@@ -20,6 +21,14 @@ KEY_BYTES: Final = 24
 
 STRANGERS: Final = 16
 """Peers that call somebody who cannot be called, and are still to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The peer that a session calls, on whichever server it is."""
+
+    id: int
+    name: str
 
 
 class WhipSession(Mailbox):
@@ -43,13 +52,14 @@ class WhipSession(Mailbox):
     def __init__(
         self,
         client_network: str,
-        called: Member,
+        called: Called,
         offer: str,
         account: Account,
         bucket: TokenBucket,
         on_news: Callable[[WhipSession], None],
+        key: str | None = None,
     ):
-        self.key = world().random_token(KEY_BYTES)
+        self.key = key or world().random_token(KEY_BYTES)
         self.client_network = client_network
         self.called = called
         self.offer = offer
