@@ -22,7 +22,9 @@ def test_help_in_its_two_forms(name: str) -> None:
     assert f"Usage: trio-rtc {name}".rstrip() in shown[0].output
 
 
-@pytest.mark.parametrize("name", ["send", "receive", "forward"])
+@pytest.mark.parametrize(
+    "name", ["send", "receive", "forward", "record", "play", "call", "load", "peers", "doctor"]
+)
 def test_examples_and_exit_statuses(name: str) -> None:
     output = CliRunner().invoke(app, [name, "--help"]).output
     assert "Examples: " in output

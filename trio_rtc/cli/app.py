@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .commands.calling_options import call, load, play, record
 from .commands.client_options import client
 from .commands.doctor_options import doctor
 from .commands.peers_options import peers
@@ -49,6 +50,10 @@ forward.add_to(app)
 doctor.add_to(app)
 client.add_to(app)
 peers.add_to(app)
+load.add_to(app)
+call.add_to(app)
+record.add_to(app)
+play.add_to(app)
 publish.add_to(app)
 watch.add_to(app)
 app.add_typer(token, name="token")

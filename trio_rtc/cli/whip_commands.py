@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_
 import math
 import ssl
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,41 +13,16 @@ from typing import Any
 import trio
 
 from ..calls.call import Call
-from ..errors import CallError, MediaError
-from ..rtc import MediaTrack, Recorder, open_media, record_media
+from ..errors import CallError
+from ..rtc import MediaTrack, Recorder, record_media
 from ..tasks import open_background_nursery
-from ..text import escaped
 from ..whip import open_whep, open_whip
-from .client import BAD_OPTIONS
+from .calling.calling_session import BAD_OPTIONS
+from .calling.media_sources import open_source, until_sent
+from .calling.told_events import Events
 from .commands.whip_options import PublishOptions, WatchOptions
 from .run import run
 from .tls import client_context
-
-LOOK_SECONDS = 0.2
-"""Until it is looked again whether a file has been sent."""
-
-
-class Events:
-    """Says what happens: a line for people, or a JSON object for programs.
-
-    Args:
-        command: which command this is.
-        as_json: whether programs read it.
-    """
-
-    def __init__(self, command: str, as_json: bool):
-        self._command = command
-        self._as_json = as_json
-
-    def say(self, event: str, text: str, **fields: Any) -> None:
-        if self._as_json:
-            text = json_.dumps({"event": event, "time": time.time(), **fields})
-        print(text if self._as_json else escaped(text), flush=True)
-
-    def error(self, code: str, message: str) -> None:
-        print(f"trio-rtc {self._command}: {escaped(message)}", file=sys.stderr, flush=True)
-        if self._as_json:
-            self.say("error", "", code=code, message=message)
 
 
 def run_publish(options: PublishOptions) -> int:
@@ -59,7 +31,7 @@ def run_publish(options: PublishOptions) -> int:
 
     async def main(context: ssl.SSLContext | None) -> None:
         async with (
-            _open_source(options.source, options.loop) as tracks,
+            open_source(options.source, loop=options.loop) as tracks,
             open_whip(
                 options.url,
                 tracks=tracks,
@@ -71,7 +43,7 @@ def run_publish(options: PublishOptions) -> int:
             kinds = sorted(track.kind for track in tracks)
             _say_connected(events, call, f"sending {' and '.join(kinds)}", kinds=kinds)
             with trio.move_on_after(options.seconds):
-                await _until_sent(call)
+                await until_sent(call)
         _say_end(events, call)
 
     return _run(main, options.ca, events)
@@ -108,33 +80,6 @@ def _run(
         events.error(error.code, str(error))
         return BAD_OPTIONS
     return run(partial(main, context), events.error, interrupted=lambda number: 128 + number)
-
-
-@asynccontextmanager
-async def _open_source(source: str, loop: bool) -> AsyncIterator[list[MediaTrack]]:
-    """What there is of pictures and sound in it."""
-    if source == "pattern":
-        async with open_media(video="pattern", audio="tone") as tracks:
-            yield tracks
-        return
-    async with AsyncExitStack() as stack:
-        opened: list[MediaTrack] = []
-        for video, audio in ((source, source), (source, None), (None, source)):
-            try:
-                opened = await stack.enter_async_context(
-                    open_media(video=video, audio=audio, loop=loop)
-                )
-                break
-            except MediaError as error:
-                if error.code != "media_no_stream" or video is None:
-                    raise
-        yield opened
-
-
-async def _until_sent(call: Call) -> None:
-    # A track that has ended is no sender's any more, of which nobody tells.
-    while call.senders and call.end is None:  # noqa: ASYNC110
-        await trio.sleep(LOOK_SECONDS)
 
 
 async def _receive(call: Call, recorder: Recorder | None, events: Events) -> None:

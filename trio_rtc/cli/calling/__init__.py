@@ -1,0 +1,1 @@
+"""``trio-rtc record``, ``play``, ``call`` and ``load``: calls without anybody who talks in them."""
