@@ -16,6 +16,7 @@ from trio_rtc.errors import MediaError
 from trio_rtc.rtc import Kind, MediaTrack, Recorder, open_media, open_track, record_media
 from trio_rtc.rtc.backend.media import tracks as loop_media
 from trio_rtc.rtc.backend.media.player import Player
+from trio_rtc.rtc.backend.media.recording.recording import Recording
 from trio_rtc.rtc.backend.media.tracks import Data, Source
 from trio_rtc.rtc.bridge.bridge import open_bridge
 from trio_rtc.rtc.media import media as media_module
@@ -283,6 +284,7 @@ async def test_recording_a_remote_call(tmp_path: Path, name: str, kinds: set[str
 
 async def wait_started(recorder: Recorder) -> None:
     recording = recorder._recording
+    assert isinstance(recording, Recording)
     await recorder._bridge.run(recording._until, lambda: recording._has_begun)
 
 

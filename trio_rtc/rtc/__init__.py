@@ -26,6 +26,7 @@ from .media.generator import open_track as open_track
 from .media.media import open_media as open_media
 from .media.recorder import Recorder as Recorder
 from .media.recorder import record_media as record_media
+from .media.rtp_forwarding import forward_rtp as forward_rtp
 from .media.sender import TrackSender as TrackSender
 from .media.speech import EnergyDetector as EnergyDetector
 from .media.track import AudioFrames as AudioFrames

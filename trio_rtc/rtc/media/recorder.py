@@ -14,6 +14,7 @@ import av
 from ...errors import MediaError
 from ...world import world
 from ..backend.media.recording.formats import find_format, has_number
+from ..backend.media.recording.packet_recording import PacketRecording
 from ..backend.media.recording.recording import Recording
 from ..bridge.bridge import Bridge, open_bridge
 from .track import MediaTrack
@@ -29,7 +30,7 @@ class Recorder:
         path: of the file, with its number if the name had a place for one.
     """
 
-    def __init__(self, bridge: Bridge, recording: Recording, path: Path):
+    def __init__(self, bridge: Bridge, recording: Recording | PacketRecording, path: Path):
         self._bridge = bridge
         self._recording = recording
         self.path = path
@@ -45,14 +46,18 @@ class Recorder:
         A format for sound only (such as wav) leaves video out, and one for pictures sound.
 
         Raises:
-            MediaError: ``recording_full``: the format takes no more tracks of this kind.
+            MediaError: ``recording_full``: the format takes no more tracks of this kind,
+                or has begun without the track; ``not_encoded``: it has no packets, and these are
+                recorded.
             trio.ClosedResourceError: the file is finished.
         """
         await self._bridge.run(self._recording.add, track._source)
 
 
 @asynccontextmanager
-async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
+async def record_media(
+    path: str | os.PathLike[str], *, encoded: bool = False
+) -> AsyncIterator[Recorder]:
     """Record tracks to a file, which is finished at the end of the block, also if cancelled.
 
     The name tells the format: mp4, webm, wav and whatever else FFmpeg can write. ``{n}`` in it
@@ -60,12 +65,18 @@ async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
     that of a picture (png, jpg) stands for the numbers of all pictures; without, the newest is
     kept. If no frame came, there is no file.
 
+    Args:
+        path: of the file.
+        encoded: write what comes as it is, without a decoder and an encoder: of tracks that have
+            `MediaTrack.packets`, added before the file has begun, which is a second after the
+            first packet. Formats take the codecs that they take: mkv all of them, webm no H.264.
+
     Raises:
         MediaError: ``media_unwritable``: at once, if there is no such file or format; at the end
             of the block, if a part of it could not be written.
     """
     async with open_bridge() as bridge:
-        recorded, recording = await world().run_in_thread(_open_recording, Path(path))
+        recorded, recording = await world().run_in_thread(_open_recording, Path(path), encoded)
         try:
             yield Recorder(bridge, recording, recorded)
         finally:
@@ -74,7 +85,8 @@ async def record_media(path: str | os.PathLike[str]) -> AsyncIterator[Recorder]:
         raise _unwritable(recorded, recording.error) from recording.error
 
 
-def _open_recording(path: Path) -> tuple[Path, Recording]:
+def _open_recording(path: Path, encoded: bool) -> tuple[Path, Recording | PacketRecording]:
+    kind = PacketRecording if encoded else Recording
     for candidate in _candidates(path):
         # FFmpeg would only try when the first frame is there.
         file = candidate.with_name(candidate.name % 1) if has_number(candidate) else candidate
@@ -83,7 +95,7 @@ def _open_recording(path: Path) -> tuple[Path, Recording]:
             existed = file.exists()
             file.open("ab" if candidate == path else "xb").close()
             is_new = not existed
-            return candidate, Recording(candidate, file, find_format(candidate))
+            return candidate, kind(candidate, file, find_format(candidate))
         except FileExistsError:
             continue
         except (av.FFmpegError, OSError, ValueError) as error:

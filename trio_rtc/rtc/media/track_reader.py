@@ -9,6 +9,7 @@ import trio
 from av.packet import Packet
 
 from ...errors import MediaError
+from ..backend.media.encoded.encoded_format import EncodedFormat
 from ..backend.media.encoded.encoded_packets import copy_of_packet
 from ..backend.media.tracks import Data, Reader, Source
 from ..bridge.bridge import Bridge
@@ -82,10 +83,16 @@ class TrackPackets(TrackReader):
     """The packets of a track, as it is encoded; those of video begin where it can be decoded.
 
     Attributes:
+        encoded: with its ``name``, as in RTP; None before the first packet.
         packets_received: how many came.
         packets_dropped: how many of them were gone before they were asked for, or built on others
             that were gone.
     """
+
+    @property
+    def encoded(self) -> EncodedFormat | None:
+        """What they are encoded with; None before the first."""
+        return self._source.encoded
 
     @property
     def packets_received(self) -> int:
