@@ -21,7 +21,7 @@ FLOORS = [
     {"cli"},
     {"pytest_plugin"},
     {"testing"},
-    {"peerjs", "files", "forwarding", "whip"},
+    {"peerjs", "files", "forwarding", "whip", "relaying"},
     {"calls"},
     {"server", "signaling", "rtc"},
     {"faults"},

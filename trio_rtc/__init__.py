@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .files import send_files as send_files
     from .forwarding import forward_to as forward_to
     from .forwarding import serve_forward as serve_forward
+    from .relaying import Relay as Relay
+    from .relaying import open_relay as open_relay
+    from .relaying import relay as relay
     from .rtc import AudioFrames as AudioFrames
     from .rtc import AudioTrack as AudioTrack
     from .rtc import CandidateStats as CandidateStats
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from .rtc import VideoFrames as VideoFrames
     from .rtc import VideoTrack as VideoTrack
     from .rtc import Voice as Voice
+    from .rtc import forward_rtp as forward_rtp
     from .rtc import open_media as open_media
     from .rtc import open_peer_connection as open_peer_connection
     from .rtc import open_track as open_track
@@ -103,6 +107,7 @@ _HOMES: Final = {
     "files": ("FileOffer", "FileProgress", "receive_files", "send_files"),
     "whip": ("open_whep", "open_whip"),
     "wire.messages": ("IceCandidate", "SessionDescription"),
+    "relaying": ("Relay", "open_relay", "relay"),
     "rtc": (
         "AudioFrames",
         "AudioTrack",
@@ -126,6 +131,7 @@ _HOMES: Final = {
         "VideoFrames",
         "VideoTrack",
         "Voice",
+        "forward_rtp",
         "open_media",
         "open_peer_connection",
         "open_track",

@@ -21,7 +21,7 @@ import trio_rtc
 from trio_rtc.calls.calling import open_call
 from trio_rtc.testing import MemoryHub
 
-from ..calls.both_sides import serving
+from ..calls.both_sides import next_track, serving
 from ..ports import free_port
 from ..rtc.media.films import make_film
 from .pages import ROOT, blocks_of, function_of
@@ -66,6 +66,39 @@ async def test_passing_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         with contextlib.redirect_stdout(printed):
             await function("pass_on")(call)
     assert printed.getvalue() == "True 1/90000\n"
+
+
+async def test_handing_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with (
+        trio_rtc.open_media(video="pattern") as tracks,
+        serving(MemoryHub(), tracks=tracks) as (alice, _),
+        open_call(alice, "bob") as call,
+    ):
+        await function("hand_on", Path=Path)(call)
+    assert "VP8/90000" in await trio.Path("camera.sdp").read_text()
+
+
+async def test_broadcasting() -> None:
+    hub = MemoryHub()
+    carol = hub.sign_in("carol")
+    give, take = trio.open_memory_channel[trio_rtc.Call](1)
+
+    async def keep(call: trio_rtc.Call) -> None:
+        await give.send(call)
+        await call.wait_ended()
+
+    async with (
+        trio_rtc.open_media(video="pattern") as tracks,
+        serving(hub, tracks=tracks) as (alice, _),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(trio_rtc.serve_calls, keep, carol)
+        async with open_call(alice, "bob") as publisher, open_call(alice, "carol") as viewer:
+            nursery.start_soon(function("broadcast"), publisher, viewer)
+            seen = await take.receive()
+            await next_track(seen)
+        nursery.cancel_scope.cancel()
 
 
 async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

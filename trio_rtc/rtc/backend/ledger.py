@@ -206,6 +206,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_next_encoded_frame",
         ),
     },
+    "keyframes": {RTP_SENDER: ("_send_keyframe",)},
     "sound": {
         RTP_SENDER: (
             "_RTCRtpSender__encoder",

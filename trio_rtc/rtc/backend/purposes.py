@@ -22,6 +22,7 @@ Purpose = Literal[
     "congestion",
     "sender_reports",
     "track_ids",
+    "keyframes",
     "sound",
     "picture_limit",
     "receiving",
@@ -100,6 +101,10 @@ USES: Final[dict[Purpose, Use]] = {
     "track_ids": Use(
         "tracks that are sent under the ids of their sources",
         "the other side sees ids of tracks that nobody has chosen",
+    ),
+    "keyframes": Use(
+        "requests for keyframes that reach whose pictures are sent on as they are",
+        "who joins a relay waits for the next keyframe",
     ),
     "sound": Use(
         "sound that is encoded on the loop",

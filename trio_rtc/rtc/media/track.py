@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal, TypeAlias, cast
 
+import trio
 from av import AudioFrame, VideoFrame
 
 from ...errors import MediaError
+from ..backend.media.receiving.remote_packets import RemotePackets
 from ..backend.media.tracks import PACKETS, Source
 from ..bridge.bridge import Bridge
 from .track_reader import TrackPackets, TrackReader
@@ -91,6 +94,27 @@ class MediaTrack:
                 code="not_encoded",
             )
         return TrackPackets(self._bridge, self._source.packets, _checked(limit))
+
+    async def undecoded(self) -> MediaTrack:
+        """The same track as one that is sent on as it is, in any number of other calls.
+
+        Waits for its first packet. From then on nothing is decoded while nobody reads the frames
+        of this one. Requests of the other sides for keyframes go on to whose track it is.
+
+        Raises:
+            MediaError: ``not_encoded``: as for `packets`; ``source_failed``: it has ended.
+        """
+        if self._source.encoded is not None:
+            return self
+        packets = self.packets()
+        async for _ in packets:
+            found = self._source.packets
+            if isinstance(found, RemotePackets):
+                with suppress(trio.ClosedResourceError):
+                    await self._bridge.run(found.hold)
+            assert found is not None
+            return track_of(self._bridge, found)
+        raise MediaError("the track has ended before anything came of it", code="source_failed")
 
     def _decoded(self) -> Source:
         if self._source.encoded is not None:

@@ -102,6 +102,11 @@ class OutgoingTrack(MediaStreamTrack):
             old.stop()
         return True
 
+    def ask_key(self) -> None:
+        """The other side wants a picture that stands by itself."""
+        if self._source is not None and self._source.encoded is not None:
+            self._source.ask_key()
+
     def refuse(self) -> None:
         """The other side does not take what is sent: it is over."""
         self.was_refused = True

@@ -24,6 +24,13 @@ def report_origin(sender: RTCRtpSender) -> None:
 class TimedSender(RenewingSender):
     """A sender of an `Outgoing`, or of any track as aiortc has it."""
 
+    def _send_keyframe(self) -> None:
+        super()._send_keyframe()
+        # There may be no encoder here that could make one.
+        ask = getattr(self.track, "ask_key", None)
+        if ask is not None and can("keyframes"):
+            ask()
+
     @property
     def _RTCRtpSender__ntp_timestamp(self) -> int:  # noqa: N802
         time: int = vars(self)["_RTCRtpSender__ntp_timestamp"]

@@ -133,6 +133,7 @@ class PacketReader(Reader):
             self.dropped += len(self._queue)
             self.clear()
             self.skip_to_key()
+            self._source.ask_key()
 
     def skip_to_key(self) -> None:
         """Leave out what builds on something that did not come."""
@@ -243,6 +244,9 @@ class Source:
         for number, reader in enumerate(tuple(self._readers)):
             own = copy_of(data) if number and isinstance(data, VideoFrame | AudioFrame) else data
             reader.put(own)
+
+    def ask_key(self) -> None:
+        """Somebody needs a picture that stands by itself; a file or a camera makes its own."""
 
     def _leave_gap(self) -> None:
         """Nothing stands for a packet that is not to be seen or heard."""

@@ -64,7 +64,7 @@ class PictureInput:
         #: Whether the decoder has not been given what the next picture may build on.
         self._has_gap = False
         if packets is not None:
-            packets.on_reader = self._want_key
+            packets.on_key_wanted = self._want_key
         self._closed = False
         self._codec: RTCRtpCodecParameters | None = None
         self._ssrc = 0

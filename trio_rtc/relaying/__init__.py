@@ -1,0 +1,5 @@
+"""Calls whose media go on to others as they are: one publisher, many viewers."""
+
+from .relay_calls import Relay as Relay
+from .relay_calls import open_relay as open_relay
+from .relay_calls import relay as relay
