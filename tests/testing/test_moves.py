@@ -125,6 +125,36 @@ def test_the_end_of_a_silence_is_noticed_with_the_first_packet(outage: float) ->
     assert again < sent[0] + 0.02 + 0.06
 
 
+def test_relays_that_fall_silent_do_not_hold_up_restarts() -> None:
+    """Between two of them, the agent of the first does not wait long for the end of its relay."""
+
+    async def program(network: Network) -> list[object]:
+        turns = [network.turn_server(name) for name in ("turn1", "turn2")]
+        alice, bob = network.host("alice"), network.host("bob")
+
+        async def during(call: trio_rtc.Call) -> None:
+            await say(call, "hello")
+            # Each reaches nothing but a relay of its own.
+            relays = [network.hosts[name] for name in ("turn1", "turn2")]
+            network.part([alice, relays[0]], [bob, relays[1]])
+            # Restarts begin after 5 s of silence, and there is another try each 3 s.
+            await trio.sleep(6.5)
+            for turn in turns:
+                turn.is_silent = True
+            await trio.sleep(4)
+            network.heal()
+            alice.move()
+            await trio.sleep(8)
+            assert call.end is None
+            await say(call, "still there?")
+
+        await call_bob(network, alice, bob, during, ice_servers=[turn.turn for turn in turns])
+        await trio.sleep(120)
+        return [*alice.udp, *bob.udp]
+
+    assert run(program) == []
+
+
 def test_who_asks_for_a_server_asks_again_at_once_from_another_address() -> None:
     """Whose address goes while a connection is being opened does not wait for its end."""
 

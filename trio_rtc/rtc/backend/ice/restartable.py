@@ -200,6 +200,9 @@ class RestartableIceTransport:
     async def restart(self) -> None:
         """Make an agent with new credentials, and bind its host addresses."""
         await self.abandon()
+        if self._is_closing:
+            # Nobody would close what is made now.
+            return
         present = self._agent
         agent = aioice.Connection(
             ice_controlling=present.ice_controlling, transport_policy=present._transport_policy
