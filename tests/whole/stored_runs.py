@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trio_rtc.testing import SimulationFailed, simulate
 
-from .program import MOST_SECONDS, run_seed
+from .program import MOST_REAL_SECONDS, MOST_SECONDS, run_seed
 
 
 def run(work: tuple[int, Path]) -> tuple[int, str]:
@@ -20,7 +20,13 @@ def run(work: tuple[int, Path]) -> tuple[int, str]:
         gc.collect()
         gc.freeze()
     try:
-        simulate(run_seed, [seed], folder=folder, virtual_seconds=MOST_SECONDS)
+        simulate(
+            run_seed,
+            [seed],
+            folder=folder,
+            virtual_seconds=MOST_SECONDS,
+            real_seconds=MOST_REAL_SECONDS,
+        )
     except SimulationFailed as failure:
         (folder / f"simulation-{seed}.report").write_text(f"{failure}\n")
         return seed, str(failure).splitlines()[0]

@@ -14,7 +14,7 @@ from trio_rtc.testing import SimulationFailed, simulate
 
 from .mends import MENDS, Mend
 from .plans import random_plan
-from .program import MOST_SECONDS, run_seed
+from .program import MOST_REAL_SECONDS, MOST_SECONDS, run_seed
 
 MOST_SEEDS = 60
 """Of those that reach a mend, one notices that it is undone."""
@@ -51,7 +51,13 @@ def seeds_that_reach(mend: Mend) -> Iterator[int]:
 def failure(seed: int) -> str:
     """What is wrong in a run of this seed; nothing, if all promises are kept."""
     try:
-        simulate(run_seed, [seed], virtual_seconds=MOST_SECONDS, shrink=False)
+        simulate(
+            run_seed,
+            [seed],
+            virtual_seconds=MOST_SECONDS,
+            real_seconds=MOST_REAL_SECONDS,
+            shrink=False,
+        )
     except SimulationFailed as failed:
         return str(failed).splitlines()[0]
     return ""
