@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .peerjs.chromium import MISSING as NO_CHROMIUM
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -117,3 +119,17 @@ def run(name: str, *arguments: str | Path) -> None:
         timeout=110,
         capture_output=True,
     )
+
+
+@pytest.mark.skipif(bool(NO_CHROMIUM), reason=NO_CHROMIUM)
+def test_page_files(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    subprocess.run(
+        [sys.executable, BENCHMARKS / "page_files.py", "--quick", "--json", figures],
+        check=True,
+        timeout=110,
+        capture_output=True,
+    )
+    measured = json.loads(figures.read_text())["chromium"]
+    assert all(len(values) == 1 for values in measured["seconds"].values())
+    assert measured["ratio"] > 0

@@ -33,7 +33,7 @@ def content(size: int) -> bytes:
 @asynccontextmanager
 async def in_a_call(chromium: str, firefox: str | None) -> AsyncIterator[tuple[Visitor, Call]]:
     """Python has called somebody at the page."""
-    with trio.fail_after(90):
+    with trio.fail_after(110):
         async with (
             open_house(chromium) as house,
             visiting(house, firefox) as alice,
@@ -53,7 +53,7 @@ async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_
     (tmp_path / "here").mkdir()
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "small.txt").write_text("hello")
-    (tmp_path / "large.bin").write_bytes(content(34_000_000))
+    (tmp_path / "large.bin").write_bytes(content(68_000_000))
     async with in_a_call(chromium, maybe_firefox) as (alice, call):
         await alice.run(CHOOSE, chosen=[["Übung.bin", 3_000_001], ["empty", 0]])
         paths = await trio_rtc.receive_files(call, tmp_path / "here")
@@ -74,7 +74,7 @@ async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_
             nursery.start_soon(trio_rtc.send_files, call, sources)
             # It is more than what comes without a question.
             await alice.until("$('#files .question')")
-            assert "34.0 MB" in await alice.run("return $('#files .detail').textContent")
+            assert "68.0 MB" in await alice.run("return $('#files .detail').textContent")
             await alice.click("#files .question button")
         await alice.until("document.querySelectorAll('#files a').length === 2")
         assert await alice.run(
@@ -84,7 +84,7 @@ async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_
             return [new TextDecoder().decode(small), bytes.length,
                     bytes.every((byte, i) => byte === i * 7 % 251)];
             """
-        ) == ["hello", 34_000_000, True]
+        ) == ["hello", 68_000_000, True]
 
 
 async def test_either_side_says_no(
@@ -128,3 +128,56 @@ async def test_what_cannot_be_taken_is_said(chromium: str, tmp_path: Path) -> No
             await trio_rtc.receive_files(call, tmp_path)
         assert caught.value.code == "bad_name"
         await alice.until("notices().some((one) => one.includes('names a device'))")
+
+
+PICK = """
+window.picked = {};
+const root = await navigator.storage.getDirectory();
+window.showSaveFilePicker = async ({suggestedName}) => {
+  if (!picked.asked) {
+    picked.asked = true;
+    throw new DOMException("nothing was chosen", "AbortError");
+  }
+  picked.file = suggestedName;
+  return root.getFileHandle("saved", {create: true});
+};
+window.showDirectoryPicker = async () => root.getDirectoryHandle("folder", {create: true});
+"""
+
+LOOK = """
+let place = await navigator.storage.getDirectory();
+for (const name of path.slice(0, -1)) place = await place.getDirectoryHandle(name);
+return (await (await place.getFileHandle(path.at(-1))).getFile()).size;
+"""
+
+
+async def test_large_files_are_saved_where_somebody_wants_them(
+    chromium: str, tmp_path: Path
+) -> None:
+    (tmp_path / "things" / "deep").mkdir(parents=True)
+    (tmp_path / "large.bin").write_bytes(bytes(33_600_000))
+    (tmp_path / "things" / "deep" / "one.bin").write_bytes(bytes(33_600_000))
+    (tmp_path / "things" / "two").write_bytes(b"2")
+    async with in_a_call(chromium, None) as (alice, call):
+        await alice.run(PICK)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio_rtc.send_files, call, [tmp_path / "large.bin"])
+            # Who chooses no place is asked again.
+            await alice.click("#files .question button")
+            await alice.until("picked.asked")
+            await alice.click("#files .question button")
+        await alice.until("$('#files').textContent.includes('Saved large.bin, 33.6 MB')")
+        assert await alice.run("return picked.file") == "large.bin"
+        assert await alice.run(LOOK, path=["saved"]) == 33_600_000
+        for _ in range(2):
+            await alice.run("$('#files').replaceChildren()")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio_rtc.send_files, call, [tmp_path / "things"])
+                await alice.click("#files .question button")
+            await alice.until("$('#files').textContent.includes('Saved ')")
+        # What is there already stays as it is.
+        for name in ("one.bin", "one (2).bin"):
+            path = ["folder", "things", "deep", name]
+            assert await alice.run(LOOK, path=path) == 33_600_000
+        assert await alice.run(LOOK, path=["folder", "things", "two (2)"]) == 1
+        assert alice.errors == []

@@ -4,12 +4,12 @@
 import { FileError } from "./files.js";
 
 /** Files up to this many bytes are kept in memory. */
-const SMALL = 32 * 1024 * 1024;
+const SMALL = 64 * 1024 * 1024;
 /** The most that is kept in memory where there is no other place. */
 const LARGEST = 512 * 1024 * 1024;
 const BATCH = 4 * 1024 * 1024;
 
-/** A place for a file of this size (null: nobody knows): `write(data)`, `finish()`, `discard()`. */
+/** A place for a file of this size (null: nobody knows): `write(data)`, `flush()`, `finish()`, `discard()`. */
 export async function openStore(size) {
   if (size !== null && size <= SMALL) return new MemoryStore();
   const { quota = Infinity, usage = 0 } = (await navigator.storage?.estimate?.()) ?? {};
@@ -18,7 +18,7 @@ export async function openStore(size) {
     const folder = await navigator.storage.getDirectory();
     const name = `received-${crypto.randomUUID()}`;
     const handle = await folder.getFileHandle(name, { create: true });
-    return new DiskStore(folder, name, handle, await handle.createWritable());
+    return new DiskStore(handle, await handle.createWritable(), () => folder.removeEntry(name));
   } catch {
     if (size !== null && size > LARGEST)
       throw new FileError("It is too large for this page; over https it could be kept on the disk.", "no_space");
@@ -42,8 +42,13 @@ class MemoryStore {
   }
 
   #batch() {
+    if (!this.#size) return;
     this.#blobs.push(new Blob(this.#pieces));
     [this.#pieces, this.#size] = [[], 0];
+  }
+
+  async flush() {
+    this.#batch();
   }
 
   async finish() {
@@ -57,52 +62,109 @@ class MemoryStore {
 }
 
 class DiskStore {
-  #folder;
-  #name;
   #handle;
   #stream;
-  #pieces = [];
+  #remove;
+  #filling = new Uint8Array(BATCH);
+  #spare = new Uint8Array(BATCH);
   #size = 0;
+  #writing = Promise.resolve();
 
-  constructor(folder, name, handle, stream) {
-    this.#folder = folder;
-    this.#name = name;
+  constructor(handle, stream, remove) {
     this.#handle = handle;
     this.#stream = stream;
+    this.#remove = remove;
   }
 
   async write(data) {
-    this.#pieces.push(data);
-    this.#size += data.length;
-    if (this.#size >= BATCH) await this.#flush();
+    for (let at = 0; at < data.length; ) {
+      if (this.#size === BATCH) await this.#flush();
+      const part = data.subarray(at, at + BATCH - this.#size);
+      this.#filling.set(part, this.#size);
+      this.#size += part.length;
+      at += part.length;
+    }
   }
 
+  /** Have a batch written, once the one before is: meanwhile the next one comes. */
   async #flush() {
-    const pieces = this.#pieces;
-    [this.#pieces, this.#size] = [[], 0];
+    await this.#written();
+    const batch = this.#filling.subarray(0, this.#size);
+    [this.#filling, this.#spare] = [this.#spare, this.#filling];
+    this.#size = 0;
+    this.#writing = this.#stream.write(batch);
+    this.#writing.catch(() => {});
+  }
+
+  async #written() {
     try {
-      await this.#stream.write(new Blob(pieces));
+      await this.#writing;
     } catch (error) {
       throw new FileError(`There is no room for it any more: ${error.message}`, "no_space");
     }
   }
 
-  async finish() {
+  /** Have all of it written. */
+  async flush() {
     await this.#flush();
+    await this.#written();
+  }
+
+  async finish() {
     await this.#stream.close();
-    return { blob: await this.#handle.getFile(), discard: () => this.#remove() };
+    return { blob: await this.#handle.getFile(), discard: () => this.#drop() };
   }
 
   async discard() {
     try {
       await this.#stream.abort();
     } catch { /* It is closed. */ }
-    await this.#remove();
+    await this.#drop();
   }
 
-  async #remove() {
+  async #drop() {
     try {
-      await this.#folder.removeEntry(this.#name);
+      await this.#remove();
     } catch { /* It is gone. */ }
+  }
+}
+
+/**
+ * Have somebody choose where files are saved, where the browser lets them: a function that opens a place
+ * for an entry, as `openStore` does; null if there is no such choice. Throws an AbortError if they choose
+ * nothing. A file has its name only when all of it is there.
+ */
+export async function pickPlaces(entries) {
+  try {
+    if (entries.length === 1 && globalThis.showSaveFilePicker) {
+      const handle = await showSaveFilePicker({ suggestedName: entries[0].names.at(-1) });
+      return () => openPicked(handle);
+    }
+    if (entries.length > 1 && globalThis.showDirectoryPicker) {
+      const folder = await showDirectoryPicker({ mode: "readwrite" });
+      return async ({ names }) => openPicked(await newFile(folder, names));
+    }
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    console.debug("no place can be chosen:", error.message);
+  }
+  return null;
+}
+
+async function openPicked(handle) {
+  return new DiskStore(handle, await handle.createWritable(), () => handle.remove?.());
+}
+
+/** A file of a path in a folder; with a number in its name if there is one already. */
+async function newFile(folder, names) {
+  for (const name of names.slice(0, -1)) folder = await folder.getDirectoryHandle(name, { create: true });
+  const [, stem, ending] = /^(.+?)(\.[^.]*)?$/.exec(names.at(-1));
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? names.at(-1) : `${stem} (${number})${ending ?? ""}`;
+    try {
+      await folder.getFileHandle(name);
+    } catch {
+      return folder.getFileHandle(name, { create: true });
+    }
   }
 }

@@ -1,10 +1,10 @@
 // Sending and receiving files: what is read, and where it is written.
 
 import { FileError, FilesReception, FilesTransmission, LABEL, manifest, PIECE, PROTOCOL } from "./files.js";
-import { sha256 } from "./noble.js";
+import { Hasher } from "./hashing.js";
 import { openStore } from "./stores.js";
 
-const BLOCK = 1024 * 1024;
+const BLOCK = 4 * 1024 * 1024;
 const BUFFER_HIGH = 4 * 1024 * 1024;
 const BUFFER_LOW = 1024 * 1024;
 /** After so many bytes the sender hears that they have been written. */
@@ -89,6 +89,7 @@ export async function sendFiles(call, files, { onProgress = () => {}, signal } =
   }));
   const talk = new Conversation(call.openChannel(LABEL, { protocol: PROTOCOL }), call, signal);
   const transmission = new FilesTransmission(entries.length);
+  const hasher = new Hasher();
   let kept = 0;
   const listen = () => {
     for (let data = talk.take(); data !== undefined; data = talk.take()) transmission.receive(data);
@@ -102,12 +103,21 @@ export async function sendFiles(call, files, { onProgress = () => {}, signal } =
     for (const text of manifest(entries)) talk.send(text);
     await until(() => transmission.accepted);
     for (const [index, file] of files.entries()) {
-      const [start, hash] = await skip(file, transmission.kept.get(index));
+      const start = await skip(file, transmission.kept.get(index), hasher);
       kept += start;
       talk.send({ type: "begin", index, start });
+      let hash = start < file.size ? null : hasher.end();
+      let next = start < file.size ? read(file, start) : null;
       for (let at = start; at < file.size; at += BLOCK) {
-        const block = await read(file, at);
-        hash.update(block);
+        const block = await next;
+        // It is read while this one is sent.
+        next = at + BLOCK < file.size ? read(file, at + BLOCK) : null;
+        next?.catch(() => {});
+        await hasher.update(block);
+        if (!next) {
+          hash = hasher.end();
+          hash.catch(() => {});
+        }
         for (let offset = 0; offset < block.length; offset += PIECE) {
           const piece = block.subarray(offset, offset + PIECE);
           await until(() => transmission.maySend && talk.channel.bufferedAmount < BUFFER_HIGH);
@@ -115,7 +125,7 @@ export async function sendFiles(call, files, { onProgress = () => {}, signal } =
           talk.send(piece);
         }
       }
-      talk.send({ type: "end", size: file.size, sha256: hex(hash.digest()) });
+      talk.send({ type: "end", size: file.size, sha256: await hash });
     }
     await until(() => transmission.done);
     talk.close();
@@ -123,6 +133,8 @@ export async function sendFiles(call, files, { onProgress = () => {}, signal } =
     const reason = error.code === "interrupted" ? lastWord(listen, error) : error;
     talk.close(reason);
     throw reason;
+  } finally {
+    hasher.close();
   }
 }
 
@@ -136,14 +148,16 @@ function lastWord(listen, error) {
   }
 }
 
-/** How much of a file the other side has, if it has the same; and the hash of that. */
-async function skip(file, part) {
-  if (!part || part.size > file.size) return [0, sha256.create()];
-  const seen = sha256.create();
+/** How much of a file the other side has, if it has the same; that much has been hashed then. */
+async function skip(file, part, hasher) {
+  hasher.begin(file.size);
+  if (!part || part.size > file.size) return 0;
   for (let at = 0; at < part.size; at += BLOCK)
-    seen.update((await read(file, at)).subarray(0, part.size - at));
-  const same = hex(seen.clone().digest()) === part.sha256;
-  return same ? [part.size, seen] : [0, sha256.create()];
+    await hasher.update((await read(file, at)).subarray(0, part.size - at));
+  if ((await hasher.soFar()) === part.sha256) return part.size;
+  await hasher.end();
+  hasher.begin(file.size);
+  return 0;
 }
 
 async function read(file, at) {
@@ -157,12 +171,14 @@ async function read(file, at) {
 /**
  * Receive what comes over a channel; resolves with a list of {name, blob, discard}.
  *
- * `accept({entries, size})` is asked first; `size` is null if nobody knows. `onProgress(bytes)` is told
+ * `accept({entries, size})` is asked first; `size` is null if nobody knows. It resolves with whether they are
+ * wanted, or with a function that opens a place for an entry (as stores.js does). `onProgress(bytes)` is told
  * what has been written; `signal` (AbortSignal) cancels it.
  */
 export async function receiveFiles(channel, { call, accept, onProgress = () => {}, signal } = {}) {
   const talk = new Conversation(channel, call, signal);
   const reception = new FilesReception();
+  const hasher = new Hasher();
   const arrived = [];
   let store = null;
   try {
@@ -171,21 +187,21 @@ export async function receiveFiles(channel, { call, accept, onProgress = () => {
     const files = event.entries.filter(({ folder }) => !folder);
     const known = files.every(({ size }) => size !== null);
     const size = known ? files.reduce((sum, one) => sum + one.size, 0) : null;
-    if (!(await accept({ entries: files, size })))
-      throw new FileError("It is not wanted.", "declined");
+    const accepted = await accept({ entries: files, size });
+    if (!accepted) throw new FileError("It is not wanted.", "declined");
+    const open = typeof accepted === "function" ? accepted : (entry) => openStore(entry.size);
     talk.send({ type: "accept" });
     reception.accepted();
-    let hash;
     let written = 0;
     let told = 0;
     while (!reception.complete) {
       event = reception.receive(await talk.receive());
       if (event.type === "begin") {
-        hash = sha256.create();
-        store = await openStore(event.entry.size);
+        hasher.begin(event.entry.size);
+        store = await open(event.entry);
       } else if (event.type === "content") {
         const data = new Uint8Array(event.data);
-        hash.update(data);
+        await hasher.update(data);
         await store.write(data);
         written += data.length;
         if (written - told >= REPORT_EVERY) {
@@ -193,7 +209,8 @@ export async function receiveFiles(channel, { call, accept, onProgress = () => {
           talk.send({ type: "received", bytes: written });
         }
       } else {
-        if (hex(hash.digest()) !== event.sha256)
+        const [hash] = await Promise.all([hasher.end(), store.flush()]);
+        if (hash !== event.sha256)
           throw new FileError(`${event.entry.path} is not what was sent: its hash differs.`, "wrong_hash");
         arrived.push({ name: event.entry.names.at(-1), path: event.entry.path, ...(await store.finish()) });
         store = null;
@@ -207,7 +224,7 @@ export async function receiveFiles(channel, { call, accept, onProgress = () => {
     for (const one of arrived) one.discard();
     talk.close(error);
     throw error;
+  } finally {
+    hasher.close();
   }
 }
-
-const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -3,6 +3,7 @@
 import { $, bytes, element, notify } from "./dom.js";
 import { isFileChannel } from "../files.js";
 import { Transfer } from "./transfer_row.js";
+import { pickPlaces } from "../stores.js";
 import { receiveFiles, sendFiles } from "../transfers.js";
 
 const LABEL = "chat";
@@ -103,17 +104,22 @@ export class Chat {
     const call = this.#call;
     let row = null;
     let name = "A file";
+    let isSaved = false;
     const stop = new AbortController();
     const accept = async ({ entries, size }) => {
       name = described(entries);
       row = new Transfer(`Receiving ${name}`, size, stop);
       // A small one is kept in memory until somebody saves it; for others there has to be room.
-      return (size !== null && size <= ASK_ABOVE) || row.ask(call.peer.name);
+      if (size !== null && size <= ASK_ABOVE) return true;
+      const answer = await row.ask(call.peer.name, () => pickPlaces(entries));
+      isSaved = typeof answer === "function";
+      return answer;
     };
     try {
       const arrived = await receiveFiles(channel, {
         call, accept, onProgress: (count) => row.progress(count), signal: stop.signal });
-      row.finish("Received ", ...arrived.flatMap((one, index) => [index ? ", " : "", this.#link(one)]));
+      if (isSaved) row.finish(`Saved ${name}, ${bytes(arrived.reduce((sum, { blob }) => sum + blob.size, 0))}`);
+      else row.finish("Received ", ...arrived.flatMap((one, index) => [index ? ", " : "", this.#link(one)]));
     } catch (error) {
       row?.finish(`${name} was not received`);
       if (error.code !== "declined" && !stop.signal.aborted)

@@ -4,6 +4,8 @@ import { $, bytes, element } from "./dom.js";
 
 /** Between two looks at how fast it is. */
 const RATE_MS = 500;
+/** Between two changes of what is shown. */
+const SHOW_MS = 100;
 
 export class Transfer {
   #label;
@@ -14,6 +16,7 @@ export class Transfer {
   #at = performance.now();
   #seen = 0;
   #rate = 0;
+  #shown = 0;
 
   /** `size` is null if nobody knows; `stop` is an AbortController. */
   constructor(text, size, stop = new AbortController()) {
@@ -35,6 +38,8 @@ export class Transfer {
 
   progress = (count) => {
     const now = performance.now();
+    if (now - this.#shown < SHOW_MS && count !== this.size) return;
+    this.#shown = now;
     if (now - this.#at >= RATE_MS) {
       const rate = (1000 * (count - this.#seen)) / (now - this.#at);
       this.#rate = this.#rate ? 0.7 * this.#rate + 0.3 * rate : rate;
@@ -47,8 +52,8 @@ export class Transfer {
     this.#detail.textContent = parts.join(", ");
   };
 
-  /** Ask whether to receive it; resolves with the answer. */
-  ask(from) {
+  /** Ask whether to receive it, and then `where`; resolves with false or with what that gives, or true. */
+  ask(from, where) {
     const take = element("button", { type: "button", className: "primary", textContent: "Receive" });
     const decline = element("button", { type: "button", textContent: "Decline" });
     const question = element("span", { className: "question" }, take, decline);
@@ -62,7 +67,14 @@ export class Transfer {
         this.#cancel.hidden = false;
         resolve(wanted);
       };
-      take.addEventListener("click", answer(true));
+      take.addEventListener("click", async () => {
+        try {
+          // It has to be asked for at once: browsers want to see somebody press a button.
+          answer((await where()) ?? true)();
+        } catch {
+          take.focus(); // No place was chosen: the question stays.
+        }
+      });
       decline.addEventListener("click", answer(false));
       this.#stop.signal.addEventListener("abort", answer(false));
     });
