@@ -61,8 +61,10 @@ class Generated(MediaStreamTrack):
         if frame.pts is None:
             self._stamp(frame, given, waited=given - asked - stood_still)
         # Without a unit it may be of any time.
-        if frame.time is not None and (
-            wait := self._pace.wait(frame.time, given, was_awaited=not has_waited)
+        if (
+            frame.time_base
+            and frame.time is not None
+            and (wait := self._pace.wait(frame.time, given, was_awaited=not has_waited))
         ):
             await asyncio.sleep(wait - (loop.time() - given))
         return frame
