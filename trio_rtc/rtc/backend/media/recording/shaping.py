@@ -80,11 +80,11 @@ class Upright:
 
 def turn_of(frame: VideoFrame) -> str:
     """The filters that make a picture upright; none if it is, or would be at a slant."""
-    for data in frame.side_data:
-        if isinstance(data, SideData) and data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = MATRIX.unpack(bytes(data)[: MATRIX.size])
-            return TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), "")
-    return ""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(data, SideData):
+        return ""
+    a, b, _, c, d, *_ = MATRIX.unpack(bytes(data)[: MATRIX.size])
+    return TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), "")
 
 
 def _sign(number: int) -> int:
