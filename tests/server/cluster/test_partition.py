@@ -14,7 +14,7 @@ from trio_rtc.server.cluster import cluster_server
 from trio_rtc.server.cluster.cluster_settings import ClusterSettings
 
 from ...redis_server import RedisProcess, needs_redis
-from ..harness import get, memory_server
+from ..harness import get
 from ..native_client import connect, join
 from .cluster_serving import hear, serving, until
 
@@ -84,10 +84,7 @@ async def test_who_is_cut_off_acknowledges_nothing_and_lets_go(
     monkeypatch.setattr(cluster_server, "PAUSE_SECONDS", 0.05)
     async with wired(shared_redis, tmp_path / "wire") as wire, serving(cluster, 1) as (other,):
         address = replace(cluster.redis, unix_socket=wire.path)
-        async with memory_server(
-            cluster=replace(cluster, redis=address), drain_seconds=0.1
-        ) as server:
-            await until(lambda: server.statistics.cluster_up == 1)
+        async with serving(replace(cluster, redis=address), 1) as (server,):
             alice, bob = await join(server, "alice"), await join(other, "bob")
             await alice.say(type="send", seq=1, to=bob.id, data="before")
             assert (await hear(bob, "message"))["data"] == "before"
