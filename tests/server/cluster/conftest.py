@@ -26,7 +26,8 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
     """One that may be stopped and killed, and then has what it was given."""
-    with running_redis(tmp_path, "--appendonly", "yes") as redis:
+    # With everysec it answers before it writes while an fsync of a slow disk is under way.
+    with running_redis(tmp_path, "--appendonly", "yes", "--appendfsync", "no") as redis:
         yield redis
 
 
