@@ -64,6 +64,7 @@ def test_the_same_codec(one: RTCRtpCodecParameters, other: RTCRtpCodecParameters
             codec("H264", 99, profile_level_id="42e01f"),
             codec("H264", 99, profile_level_id="42001f"),
         ),
+        (codec("H264", 99), codec("H264", 99, profile_level_id="42e41f")),
         (codec("H264", 99, packetization_mode=1), codec("H264", 99)),
         (codec("PCMU", 0, 8000), codec("PCMU", 0, 8000, 2)),
         (codec("PCMU", 0, 8000), codec("PCMU", 0, 16_000)),
