@@ -98,6 +98,16 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._end = 0", "0", "-1"): "the first that is played sets it",
         ("self._concealed = 0", "0", "-1"): "it is less than a sample",
         ("self._concealed = 0", "0", "1"): "it is less than a sample",
+        (
+            "if self._last is not None and self._next is not None and self._is_lost(first):",
+            "self._last is not None and self._next is not None and self._is_lost(first)",
+            "self._last is not None and self._is_lost(first)",
+        ): "what is lost comes behind another",
+        (
+            "if self._last is not None and self._next is not None and self._is_lost(first):",
+            "self._last is not None and self._next is not None and self._is_lost(first)",
+            "self._next is not None and self._is_lost(first)",
+        ): "what is lost comes behind another",
     },
     "rtc/backend/media/receiving/source": {
         ("self._highest = 0", "0", "-1"): "no number is as small",
