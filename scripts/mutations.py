@@ -69,14 +69,17 @@ def mutations(source: str) -> list[Mutation]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     found = []
+    data = source.encode()
     for node, after in _in_functions(ast.parse(source)):
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        data = source.encode()
         text = f"({after})" if isinstance(node, ast.expr) else after
         changed = (data[:start] + text.encode() + data[end:]).decode()
         before = " ".join(data[start:end].decode().split())
-        if ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source)):
+        [statement] = ast.parse(text).body
+        other = statement.value if isinstance(statement, ast.Expr) else statement
+        same = node.value if isinstance(node, ast.Expr) else node
+        if ast.dump(other) != ast.dump(same):
             found.append(Mutation(node.lineno, before, after, changed))
     return found
 
