@@ -272,6 +272,7 @@ class Incoming:
         self._index = index
         self._file = file
         self._digest = hashlib.sha256()
+        self._buffer = bytearray()
 
     def rewind(self, start: int) -> None:
         """Keep so many bytes, and forget the others."""
@@ -286,12 +287,25 @@ class Incoming:
         """Add what has come."""
         assert self._file is not None
         with naming(what):
-            # One piece each time: whoever lets the interpreter go has to wait for it.
-            data = b"".join(pieces)
-            self._digest.update(data)
-            left = memoryview(data)
+            left = self._as_one(pieces)
+            self._digest.update(left)
             while left:
                 left = left[os.write(self._file, left) :]
+
+    def _as_one(self, pieces: Sequence[bytes]) -> memoryview:
+        """All of it as one: whoever lets the interpreter go has to wait for it.
+
+        The memory is that of the last time: what is new costs more than the copying.
+        """
+        size = sum(map(len, pieces))
+        if size > len(self._buffer):
+            self._buffer = bytearray(size)
+        whole = memoryview(self._buffer)[:size]
+        at = 0
+        for piece in pieces:
+            whole[at : at + len(piece)] = piece
+            at += len(piece)
+        return whole
 
     def finish(self, digest: str, modified: float | None, what: str) -> None:
         """See whether it is what was sent, and put it where it belongs.

@@ -26,13 +26,19 @@ logger = logging.getLogger("trio_rtc.files")
 
 Ask = Callable[[FileOffer], Awaitable[bool]]
 
-BATCH = 4 * 2**20
-"""Bytes that are written at once, if they come fast. A thread costs the same for any number."""
+BATCH = 2**20
+"""Bytes that are written at once, if they come fast.
+
+A thread costs the same for any number; of more, the first have left the processor's cache.
+"""
 
 BATCH_SECONDS = 0.25
 """How long a smaller batch may take to come."""
 
-WRITE_BEHIND = 1
+TOLD_EVERY = 3 * BATCH
+"""Bytes of which the sender is told at once, if they come fast."""
+
+WRITE_BEHIND = 4
 """Batches that wait until those before them are written."""
 
 
@@ -200,7 +206,7 @@ class _Receiving:
         written = trio.Event()
         task_status.started(written)
         incoming: Incoming | None = None
-        total = done = 0
+        total = told = done = 0
         index = 0
         try:
             async for part in work:
@@ -221,7 +227,9 @@ class _Receiving:
                     size = sum(map(len, part))
                     total, done = total + size, done + size
                     self._tally.tell(index, done)
-                    await self._report(total)
+                    if size < BATCH or total - told >= TOLD_EVERY:
+                        told = total
+                        await self._report(total)
         finally:
             if incoming is not None:
                 incoming.close()

@@ -22,7 +22,7 @@ from .transfer import Progress, Tally
 
 logger = logging.getLogger("trio_rtc.files")
 
-READ_AHEAD = 1
+READ_AHEAD = 4
 """Blocks that are read while the one before them is sent."""
 
 
