@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import trio_rtc
 from trio_rtc.cli.logs import JsonFormatter, TextFormatter
 from trio_rtc.cli.server_settings import (
     LIMITS,
@@ -277,6 +278,13 @@ def test_the_description_has_all_but_the_secrets() -> None:
 def test_unknown_variables() -> None:
     environment = ["TRIO_RTC_SHARED_SECRT", "TRIO_RTC_PORT", "TRIO_RTC_SETTINGS", "PATH"]
     assert unknown_variables(SETTINGS, environment) == ["TRIO_RTC_SHARED_SECRT"]
+
+
+def test_variables_that_anything_of_ours_reads_are_no_slips_of_the_pen() -> None:
+    sources = Path(trio_rtc.__file__).parent.rglob("*.py")
+    read = {name for one in sources for name in re.findall(r"TRIO_RTC_[A-Z_]+", one.read_text())}
+    assert "TRIO_RTC_SERVER" in read
+    assert unknown_variables(SETTINGS, {name for name in read if name[-1] != "_"}) == []
 
 
 def test_values_as_people_see_them() -> None:

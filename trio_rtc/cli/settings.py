@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 PREFIX: Final = "TRIO_RTC_"
+ELSEWHERE: Final = frozenset(
+    PREFIX + name
+    for name in (
+        "ADVERTISE", "ENGINE", "ICE_SERVERS", "ICE_TCP", "INTERFACES", "SCTP", "SERVER",
+        "SIMULATIONS", "TOKEN", "UDP_MUX", "UDP_PORTS",
+    )
+)  # fmt: skip
+"""Variables that calls and other commands read."""
+
 FILE: Final = "settings"
 """The name of the setting that says where the file is, which the file itself cannot."""
 
@@ -142,7 +151,7 @@ def load(
 
 def unknown_variables(settings: Iterable[Setting], environment: Iterable[str]) -> list[str]:
     """The variables with our prefix that are no setting: slips of the pen, perhaps."""
-    known = {setting.variable for setting in settings} | {PREFIX + FILE.upper()}
+    known = {setting.variable for setting in settings} | {PREFIX + FILE.upper()} | ELSEWHERE
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
