@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
 from ..processes import Command, command, server
 from .terminals import Terminal
@@ -181,3 +182,41 @@ async def test_people_at_terminals(things: Path, columns: int, environment: dict
         receiver.type("\x03")
         assert receiver.end() in (130, 3)
     assert len(list(here.rglob("*.txt"))) == 2
+
+
+async def test_a_narrow_terminal_that_knows_no_utf8(tmp_path: Path) -> None:
+    name = "sch\u00f6n \u2603.bin"
+    (tmp_path / "here").mkdir()
+    await trio.Path(tmp_path / name).write_bytes(os.urandom(100_000))
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def meet(url: str) -> list[bytes]:
+        sender = Terminal(20, "send", str(tmp_path / name), "--server", url, **plain)
+        ends = [sender]
+        try:
+            code = sender.until(r"code: (\S+)")[1].decode()
+            words = ["receive", "--yes", "--folder", str(tmp_path / "here"), "--server", url, code]
+            ends.append(Terminal(20, *words, **plain))
+            assert [each.end() for each in reversed(ends)] == [0, 0]
+        finally:
+            for each in ends:
+                each.process.kill()
+                each.process.wait()
+        return [each.shown for each in ends]
+
+    async with ws_server() as url:
+        shown = await trio.to_thread.run_sync(meet, url)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [name]
+    for text in shown:
+        assert b"Traceback" not in text
+        assert text.isascii()
+
+
+async def test_a_folder_that_takes_nothing_is_one_line_and_a_status(things: Path) -> None:
+    async with ws_server() as url, sending(url, things) as (sender, code):
+        async with receiving(url, code, Path("/dev/null/here")) as receiver:
+            assert await receiver.exit_status() == 5
+        assert receiver.errors.startswith("trio-rtc receive: cannot write ")
+        assert receiver.errors.count("\n") == 1
+        assert await sender.exit_status() == 5
+        assert sender.errors.count("\n") == 1
