@@ -113,3 +113,28 @@ async def _serve(
         await trio_rtc.serve_calls(wait, signaling, tracks=tracks, task_status=task_status)
 
     await nursery.start(serve)
+
+
+async def test_the_page_is_called_and_shows_what_is_sent(
+    chromium: str, maybe_firefox: str | None
+) -> None:
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            visiting(house, maybe_firefox) as alice,
+            trio_rtc.open_media(video="pattern", audio="tone") as tracks,
+            trio.open_nursery() as nursery,
+        ):
+            await alice.signed_in("alice")
+            nursery.start_soon(alice.click, "#answer")
+            async with trio_rtc.open_whip(f"{house.url}/whip/alice", tracks=tracks):
+                await alice.until("callState() === 'connected'")
+                await alice.until("$('.remote video')?.videoWidth === 640")
+                await alice.until("$('.remote video').currentTime > 0.3")
+                kinds = await alice.run(
+                    "return $('.remote video').srcObject.getTracks().map((t) => t.kind).sort()"
+                )
+                assert kinds == ["audio", "video"]
+            # Who sends has ended it.
+            await alice.until("callState() === ''")
+            assert alice.errors == []
