@@ -28,6 +28,7 @@ from measuring import HERE, Table, arguments
 from media_quality import SIDES, STANDSTILL_SECONDS
 
 WARM_UP_SECONDS = 10.0
+QUICK_WARM_UP_SECONDS = 2.0
 
 
 def call(side: str, options: argparse.Namespace, seed: int) -> dict[str, float]:
@@ -45,7 +46,8 @@ def call(side: str, options: argparse.Namespace, seed: int) -> dict[str, float]:
         subprocess.run([str(part) for part in wire], check=True, timeout=options.seconds + 60)
         sent, received = (json.loads(file.read_text()) for file in files)
         packets = json.loads(carried.read_text())
-    begin = received["pictures"][0][1] + WARM_UP_SECONDS
+    warm_up = QUICK_WARM_UP_SECONDS if options.quick else WARM_UP_SECONDS
+    begin = received["pictures"][0][1] + warm_up
     pictures = [picture for picture in received["pictures"] if picture[1] > begin]
     end = pictures[-1][1]
     bits = sum(8 * size for at, size in packets if begin <= at < end)
@@ -71,7 +73,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     options = parser.parse_args()
     if options.quick:
-        options.turns, options.seconds = 1, WARM_UP_SECONDS + 4
+        options.turns, options.seconds = 1, 6.0
     table = Table(f"video over {options.rate:g} Mbit/s with a queue of {options.queue:g} kB")
     for turn in range(options.turns):
         for side in options.sides:
