@@ -42,7 +42,10 @@ class BitrateLimit:
 
     @property
     def _path(self) -> MediaPath | None:
-        return path_of(self._sender.transport) if self._sender is not None else None
+        if self._sender is None or self._sender.kind != "video":
+            # Sound is as large as it is, and small.
+            return None
+        return path_of(self._sender.transport)
 
     @property
     def is_behind(self) -> bool:
