@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 import trio_rtc
 from trio_rtc.testing import Link, Network
@@ -41,6 +42,39 @@ def test_a_call_takes_no_real_time() -> None:
     assert "STUN binding request" in text
     assert "DTLS handshake" in text
     assert float(text.splitlines()[-1].split()[0]) > 600
+
+
+def test_time_passes_as_the_clock_has_it() -> None:
+    """One that jumps does so as soon as nothing else can happen, one with a rate runs by that."""
+
+    async def program() -> float:
+        async with Network() as network:
+            hours = 0
+
+            async def sleep_for_hours() -> None:
+                nonlocal hours
+                for _ in range(5):
+                    await trio.sleep(3600)
+                    hours += 1
+
+            network.host("carol").start_soon(sleep_for_hours)
+            await trio.sleep(4.5 * 3600)
+            assert hours == 4
+            return trio.current_time()
+
+    async def runs_by_a_rate() -> None:
+        async with Network() as network:
+            clock = trio.lowlevel.current_clock()
+            assert isinstance(clock, MockClock)
+            await a_call(network, seconds=0.2)
+            # It does not jump, and can be made to.
+            clock.rate, clock.autojump_threshold = 0.0, 0.0
+            await trio.sleep(60)
+            clock.jump(60)
+            assert trio.current_time() > 120
+
+    assert trio.run(program, clock=MockClock(autojump_threshold=0)) < 5 * 3600
+    trio.run(runs_by_a_rate, clock=MockClock(rate=0.5))
 
 
 def test_the_same_seed_is_the_same_run_in_any_process() -> None:

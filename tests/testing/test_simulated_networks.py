@@ -350,6 +350,30 @@ def test_bad_networks_are_told() -> None:
     run(program)
 
 
+def test_no_route_is_told_as_by_a_kernel() -> None:
+    async def program(network: Network) -> None:
+        alice, bob = network.host("alice"), network.host("bob", address="2001:db8::1")
+        with pytest.raises(OSError, match="attempts to connect") as refused:
+            await alice.run(trio.open_tcp_stream, bob.address, 80)
+        assert "Network is unreachable" in repr(refused.value.__cause__)
+        alice.leave()
+        with pytest.raises(OSError, match="attempts to connect") as refused:
+            await alice.run(trio.open_tcp_stream, "198.51.100.77", 80)
+        assert "Network is unreachable" in repr(refused.value.__cause__)
+        with pytest.raises(OSError, match="Network is unreachable"):
+            print(alice.address)
+        with pytest.raises(trio_rtc.SignalingError) as caught:
+            await alice.run(sign_in)
+        assert caught.value.code == "server_unreachable"
+        assert "unreachable" in str(caught.value)
+
+    async def sign_in() -> None:
+        async with trio_rtc.open_signaling("ws://198.51.100.77", name="alice"):
+            pass
+
+    run(program)
+
+
 def test_a_slow_link_takes_its_time() -> None:
     async def program(network: Network) -> float:
         link = Link(rate=1_000_000, delay=0.01)
