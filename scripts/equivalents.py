@@ -39,6 +39,13 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     "wire/session": {
         ("size = len(messages[0])", "0", "-1"): "it is the only one yet",
     },
+    "server/hub/flush_batches": {
+        (
+            "if not self._depth and self._marked:",
+            "not self._depth and self._marked",
+            "not self._depth",
+        ): "where nothing is marked nothing is done",
+    },
     "rtc/channels/framing": {
         ("self._next_id = 0", "0", "1"): "ids need only differ",
         ("self._next_id = 0", "0", "-1"): "ids need only differ",

@@ -264,6 +264,7 @@ def test_a_full_hub_and_its_rooms() -> None:
     assert full.value.limit == "peers"
     assert (len(hub), hub.statistics.rooms) == (3, 2)
     hub.leave(alice)
+    assert (len(hub), hub.statistics.rooms) == (2, 1)
     assert join(hub, room="b").id == 4
     assert (len(hub), hub.statistics.rooms) == (3, 2)
 
