@@ -57,6 +57,18 @@ def test_channel_memory(tmp_path: Path) -> None:
         assert result[side]["peak_mib"] - result[side]["start_mib"] < 12
 
 
+@pytest.mark.skipif(
+    "CI" not in os.environ and not Path("/usr/sbin/sshd").exists(),
+    reason="not installed (Debian: apt-get install openssh-server)",
+)
+def test_transfers() -> None:
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "transfers.py", "--mib", "1", "--rounds", "1"],
+        check=True, timeout=110, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout[done.stdout.index("{") :])["ssh -L takes, by forward"] > 0
+
+
 def test_call_soak(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("call_soak.py", "--calls", "20", "--at-once", "5", "--json", figures)
