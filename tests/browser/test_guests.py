@@ -131,9 +131,17 @@ async def test_a_private_invitation(chromium: str) -> None:
                 await caller.click("#hang-up")
                 await callee.until("callState() === ''")
             carol = await invited(house, f"{house.url}/?room=den", "carol")
+            # What is no error is not shown for long.
+            await alice.run(
+                """
+                window.heard = [];
+                const keep = () => heard.push(...notices());
+                new MutationObserver(keep).observe($("#notices"), {childList: true});
+                """
+            )
             await carol.call("alice", "chat")
             await carol.until("notices().some((one) => one.includes('only calls with a code'))")
-            await alice.until("notices().some((one) => one.includes('carol has called without'))")
+            await alice.until("heard.some((one) => one.includes('carol has called without'))")
             # Who guesses at it burns it.
             mallory = await invited(house, f"{house.url}/?room=den#code=7-wrong", "mallory")
             await mallory.call("alice", "chat")
