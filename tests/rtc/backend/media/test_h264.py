@@ -107,6 +107,8 @@ def test_what_is_cut_off() -> None:
         ("64001f", "4d401f", True),
         ("64001f", "640c1f", True),
         ("42e01f", "f4001f", False),
+        ("f4001f", "640028", True),
+        ("64001f", "f4001f", False),
         ("nonsense", "42e01f", False),
     ],
 )

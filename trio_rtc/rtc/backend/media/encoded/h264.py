@@ -18,11 +18,11 @@ PPS: Final = 8
 
 #: Which profiles can decode what is in one (ITU-T H.264, annex A.2, and RFC 6184, section 8.1).
 _TAKEN_BY: Final = {
-    "constrained baseline": ("constrained baseline", "baseline", "main", "high"),
+    "constrained baseline": ("constrained baseline", "baseline", "main", "high", "high 4:4:4"),
     "baseline": ("baseline",),
-    "main": ("main", "high"),
-    "constrained high": ("constrained high", "high"),
-    "high": ("high",),
+    "main": ("main", "high", "high 4:4:4"),
+    "constrained high": ("constrained high", "high", "high 4:4:4"),
+    "high": ("high", "high 4:4:4"),
 }
 
 
@@ -159,6 +159,9 @@ def _profile(profile_level_id: str) -> str:
             return "constrained baseline" if constraints & 0x80 else "main"
         case 100:
             return "constrained high" if constraints & 0x0C == 0x0C else "high"
+        case 244:
+            # What Chromium says of its decoder, and all that stands for High.
+            return "high 4:4:4"
     return f"{profile}"
 
 
