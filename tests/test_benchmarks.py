@@ -125,6 +125,15 @@ def test_bottleneck(tmp_path: Path) -> None:
     assert table["rows"]["of the rate, %"]["ours"]["median"] > 10
 
 
+def test_relay(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("relay.py", "--quick", "--json", figures)
+    rows = json.loads(figures.read_text())["rows"]
+    for sides in rows.values():
+        assert set(sides) == {"relay", "decoded", "aiortc"}
+        assert all(figure["median"] > 0 for figure in sides.values())
+
+
 def test_filtered_video(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("filtered_video.py", "--quick", "--json", figures)
