@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import trio
 
 import trio_rtc
 
+from ..rtc.media.films import make_film
 from .browsers import House, open_house, visiting
 from .test_python_and_page import Seen
 
@@ -138,3 +141,54 @@ async def test_the_page_is_called_and_shows_what_is_sent(
             # Who sends has ended it.
             await alice.until("callState() === ''")
             assert alice.errors == []
+
+
+async def test_a_page_watches_a_film_as_it_is(chromium: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", 4, options={"profile": "high"})
+    with trio.fail_after(90):
+        async with (
+            open_house(chromium) as house,
+            visiting(house, None) as visitor,
+            trio_rtc.open_media(video=film, audio=film, loop=True, encoded=True) as tracks,
+            trio_rtc.open_signaling(house.ws_url, name="camera") as signaling,
+            trio.open_nursery() as nursery,
+        ):
+            await _serve(house, signaling, nursery, tracks)
+            session, width, kinds = await visitor.run(WATCH, url=f"{house.url}/whep/camera")
+            assert width == 160
+            assert kinds == ["audio", "video"]
+            assert await visitor.run(END, url=session) == 200
+            nursery.cancel_scope.cancel()
+
+
+async def test_pages_watch_what_a_page_publishes(chromium: str, maybe_firefox: str | None) -> None:
+    """There is a relay between them, which decodes nothing."""
+    with trio.fail_after(120):
+        async with (
+            open_house(chromium) as house,
+            visiting(house, None) as publisher,
+            visiting(house, maybe_firefox) as viewer,
+            trio_rtc.open_signaling(house.ws_url, name="studio") as signaling,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(trio_rtc.serve_relay, signaling)
+            await publisher.run(PUBLISH, url=f"{house.url}/whip/studio")
+            await until_published(f"{house.url}/whep/studio")
+            _, width, kinds = await viewer.run(WATCH, url=f"{house.url}/whep/studio")
+            assert width == 320
+            assert "video" in kinds
+            nursery.cancel_scope.cancel()
+
+
+async def until_published(url: str) -> None:
+    """Until there are pictures to be seen."""
+    while True:
+        try:
+            async with trio_rtc.open_whep(url) as call:
+                async for track in call.video_tracks:
+                    async for _ in track:
+                        return
+        except trio_rtc.SignalingError as error:
+            if error.code != "no_place":
+                raise
+        await trio.sleep(0.1)

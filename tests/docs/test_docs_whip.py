@@ -16,6 +16,7 @@ import trio
 
 import trio_rtc
 
+from ..browser.test_whip import until_published
 from ..ports import free_port
 from ..server.harness import tcp_server
 from .pages import blocks_of, function_of
@@ -48,6 +49,26 @@ async def test_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "receiving video" in printed.getvalue()
     with av.open("studio-1.mkv") as file:
         assert {stream.type for stream in file.streams} == {"audio", "video"}
+
+
+async def test_a_relay() -> None:
+    async def publish(url: str, tracks: list[trio_rtc.MediaTrack]) -> None:
+        async with trio_rtc.open_whip(url, tracks=tracks) as call:
+            await call.wait_ended()
+
+    with trio.fail_after(60):
+        async with (
+            tcp_server() as port,
+            trio_rtc.open_media(video="pattern") as tracks,
+            trio.open_nursery() as nursery,
+        ):
+            url = f"http://127.0.0.1:{port}"
+            nursery.start_soon(function("relay_studio"), f"ws://127.0.0.1:{port}")
+            async with trio_rtc.open_signaling(f"ws://127.0.0.1:{port}", name="me") as signaling:
+                await signaling.wait_for_peer("studio")
+            nursery.start_soon(publish, f"{url}/whip/studio", tracks)
+            await until_published(f"{url}/whep/studio")
+            nursery.cancel_scope.cancel()
 
 
 def test_the_commands(tmp_path: Path) -> None:

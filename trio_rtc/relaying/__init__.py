@@ -3,3 +3,4 @@
 from .relay_calls import Relay as Relay
 from .relay_calls import open_relay as open_relay
 from .relay_calls import relay as relay
+from .relay_rooms import serve_relay as serve_relay
