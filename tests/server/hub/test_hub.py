@@ -386,3 +386,16 @@ class HubMachine(RuleBasedStateMachine):
 
 HubMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestHubMachine = HubMachine.TestCase
+
+
+def test_of_namesakes_the_last_one_is_found() -> None:
+    hub = Hub(ServerLimits())
+    assert hub.named("eve") is None
+    first, second = join(hub, "eve"), join(hub, "eve")
+    elsewhere = join(hub, "eve", room="a")
+    assert hub.named("eve") is second
+    assert hub.named("eve", "a") is elsewhere
+    hub.leave(second)
+    assert hub.named("eve") is first
+    hub.leave(first)
+    assert hub.named("eve") is None

@@ -121,3 +121,28 @@ def test_a_batch_is_open_within_its_blocks() -> None:
             assert batch.is_open is True
         assert batch.is_open is True
     assert batch.is_open is False
+
+
+def test_notices_are_taken_up_to_the_next_message() -> None:
+    box = PollingMailbox(ServerLimits(), Memory(100_000, Statistics()).open(), lambda: None)
+    notices = [Presence(number, f"peer{number}", connected=True) for number in range(5)]
+    for notice in notices[:3]:
+        box.put_notice(notice)
+    message = Relayed(1, b"body")
+    box.put_message(message)
+    for notice in notices[3:]:
+        box.put_notice(notice)
+    assert box.take_notices(2) == notices[:2]
+    # One taking at a time.
+    assert box.take_notices(2) == []
+    assert box.take() is None
+    box.delivered()
+    assert box.take_notices(9) == notices[2:3]
+    box.delivered()
+    assert box.take_notices(9) == []
+    assert box.take() == message
+    box.delivered()
+    assert box.take_notices(9) == notices[3:]
+    box.delivered()
+    assert box.take_notices(9) == []
+    assert box.fetched == 6

@@ -211,3 +211,31 @@ async def test_a_list_for_a_classic_peer(autojump_clock: trio.testing.MockClock)
         assert answer.status == 503
         assert server.statistics.over_limit["memory_bytes"] >= 1
         assert server.statistics.memory_bytes < MIB
+
+
+def test_who_keeps_little_may_keep_what_nobody_else_needs() -> None:
+    """An eighth of what is left, counted with what is asked for: to the byte."""
+    statistics = Statistics()
+    memory = Memory(1000, statistics)
+    account = memory.open()
+    account.add(100)
+    # 8 * (20 + x) <= 1000 - 100 - x
+    assert memory.allows(20, 82)
+    assert not memory.allows(20, 83)
+    # 8 * (100 + x) <= 900 - x, and if it is one of two parts 8 * (50 + x) <= 900 - x.
+    assert account.allows(11)
+    assert not account.allows(12)
+    assert account.allows(55, parts=2)
+    assert not account.allows(56, parts=2)
+    assert not account.take(12)
+    assert (account.size, statistics.memory_bytes) == (100, 100)
+    assert account.take(11)
+    assert (account.size, statistics.memory_bytes) == (111, 111)
+
+
+def test_what_is_left_may_be_used_up_to_the_last_byte() -> None:
+    account = Memory(900, Statistics()).open()
+    # 8 * 100 = 900 - 100
+    assert account.allows(100)
+    assert account.take(100)
+    assert not account.allows(1)
