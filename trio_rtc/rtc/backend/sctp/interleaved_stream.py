@@ -106,6 +106,8 @@ class InterleavedStream:
         self._next = 0
         #: The last unordered message that is over.
         self._last = -1
+        #: The last that was passed over: fragments of it may still be on their way.
+        self._passed = -1 << 32
         self._ordered: dict[int, _IncompleteMessage] = {}
         self._unordered: dict[int, _IncompleteMessage] = {}
         self._count = 0
@@ -133,7 +135,7 @@ class InterleavedStream:
             partials, over = self._ordered, message < self._next
         else:
             message = unwrap(fragment.message, self._last)
-            partials, over = self._unordered, False
+            partials, over = self._unordered, message <= self._passed
         if over:
             return False
         partial = partials.get(message)
@@ -174,6 +176,7 @@ class InterleavedStream:
         if not ordered:
             last = unwrap(message, self._last)
             self._last = max(self._last, last)
+            self._passed = max(self._passed, last)
             dropped, _ = self._end(self._unordered, last)
             return dropped, []
         last = unwrap(message, self._next)

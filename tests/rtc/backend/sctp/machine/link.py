@@ -132,7 +132,7 @@ class Host:
             stream.passed(fragment)
             self._complete(now, number, [(fragment.protocol, fragment.data)])
         else:
-            assert stream.add(fragment)
+            stream.add(fragment)
             self._complete(now, number, stream.complete(fragment))
 
     def _pass_over(self, body: bytes, now: float) -> None:

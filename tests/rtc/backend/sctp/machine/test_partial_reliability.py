@@ -42,7 +42,9 @@ class Half:
         self.queue.begin(message)
         made = []
         for _ in range(chunks):
-            chunk = OutboundChunk(self.sent.next_tsn, message, 4)
+            chunk = OutboundChunk(
+                self.sent.next_tsn, message, 4, interleaved=self.queue.interleaves
+            )
             self.queue.taken(message, 4)
             self.sent.add(chunk)
             self.sent.depart(chunk)
@@ -168,3 +170,21 @@ def test_a_tsn_on_the_wire_has_32_bits() -> None:
         partial.abandon(chunk.message)
     partial.advance()
     assert partial.take(0.0) == pack("!BBHL", FORWARD_TSN, 0, 8, 0)
+
+
+@pytest.mark.parametrize("interleaves", [True, False])
+def test_a_large_message_of_a_long_stream_is_given_up(interleaves: bool) -> None:
+    """Neither what is left of it, nor its number, fits into 16 bits."""
+    half = Half()
+    half.queue.interleaves = interleaves
+    half.queue._sequences[1] = half.queue._unordered[1] = 70_000 if interleaves else 65_535
+    large = message(size=200_000)
+    half.send(large)
+    half.partial.abandon(large)
+    assert not half.queue
+    assert half.queue.size == 0
+    end = half.sent.get(FIRST + 1)
+    assert end is not None
+    assert (end.state, end.is_last) == (ABANDONED, True)
+    half.partial.advance()
+    assert half.partial.is_due

@@ -65,7 +65,8 @@ class PartialReliability:
         if message.position < len(message.data):
             # Its end gets a TSN without being sent, so that it ends for the other side as well.
             self._queue.end(message)
-            end = OutboundChunk(sent.next_tsn, message, len(message.data) - message.position)
+            message.position = len(message.data)
+            end = OutboundChunk(sent.next_tsn, message, 0, interleaved=self._queue.interleaves)
             end.state = ABANDONED
             sent.add(end)
 
