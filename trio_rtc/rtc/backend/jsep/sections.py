@@ -14,7 +14,6 @@ from aiortc import (
 from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ...bridge.ownership import Owner
-from ..media.congestion.numbered_packets import number
 from ..media.encoded.encoded_format import EncodedFormat
 from ..media.outgoing_media import OutgoingTrack
 from ..media.sender_reports import report_origin
@@ -196,8 +195,6 @@ class Sections:
             report_origin(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
-            else:
-                number(transceiver.sender)
             track.begin()
 
     def _find_place(
