@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 import subprocess
@@ -16,7 +17,7 @@ import trio
 from av import VideoFrame
 
 from trio_rtc.rtc import open_media
-from trio_rtc.rtc.backend.media.recording.shaping import TURNS
+from trio_rtc.rtc.backend.media.recording.shaping import TURNS, Upright
 from trio_rtc.rtc.media.media import ALSA_CONFIG
 
 from ...calls.both_sides import next_track, open_both
@@ -120,3 +121,16 @@ trio.run(main)
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("48000\n", "")
+
+
+def test_frames_that_are_upright_are_no_garbage() -> None:
+    upright = Upright()
+    gc.collect()
+    gc.disable()
+    try:
+        with av.open("testsrc2=size=64x48", format="lavfi") as container:
+            for _, frame in zip(range(50), container.decode(video=0), strict=False):
+                assert upright.apply(frame) is frame
+        assert sum(isinstance(one, VideoFrame) for one in gc.get_objects()) < 5
+    finally:
+        gc.enable()

@@ -66,16 +66,16 @@ class Upright:
     """Turns pictures as their display matrix says: cameras do not, they only write it down."""
 
     def __init__(self) -> None:
-        self._turn = ""
+        self._seen: tuple[int, int, int] | None = None
         self._filter: Filter | None = None
 
     def apply(self, frame: VideoFrame) -> VideoFrame:
-        turn = turn_of(frame)
-        if not turn:
-            return frame
-        if self._filter is None or turn != self._turn:
-            self._turn, self._filter = turn, Filter(turn)
-        return self._filter.apply(frame)
+        # Side data that was looked at keeps its frame until garbage is collected: so not for each.
+        seen = (frame.rotation, frame.width, frame.height)
+        if seen != self._seen:
+            self._seen, turn = seen, turn_of(frame)
+            self._filter = Filter(turn) if turn else None
+        return frame if self._filter is None else self._filter.apply(frame)
 
 
 def turn_of(frame: VideoFrame) -> str:
