@@ -350,6 +350,29 @@ def test_bad_networks_are_told() -> None:
     run(program)
 
 
+def test_checks_of_the_two_sides_do_not_feed_each_other() -> None:
+    """Where packets come twice, and the answer to a check is from elsewhere, and does not count."""
+
+    async def program(network: Network) -> int:
+        turn = network.turn_server()
+        symmetric: dict[str, Any] = {"mapping": "address-and-port-dependent"}
+        one = network.router("one", filtering="address-dependent", keeps_ports=False, **symmetric)
+        other = network.router("other", filtering="endpoint-independent", **symmetric)
+        link = Link(delay=0.04, jitter=0.03, duplication=0.02)
+        alice = network.host("alice", router=one, link=link)
+        bob = network.host("bob", router=other, link=Link(delay=0.001, duplication=0.02))
+
+        async def during(call: trio_rtc.Call) -> None:
+            await say(call, "hello")
+            await trio.sleep(10)
+
+        servers = (turn.stun, turn.turn, turn.turn_over_tcp)
+        await call_bob(network, alice, bob, during, ice_servers=servers)
+        return network.record.text("packet").count("binding request")
+
+    assert run(program) < 2000
+
+
 def test_no_route_is_told_as_by_a_kernel() -> None:
     async def program(network: Network) -> None:
         alice, bob = network.host("alice"), network.host("bob", address="2001:db8::1")

@@ -23,6 +23,9 @@ from aiortc import RTCIceTransport
 PACE = 0.02
 """Seconds between two checks, so that many pairs do not flood the network."""
 
+AGAIN_AFTER = 0.1
+"""Seconds after which a check that is under way may be sent again because of one that came."""
+
 RELEASE_SECONDS = 1.0
 """How long a TURN server may take to end an allocation; in that time it is asked twice."""
 
@@ -147,9 +150,14 @@ class Checks:
             return
         self._check_incoming(message, address, protocol)
         # RFC 8445, section 7.3.1.4: where a check of ours is under way, it is sent again now.
-        # With the same transaction, so that an answer to the first one counts as well.
+        # With the same transaction, so that an answer to the first one counts as well. Not at once
+        # again: where no answer counts, each side would ask for what the other has just asked.
+        now = asyncio.get_running_loop().time()
         for transaction in protocol.transactions.values():
-            if transaction._Transaction__addr == address:
+            if transaction._Transaction__addr == address and now >= getattr(
+                transaction, "again_at", now
+            ):
+                transaction.again_at = now + AGAIN_AFTER
                 protocol.send_stun(transaction._Transaction__request, address)
 
     def _takes_from(self, address: tuple[str, int]) -> bool:
