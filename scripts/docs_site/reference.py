@@ -67,7 +67,12 @@ PAGES: Final = (
         "The guides are [Files](../files.md) and [Forwarding](../forwarding.md).",
         ("trio_rtc.files", "trio_rtc.forwarding"),
     ),
-    Page("whip", "WHIP and WHEP", "The guide is [WHIP and WHEP](../whip.md).", ("trio_rtc.whip",)),
+    Page(
+        "whip",
+        "WHIP, WHEP and relays",
+        "The guide is [WHIP and WHEP](../whip.md).",
+        ("trio_rtc.whip", "trio_rtc.relaying"),
+    ),
     Page("peerjs", "PeerJS", "The guide is [PeerJS](../peerjs.md).", ("trio_rtc.peerjs",)),
     Page(
         "server",
