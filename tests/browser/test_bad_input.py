@@ -296,7 +296,7 @@ async def test_a_section_that_one_side_does_not_want(chromium: str) -> None:
                     """
                 )
             await alice.call("bob")
-            await bob.click("#answer")
+            await bob.click("#answer-video")
             for visitor in (alice, bob):
                 await visitor.until("callState() === 'connected'")
                 await visitor.until("$('.remote')?.matches('.audio-only')")
@@ -304,7 +304,7 @@ async def test_a_section_that_one_side_does_not_want(chromium: str) -> None:
             await bob.until("messages().includes('hello')")
             await bob.click("#hang-up")
             await alice.until("callState() === ''")
-            nursery.start_soon(alice.click, "#answer")
+            nursery.start_soon(alice.click, "#answer-video")
             peer = await python.wait_for_peer("alice")
             async with trio_rtc.open_call(python, peer, tracks=[audio, video]) as call:
                 async with await call.open_channel("chat") as channel:
