@@ -203,6 +203,10 @@ async def test_a_viewer_that_does_not_take_the_codec() -> None:
             await relaying.add_viewer(carol)
         assert raised.value.code == "negotiation_failed"
         assert carol.end is None
+        # Her answer has rejected the section, and she takes what she can.
+        async with open_track("video", grey(60)) as other:
+            await carol.add_track(other)
+            await until_level(await next_track(studio.viewers["carol"]), 60)
         await relaying.add_viewer(dave)
         await until_level(await next_track(studio.viewers["dave"]), 140)
 

@@ -13,6 +13,7 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
+from ....errors import NegotiationError
 from ...bridge.ownership import Owner
 from ..media.encoded.encoded_format import EncodedFormat
 from ..media.outgoing_media import OutgoingTrack
@@ -89,7 +90,14 @@ class Sections:
                 # Those of an answer are settled when the offer is applied, before there was
                 # anything to set preferences on.
                 if transceiver._codecs and can("codecs"):
-                    transceiver._codecs = common(transceiver._codecs, names)
+                    try:
+                        transceiver._codecs = common(transceiver._codecs, names)
+                    except NegotiationError:
+                        # A first offer is declined as a whole; later only the section is rejected,
+                        # and what is rejected has any codec.
+                        if self._pc.localDescription is None:
+                            raise
+                        transceiver.setCodecPreferences([])
 
     def _encoded(self) -> dict[RTCRtpTransceiver, EncodedFormat]:
         """What is sent in sections whose media are not encoded here."""
