@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
-from .declare import Ca, Json, Server, Token, command, default_name
+from .declare import Audio, Ca, Json, Name, Room, Server, Token, Video, Wait, command, default_name
 
 _Seconds = Annotated[
     float, typer.Option("--seconds", min=0, metavar="S", help="Hang up after S seconds.")
-]
-_Wait = Annotated[
-    float, typer.Option(min=0, metavar="S", help="Wait up to S seconds for that peer to be there.")
 ]
 
 _STATUSES = (
@@ -29,9 +26,7 @@ class PlaceOptions:
     """Where to sign in."""
 
     server: Server = field(default_factory=list)
-    room: Annotated[
-        str | None, typer.Option(help="Whom to be with. [default: the common room]")
-    ] = None
+    room: Room = None
     token: Token = None
     ca: Ca = None
     json: Json = False
@@ -41,9 +36,7 @@ class PlaceOptions:
 class SessionOptions(PlaceOptions):
     """Where to sign in, and as whom."""
 
-    name: Annotated[str, typer.Option(help="What others see us as. [default: user@host]")] = field(
-        default_factory=default_name
-    )
+    name: Name = field(default_factory=default_name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +54,7 @@ class RecordOptions(SessionOptions):
         str | None,
         typer.Option("--from", metavar="PEER", help="Call this peer instead of waiting."),
     ] = None
-    wait: _Wait = 5.0
+    wait: Wait = 5.0
     seconds: _Seconds = math.inf
 
 
@@ -94,7 +87,7 @@ class PlayOptions(SessionOptions):
     peer: Annotated[
         str | None, typer.Option("--to", metavar="PEER", help="Call this peer instead of waiting.")
     ] = None
-    wait: _Wait = 5.0
+    wait: Wait = 5.0
     once: Annotated[bool, typer.Option("--once", help="End after one call.")] = False
     loop: Annotated[bool, typer.Option("--loop", help="Begin the file again at its end.")] = False
     codec: Annotated[
@@ -126,14 +119,9 @@ class CallCommandOptions(SessionOptions):
         str | None,
         typer.Argument(metavar="[PEER]", help="Whom to call, an id or a name; without, we wait."),
     ] = None
-    wait: _Wait = 5.0
-    video: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|pattern", help="Send a file's video, or a test picture."),
-    ] = None
-    audio: Annotated[
-        str | None, typer.Option(metavar="FILE|tone", help="Send a file's audio, or a tone.")
-    ] = None
+    wait: Wait = 5.0
+    video: Video = None
+    audio: Audio = None
     interval: Annotated[float, typer.Option(min=0.1, metavar="S", help="Look every S seconds.")] = (
         1.0
     )

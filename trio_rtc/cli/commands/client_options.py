@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...calls.admission import MAX_CALLS
-from .declare import Ca, Json, Server, Token, command, default_name
+from .declare import Audio, Ca, Json, Name, Room, Server, Token, Video, Wait, command, default_name
 
 
 def _as_text(argument: str) -> str:
@@ -22,21 +22,14 @@ class ClientOptions:
     """What the client is to do."""
 
     server: Server = field(default_factory=list)
-    name: Annotated[str, typer.Option(help="What others see us as. [default: user@host]")] = field(
-        default_factory=default_name
-    )
-    room: Annotated[
-        str | None, typer.Option(help="Whom to be with. [default: the common room]")
-    ] = None
+    name: Name = field(default_factory=default_name)
+    room: Room = None
     token: Token = None
     call: Annotated[
         str | None,
         typer.Option(metavar="PEER", help="Call this peer, an id or a name, instead of waiting."),
     ] = None
-    wait: Annotated[
-        float,
-        typer.Option(min=0, metavar="S", help="Wait up to S seconds for that peer to be there."),
-    ] = 5.0
+    wait: Wait = 5.0
     ask: Annotated[
         bool,
         typer.Option("--ask", help="Ask whether a call is answered: /answer or /decline."),
@@ -67,13 +60,8 @@ class ClientOptions:
     timeout: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Give up after S seconds in all.")
     ] = None
-    video: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|pattern", help="Send a file's video, or a test picture."),
-    ] = None
-    audio: Annotated[
-        str | None, typer.Option(metavar="FILE|tone", help="Send a file's audio, or a tone.")
-    ] = None
+    video: Video = None
+    audio: Audio = None
     record: Annotated[
         Path | None,
         typer.Option(

@@ -41,6 +41,24 @@ Ca = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line.")]
+Room = Annotated[
+    str | None, typer.Option("--room", help="Whom to be with. [default: the common room]")
+]
+Name = Annotated[str, typer.Option("--name", help="What others see us as. [default: user@host]")]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="S", help="Wait up to S seconds for that peer to be there."
+    ),
+]
+Video = Annotated[
+    str | None,
+    typer.Option("--video", metavar="FILE|pattern", help="Send a file's video, or a test picture."),
+]
+Audio = Annotated[
+    str | None,
+    typer.Option("--audio", metavar="FILE|tone", help="Send a file's audio, or a tone."),
+]
 
 
 def urls(given: Sequence[str]) -> list[str]:
