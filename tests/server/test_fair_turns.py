@@ -20,8 +20,8 @@ from .ws_client import handshake, text
 
 REQUESTS = 300
 
-PIPELINED = 4
-"""Requests of a connection: of single ones a few turns answer too many to tell anything."""
+PIPELINED = 32
+"""Requests of a connection, so that all take some fifty turns, and few turns answer few of them."""
 
 
 def connect(port: int, address: str) -> socket.socket:
