@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trio
+from aioice.stun import Class, Message, Method
 
 from .listening import listening
 from .ports import free_port
@@ -34,7 +37,21 @@ async def coturn(folder: Path, *options: str, address: str = "127.0.0.1") -> Asy
         "--relay-ip", address, "--no-tls", "--no-dtls", "--no-cli", *files, *options,
         awaited=(address, port),
     ):  # fmt: skip
+        await answers(address, port)
         yield port
+
+
+async def answers(address: str, port: int) -> None:
+    """Return once it answers over UDP as well, which its threads begin with at their own time."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with trio.fail_after(20), trio.socket.socket(family, socket.SOCK_DGRAM) as sock:
+        await sock.connect((address, port))
+        while True:
+            with trio.move_on_after(0.2), suppress(ConnectionRefusedError):
+                await sock.send(bytes(Message(Method.BINDING, Class.REQUEST)))
+                await sock.recv(1500)
+                return
+            await trio.sleep(0.02)
 
 
 @asynccontextmanager
