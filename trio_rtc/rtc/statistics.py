@@ -15,7 +15,7 @@ class CandidateStats:
 
     Attributes:
         type: ``host``; ``srflx``: as a STUN server sees it; ``prflx``: as the other side sees
-            it, and no server said; ``relay``: at a TURN server.
+            it, and no message has said so far; ``relay``: at a TURN server.
         address: the IP address, or the ``.local`` name that hides it.
         port: of ``address``.
     """
