@@ -20,7 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-SNAPSHOT: Final = Path(__file__).resolve().parents[1] / "tests" / "data" / "public_names.txt"
+ROOT: Final = Path(__file__).resolve().parents[1]
+SNAPSHOT: Final = ROOT / "tests" / "data" / "public_names.txt"
 
 MODULES: Final = (
     "trio_rtc",
@@ -149,6 +150,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="tell what differs")
     parser.add_argument("--write", action="store_true", help="take it as it is")
     arguments = parser.parse_args()
+    sys.path.insert(0, str(ROOT))  # the names of this checkout, whatever is installed
     now = public_names()
     if arguments.write:
         SNAPSHOT.write_text(as_text(now))

@@ -2,9 +2,11 @@
 """Whether a release can be made of this checkout: what is built works, and says what it is.
 
     scripts/release-check [--python PYTHON]... [--keep FOLDER]
+    scripts/release-check --here
 
 Builds wheel and sdist twice, installs each in an empty environment, makes a call and runs the demo
 there, and checks metadata, licences, changes and the public names. Each finding is a line.
+With ``--here`` it needs no network: it builds with what is installed, and installs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -37,6 +40,12 @@ LICENCES: Final = re.compile(
 
 #: Said nowhere in their metadata that programs can read; read by hand.
 READ_BY_HAND: Final = {"pyee": "MIT", "google-crc32c": "Apache-2.0"}
+
+#: What only the one who releases it knows.
+NO_SOURCE: Final = (
+    "[project.urls] of pyproject.toml does not say where the sources are:"
+    " scripts/prepare_release.py VERSION --source https://… has it say so"
+)
 
 #: What a server alone may take of a disk.
 SERVER_BYTES: Final = 60_000_000
@@ -91,27 +100,34 @@ def run(*command: str | Path, folder: Path = ROOT, **environment: str) -> str:
     return done.stdout
 
 
-def build(folder: Path, epoch: str) -> list[Path]:
-    """The sdist of this checkout, and the wheel of the sdist."""
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT, SOURCE_DATE_EPOCH=epoch)
-    return sorted(folder.iterdir())
+@dataclass(frozen=True)
+class Builder:
+    """Builds distributions of this checkout.
 
+    Attributes:
+        epoch: what ``SOURCE_DATE_EPOCH`` is; two builds with the same one are the same.
+        isolated: each build has an environment of its own, with what ``[build-system]`` wants.
+    """
 
-def build_server(folder: Path, epoch: str) -> Path:
-    """The wheel of the server alone; its source is the sdist of the whole."""
-    source = ROOT / "packaging" / "server"
-    run(
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--outdir",
-        folder,
-        source,
-        SOURCE_DATE_EPOCH=epoch,
-    )
-    (wheel,) = folder.glob("trio_rtc_server-*.whl")
-    return wheel
+    epoch: str
+    isolated: bool
+
+    def build(self, folder: Path) -> list[Path]:
+        """The sdist of this checkout, and the wheel of the sdist."""
+        self._run(folder, ROOT)
+        return sorted(folder.iterdir())
+
+    def build_server(self, folder: Path) -> Path:
+        """The wheel of the server alone; its source is the sdist of the whole."""
+        self._run(folder, ROOT / "packaging" / "server", "--wheel")
+        (wheel,) = folder.glob("trio_rtc_server-*.whl")
+        return wheel
+
+    def _run(self, folder: Path, source: Path, *options: str) -> None:
+        if not self.isolated:
+            options += ("--no-isolation",)
+        command = [sys.executable, "-m", "build", *options, "--outdir", str(folder), str(source)]
+        run(*command, SOURCE_DATE_EPOCH=self.epoch)
 
 
 def digests(files: list[Path]) -> dict[str, str]:
@@ -148,25 +164,28 @@ def metadata_of(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def check_metadata(findings: Findings, metadata: Message, pythons: list[str]) -> None:
+def check_metadata(findings: Findings, metadata: Message) -> None:
     findings.tell(
         "one version", "" if metadata["Version"] == VERSION else f"{metadata['Version']} is built"
     )
     findings.tell("licence", "" if metadata["License-Expression"] == "MIT" else "it is not MIT")
     findings.tell("links of the README", readme_problem(str(metadata.get_payload())))
     urls = metadata.get_all("Project-URL") or []
-    source = any(url.startswith("Source,") for url in urls)
-    findings.tell(
-        "URLs",
-        ""
-        if source
-        else "[project.urls] has no Source: where are the sources, the changes, the documents?",
-    )
-    told = set(told_pythons(metadata.get_all("Classifier") or []))
-    tested = {python.rpartition(".")[2] for python in pythons}
+    findings.tell("URLs", "" if any(url.startswith("Source,") for url in urls) else NO_SOURCE)
+
+
+def check_pythons(findings: Findings, metadata: Message, pythons: list[str]) -> None:
+    """Whether the classifiers tell of those that it was tried with, and of no others."""
+    told = told_pythons(metadata.get_all("Classifier") or [])
+    tried: set[str] = set()
+    for python in pythons:
+        try:
+            tried.add(run(python, "-c", "import sys; print(sys.version_info.minor)").strip())
+        except (subprocess.CalledProcessError, OSError):
+            findings.tell(f"{python} is there", "it does not run: --python says where it is")
     problem = ""
-    if tested != told:
-        problem = f"they tell of 3.x with x in {sorted(told)}; tried were {sorted(tested)}"
+    if tried != set(told):
+        problem = f"they tell of 3.x with x in {told}; tried were {sorted(tried, key=int)}"
     findings.tell("classifiers are the Pythons that were tried", problem)
 
 
@@ -300,40 +319,49 @@ def check_licences(findings: Findings, inside: Path) -> None:
     findings.tell(f"licences of {count} distributions", ", ".join(bad))
 
 
+def check_environments(
+    findings: Findings, pythons: list[str], files: list[Path], server: Path, folder: Path
+) -> None:
+    """Each distribution in an empty environment of each Python."""
+    for number, python in enumerate(pythons):
+        for file in files:
+            inside = check_installed(findings, python, file, folder / f"env{number}{file.suffix}")
+            if inside is not None and number == 0 and file.suffix == ".whl":
+                check_licences(findings, inside)
+        check_server_alone(findings, python, server, folder / f"env{number}.server")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--python", action="append", metavar="PYTHON",
         help="where to install it; may be repeated. [default: each that the classifiers name]",
     )  # fmt: skip
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the two files go")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the files go")
+    parser.add_argument("--here", action="store_true", help="without a network, and no environment")
     arguments = parser.parse_args()
     pythons: list[str] = arguments.python or [
         f"python3.{minor}" for minor in told_pythons(PROJECT["classifiers"])
     ]
     findings = Findings()
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct").strip()
+    builder = Builder(epoch, isolated=not arguments.here)
     with tempfile.TemporaryDirectory(prefix="release-check-") as name:
         folder = Path(name)
-        files = build(arguments.keep or folder / "first", epoch)
-        again = build(folder / "second", epoch)
+        files = builder.build(arguments.keep or folder / "first")
+        again = builder.build(folder / "second")
         problem = "" if digests(files) == digests(again) else "two builds of one source differ"
         findings.tell("reproducible", problem)
         check_contents(findings, files)
-        server = build_server(arguments.keep or folder / "server", epoch)
+        server = builder.build_server(arguments.keep or folder / "server")
         (wheel,) = (file for file in files if file.suffix == ".whl")
-        check_metadata(findings, metadata_of(wheel), pythons)
+        check_metadata(findings, metadata_of(wheel))
         changes = (ROOT / "CHANGELOG.md").read_text()
         findings.tell("changes", "; ".join(changes_problems(changes, VERSION)))
         check_public_names(findings)
-        for number, python in enumerate(pythons):
-            for file in files:
-                inside = check_installed(
-                    findings, python, file, folder / f"env{number}{file.suffix}"
-                )
-                if inside is not None and number == 0 and file == wheel:
-                    check_licences(findings, inside)
-            check_server_alone(findings, python, server, folder / f"env{number}.server")
+        if not arguments.here:
+            check_pythons(findings, metadata_of(wheel), pythons)
+            check_environments(findings, pythons, files, server, folder)
         for file_name, digest in digests([*files, server]).items():
             print(f"{digest}  {file_name}")
     print(
