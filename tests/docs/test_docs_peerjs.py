@@ -13,6 +13,7 @@ from trio_rtc.peerjs import open_peerjs
 
 from ..peerjs.conftest import chromium as chromium
 from ..peerjs.pages import open_stage
+from ..ports import free_port
 from ..server.harness import tcp_server
 from .pages import ROOT, blocks_of, function_of
 
@@ -21,9 +22,8 @@ BLOCKS = blocks_of("peerjs.md")
 function = partial(function_of, BLOCKS)
 
 
-def block(wanted: str) -> str:
-    (text,) = (text for language, text in BLOCKS if language == wanted)
-    return text
+def block(wanted: str, number: int = 0) -> str:
+    return [text for language, text in BLOCKS if language == wanted][number]
 
 
 async def test_python_peers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,10 +52,23 @@ async def test_the_page(chromium: str) -> None:
             }
 
 
+async def test_a_page_with_several_servers(chromium: str) -> None:
+    async with open_stage(chromium) as stage:
+        page = await stage.page()
+        shown = await page.run(
+            f"window.shown = []; window.show = text => shown.push(text);{block('javascript', 1)}"
+            "const [host, port] = [location.hostname, Number(location.port)];"
+            "stay('alice', 'mine', [{host, port: gone}, {host, port}]);"
+            "await until(() => shown.length); return shown",
+            gone=free_port(),
+        )
+        assert shown == [f"signed in at port {stage.url.rpartition(':')[2]}"]
+
+
 def test_the_settings_are_those_of_the_server() -> None:
     named = set(re.findall(r"^\| `(peerjs\w*)` \|", PAGE, re.M))
     assert named == {one.name for one in SETTINGS if one.name.startswith("peerjs")}
 
 
 def test_the_blocks_are_all_run() -> None:
-    assert sorted(language for language, _ in BLOCKS) == ["javascript", "python", "text"]
+    assert sorted(language for language, _ in BLOCKS) == [*2 * ["javascript"], "python", "text"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Unpack
@@ -14,12 +14,13 @@ from ..calls.options import ConnectionKeywords
 from ..errors import SignalingError
 from ..keywords import spelled_out
 from ..rtc import ice_servers_from_environment
+from ..signaling.address import Servers
 from ..signaling.tokens import GiveToken, give
 from ..tasks import open_background_nursery, require_trio
 from ..wire.binarypack import MAX_BYTES
 from ..wire.peerjs import DEFAULT_KEY, is_valid_id
 from ..world import world
-from .address import fetch_id, socket_url
+from .address import base_url, fetch_id, socket_url
 from .connection_options import Options
 from .peer import PeerJSPeer
 from .server_connection import ServerConnection
@@ -31,7 +32,7 @@ FLUSH_SECONDS = 1.0
 @spelled_out(ConnectionKeywords, Options)
 @asynccontextmanager
 async def open_peerjs(
-    url: str,
+    url: str | Sequence[str],
     id: str | None = None,  # noqa: A002
     *,
     token: str | GiveToken | None = None,
@@ -47,7 +48,9 @@ async def open_peerjs(
     peers go on without it.
 
     Args:
-        url: where the server is, with its path: ``http://host:port/`` or ``https://…``.
+        url: where the server is, with its path: ``http://host:port/`` or ``https://…``. Or the
+            URLs of several that are a cluster: another one is tried when the one in use does not
+            let us in within a few seconds, and the connection goes on there.
         id: what others connect to: letters and digits, with single ``-``, ``_`` or spaces
             between. By default the server makes one up.
         token: what proves that the id is ours when the connection is made again; by default a
@@ -73,7 +76,8 @@ async def open_peerjs(
     Raises:
         SignalingError: ``bad_url``, ``bad_id``; ``server_unreachable``: nothing answers there;
             ``not_peerjs_server``: something else does; ``id_taken``; ``invalid_key``;
-            ``refused``: the server says why; ``bad_token``: the function gave no text.
+            ``refused``: the server says why; ``bad_token``: the function gave no text. If there
+            are several servers, each is named with what it said.
         BadIceServer: one of ``ice_servers`` is none.
         ValueError: a timeout is no number of seconds, or ``silence_timeout`` is 0.
     """
@@ -87,8 +91,11 @@ async def open_peerjs(
         max_message_bytes=max_message_bytes,
         lost_timeout=lost_timeout,
     )
+    servers = Servers([base_url(one) for one in ([url] if isinstance(url, str) else url)])
+    if not len(servers):
+        raise SignalingError("no server is given", code="bad_url", fault="local")
     if id is None:
-        id = await fetch_id(url, key, ssl_context)  # noqa: A001
+        id = await fetch_id(servers, key, ssl_context)  # noqa: A001
     elif not is_valid_id(id):
         raise SignalingError(
             f"{id[:40]!r} is no id: letters and digits, with single - _ or spaces between them",
@@ -99,7 +106,7 @@ async def open_peerjs(
     first = await give(token) if callable(token) else token or world().random_hex(16)
     peer = PeerJSPeer(id, chosen)
     server = ServerConnection(
-        partial(socket_url, url, key, id), first, fresh, ssl_context, peer._receive
+        servers, partial(socket_url, key, id), first, fresh, ssl_context, peer._receive
     )
     peer._server = server
     async with open_background_nursery() as nursery:

@@ -13,7 +13,7 @@ import trio
 
 from ..errors import NegotiationError, SignalingError, SignalingLost
 from ..signaling import reconnecting
-from ..signaling.address import shown
+from ..signaling.address import Servers, all_failed, is_of_us, shown
 from ..signaling.events import SessionState
 from ..signaling.reconnecting import ConnectionEnd, ConnectionHandler, Reconnecting
 from ..signaling.tokens import GiveToken, give
@@ -55,8 +55,8 @@ class ServerConnection(ConnectionHandler):
     """Sends and receives for one peer, over any number of connections.
 
     Args:
-        url: the server's, with ``ws`` or ``wss``, and all that a connection needs: what it is with
-            a token.
+        servers: those that there are.
+        url: of a connection with one of them, ``ws`` or ``wss``: what it is with a token.
         token: shown with the first connection.
         fresh: gives another one for each connection that follows; otherwise it is the same.
         receive: called with what other peers say, and what the server says of them.
@@ -68,12 +68,14 @@ class ServerConnection(ConnectionHandler):
 
     def __init__(
         self,
-        url: Callable[[str], str],
+        servers: Servers,
+        url: Callable[[str, str], str],
         token: str,
         fresh: GiveToken | None,
         ssl_context: ssl.SSLContext | None,
         receive: Callable[[Envelope], None],
     ):
+        self._servers = servers
         self._url = url
         self._token = token
         self._fresh = fresh
@@ -86,6 +88,8 @@ class ServerConnection(ConnectionHandler):
         self._task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
         self._heartbeat = False
         self._opened = False
+        # Whom the last connection was, or is, to be with.
+        self._asked = servers.current
         self.state = SessionState()
         self._acceptance: Acceptance | None = None
         self.lost: SignalingLost | None = None
@@ -145,15 +149,30 @@ class ServerConnection(ConnectionHandler):
             SignalingError: there never was a connection.
         """
         self._task_status = task_status
-        end = await self._connections.run()
-        if not self._opened:
-            raise _not_opened(self._url(self._token), end)
+        end = await self._open_first()
         self.lost = SignalingLost(
             f"the connection with the PeerJS server is lost: {end.why}",
             code=end.code if end.final else None,
             fault="remote" if end.final else "network",
         )
         self._notify()
+
+    async def _open_first(self) -> ConnectionEnd:
+        """Be connected with the first server that lets us in; why that came to an end.
+
+        Raises:
+            SignalingError: none does.
+        """
+        failures: list[tuple[str, SignalingError]] = []
+        for _ in range(len(self._servers)):
+            end = await self._connections.run()
+            if self._opened:
+                return end
+            error = _not_opened(self._asked, end)
+            if is_of_us(error):
+                raise error
+            failures.append((self._asked, error))
+        raise all_failed(failures)
 
     @property
     def _has_something(self) -> bool:
@@ -165,6 +184,10 @@ class ServerConnection(ConnectionHandler):
         return self._acceptance is not None and self._acceptance.is_up
 
     # What `Reconnecting` asks.
+
+    @property
+    def answer_seconds(self) -> float:
+        return self._servers.patience or reconnecting.ANSWER_SECONDS
 
     @property
     def pong_seconds(self) -> float:
@@ -179,7 +202,8 @@ class ServerConnection(ConnectionHandler):
                 logger.exception("there is no fresh token")
                 raise WebSocketLost("there is no fresh token") from error
         self._attempts += 1
-        return f"{self._url(self._token)}&attempt={self._program}-{self._attempts}"
+        self._asked = self._servers.current
+        return f"{self._url(self._asked, self._token)}&attempt={self._program}-{self._attempts}"
 
     def not_opened(self, lost: WebSocketLost) -> ConnectionEnd:
         # Where a session has been, whatever answers now: it says nothing about the session.
@@ -197,6 +221,9 @@ class ServerConnection(ConnectionHandler):
         return RETRY_SECONDS if accepted else None
 
     def ended(self, end: ConnectionEnd) -> None:
+        if not self._is_up:
+            # It has not let us in: perhaps another one does.
+            self._servers.turn()
         self._acceptance = None
         self._notify()
 
@@ -204,15 +231,13 @@ class ServerConnection(ConnectionHandler):
         # A server that still knows the connection before this one may say no OPEN; ours does.
         silent = self._opened and not websocket.is_ours
         self._acceptance = acceptance = Acceptance(may_be_silent=silent)
-        self._patience = trio.CancelScope(
-            deadline=trio.current_time() + reconnecting.ANSWER_SECONDS
-        )
+        self._patience = trio.CancelScope(deadline=trio.current_time() + self.answer_seconds)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, websocket)
             with self._patience:
                 end = await self._read(websocket, acceptance)
             if self._patience.cancelled_caught:
-                end = acceptance.silent(reconnecting.ANSWER_SECONDS)
+                end = acceptance.silent(self.answer_seconds)
             nursery.cancel_scope.cancel()
         return end
 

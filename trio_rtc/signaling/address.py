@@ -25,7 +25,7 @@ PATIENCE_SECONDS: Final = 4.0
 """How long one may take to answer, and then to let us in, while there are others to ask."""
 
 #: What every other one would say, too.
-_OF_US: Final = {"not_authorized", "forbidden"}
+_OF_US: Final = {"not_authorized", "forbidden", "id_taken", "invalid_key"}
 
 
 def parse_address(
@@ -99,6 +99,9 @@ class Servers:
         """The one to be asked."""
         return self._urls[0]
 
+    def __len__(self) -> int:
+        return len(self._urls)
+
     @property
     def patience(self) -> float | None:
         """How long it may take; None if it is the only one."""
@@ -115,12 +118,14 @@ def is_of_us(error: SignalingError) -> bool:
 
 
 def all_failed(failures: Sequence[tuple[str, SignalingError]]) -> SignalingError:
-    """What it comes to that none of several servers has let us in."""
+    """What it comes to that no server has let us in: of a single one, what it has said."""
+    if len(failures) == 1:
+        return failures[0][1]
     said = "; ".join(f"{shown(url)}: {error}" for url, error in failures)
     codes = {error.code for _, error in failures}
     faults = {error.fault for _, error in failures}
     return SignalingError(
-        f"none of {len(failures)} signaling servers lets us in: {said}",
+        f"none of {len(failures)} servers lets us in: {said}",
         code=codes.pop() if len(codes) == 1 else "server_unreachable",
         fault=faults.pop() if len(faults) == 1 else "network",
     )
