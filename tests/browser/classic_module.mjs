@@ -14,7 +14,8 @@ Object.assign(globalThis, {
 });
 
 const { ClassicSignaling } = await import(pathToFileURL(`${folder}/classic.js`));
-const signaling = new ClassicSignaling(url, { name: "alice" });
+const { Servers } = await import(pathToFileURL(`${folder}/servers.js`));
+const signaling = new ClassicSignaling(new Servers([url]), { name: "alice" });
 const heard = [];
 signaling.addEventListener("message", ({ detail }) => {
   if (detail.data !== "stop") return heard.push(detail.data);

@@ -30,4 +30,5 @@ globalThis.setTimeout = (callback, delay) => {
 };
 
 const { NativeSignaling } = await import(pathToFileURL(`${folder}/native.js`));
-await new NativeSignaling(url, { name: "alice" }).open();
+const { Servers } = await import(pathToFileURL(`${folder}/servers.js`));
+await new NativeSignaling(new Servers([url]), { name: "alice" }).open();

@@ -23,6 +23,8 @@ class Late extends Error {}
 
 export class ClassicSignaling extends Signaling {
   #url;
+  /** How long it may take to sign in, in milliseconds. */
+  #patience;
   #sending = Promise.resolve();
   #number = 0;
   #ended = new AbortController();
@@ -30,9 +32,12 @@ export class ClassicSignaling extends Signaling {
   /** Whether the server is one of this project: that one says so in every answer. */
   #isOurs = false;
 
-  constructor(url, { name }) {
+  /** A session with the first of these `Servers`. */
+  constructor(servers, { name }) {
     super();
-    this.#url = folder(url).slice(0, -1);
+    this.#url = folder(servers.current).slice(0, -1);
+    this.#patience = servers.patience(ANSWER_MS);
+    this.server = servers.current;
     this.name = name;
   }
 
@@ -40,9 +45,10 @@ export class ClassicSignaling extends Signaling {
   async open() {
     let response;
     try {
-      response = await this.#fetch(`sign_in?${encodeURIComponent(this.name)}`);
+      const signal = AbortSignal.timeout(this.#patience);
+      response = await this.#fetch(`sign_in?${encodeURIComponent(this.name)}`, { signal });
     } catch {
-      throw await diagnose(this.#url);
+      throw await diagnose(this.#url, this.#patience);
     }
     if (response.status !== 200) throw await refused(response, this.#url);
     await this.#checkOrigin();

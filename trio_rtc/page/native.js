@@ -14,16 +14,17 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
 export class NativeSignaling extends Signaling {
-  #url;
+  #servers;
   #session;
   #socket = null;
   #leaving = false;
   #pause = new Pause();
   #ackTimer = 0;
 
-  constructor(url, { name, room = "", token = null }) {
+  /** Sessions with the first of these `Servers`; once there is one, it may go on with others. */
+  constructor(servers, { name, room = "", token = null }) {
     super();
-    this.#url = url;
+    this.#servers = servers;
     const hello = { type: "hello", name };
     if (room) hello.room = room;
     if (token) hello.token = token;
@@ -63,7 +64,7 @@ export class NativeSignaling extends Signaling {
     if (socket?.readyState !== WebSocket.OPEN || !this.#session.ready) {
       // When a page goes, Firefox closes its WebSockets before it is told.
       const lines = this.#session.goodbye();
-      if (lines) navigator.sendBeacon(new URL("leave", folder(this.#httpUrl())), lines);
+      if (lines) navigator.sendBeacon(new URL("leave", folder(httpOf(this.#servers.current))), lines);
       socket?.close();
       return;
     }
@@ -90,12 +91,16 @@ export class NativeSignaling extends Signaling {
     let deadline = 0;
     while (!this.#leaving) {
       const began = performance.now();
-      const over = await this.#connectOnce(onOpened);
+      const url = this.#servers.current;
+      const patience = this.#servers.patience(ANSWER_MS);
+      const over = await this.#connectOnce(url, patience, onOpened);
       const { ready } = this.#session;
+      // It has not let us in: perhaps another one does.
+      if (!ready) this.#servers.turn();
       this.#session.disconnected();
       const wasAccepted = ready && !this.#session.isStuck;
       if (this.#leaving) return;
-      if (!this.#session.welcome) throw over.code ? over : await diagnose(this.#httpUrl());
+      if (!this.#session.welcome) throw over.code ? over : await diagnose(httpOf(url), patience);
       const now = performance.now();
       if (wasAccepted) {
         // What ends at once may do so again and again.
@@ -113,9 +118,9 @@ export class NativeSignaling extends Signaling {
   }
 
   /** Open a connection, serve it to its end, and tell why it ended, as a SignalingError. */
-  #connectOnce(onOpened) {
+  #connectOnce(url, patience, onOpened) {
     return new Promise((resolve) => {
-      const socket = (this.#socket = new WebSocket(this.#url, SUBPROTOCOL));
+      const socket = (this.#socket = new WebSocket(url, SUBPROTOCOL));
       let said = null;
       let heard = performance.now();
       let pinged = 0;
@@ -134,7 +139,7 @@ export class NativeSignaling extends Signaling {
         socket.close();
         end(1006, why);
       };
-      const opening = setTimeout(() => socket.drop("The server does not answer"), ANSWER_MS);
+      const opening = setTimeout(() => socket.drop("The server does not answer"), patience);
       // A path that is dead looks like one on which nothing happens, until something is sent. What
       // browsers answer to the server's own pings, scripts are not told.
       const watch = setInterval(() => {
@@ -199,10 +204,12 @@ export class NativeSignaling extends Signaling {
         this.iceServers = message.ice_servers ?? [];
         for (const { id, name, protocol = "native" } of message.peers)
           this.peers.set(id, { id, name, protocol });
+        this.server = this.#servers.current;
         this.connected();
         onOpened();
         break;
       case "resumed":
+        this.server = this.#servers.current;
         this.connected();
         break;
       case "joined":
@@ -224,11 +231,9 @@ export class NativeSignaling extends Signaling {
         break;
     }
   }
-
-  #httpUrl() {
-    return this.#url.replace(/^ws/, "http");
-  }
 }
+
+const httpOf = (url) => url.replace(/^ws/, "http");
 
 function text({ data, data64 }) {
   if (data !== undefined) return data;

@@ -1,5 +1,8 @@
 // A client's side of a signaling session, whatever protocol carries it.
 
+/** How long it may take to learn why a server does not take us. */
+const DIAGNOSIS_MS = 10_000;
+
 /** What went wrong with signaling. `code` is stable, and the same as in Python. */
 export class SignalingError extends Error {
   constructor(message, code) {
@@ -22,6 +25,8 @@ export class Signaling extends EventTarget {
   name = "";
   room = "";
   iceServers = [];
+  /** The URL of the server that the session is, or was, with. */
+  server = "";
   /** The others who are signed in now, by id. */
   peers = new Map();
   /** "opening", "connected", "reconnecting" or "lost". */
@@ -114,16 +119,17 @@ export function folder(url) {
  *
  * A POST tells our origin, as the handshake does, and so gets the same refusal.
  */
-export async function diagnose(httpUrl) {
+export async function diagnose(httpUrl, patience = DIAGNOSIS_MS) {
   const unreachable = (why = "") =>
     new SignalingError(`No signaling server answers at ${httpUrl}${why}`, "server_unreachable");
   const healthz = new URL("healthz", folder(httpUrl));
   let response = null;
   try {
-    response = await fetch(healthz, { method: "POST", cache: "no-store" });
-  } catch {
+    response = await fetch(healthz, { method: "POST", cache: "no-store", signal: AbortSignal.timeout(patience) });
+  } catch (error) {
+    if (error.name === "TimeoutError") return unreachable();
     try {
-      await fetch(healthz, { mode: "no-cors", cache: "no-store" });
+      await fetch(healthz, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(patience) });
     } catch {
       return unreachable();
     }
