@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pytest
 import trio
 
 import trio_rtc
@@ -159,5 +160,61 @@ def test_a_host_that_moves_has_its_port_at_its_other_address() -> None:
             for name in ("alice", "carol"):
                 caller = partial(call_bob_as, name, during)
                 nursery.start_soon(network.host(name).run, caller)
+
+    run(program)
+
+
+async def keep_calling(whom: str, **options: Any) -> None:
+    """Call somebody from the one port, and have the call restart its ICE meanwhile."""
+    async with trio_rtc.open_signaling(URL, name=f"to {whom}") as signaling:
+        await signaling.wait_for_peer(whom)
+        async with trio_rtc.open_call(signaling, whom, ice_gathering=ONE_PORT, **options) as call:
+            await count_up(call, 5, 0.2)
+            await call.restart()
+            await count_up(call, 5, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("place", "at_once"),
+    [
+        ("two hosts", True),
+        ("two hosts", False),
+        ("two hosts of IPv6", True),
+        ("one host", True),
+        ("two routers", True),
+        ("one of two routers", False),
+    ],
+)
+def test_several_calls_between_two_that_have_one_port_each(place: str, at_once: bool) -> None:
+    """All but one of them take a port of their own, wherever the other side is."""
+
+    async def program(network: Network) -> None:
+        addresses = [f"2001:db8::{n}" if "IPv6" in place else None for n in range(1, 4)]
+        network.host("server", address=addresses[2])
+        await start_signaling_server(network)
+        if place == "one host":
+            callers = callees = network.host("alice")
+        else:
+            routed = {"two routers": 2, "one of two routers": 1}.get(place, 0)
+            routers = [network.router(f"router {n}") if routed > n else None for n in (0, 1)]
+            callers = network.host("alice", router=routers[0], address=addresses[0])
+            callees = network.host("bob", router=routers[1], address=addresses[1])
+        servers = [network.turn_server().stun] if place == "two routers" else []
+        names = ("bob", "carol", "dave")
+        for name in names:
+            options: Any = {"ice_gathering": ONE_PORT, "ice_servers": servers}
+            callees.start_soon(partial(answer, name, **options))
+        ended: list[str] = []
+
+        async def call(number: int) -> None:
+            if not at_once:
+                await trio.sleep(number / 2)
+            await callers.run(partial(keep_calling, names[number], ice_servers=servers))
+            ended.append(names[number])
+
+        async with trio.open_nursery() as nursery:
+            for number in range(len(names)):
+                nursery.start_soon(call, number)
+        assert sorted(ended) == sorted(names)
 
     run(program)

@@ -31,8 +31,9 @@ class IceGatherOptions:
     Attributes:
         udp_ports: the first and the last UDP port that may be bound; one is taken for each
             address of each call. Without it the system chooses.
-        udp_mux: one UDP port for all calls of the process, at each address. Two processes that have
-            one each can have one call with each other at a time.
+        udp_mux: one UDP port for all calls of the process, at each address. Of several calls with
+            one and the same port of another process all but the first leave from another port,
+            which is not told, and need not be let in.
         tcp: whether there are candidates of TCP as well (RFC 6544), for networks that let no UDP
             through. Ports are those of `udp_ports`; with `udp_mux` we connect to others only. Who
             is told candidates connects to the addresses and ports that are in them.

@@ -53,9 +53,7 @@ class SimulatedServer:
     ) -> None:
         try:
             with scope:
-                await serve_signaling(
-                    self._port, host="0.0.0.0", task_status=task_status, **self._options
-                )
+                await serve_signaling(self._port, task_status=task_status, **self._options)
         finally:
             stopped.set()
 

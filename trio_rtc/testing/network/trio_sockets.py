@@ -59,7 +59,7 @@ class SimulatedNames(trio.abc.HostnameResolver):
         await trio.lowlevel.checkpoint()
         name = (host or b"").decode("ascii") if not isinstance(host, str) else host
         if not name:
-            found = ["0.0.0.0"] if flags & socket.AI_PASSIVE else ["127.0.0.1"]
+            found = ["0.0.0.0", "::"] if flags & socket.AI_PASSIVE else ["127.0.0.1"]
         else:
             found = list(self._resolve(name))
         kind = socket.SOCK_STREAM if not type else socket.SocketKind(type)

@@ -11,7 +11,8 @@ lost on the direct way; here checks go on until there is none (RFC 8445, section
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aioice
@@ -189,6 +190,19 @@ class Checks:
             if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
                 self._agent._nominated[candidate.component] = candidate
                 return
+
+
+@contextmanager
+def candidates_to_come(agent: Any) -> Iterator[None]:
+    """Have a check list without a pair that works not fail while there may be more of them."""
+    agent._remote_candidates_resolving += 1
+    try:
+        yield
+    finally:
+        agent._remote_candidates_resolving -= 1
+        resolving = agent._remote_candidates_resolving
+        if agent._remote_candidates_end and not resolving and not agent._closing:
+            agent._end_remote_candidates()
 
 
 def round_trip(transport: RTCIceTransport) -> float | None:

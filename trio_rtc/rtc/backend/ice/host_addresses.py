@@ -9,15 +9,13 @@ be chosen. What this needs of aiortc and aioice that is not public is listed in 
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
-import socket
 from typing import Any
 
 import aioice
-from aioice import TransportPolicy, turn
-from aioice.candidate import Candidate, candidate_foundation, candidate_priority
+from aioice import TransportPolicy
+from aioice.candidate import Candidate
 from aioice.ice import StunProtocol
 from aiortc import RTCDtlsTransport, RTCPeerConnection
 
@@ -28,6 +26,7 @@ from ...ice_gather_options import IceGatherOptions
 from ..patches import can
 from .ice_tcp import listen
 from .udp_mux import attach
+from .udp_socket import open_udp
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -112,7 +111,7 @@ class _Gathering:
         if options.udp_ports is None and options.udp_mux is None:
             candidates = await self._gather(component, own, timeout)
         else:
-            bound = [await self._bind(component, address) for address in own]
+            bound = [await self._bind(address) for address in own]
             candidates = [candidate for candidate in bound if candidate is not None]
         if options.tcp:
             passive = [await listen(self._agent, address, options) for address in own]
@@ -122,7 +121,7 @@ class _Gathering:
                 candidate.host = options.told(candidate.host)
         return candidates
 
-    async def _bind(self, component: int, address: str) -> Candidate | None:
+    async def _bind(self, address: str) -> Candidate | None:
         """A host candidate on one of the ports."""
         agent = self._agent
         for port in self.options.ports(world().uniform):
@@ -131,15 +130,6 @@ class _Gathering:
             except OSError:
                 continue
             agent._protocols.append(protocol)
-            protocol.local_candidate = Candidate(
-                foundation=candidate_foundation("host", "udp", address),
-                component=component,
-                transport="udp",
-                priority=candidate_priority(component, "host"),
-                host=address.partition("%")[0],
-                port=port,
-                type="host",
-            )
             return protocol.local_candidate
         first, last = self.options.udp_ports or (self.options.udp_mux,) * 2
         logger.warning("no UDP port from %d to %d is free at %s", first, last, address)
@@ -154,10 +144,4 @@ class _Gathering:
         agent = self._agent
         if self.options.udp_mux is not None:
             return await attach(agent, address, port)
-        loop = asyncio.get_running_loop()
-        transport, protocol = await loop.create_datagram_endpoint(
-            lambda: StunProtocol(agent), local_addr=(address, port)
-        )
-        if (sock := transport.get_extra_info("socket")) is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE)
-        return protocol
+        return await open_udp(agent, address, port)

@@ -19,6 +19,7 @@ from aiortc import RTCIceCandidate
 from ....world import world
 from ...ice_gather_options import IceGatherOptions
 from ..dtls.datagrams import addresses_of_peer, protect
+from .checks import candidates_to_come
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -215,13 +216,15 @@ class ActiveConnections:
             task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, agent: Any, remote: Candidate) -> None:
-        # While this is counted up, a check list without a working pair has not failed yet.
-        agent._remote_candidates_resolving += 1
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: FramedTransport(agent, None), remote._network_host, remote.port
-                )
+        with candidates_to_come(agent):
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        lambda: FramedTransport(agent, None), remote._network_host, remote.port
+                    )
+            except (OSError, TimeoutError) as error:
+                logger.debug("no connection to %s port %d: %s", remote.host, remote.port, error)
+                return
             if agent._closing:
                 connection.close()
                 return
@@ -230,10 +233,3 @@ class ActiveConnections:
             agent._check_list.append(pair)
             agent.sort_check_list()
             self._hurry()
-        except (OSError, TimeoutError) as error:
-            logger.debug("no connection to %s port %d: %s", remote.host, remote.port, error)
-        finally:
-            agent._remote_candidates_resolving -= 1
-            resolving = agent._remote_candidates_resolving
-            if agent._remote_candidates_end and not resolving and not agent._closing:
-                agent._end_remote_candidates()

@@ -22,7 +22,7 @@ from aiortc.rtcicetransport import candidate_from_aioice
 
 from ...ice_server import IceServer
 from ...ice_url import parse_ice_url
-from .checks import close_with_sockets
+from .checks import candidates_to_come, close_with_sockets
 from .reflexive import can_reach, reflexive_candidate
 from .relay import hasten
 
@@ -62,20 +62,12 @@ class Trickle:
 
     async def run(self) -> None:
         """Ask all servers at once; return when each has answered, or cannot be waited for."""
-        connection = self._connection
-        # While this is counted up, a check list without a working pair has not failed yet.
-        connection._remote_candidates_resolving += 1
-        try:
+        with candidates_to_come(self._connection):
             async with asyncio.TaskGroup() as group:
                 for server in self._servers:
                     for url in server.url_list:
                         for query in self._queries(server, url):
                             group.create_task(self._ask(url, query))
-        finally:
-            connection._remote_candidates_resolving -= 1
-            resolving = connection._remote_candidates_resolving
-            if connection._remote_candidates_end and not resolving and not connection._closing:
-                connection._end_remote_candidates()
 
     def _queries(
         self, server: IceServer, url: str

@@ -1,29 +1,36 @@
 """UDP mux: one socket for the ICE agents of many connections.
 
-Binding requests name the agent that they are for in USERNAME (RFC 8445, section 7.2.2); answers
-come to whom has asked; and all else comes from an address to which one of the agents has spoken,
-and which it knows to be the other side's. What is private in this is listed in `ledger`.
+Binding requests name the agent that they are for in USERNAME (RFC 8445, section 7.2.2), and answers
+come to whom has asked. All else tells only where it comes from. So an address of the other side
+belongs to the first connection whose STUN messages have come from there. Another one to the same
+address, as between two programs that both have one port, takes a port of its own, of which the
+other side hears by its checks. What is private in this is listed in `ledger`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from typing import Any, Final
 
-from aioice.ice import StunProtocol
+from aioice.ice import CandidatePair, StunProtocol
 
 from ....world import world
 from ...bridge.ownership import unowned
-from ..dtls.datagrams import addresses_of_peer, quicken
+from ..dtls.datagrams import addresses_of_peer, protect, quicken
+from .checks import candidates_to_come
+from .udp_socket import host_candidate, open_udp
+
+logger = logging.getLogger("trio_rtc.rtc")
 
 Address = tuple[str, int]
 
 MOST_ADDRESSES: Final = 512
-"""Of the other side, for one agent, those included that are servers."""
+"""Of the other side, for one agent."""
 
 MOST_ASKED: Final = 64
 """Requests of one agent that are remembered before those that nobody waits for are forgotten."""
@@ -75,6 +82,8 @@ class UdpMux(asyncio.DatagramProtocol):
     """One socket.
 
     Attributes:
+        address: what it is bound to, with the name of the link if it is one of a link, and
+        port: there.
         holders: who needs it, agents included. It is closed with the last one.
         on_stranger: is told the username of a check for no agent here, and where it comes from.
         closed: done when it is.
@@ -88,10 +97,11 @@ class UdpMux(asyncio.DatagramProtocol):
         self.on_stranger: Callable[[str, Address], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._on_close = on_close
+        self.address = address
+        self.port = port
         self._shares: dict[str, _Share] = {}
         self._asked: dict[bytes, _Share] = {}
-        self._speakers: dict[Address, list[_Share]] = {}
-        self._routes: dict[Address, _Share] = {}
+        self._owners: dict[Address, _Share] = {}
         # It belongs to none of those who use it.
         self._opening = loop.create_task(self._open(address, port), context=unowned())
 
@@ -114,9 +124,10 @@ class UdpMux(asyncio.DatagramProtocol):
     def attach(self, agent: Any) -> StunProtocol:
         """Have another agent use it."""
         self.holders += 1
-        share = _Share(self, StunProtocol(agent))
+        share = _Share(self, agent)
         self._shares[agent.local_username] = share
         share.protocol.connection_made(share)
+        share.protocol.local_candidate = host_candidate(self.address, self.port)
         return share.protocol
 
     def detach(self, share: _Share) -> None:
@@ -124,11 +135,14 @@ class UdpMux(asyncio.DatagramProtocol):
         self._shares.pop(share.username, None)
         for transaction in share.asked:
             self._asked.pop(transaction, None)
+        # After a restart of ICE, or one that is given up, the other agent goes on with them.
+        heir = next((other for other in self._shares.values() if other.is_of(share)), None)
         for address in share.addresses:
-            self._speakers[address].remove(share)
-            self._routes.pop(address, None)
-            if not self._speakers[address]:
-                del self._speakers[address]
+            if heir is None:
+                del self._owners[address]
+            else:
+                self._owners[address] = heir
+                heir.addresses.add(address)
         self.release()
 
     def release(self) -> None:
@@ -162,16 +176,23 @@ class UdpMux(asyncio.DatagramProtocol):
         if data[0] <= _LAST_OF_STUN and len(data) >= _HEADER:
             kind = int.from_bytes(data[:2]) & _CLASS
             if not kind:
-                return self._for_request(username(data), address)
+                share = self._for_request(username(data), address)
+                return share if share is not None and self._give(address, share) else None
             if kind & _RESPONSE:
-                return self._asked.get(data[8:_HEADER])
-        route = self._routes.get(address)
-        if route is None:
-            for share in self._speakers.get(address, ()):
-                if address in addresses_of_peer(share.protocol.receiver):
-                    route = self._routes[address] = share
-                    break
-        return route
+                share = self._asked.get(data[8:_HEADER])
+                # What a STUN server says belongs to whoever has asked.
+                if share is None or address not in addresses_of_peer(share.agent):
+                    return share
+                return share if self._give(address, share) else None
+        return self._owners.get(address)
+
+    def _give(self, address: Address, share: _Share) -> bool:
+        """Let a connection have an address of the other side; False: another one has it."""
+        owner = self._owners.get(address)
+        if owner is None and len(share.addresses) < MOST_ADDRESSES:
+            self._owners[address] = share
+            share.addresses.add(address)
+        return owner is None or owner.is_of(share)
 
     def _for_request(self, name: str, address: Address) -> _Share | None:
         share = self._shares.get(name.partition(":")[0])
@@ -183,10 +204,11 @@ class UdpMux(asyncio.DatagramProtocol):
 
     def send(self, share: _Share, data: bytes, address: Address) -> None:
         """Send a datagram of an agent's."""
-        if address not in share.addresses and len(share.addresses) < MOST_ADDRESSES:
-            share.addresses.add(address)
-            self._speakers.setdefault(address, []).append(share)
         if data[0] <= _LAST_OF_STUN and not int.from_bytes(data[:2]) & _CLASS:
+            owner = self._owners.get(address)
+            if owner is not None and not owner.is_of(share):
+                share.check_from_own_port(address)
+                return
             self._ask(share, data[8:_HEADER])
         self.transport.sendto(data, address)
 
@@ -202,16 +224,58 @@ class UdpMux(asyncio.DatagramProtocol):
 class _Share(asyncio.DatagramTransport):
     """An agent's share of a socket, which is a transport to it."""
 
-    def __init__(self, mux: UdpMux, protocol: StunProtocol):
+    def __init__(self, mux: UdpMux, agent: Any):
         super().__init__()
-        self.protocol = protocol
-        self.username: str = protocol.receiver.local_username
+        self.agent = agent
+        self.protocol = StunProtocol(agent)
+        self.username: str = agent.local_username
         # What the agent starts when something comes belongs to its connection.
         self.context = copy_context()
         self.addresses: set[Address] = set()
         self.asked: set[bytes] = set()
         self._mux = mux
         self._is_closing = False
+        self._own_port: asyncio.Task[StunProtocol | None] | None = None
+
+    def is_of(self, other: _Share) -> bool:
+        """Whether both are of one connection, whose agents replace each other."""
+        return self.agent._queue is other.agent._queue
+
+    def check_from_own_port(self, address: Address) -> None:
+        """Have the agent check an address of the other side from a port that is not shared."""
+        if self._own_port is None:
+            self._own_port = asyncio.get_running_loop().create_task(self._open_own_port())
+        self._own_port.add_done_callback(lambda opened: self._check(opened, address))
+
+    async def _open_own_port(self) -> StunProtocol | None:
+        agent, shared = self.agent, self.protocol.local_candidate
+        with candidates_to_come(agent):
+            try:
+                protocol = await open_udp(agent, self._mux.address, 0)
+            except OSError as error:
+                logger.warning("a call has no port of its own at %s: %s", shared.host, error)
+                return None
+            if agent._closing:
+                await protocol.close()
+                return None
+            agent._protocols.append(protocol)
+            protect(agent)
+            return protocol
+
+    def _check(self, opened: asyncio.Task[StunProtocol | None], address: Address) -> None:
+        agent = self.agent
+        protocol = None if opened.cancelled() else opened.result()
+        if protocol is None or agent._closing:
+            return
+        for remote in agent._remote_candidates:
+            if (remote._network_host, remote.port) == address and not any(
+                pair.protocol is protocol and pair.remote_candidate is remote
+                for pair in agent._check_list
+            ):
+                pair = CandidatePair(protocol, remote)
+                agent._check_list.append(pair)
+                agent.sort_check_list()
+                agent.check_start_task(pair)
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         if not self._is_closing:
