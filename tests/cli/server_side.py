@@ -17,8 +17,14 @@ async def has_read(stream: trio.SocketStream) -> None:
     """Wait until the server on 127.0.0.1 has read all that was sent to it."""
     # proc_net_tcp(5): the two ends in hexadecimal, the state, and what waits on either side.
     ours, theirs = stream.socket.getsockname()[1], stream.socket.getpeername()[1]
-    wanted = re.compile(rf":{theirs:04X} \w+:{ours:04X} \w+ \w+:0{{8}} ")
-    while not wanted.search(_connections()):  # noqa: ASYNC110  # The kernel does not tell.
+    sent = re.compile(rf":{ours:04X} \w+:{theirs:04X} \w+ 0{{8}}:")
+    read = re.compile(rf":{theirs:04X} \w+:{ours:04X} \w+ \w+:0{{8}} ")
+
+    def is_read() -> bool:
+        connections = _connections()
+        return bool(sent.search(connections) and read.search(connections))
+
+    while not is_read():  # noqa: ASYNC110  # The kernel does not tell.
         await trio.sleep(0.005)
 
 

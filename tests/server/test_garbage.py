@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.counters import Statistics
 
+from ..waiting import until
 from .harness import get, post, tcp_server
 from .ws_client import WebSocketClient, handshake, text
 
@@ -61,14 +63,15 @@ VISITS: list[Visit] = [ask, sign_in, ask_too_much, say_nothing, join, join_and_g
 
 async def test_visits_leave_no_cycles() -> None:
     limits = ServerLimits(resume_seconds=0.01, absent_seconds=0.01)
-    async with tcp_server(limits=limits) as port:
+    statistics = Statistics()
+    async with tcp_server(limits=limits, statistics=statistics) as port:
 
         async def visit_all() -> None:
             for visit in VISITS:
                 async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                     await visit(stream)
             # Those who have left without a word are found out.
-            await trio.sleep(1.2)
+            await until(lambda: not (sum(statistics.peers.values()) or statistics.connections_open))
 
         # What is made once and stays is not counted.
         await visit_all()

@@ -14,6 +14,7 @@ from trio_rtc.server.http import accepting as connections
 from trio_rtc.server.http.requests import Request
 from trio_rtc.server.http.responses import Response
 
+from ..waiting import until
 from .harness import Client, get, memory_server, post, tcp_server
 from .native_client import NativeClient, connect, join
 
@@ -141,7 +142,7 @@ async def test_connections_of_one_address() -> None:
             assert await clients[0].answer() is not None
             await refused.stream.aclose()
             await streams[0].aclose()
-            await trio.testing.wait_all_tasks_blocked(0.05)
+            await until(lambda: statistics.connections_open == 2)
             again = Client(await trio.open_tcp_stream("127.0.0.1", port))
             await again.send(get("/healthz"))
             answer = await again.answer()
@@ -157,13 +158,12 @@ async def test_a_flood_of_connections_is_not_even_answered() -> None:
     with trio.fail_after(60):
         async with tcp_server(limits=limits, statistics=statistics) as port:
             streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(30)]
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            assert statistics.connections_open == 6
+            await until(lambda: statistics.connections == 30)
             assert statistics.over_limit["connections_per_address"] == 27
+            await until(lambda: statistics.connections_open == 6)
             for stream in streams:
                 await stream.aclose()
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            assert statistics.connections_open == 0
+            await until(lambda: statistics.connections_open == 0)
 
 
 async def test_connections_and_requests_are_counted() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,17 @@ from ..harness import tcp_server
 
 def knock(port: int, count: int) -> list[socket.socket]:
     """So many connections, which the kernel has made and nobody has accepted yet."""
-    return [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    while _waiting(port) < count:
+        time.sleep(0.001)
+    return clients
+
+
+def _waiting(port: int) -> int:
+    """How many there are to be accepted: proc_net_tcp(5), of a socket that listens (0A)."""
+    listening = re.compile(rf":{port:04X} \w+:0000 0A \w+:(\w+) ")
+    found = listening.search(Path("/proc/net/tcp").read_text())
+    return int(found[1], 16) if found else 0
 
 
 async def test_a_server_accepts_them_together() -> None:

@@ -135,7 +135,11 @@ async def test_http_client_and_websocket(
             assert await trio.to_thread.run_sync(talk, port) == [200] * 3
 
 
-async def test_who_speaks_no_tls_or_not_at_all(server_context: ssl.SSLContext) -> None:
+async def test_who_speaks_no_tls_or_not_at_all(
+    server_context: ssl.SSLContext, mock_clock: trio.testing.MockClock
+) -> None:
+    # Time passes when nothing else does.
+    mock_clock.autojump_threshold = 0.02
     statistics = Statistics()
     limits = ServerLimits(handshake_seconds=0.2)
     with trio.fail_after(60):

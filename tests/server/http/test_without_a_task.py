@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from trio_rtc.server.counters import Statistics
 from trio_rtc.server.dialects.classic.classic_dialect import NO_NEWS, ClassicDialect
 from trio_rtc.server.http import accepted, shared_reader
 
+from ...cli.server_side import has_read
+from ...waiting import until
 from ..harness import Client, get, post
 
 #: More than the kernel keeps for a client that does not read.
@@ -75,11 +77,6 @@ class TcpServer:
         assert await self.ask(get("/wait?peer_id=1")) == (200, b"bob,2,1\n")
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.005)
-
-
 @asynccontextmanager
 async def serving(tls: Contexts | None = None, **limits: Any) -> AsyncIterator[TcpServer]:
     statistics = Statistics()
@@ -119,6 +116,13 @@ def kind(
     if request.param == "no epoll":
         monkeypatch.setattr(shared_reader, "AVAILABLE", False)
     return tls if request.param == "TLS" else None
+
+
+def transport(client: Client) -> trio.SocketStream:
+    stream = client.stream
+    found = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    assert isinstance(found, trio.SocketStream)
+    return found
 
 
 async def body(client: Client) -> bytes:
@@ -239,8 +243,10 @@ async def test_who_reads_slowly_has_all_of_it(kind: Contexts | None) -> None:
         assert await body(hanging) == b"2"
 
 
-async def test_times(kind: Contexts | None) -> None:
+async def test_times(kind: Contexts | None, mock_clock: trio.testing.MockClock) -> None:
     """Each of them ends, and is told or not."""
+    # Time passes when nothing else does.
+    mock_clock.autojump_threshold = 0.02
     limits = {"request_seconds": 0.2, "idle_seconds": 0.2, "poll_seconds": 0.2}
     async with serving(kind, **limits) as server:
         await server.two()
@@ -272,7 +278,8 @@ async def test_a_server_that_ends_answers_whoever_waits(kind: Contexts | None) -
         await partial.send(b"GET /nothing HT")
         lingering = await server.connect()
         await server.send(lingering, get("/nothing"))
-        await trio.sleep(0.05)
+        await has_read(transport(partial))
+        await trio.testing.wait_all_tasks_blocked()
         server.scope.cancel()
         assert await body(hanging) == b"Server shutting down"
         assert await idle.ended()
