@@ -1,4 +1,4 @@
-"""Calls between two of ours: real connections, signaling in memory."""
+"""Calls between two of ours, with signaling in memory: mostly in virtual time."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from trio_rtc.signaling import MessageReceived, Peer, PeerJoined, Signaling
 from trio_rtc.testing import MemoryHub
 from trio_rtc.wire.messages import SessionDescription, encode
 
+from ..rtc.virtual import in_virtual_time
 from .both_sides import open_both
 
 
@@ -51,6 +52,7 @@ def in_short(log: list[str]) -> list[str]:
 async def test_a_call_step_by_step() -> None:
     hub, alice, bob = pair()
     steps: dict[str, list[str]] = {"alice": [], "bob": []}
+    over = {who: trio.Event() for who in steps}
 
     def tracer(who: str) -> Any:
         def trace(step: CallStep) -> None:
@@ -58,6 +60,8 @@ async def test_a_call_step_by_step() -> None:
             if name.startswith("candidate") and not step.candidate:
                 name = name.replace("candidate", "end")  # type: ignore[assignment]
             steps[who].append(name)
+            if name == "ended":
+                over[who].set()
 
         return trace
 
@@ -76,7 +80,8 @@ async def test_a_call_step_by_step() -> None:
                 assert await channel.receive() == b"\x00\xff"
         assert call.end is not None
         assert str(call.end) == "hung_up"
-        await wait_all_tasks_blocked(0.05)
+        for ended in over.values():
+            await ended.wait()
         nursery.cancel_scope.cancel()
 
     of_alice = [entry for entry in in_short(hub.log) if entry.startswith("alice")]
@@ -103,6 +108,7 @@ async def test_a_call_step_by_step() -> None:
     assert steps["alice"].index("answer_received") < steps["alice"].index("candidate_received")
 
 
+@in_virtual_time
 async def test_several_calls_at_once_and_after_each_other() -> None:
     hub, alice, bob = pair()
     carol = hub.sign_in("carol")
@@ -126,6 +132,7 @@ async def serve_echo(bob: Signaling, task_status: trio.TaskStatus[None]) -> None
     await serve_calls(echo, bob, task_status=task_status)
 
 
+@in_virtual_time
 async def test_hang_up_delivers_everything_and_tells_the_reason() -> None:
     _, alice, bob = pair()
     received: list[str | bytes] = []
@@ -159,6 +166,7 @@ async def test_hang_up_delivers_everything_and_tells_the_reason() -> None:
     assert ends == ["peer_hung_up: that is all"]
 
 
+@in_virtual_time
 async def test_a_reason_that_the_server_does_not_take_is_left_out() -> None:
     async with open_both() as ends:
         send = ends.alice_signaling._transport_send
@@ -173,6 +181,7 @@ async def test_a_reason_that_the_server_does_not_take_is_left_out() -> None:
         assert str(await ends.bob.wait_ended()) == "peer_hung_up"
 
 
+@in_virtual_time
 async def test_a_reason_that_is_no_text_ends_nothing() -> None:
     async with open_both() as ends:
         with pytest.raises(UnicodeEncodeError):
@@ -183,6 +192,7 @@ async def test_a_reason_that_is_no_text_ends_nothing() -> None:
         assert str(await ends.bob.wait_ended()) == "peer_hung_up: bye"
 
 
+@in_virtual_time
 async def test_the_callee_hangs_up() -> None:
     _, alice, bob = pair()
 
@@ -203,6 +213,7 @@ async def test_the_callee_hangs_up() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_both_call_at_once_and_get_one_call() -> None:
     hub, alice, bob = pair()
     crossed = trio.Event()
@@ -232,6 +243,7 @@ async def test_both_call_at_once_and_get_one_call() -> None:
     assert sum(entry.endswith("answer") for entry in hub.log) == 1
 
 
+@in_virtual_time
 async def test_who_is_called_already_and_calls_back_gets_that_call() -> None:
     hub, alice, bob = pair()
 
@@ -251,6 +263,7 @@ async def test_who_is_called_already_and_calls_back_gets_that_call() -> None:
 
 
 @pytest.mark.parametrize("steps", range(8))
+@in_virtual_time
 async def test_who_takes_calls_calls_back_at_any_step(steps: int) -> None:
     hub, alice, bob = pair()
     refused: list[str] = []
@@ -278,6 +291,7 @@ async def test_who_takes_calls_calls_back_at_any_step(steps: int) -> None:
     assert "bob offer" not in hub.log
 
 
+@in_virtual_time
 async def test_what_is_left_of_an_earlier_call_does_no_harm() -> None:
     _, alice, bob = pair()
     for leftover in (b"BYE", b'{"type":"answer","sdp":"v=0"}', b'{"candidate":""}', b"BYE"):
@@ -345,6 +359,7 @@ async def test_the_callee_has_more_tracks_than_were_offered() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_nobody_of_that_name() -> None:
     _, alice, _ = pair()
     with pytest.raises(UnknownPeer):
@@ -352,6 +367,7 @@ async def test_nobody_of_that_name() -> None:
             raise AssertionError("connected")
 
 
+@in_virtual_time
 async def test_a_peer_that_does_not_answer() -> None:
     hub, alice, _ = pair()
     with pytest.raises(CallError) as caught:
@@ -362,6 +378,7 @@ async def test_a_peer_that_does_not_answer() -> None:
     assert hub.log[-1] == "alice bye"
 
 
+@in_virtual_time
 async def test_a_peer_that_leaves_during_the_offer() -> None:
     hub, alice, bob = pair()
 
@@ -380,6 +397,7 @@ async def test_a_peer_that_leaves_during_the_offer() -> None:
     assert "alice bye" not in hub.log
 
 
+@in_virtual_time
 async def test_a_peer_that_declines() -> None:
     _, alice, bob = pair()
 
@@ -397,6 +415,7 @@ async def test_a_peer_that_declines() -> None:
     assert caught.value.code == "peer_hung_up"
 
 
+@in_virtual_time
 async def test_a_peer_with_another_certificate_than_it_says() -> None:
     _, alice, bob = pair()
     send = bob._transport_send
@@ -414,6 +433,7 @@ async def test_a_peer_with_another_certificate_than_it_says() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_without_an_address_a_call_fails_at_once() -> None:
     _, alice, bob = pair()
     async with trio.open_nursery() as nursery:
@@ -426,6 +446,7 @@ async def test_without_an_address_a_call_fails_at_once() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_why_a_call_did_not_come_about_is_told() -> None:
     _, alice, bob = pair()
     async with trio.open_nursery() as nursery:
@@ -439,6 +460,7 @@ async def test_why_a_call_did_not_come_about_is_told() -> None:
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), None, "5"])
 @pytest.mark.parametrize("name", ["connect", "silence", "restart", "close"])
+@in_virtual_time
 async def test_a_timeout_that_is_none(name: str, seconds: Any) -> None:
     _, alice, bob = pair()
     options: dict[str, Any] = {f"{name}_timeout": seconds}
@@ -449,6 +471,7 @@ async def test_a_timeout_that_is_none(name: str, seconds: Any) -> None:
         await serve_calls(echo, bob, **options)
 
 
+@in_virtual_time
 async def test_there_is_always_a_moment_of_silence() -> None:
     _, alice, _ = pair()
     with pytest.raises(ValueError, match="silence"):
@@ -464,6 +487,7 @@ async def test_there_is_always_a_moment_of_silence() -> None:
         (encode(SessionDescription(type="answer", sdp="v=0\r\n")), "bad_description"),
     ],
 )
+@in_virtual_time
 async def test_an_answer_that_cannot_be_used(answer: bytes, code: str) -> None:
     hub, alice, bob = pair()
 
@@ -483,6 +507,7 @@ async def test_an_answer_that_cannot_be_used(answer: bytes, code: str) -> None:
 
 
 @pytest.mark.parametrize("offer", [b'{"type":"offer"}', b'{"type":"offer","sdp":"nonsense"}'])
+@in_virtual_time
 async def test_an_offer_that_cannot_be_used_is_declined(
     offer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -500,6 +525,7 @@ async def test_an_offer_that_cannot_be_used_is_declined(
     assert "bad_description" in {getattr(record, "code", "") for record in caplog.records}
 
 
+@in_virtual_time
 async def test_bad_candidates_do_no_harm(caplog: pytest.LogCaptureFixture) -> None:
     _, alice, bob = pair()
     async with trio.open_nursery() as nursery:
@@ -522,6 +548,7 @@ async def test_bad_candidates_do_no_harm(caplog: pytest.LogCaptureFixture) -> No
     assert "bad_candidate" in {getattr(record, "code", "") for record in caplog.records}
 
 
+@in_virtual_time
 async def test_messages_about_no_call_are_the_applications() -> None:
     _, alice, bob = pair()
     async with trio.open_nursery() as nursery:
@@ -532,6 +559,7 @@ async def test_messages_about_no_call_are_the_applications() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_candidate_after_the_end_is_no_complaint(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -582,6 +610,7 @@ async def test_a_candidate_after_the_end_is_no_complaint(
     assert caplog.records == []
 
 
+@in_virtual_time
 async def test_a_handler_that_fails_ends_its_call_only(caplog: pytest.LogCaptureFixture) -> None:
     _, alice, bob = pair()
 
@@ -602,6 +631,7 @@ async def test_a_handler_that_fails_ends_its_call_only(caplog: pytest.LogCapture
     assert caplog.records[0].levelno == logging.ERROR
 
 
+@in_virtual_time
 async def test_a_second_call_to_the_same_peer_is_refused() -> None:
     _, alice, bob = pair()
     async with trio.open_nursery() as nursery:
@@ -614,6 +644,7 @@ async def test_a_second_call_to_the_same_peer_is_refused() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_call_outlives_the_loss_of_its_server() -> None:
     _, alice, bob = pair()
     lost = SignalingLost("gone")
@@ -636,6 +667,7 @@ async def test_a_call_outlives_the_loss_of_its_server() -> None:
             assert await channel.receive() == "still there?"
 
 
+@in_virtual_time
 async def test_signaling_that_is_lost_during_the_set_up() -> None:
     _, alice, _ = pair()
 
@@ -650,6 +682,7 @@ async def test_signaling_that_is_lost_during_the_set_up() -> None:
                 raise AssertionError("connected")
 
 
+@in_virtual_time
 async def test_the_caller_disappears_without_a_word() -> None:
     hub, alice, bob = pair()
     ends: list[str] = []
@@ -676,6 +709,7 @@ async def test_the_caller_disappears_without_a_word() -> None:
     assert ends == ["connection_closed"]
 
 
+@in_virtual_time
 async def test_an_error_in_the_block_comes_out_and_ends_the_call() -> None:
     hub, alice, bob = pair()
     async with trio.open_nursery() as nursery:

@@ -17,6 +17,7 @@ from trio_rtc import Call, CallError, PeerCertificate, Signaling, open_call, ser
 from trio_rtc.testing import MemoryHub
 from trio_rtc.wire.messages import Authenticate, Message, SessionDescription, decode, encode
 
+from ..rtc.virtual import in_virtual_time
 from .both_sides import open_both, open_chat, works
 
 CODE = "7-guitarist-paperweight"
@@ -72,6 +73,7 @@ async def refused(signaling: Signaling, code: str | None, **options: Any) -> Cal
     return caught.value
 
 
+@in_virtual_time
 async def test_a_call_with_a_code_is_like_any_other() -> None:
     async with open_both(code=CODE) as ends:
         await works(*await open_chat(ends))
@@ -82,6 +84,7 @@ async def test_a_call_with_a_code_is_like_any_other() -> None:
         assert order[:4] == ["alice offer", "bob authenticate", "alice authenticate", "bob answer"]
 
 
+@in_virtual_time
 async def test_a_wrong_code_is_told_to_both_and_burnt() -> None:
     hub = MemoryHub()
     async with bob_serves(hub, code=CODE) as (_, served):
@@ -94,6 +97,7 @@ async def test_a_wrong_code_is_told_to_both_and_burnt() -> None:
     assert not served.calls
 
 
+@in_virtual_time
 async def test_a_code_is_good_for_one_call() -> None:
     hub = MemoryHub()
     async with bob_serves(hub, code=CODE) as (_, served):
@@ -104,6 +108,7 @@ async def test_a_code_is_good_for_one_call() -> None:
     assert len(served.calls) == 1
 
 
+@in_virtual_time
 async def test_somebody_without_a_code_is_no_guess() -> None:
     hub = MemoryHub()
     async with bob_serves(hub, code=CODE) as (_, served):
@@ -113,6 +118,7 @@ async def test_somebody_without_a_code_is_no_guess() -> None:
     assert len(served.calls) == 1
 
 
+@in_virtual_time
 async def test_somebody_who_asks_for_no_code_is_not_connected() -> None:
     hub = MemoryHub()
     async with bob_serves(hub) as (_, served):
@@ -121,6 +127,7 @@ async def test_somebody_who_asks_for_no_code_is_not_connected() -> None:
     assert not served.calls
 
 
+@in_virtual_time
 async def test_one_who_asks_and_goes_away_has_had_the_guess() -> None:
     hub = MemoryHub()
     eve = hub.sign_in("eve")
@@ -160,6 +167,7 @@ def swap(text: str) -> Callable[[Message], Message]:
 
 
 @pytest.mark.parametrize("victims", ["alice", "bob", "both"])
+@in_virtual_time
 async def test_a_hub_that_swaps_certificates(victims: str) -> None:
     hub = MemoryHub()
     alice = hub.sign_in("alice")
@@ -176,6 +184,7 @@ async def test_a_hub_that_swaps_certificates(victims: str) -> None:
     assert not served.calls
 
 
+@in_virtual_time
 async def test_a_hub_that_changes_a_later_description() -> None:
     async with open_both(code=CODE, connect_timeout=3) as ends:
         ours, theirs = await open_chat(ends)
@@ -187,6 +196,7 @@ async def test_a_hub_that_changes_a_later_description() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_two_who_call_each_other_with_the_same_code() -> None:
     hub = MemoryHub()
     alice, bob = hub.sign_in("alice"), hub.sign_in("bob")
@@ -207,6 +217,7 @@ async def test_two_who_call_each_other_with_the_same_code() -> None:
             nursery.start_soon(call, bob, "alice")
 
 
+@in_virtual_time
 async def test_certificates_that_know_each_other(tmp_path: Path) -> None:
     ours = PeerCertificate.load(tmp_path / "alice.pem")
     theirs = PeerCertificate.load(tmp_path / "bob.pem")
@@ -241,6 +252,7 @@ def test_a_file_that_holds_something_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "  "])
+@in_virtual_time
 async def test_an_empty_code(code: str) -> None:
     hub = MemoryHub()
     hub.sign_in("bob")

@@ -24,6 +24,7 @@ from trio_rtc.rtc import PeerConnection
 from trio_rtc.testing import MemoryHub
 from trio_rtc.wire.messages import SessionDescription, encode
 
+from ..rtc.virtual import in_virtual_time
 from .both_sides import serving
 
 resource = pytest.importorskip("resource", reason="there are no limits of files to set")
@@ -62,6 +63,7 @@ EMFILE = OSError(errno.EMFILE, "Too many open files")
         (ExceptionGroup("one", [Unforeseen()]), "peer_hung_up", "internal_error"),
     ],
 )
+@in_virtual_time
 async def test_an_error_while_a_call_is_set_up_ends_only_that(
     error: Exception, code: str, match: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +87,7 @@ async def test_an_error_while_a_call_is_set_up_ends_only_that(
             pass
 
 
+@in_virtual_time
 async def test_an_error_in_a_call_that_stands_ends_only_that(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -110,6 +113,7 @@ async def test_an_error_in_a_call_that_stands_ends_only_that(
             pass
 
 
+@in_virtual_time
 async def test_cancelling_while_a_call_fails() -> None:
     hub = MemoryHub()
     failed = trio.Event()
@@ -144,6 +148,7 @@ def no_files() -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are counted in another way")
+@in_virtual_time
 async def test_running_out_of_files(caplog: pytest.LogCaptureFixture) -> None:
     hub = MemoryHub()
     async with serving(hub) as (alice, _), open_call(alice, "bob") as standing:
@@ -171,6 +176,7 @@ def offer() -> bytes:
     return encode(SessionDescription(type="offer", sdp=sdp))
 
 
+@in_virtual_time
 async def test_who_calls_above_the_limit_is_declined(caplog: pytest.LogCaptureFixture) -> None:
     hub = MemoryHub()
     async with serving(hub, max_calls=2) as (alice, _), open_call(alice, "bob") as first:
@@ -189,6 +195,7 @@ async def test_who_calls_above_the_limit_is_declined(caplog: pytest.LogCaptureFi
         assert first.end is None
 
 
+@in_virtual_time
 async def test_those_being_set_up_have_a_limit_of_their_own(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,6 +216,7 @@ async def test_those_being_set_up_have_a_limit_of_their_own(
             await trio.sleep(0.05)
 
 
+@in_virtual_time
 async def test_a_caller_that_cannot_be_declined_holds_up_nobody() -> None:
     hub = MemoryHub()
 
@@ -225,6 +233,7 @@ async def test_a_caller_that_cannot_be_declined_holds_up_nobody() -> None:
             pass
 
 
+@in_virtual_time
 async def test_candidates_without_an_offer_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = MemoryHub()
     monkeypatch.setattr(calling, "MAX_PENDING_PEERS", 2)
@@ -255,6 +264,7 @@ def test_places() -> None:
     assert (counted.calls, counted.setting_up) == (0, 0)
 
 
+@in_virtual_time
 async def test_a_limit_that_is_none() -> None:
     bob = MemoryHub().sign_in("bob")
     with pytest.raises(ValueError, match="max_calls"):

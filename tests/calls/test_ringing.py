@@ -16,6 +16,8 @@ from trio_rtc.errors import CallError
 from trio_rtc.signaling import Peer, Signaling
 from trio_rtc.testing import MemoryHub
 
+from ..rtc.virtual import in_virtual_time
+
 
 async def wait(call: Call) -> None:
     await call.wait_ended()
@@ -37,6 +39,7 @@ async def ringing(
             nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_nothing_is_answered_before_it_is_accepted() -> None:
     answer = trio.Event()
     asked: list[Peer] = []
@@ -61,6 +64,7 @@ async def test_nothing_is_answered_before_it_is_accepted() -> None:
         answer.set()
 
 
+@in_virtual_time
 async def test_who_is_not_accepted_is_told_at_once() -> None:
     async def decline(_: Peer) -> bool:
         return False
@@ -72,6 +76,7 @@ async def test_who_is_not_accepted_is_told_at_once() -> None:
         assert error.value.code == "peer_hung_up"
 
 
+@in_virtual_time
 async def test_a_caller_who_gives_up_ends_the_ringing() -> None:
     over = trio.Event()
 
@@ -91,6 +96,7 @@ async def test_a_caller_who_gives_up_ends_the_ringing() -> None:
         assert not [entry for entry in hub.log if entry.startswith("bob")]
 
 
+@in_virtual_time
 async def test_a_caller_who_leaves_ends_the_ringing() -> None:
     over, rings = trio.Event(), trio.Event()
 
@@ -114,6 +120,7 @@ async def test_a_caller_who_leaves_ends_the_ringing() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_who_calls_again_while_it_rings_rings_again() -> None:
     rings: list[Peer] = []
 
@@ -134,6 +141,7 @@ async def test_who_calls_again_while_it_rings_rings_again() -> None:
     assert len(rings) == 2
 
 
+@in_virtual_time
 async def test_it_does_not_ring_for_ever() -> None:
     async def accept(_: Peer) -> None:
         await trio.sleep_forever()
@@ -144,6 +152,7 @@ async def test_it_does_not_ring_for_ever() -> None:
                 pass
 
 
+@in_virtual_time
 async def test_one_that_fails_ends_its_call_only(caplog: pytest.LogCaptureFixture) -> None:
     fails = True
 

@@ -28,6 +28,8 @@ from trio_rtc.signaling import MessageReceived, Peer, Signaling
 from trio_rtc.testing import MemoryHub
 from trio_rtc.wire.messages import Bye, IceCandidate, Message, SessionDescription, decode, encode
 
+from ..rtc.virtual import in_virtual_time
+
 
 class ClassicPeer:
     """One side of a call, by hand."""
@@ -110,6 +112,7 @@ async def chat(call: Call, peer: ClassicPeer) -> None:
 
 
 @pytest.mark.parametrize("order", ["answer first", "candidates first", "answer in between"])
+@in_virtual_time
 async def test_we_call_and_its_messages_come_in_any_order(order: str) -> None:
     hub = MemoryHub()
     alice = hub.sign_in("alice")
@@ -153,6 +156,7 @@ async def serve_one(bob: Signaling, calls: list[Call], task_status: trio.TaskSta
 
 
 @pytest.mark.parametrize("order", ["offer first", "candidates first"])
+@in_virtual_time
 async def test_it_calls_us_and_its_messages_come_in_any_order(order: str) -> None:
     hub = MemoryHub()
     bob = hub.sign_in("bob")
@@ -196,6 +200,7 @@ async def test_it_calls_us_and_its_messages_come_in_any_order(order: str) -> Non
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_late_candidates_do_not_reach_the_next_call() -> None:
     hub = MemoryHub()
     bob = hub.sign_in("bob")
@@ -221,6 +226,7 @@ async def test_late_candidates_do_not_reach_the_next_call() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_peer_that_hangs_up_before_it_is_connected() -> None:
     hub = MemoryHub()
     bob = hub.sign_in("bob")
@@ -238,6 +244,7 @@ async def test_a_peer_that_hangs_up_before_it_is_connected() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_peer_whose_candidates_lead_nowhere() -> None:
     hub = MemoryHub()
     alice = hub.sign_in("alice")

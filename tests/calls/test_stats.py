@@ -13,6 +13,7 @@ from trio_rtc.rtc import open_media
 from ..coturn import needs_coturn
 from ..rtc.cutting import cut
 from ..rtc.turn_server import turn_server
+from ..rtc.virtual import in_virtual_time
 from .both_sides import next_track, open_both, open_chat, works
 
 
@@ -44,6 +45,7 @@ async def test_a_call_tells_of_its_connection_and_its_channels() -> None:
     assert caught.value.code == "connection_closed"
 
 
+@in_virtual_time
 async def test_a_call_tells_how_it_came_about() -> None:
     async with open_both() as ends:
         for call, first in ((ends.alice, "offer_sent"), (ends.bob, "offer_received")):
@@ -90,6 +92,7 @@ async def test_a_call_tells_that_it_is_relayed(tmp_path: Path) -> None:
         assert stats.local_candidate.type == stats.remote_candidate.type == "relay"
 
 
+@in_virtual_time
 async def test_a_call_that_is_silent_has_no_round_trip() -> None:
     async with open_both(silence_timeout=0.5, restart_timeout=20) as ends:
 
