@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import trio
-from aiortc.rtcsctptransport import Chunk, CookieEchoChunk, InitAckChunk, InitChunk
+from aiortc.rtcsctptransport import (
+    Chunk,
+    CookieAckChunk,
+    CookieEchoChunk,
+    InitAckChunk,
+    InitChunk,
+)
 
 from trio_rtc.rtc.backend.sctp.association import SctpTransport
 from trio_rtc.rtc.backend.sctp.machine.rtt import RTO_MAX
@@ -47,6 +53,28 @@ async def test_a_handshake_that_is_lost(
         assert len(lost) == number
         await ours.send("hello")
         assert await theirs.receive() == "hello"
+
+
+async def test_data_show_that_a_cookie_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said before the COOKIE ACK comes again is answered, and so is a goodbye."""
+    lost: list[Chunk] = []
+    send = SctpTransport._send_chunk
+
+    async def send_or_lose(self: SctpTransport, chunk: Chunk) -> None:
+        # Who opens the channel is the first to know that the association stands.
+        if isinstance(chunk, CookieEchoChunk | CookieAckChunk) and self._data_channel_queue:
+            lost.append(chunk)
+        else:
+            await send(self, chunk)
+
+    monkeypatch.setattr(SctpTransport, "_send_chunk", send_or_lose)
+    async with open_channels() as (ours, theirs, _, _):
+        await theirs.send("no")
+        await theirs.aclose()
+        assert await ours.receive() == "no"
+        with pytest.raises(trio.EndOfChannel):
+            await ours.receive()
+    assert {type(chunk) for chunk in lost} == {CookieEchoChunk, CookieAckChunk}
 
 
 async def on_loop(peer: Peer, work: Callable[[Any], object]) -> Any:

@@ -20,6 +20,7 @@ from aiortc.rtcsctptransport import (
     SCTP_DATA_UNORDERED,
     WEBRTC_BINARY,
     Chunk,
+    CookieAckChunk,
     DataChunk,
     InboundStream,
     InitAckChunk,
@@ -98,6 +99,10 @@ class ReceivingTransport(SendingTransport):
         for kind, flags, body in chunks:
             take = self._takes.get(kind)
             if take is not None:
+                if self._association_state is self.State.COOKIE_ECHOED:
+                    # Data show that the COOKIE ACK before them was lost. Until it has come again
+                    # nothing could be answered, and a channel would be closed without a word.
+                    await self._receive_chunk(CookieAckChunk())
                 has_data = True
                 at_once = await take(flags, body) or bool(flags & _IMMEDIATE) or at_once
             elif kind == SACK:
