@@ -115,6 +115,29 @@ async def test_what_waits_goes_to_who_begins_to_take_it() -> None:
         takers.give("a4")
 
 
+async def test_what_is_reserved_is_for_who_asks_for_it_whoever_looks_first() -> None:
+    takers = Takers[str](lambda arrived: arrived[0], UNACCEPTED, reserved="ab")
+    for arrived in ("a1", "b1", "c1", "b2"):
+        takers.give(arrived)
+    assert takers.rest.receive_nowait() == "c1"
+    with pytest.raises(trio.WouldBlock):
+        takers.rest.receive_nowait()
+    assert takers.is_taken("c1")
+    assert not takers.is_taken("a1")
+    assert await takers.take("a") == "a1"
+    assert takers.is_taken("a1")
+    takers.give("a2")
+    assert takers.give_up("a2") == []
+    assert takers.give_up("b1") == ["b1", "b2"]
+    assert takers.give_up("b2") == []
+    takers.give("b3")
+    takers.close()
+    assert [await takers.take(key) for key in "ab"] == ["a2", "b3"]
+    for key in "ab":
+        with pytest.raises(trio.EndOfChannel):
+            await takers.take(key)
+
+
 async def test_who_takes_one_kind_is_not_held_up_by_another() -> None:
     takers = Takers[str](lambda arrived: arrived[0], UNACCEPTED)
     for _ in range(UNACCEPTED):

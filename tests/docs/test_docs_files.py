@@ -10,6 +10,7 @@ from pathlib import Path
 from trio_rtc.cli.sharing import statuses
 from trio_rtc.cli.sharing.phrases import word_list
 from trio_rtc.files import file_receiving
+from trio_rtc.wire import channel_protocols
 from trio_rtc.wire import files as wire
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "files.md").read_text()
@@ -33,7 +34,7 @@ def test_the_words_are_those_of_the_code() -> None:
     assert said == set(re.findall(r"^\|[^|]*?`(\w+)`", table, re.M)) | {
         "have", "accept", "received", "done"
     }  # fmt: skip
-    assert wire.PROTOCOL in table
+    assert channel_protocols.FILES in table
     assert wire.PIECE == 64 * 2**10
     assert wire.WINDOW == 16 * 2**20
     assert file_receiving.BATCH + wire.PIECE <= 5 * 2**20

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trio_rtc.forwarding.endpoints import LISTEN_PROTOCOL, PROTOCOL
+from trio_rtc.wire.channel_protocols import FORWARD, LISTEN
 
 from ..ports import free_port
 from .test_docs_files import FRAME
@@ -29,5 +29,5 @@ def test_the_example() -> None:
 
 
 def test_the_protocols_are_those_of_the_code() -> None:
-    assert f"`{PROTOCOL}`" in PAGE
-    assert f"`{LISTEN_PROTOCOL}`" in PAGE
+    assert f"`{FORWARD}`" in PAGE
+    assert f"`{LISTEN}`" in PAGE

@@ -235,3 +235,16 @@ def test_the_same_manifest_is_found_again() -> None:
     assert wire.fingerprint(entries) == wire.fingerprint(list(entries))
     assert wire.fingerprint(entries) != wire.fingerprint([wire.FileEntry(path="a", size=3)])
     assert wire.fingerprint([]) == hashlib.sha256().hexdigest()[:32]
+
+
+def test_files_that_were_not_sent_cannot_be_done() -> None:
+    transmission = FilesTransmission(
+        [wire.FileEntry(path="f", folder=True), wire.FileEntry(path="f/a", size=1)]
+    )
+    transmission.receive(wire.encode(wire.FilesAccepted()))
+    with pytest.raises(FileError) as caught:
+        transmission.receive(wire.encode(wire.FilesDone()))
+    assert caught.value.code == "bad_message"
+    transmission.ended = 1
+    transmission.receive(wire.encode(wire.FilesDone()))
+    assert transmission.done

@@ -15,6 +15,7 @@ import trio
 import trio.testing
 
 from trio_rtc import DataChannel, FileError, FileOffer, FileProgress, receive_files, send_files
+from trio_rtc.wire import channel_protocols
 from trio_rtc.wire import files as wire
 
 from ..calls.both_sides import Ends, open_both
@@ -366,7 +367,7 @@ async def test_a_sender_that_lies_leaves_nothing(
     heard: list[wire.Said] = []
 
     async def lie() -> None:
-        channel = await ends.alice.open_channel(wire.LABEL, protocol=wire.PROTOCOL)
+        channel = await ends.alice.open_channel(wire.LABEL, protocol=channel_protocols.FILES)
         for text in wire.manifest(entries):
             await channel.send(text)
         async for message in channel:

@@ -15,6 +15,7 @@ import trio
 from ..errors import CallError
 from ..rtc import AudioTrack, DataChannel, MediaTrack, PeerConnection, TrackSender, VideoTrack
 from ..signaling import Peer
+from ..wire import channel_protocols
 from .lifecycle import CallEnd
 from .options import CallStats, StepName
 from .takers import UNACCEPTED, Takers, TracksOfKind
@@ -38,7 +39,9 @@ class Call:
     Attributes:
         peer: who is at the other end.
         channels: the data channels that the other side opens, as an async iterator. It ends
-            with the call. Up to 1024 wait to be taken; what comes above that is closed.
+            with the call. Up to 1024 wait to be taken; what comes above that is closed. Those of
+            files and forwarded sockets are not among them: they wait for `receive_files` and
+            `serve_forward`, and are closed after 30 s if the program never calls these.
         tracks: the media tracks that the other side sends, as an async iterator. It ends with
             the call. Up to 1024 wait; what comes above that is dropped.
         video_tracks: the same for those of video alone. From its first use on, ``tracks`` does
@@ -54,7 +57,9 @@ class Call:
         self._open_timeout = open_timeout
         self._controls = controls
         self._connection: PeerConnection
-        self._incoming_channels = Takers[DataChannel](lambda channel: channel.protocol, UNACCEPTED)
+        self._incoming_channels = Takers[DataChannel](
+            lambda channel: channel.protocol, UNACCEPTED, reserved=channel_protocols.OWN
+        )
         self._incoming_tracks = Takers[MediaTrack](lambda track: track.kind, UNACCEPTED)
         self.channels = self._incoming_channels.rest
         self.tracks = self._incoming_tracks.rest
@@ -269,11 +274,19 @@ class Call:
                 f"the call is over: {self.end}", code="call_ended", fault="remote"
             ) from None
 
-    def _channel_arrived(self, channel: DataChannel) -> None:
-        if self._give(self._incoming_channels, channel):
-            self._adopt(channel)
-        else:
+    def _channel_arrived(self, channel: DataChannel) -> bool:
+        """Let the program have a channel; whether it is one that nobody has asked for so far."""
+        if not self._give(self._incoming_channels, channel):
             channel._start_closing()
+            return False
+        self._adopt(channel)
+        return not self._incoming_channels.is_taken(channel)
+
+    def _refuse_untaken(self, channel: DataChannel) -> None:
+        """Close it, so that the other side does not wait, if still nobody asks for such ones."""
+        for one in self._incoming_channels.give_up(channel):
+            logger.warning("nothing here takes the channel %r of %s", one.label, self.peer)
+            one._start_closing()
 
     def _track_arrived(self, track: MediaTrack) -> None:
         self._give(self._incoming_tracks, track)

@@ -53,6 +53,9 @@ logger = logging.getLogger("trio_rtc.call")
 LINGER_SECONDS = 1.0
 """After the other side has hung up: how long what it sent before may still be on its way."""
 
+TAKING_SECONDS = 30.0
+"""How long a program may take until it first asks for the channels of a protocol of ours."""
+
 
 class Conductor:
     """One call, from either side.
@@ -289,7 +292,12 @@ class Conductor:
 
     def channel_arrived(self, channel: DataChannel) -> None:
         """The other side has opened a data channel."""
-        self._call._channel_arrived(channel)
+        if self._call._channel_arrived(channel):
+            self._session.nursery.start_soon(self._refuse_untaken, channel)
+
+    async def _refuse_untaken(self, channel: DataChannel) -> None:
+        await trio.sleep(TAKING_SECONDS)
+        self._call._refuse_untaken(channel)
 
     def track_arrived(self, track: MediaTrack) -> None:
         """The other side sends a track."""

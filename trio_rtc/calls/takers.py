@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar, cast
 
 import trio
@@ -22,15 +22,22 @@ class Takers(Generic[T]):
     Args:
         key: what an arrival is: the protocol of a channel, the kind of a track.
         limit: how many may wait in one queue.
+        reserved: keys whose arrivals are never among the rest.
 
     Attributes:
         rest: those of keys that nobody takes. The others are not here from the first time on that
-            somebody takes them; those that wait here already go to their queue then.
+            somebody takes them; those that wait here already go to their queue then. So a task
+            that takes the rest may have one before another task has begun to take that key, unless
+            it is reserved.
     """
 
-    def __init__(self, key: Callable[[T], str], limit: int):
+    def __init__(
+        self, key: Callable[[T], str], limit: int, reserved: Collection[str] = frozenset()
+    ):
         self._key = key
         self._limit = limit
+        self._reserved = reserved
+        self._taken: set[str] = set()
         self._give, self.rest = trio.open_memory_channel[T](limit)
         self._queues: dict[str, tuple[trio.MemorySendChannel[T], trio.MemoryReceiveChannel[T]]] = {}
         self._closed = False
@@ -43,8 +50,23 @@ class Takers(Generic[T]):
             trio.BrokenResourceError: nobody takes these any more.
             trio.ClosedResourceError: the call is over.
         """
-        queue = self._queues.get(self._key(arrived))
+        key = self._key(arrived)
+        if key in self._reserved:
+            self._queue(key)
+        queue = self._queues.get(key)
         (queue[0] if queue else self._give).send_nowait(arrived)
+
+    def is_taken(self, arrived: T) -> bool:
+        """Whether somebody has ever taken those of this key; the rest are for anybody."""
+        key = self._key(arrived)
+        return key in self._taken or key not in self._queues
+
+    def give_up(self, arrived: T) -> list[T]:
+        """Drop all that wait with this one, if still nobody has ever taken any; which they were."""
+        if self.is_taken(arrived):
+            return []
+        queue = self._queues[self._key(arrived)][1]
+        return [queue.receive_nowait() for _ in range(queue.statistics().current_buffer_used)]
 
     async def take(self, key: str) -> T:
         """The next one of this key.
@@ -52,13 +74,17 @@ class Takers(Generic[T]):
         Raises:
             trio.EndOfChannel: the call is over, and there will be none.
         """
+        self._taken.add(key)
+        return await self._queue(key)[1].receive()
+
+    def _queue(self, key: str) -> tuple[trio.MemorySendChannel[T], trio.MemoryReceiveChannel[T]]:
         if key not in self._queues:
             self._queues[key] = queue = trio.open_memory_channel[T](self._limit)
             if self._closed:
                 queue[0].close()
-            else:
+            elif key not in self._reserved:
                 self._move()
-        return await self._queues[key][1].receive()
+        return self._queues[key]
 
     def _move(self) -> None:
         """Have those that wait among the rest go to where they belong now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from ..calls.call import Call
 from ..errors import FileError
 from ..rtc import DataChannel
 from ..tasks import open_background_nursery, to_the_end
+from ..wire import channel_protocols
 from ..wire import files as wire
 from ..world import world
 from .destination import Destination, Incoming
@@ -38,6 +40,9 @@ BATCH_SECONDS = 0.25
 TOLD_EVERY = 3 * BATCH
 """Bytes of which the sender is told at once, if they come fast."""
 
+CLOSING_SECONDS = 30.0
+"""How long the sender may take to close, once everything has its name."""
+
 WRITE_BEHIND = 4
 """Batches that wait until those before them are written."""
 
@@ -58,7 +63,7 @@ async def receive_files(
     has ended. If either side gives it up, what is incomplete is removed.
 
     Args:
-        call: from whom. Channels of files do not come out of ``call.channels`` from now on.
+        call: from whom. Channels of files never come out of ``call.channels``.
         folder: where they go; nothing is written outside of it.
         accept: asked with the `FileOffer` before anything is written. Without it everything is
             taken.
@@ -73,7 +78,7 @@ async def receive_files(
             ``interrupted``: the call was over before the end.
         CallError: ``call_ended``: it is over, and nothing was sent.
     """
-    channel = await call._take_channel(wire.PROTOCOL)
+    channel = await call._take_channel(channel_protocols.FILES)
     async with ending(channel):
         return await _Receiving(call, channel, Path(folder), accept, progress).run(max_files)
 
@@ -167,10 +172,9 @@ class _Receiving:
 
     async def _until_closed(self) -> None:
         """The sender closes, so that our last word is not lost."""
-        try:
-            await self._channel.receive()
-        except (trio.EndOfChannel, trio.BrokenResourceError):
-            return
+        with trio.move_on_after(CLOSING_SECONDS):
+            with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+                await self._channel.receive()
 
     async def _take(self, reception: FilesReception, destination: Destination) -> None:
         give, take = trio.open_memory_channel[_Work](WRITE_BEHIND)

@@ -11,8 +11,10 @@ from pathlib import Path
 import trio
 
 from ..calls.call import Call
+from ..errors import FileError
 from ..rtc import DataChannel
 from ..tasks import open_background_nursery
+from ..wire import channel_protocols
 from ..wire import files as wire
 from ..world import world
 from .protocol import FilesTransmission
@@ -43,9 +45,11 @@ async def send_files(
 
     Raises:
         FileError: ``no_such_file``, ``not_readable``, ``no_files``, ``bad_name``, ``name_clash``:
-            nothing was sent; ``file_changed`` while it was sent; and what the other side tells of:
-            ``declined``, ``cancelled``, ``no_space``, ``not_writable``, ...; ``interrupted``: the
-            call was over before the end, and what has arrived is kept there.
+            nothing was sent; ``not_taken``: the other side has closed the channel without a word,
+            as programs do in 30 s that do not receive files; ``file_changed`` while it was sent;
+            and what the other side tells of: ``declined``, ``cancelled``, ``no_space``,
+            ``not_writable``, ...; ``interrupted``: the call was over before the end, and what has
+            arrived is kept there.
         CallError: ``call_ended``, ``channel_timeout``: there is no channel to send on.
     """
 
@@ -53,7 +57,7 @@ async def send_files(
         logger.warning("%s is neither a file nor a folder, and is left out", path)
 
     listed = await world().run_in_thread(list_sources, list(sources), skip)
-    channel = await call.open_channel(wire.LABEL, protocol=wire.PROTOCOL)
+    channel = await call.open_channel(wire.LABEL, protocol=channel_protocols.FILES)
     async with ending(channel):
         await _Sending(channel, listed, progress).run()
 
@@ -92,10 +96,22 @@ class _Sending:
 
     async def _listen(self) -> None:
         while not self._transmission.done:
-            self._transmission.receive(await hear(self._channel))
+            self._transmission.receive(await self._hear())
             self._tell_done()
             self._heard.set()
             self._heard = trio.Event()
+
+    async def _hear(self) -> str | bytes:
+        try:
+            return await hear(self._channel)
+        except FileError as error:
+            if self._transmission.was_heard or not isinstance(error.__cause__, trio.EndOfChannel):
+                raise
+            raise FileError(
+                "the other side does not take files, or has hung up",
+                code="not_taken",
+                fault="remote",
+            ) from error
 
     def _tell_done(self, *, everything: bool = False) -> None:
         while self._under_way:
@@ -160,6 +176,7 @@ class _Sending:
         return done
 
     async def _end(self, index: int, done: int, size: int, digest: str) -> None:
+        self._transmission.ended += 1
         await self._channel.send(wire.encode(wire.FileEnd(size=size, sha256=digest)))
         self._under_way.append((self._transmission.sent, index, done, True))
 

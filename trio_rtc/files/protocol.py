@@ -156,11 +156,24 @@ class FilesReception:
 
 
 class FilesTransmission:
-    """The sender's side: what the receiver has, how much may be on its way, and the end."""
+    """The sender's side: what the receiver has, how much may be on its way, and the end.
+
+    Attributes:
+        was_heard: whether the receiver has said anything.
+        accepted: whether it takes the files.
+        done: whether it has all of them.
+        kept: what it has of each, by its index.
+        ended: how many files we have sent to their end.
+        sent: bytes of content that we have sent.
+        received: of these, bytes that it has written.
+    """
 
     def __init__(self, entries: Sequence[wire.FileEntry]):
         self._entries = entries
+        self._files = sum(not entry.folder for entry in entries)
+        self.was_heard = False
         self.accepted = False
+        self.ended = 0
         self.done = False
         self.kept: dict[int, wire.KeptFile] = {}
         self.sent = 0
@@ -172,6 +185,7 @@ class FilesTransmission:
         Raises:
             FileError: it makes no sense, or the receiver has declined or given up.
         """
+        self.was_heard = True
         if isinstance(message, bytes):
             raise _unexpected(None)
         match wire.decode(message):
@@ -186,7 +200,7 @@ class FilesTransmission:
                 self.accepted = True
             case wire.FilesWritten() as said if self.received <= said.bytes <= self.sent:
                 self.received = said.bytes
-            case wire.FilesDone() if self.accepted:
+            case wire.FilesDone() if self.accepted and self.ended == self._files:
                 self.done = True
             case other:
                 raise _unexpected(other)

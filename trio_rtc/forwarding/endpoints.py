@@ -10,12 +10,6 @@ from typing import Final
 from ..errors import ForwardError
 from ..text import one_line
 
-PROTOCOL: Final = "trio-rtc.forward.v1"
-"""Of a channel that is one connection; its label says where to."""
-
-LISTEN_PROTOCOL: Final = "trio-rtc.listen.v1"
-"""Of a channel that asks the other side to listen; its label says where."""
-
 LOOPBACK: Final = "localhost"
 MAX_PATH_BYTES: Final = 107
 """Of the path of a Unix socket (Linux, unix(7))."""

@@ -26,20 +26,16 @@ from ..faults import caught
 from ..rtc import ChannelStream, DataChannel
 from ..tasks import leaves, open_background_nursery
 from ..text import one_line
-from .endpoints import (
-    LISTEN_PROTOCOL,
-    LOOPBACK,
-    PROTOCOL,
-    Allowed,
-    Endpoint,
-    parse_allowed,
-    parse_endpoint,
-)
+from ..wire.channel_protocols import FORWARD, LISTEN
+from .endpoints import LOOPBACK, Allowed, Endpoint, parse_allowed, parse_endpoint
 
 logger = logging.getLogger("trio_rtc.forward")
 
 BLOCK: Final = 65536
 CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0
+"""For the other side to connect, or to listen, or to say that it does not."""
+
 MAX_CONNECTIONS: Final = 256
 """Connections of one call that the other side may have at once."""
 
@@ -91,7 +87,7 @@ async def serve_forward(
     """Connect to what the other side of the call asks for, if it is allowed.
 
     Args:
-        call: its channels of forwarding do not come out of ``call.channels`` from now on.
+        call: its channels of forwarding never come out of ``call.channels``.
         allow: targets: ``HOST:PORT``, ``HOST:*``, ``*:PORT``, the path of a Unix socket. A name
             is looked up here, and allowed as it is written.
         allow_listen: where the other side may have us listen for it.
@@ -117,13 +113,28 @@ async def _bring(call: Call, target: Endpoint, stream: trio.abc.HalfCloseableStr
     """A connection that has come to us: have the other side connect, too."""
     async with stream:
         with caught(partial(_report, target)):
-            channel = await call.open_channel(str(target), protocol=PROTOCOL)
+            channel = await call.open_channel(str(target), protocol=FORWARD)
             async with ChannelStream(channel) as far:
-                _read_answer(await channel.receive())
+                await _hear_answer(channel)
                 await _join(stream, far)
 
 
-def _read_answer(message: str | bytes) -> None:
+async def _hear_answer(channel: DataChannel) -> None:
+    """Wait until the other side has done what the channel asks for.
+
+    Raises:
+        ForwardError: it has not, and why.
+    """
+    message: str | bytes = b""
+    try:
+        with trio.move_on_after(ANSWER_SECONDS):
+            message = await channel.receive()
+    except (trio.EndOfChannel, trio.BrokenResourceError) as error:
+        raise ForwardError(
+            "the other side does not forward, or the call is over", code="refused", fault="remote"
+        ) from error
+    if not message:
+        raise ForwardError("the other side does not answer", code="refused", fault="remote")
     said = {}
     with suppress(ValueError):
         said = json.loads(message)
@@ -161,7 +172,7 @@ async def _copy(source: trio.abc.HalfCloseableStream, sink: trio.abc.HalfCloseab
 async def _serve_targets(call: Call, allowed: Allowed, nursery: trio.Nursery) -> NoReturn:
     limit = trio.CapacityLimiter(MAX_CONNECTIONS)
     while True:
-        channel = await call._take_channel(PROTOCOL)
+        channel = await call._take_channel(FORWARD)
         nursery.start_soon(_serve_one, channel, allowed.__contains__, limit)
 
 
@@ -273,13 +284,10 @@ async def _forward_from_there(
     call: Call, target: Endpoint, at: Endpoint, task_status: trio.TaskStatus[None]
 ) -> NoReturn:
     """Have the other side listen, and connect to the target for it."""
-    channel = await call.open_channel(str(at), protocol=LISTEN_PROTOCOL)
+    channel = await call.open_channel(str(at), protocol=LISTEN)
     async with channel, open_background_nursery() as nursery:
         await channel.send(str(target))
-        try:
-            _read_answer(await channel.receive())
-        except (trio.EndOfChannel, trio.BrokenResourceError) as error:
-            raise ForwardError("the other side does not listen", fault="remote") from error
+        await _hear_answer(channel)
         targets = Allowed(frozenset([target]), frozenset(), frozenset())
         nursery.start_soon(_serve_targets, call, targets, nursery)
         task_status.started()
@@ -289,7 +297,7 @@ async def _forward_from_there(
 
 async def _serve_listening(call: Call, places: Allowed, nursery: trio.Nursery) -> NoReturn:
     while True:
-        channel = await call._take_channel(LISTEN_PROTOCOL)
+        channel = await call._take_channel(LISTEN)
         nursery.start_soon(_listen_for, call, channel, places)
 
 

@@ -1,6 +1,6 @@
 """Messages in a channel of files, and what names files may have there.
 
-The channel has the protocol `PROTOCOL`. Texts are the JSON messages below, and everything binary is
+The channel has the protocol `FILES`. Texts are the JSON messages below, and everything binary is
 content of the file that was begun last. ``docs/files.md`` tells the order.
 """
 
@@ -16,8 +16,8 @@ import msgspec
 
 from ..errors import FileError
 from ..text import is_control, one_line
+from .channel_protocols import FILES
 
-PROTOCOL: Final = "trio-rtc.files.v1"
 LABEL: Final = "files"
 
 PIECE: Final = 64 * 1024
@@ -149,7 +149,7 @@ def decode(text: str) -> Said:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise FileError(
-            f"the other side does not speak {PROTOCOL}: {error}", code="bad_message", fault="remote"
+            f"the other side does not speak {FILES}: {error}", code="bad_message", fault="remote"
         ) from error
 
 

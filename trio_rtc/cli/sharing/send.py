@@ -10,6 +10,7 @@ from ...errors import TrioRTCError
 from ...files import FileProgress, send_files
 from ...files.sources import Source, list_sources
 from ...tasks import open_background_nursery
+from ...world import world
 from ..commands.declare import urls
 from ..commands.sharing_options import SendOptions
 from .meeting import MeetingPlace, waiting_at
@@ -42,7 +43,7 @@ class _FilesSender:
 
     async def run(self) -> None:
         # Nobody should be given a code for what cannot be sent.
-        await trio.to_thread.run_sync(self._look)
+        await world().run_in_thread(self._look)
         if self._options.to is not None:
             await self._send_to(self._options.to)
         else:

@@ -23,6 +23,7 @@ _BY_CODE: Final = {
     "not_authenticated": CODE,
     "not_trusted": CODE,
     "declined": REFUSED,
+    "not_taken": REFUSED,
     "cancelled": REFUSED,
     "busy": REFUSED,
     "no_such_file": FILES,

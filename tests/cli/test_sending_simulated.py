@@ -1,0 +1,91 @@
+"""Sender and client as they are, on a simulated network: no transfer waits for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import trio_rtc
+from trio_rtc.cli.client import _Client
+from trio_rtc.cli.commands.client_options import ClientOptions
+from trio_rtc.cli.commands.sharing_options import SendOptions
+from trio_rtc.cli.report import Reporter
+from trio_rtc.cli.sharing.narrator import Narrator
+from trio_rtc.cli.sharing.send import _FilesSender
+from trio_rtc.testing import Link, Network, simulate, start_signaling_server
+
+from ..testing.simulated import URL, call_bob, run
+
+
+class _Told(Reporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[str] = []
+
+    def _say(self, text: str) -> None:
+        pass
+
+    def error(self, code: str, message: str) -> None:
+        self.errors.append(code)
+
+
+class _Silent(Narrator):
+    def say(self, text: str = "") -> None:
+        pass
+
+
+async def send(path: Path) -> None:
+    """Send as the command does."""
+    options = SendOptions(server=[URL], name="alice", paths=[str(path)], to="bob")
+    await _FilesSender(options, _Silent("send")).run()
+
+
+async def decline(network: Network, path: Path) -> None:
+    """One who sends, and a client that takes nothing and ends after that."""
+    link = Link(delay=0.02, jitter=0.02, loss=0.05)
+    alice, bob = (network.host(name, link=link) for name in ("alice", "bob"))
+    await start_signaling_server(network)
+    told = _Told()
+    client = _Client(ClientOptions(server=[URL], name="bob", once=True), told, None)
+    is_over = trio.Event()
+
+    async def answer() -> None:
+        await client.run()
+        is_over.set()
+
+    bob.start_soon(answer)
+    with trio.fail_after(60):
+        with pytest.raises(trio_rtc.FileError) as caught:
+            await alice.run(lambda: send(path))
+        assert caught.value.code == "declined"
+        await is_over.wait()
+    assert told.errors == ["not_saved"]
+
+
+def test_who_is_declined_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Client, "_read_input", lambda self: None)
+    path = tmp_path / "report.txt"
+    path.write_text("42")
+    simulate(lambda network: decline(network, path), seeds=(*range(20, 28),))
+
+
+def test_a_program_that_takes_no_files_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("42")
+
+    async def program(network: Network) -> Any:
+        alice, bob = (network.host(name, link=Link(delay=0.02)) for name in ("alice", "bob"))
+
+        async def during(call: trio_rtc.Call) -> float:
+            began = trio.current_time()
+            with pytest.raises(trio_rtc.FileError) as caught:
+                await trio_rtc.send_files(call, [path])
+            assert caught.value.code == "not_taken"
+            return trio.current_time() - began
+
+        return await call_bob(network, alice, bob, during)
+
+    assert 30 <= run(program) < 32
