@@ -17,16 +17,14 @@ MOMENT: Final = 0.001
 
 
 class Pauses(trio.abc.Instrument):
-    """Sees when the program pauses: all of its tasks wait.
-
-    Attributes:
-        count: how often it has.
-    """
+    """Sees when the program pauses: all of its tasks wait."""
 
     _of_this_run: Final = trio.lowlevel.RunVar["Pauses | None"]("pauses", None)
 
     def __init__(self) -> None:
-        self.count = 0
+        self._count = 0
+        # Whether somebody has been told of the last pause, and may ask for the next.
+        self._is_told = False
         self._users = 0
         self._waiting: dict[Callable[[], None], None] = {}
         self._is_going_on = False
@@ -54,6 +52,12 @@ class Pauses(trio.abc.Instrument):
             self._of_this_run.set(None)
             trio.lowlevel.remove_instrument(self)
 
+    @property
+    def count(self) -> int:
+        """Another number than before if the program has paused meanwhile."""
+        self._is_told = True
+        return self._count
+
     def at_end(self, fn: Callable[[], None]) -> None:
         """Have something called soon, once: when nothing more is added in a turn, at a pause."""
         if not self._waiting:
@@ -75,9 +79,13 @@ class Pauses(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:
         """Of `trio.abc.Instrument`."""
+        if not self._waiting and not self._is_told:
+            # Nobody would know the difference, and with a clock that jumps it costs to tell.
+            return
         is_pause = timeout > 0 or (self._jumps and not _is_runnable())
-        if is_pause:
-            self.count += 1
+        if is_pause and self._is_told:
+            self._count += 1
+            self._is_told = False
         if self._waiting and (
             is_pause or not self._is_going_on or self._clock.current_time() >= self._until
         ):
