@@ -64,11 +64,23 @@ class DueEvents:
 
     async def run(self) -> NoReturn:
         while True:
-            due = self._heap[0].time if self._heap else math.inf
-            with trio.CancelScope(deadline=due) as self._pause:
-                await trio.sleep_forever()
-            self._pause = None
+            await self._wait(self._heap[0].time if self._heap else math.inf)
             # What comes to be due now waits for its turn: others are to see what has happened.
             now, turn = trio.current_time(), self._count
             while self._heap and self._heap[0].time <= now and self._heap[0]._number <= turn:
                 heapq.heappop(self._heap).do()
+
+    async def _wait(self, until: float) -> None:
+        """Wait for this time, or for that of what is to be done earlier."""
+        with trio.CancelScope(deadline=until) as self._pause:
+            task = trio.lowlevel.current_task()
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                # That it is time is nothing exceptional, and an exception takes longer than the
+                # rest.
+                trio.lowlevel.reschedule(task)
+                return trio.lowlevel.Abort.FAILED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        self._pause = None
+        await trio.lowlevel.checkpoint_if_cancelled()
