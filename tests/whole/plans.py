@@ -9,8 +9,11 @@ from typing import Any, Final, Literal, get_args
 from trio_rtc.testing import Link
 from trio_rtc.testing.network.nat import Behaviour
 
-SIZES: Final = (1, 100, 1200, 16_384, 100_000)
-"""Bytes of messages."""
+SIZES: Final = (1, 100, 1200, 16_384)
+"""Bytes of messages; there is a large one, too."""
+
+LARGE: Final = (30_000, 30_000, 30_000, 100_000)
+"""Bytes of a large one. Most of the time of a seed is for its packets."""
 
 BEARABLE_SECONDS: Final = 8.0
 """An outage that calls are to outlive; they are given up after 20 s."""
@@ -187,13 +190,12 @@ def random_plan(seed: int) -> Plan:
     random = Random(f"{seed} plan")
     plan = Plan()
     count = random.choice([2, 2, 2, 3, 4])
+    large = Random(f"{seed} large").choice(LARGE)
     plan.parties = [(random_link(random), random_router(random)) for _ in range(count)]
     for _ in range(random.choice([1, 1, 2, 3])):
         caller, callee = random.sample(range(count), 2)
         channels = tuple(
-            tuple(
-                random.choice([1, 100, 1200, 16_384, 100_000]) for _ in range(random.randint(1, 6))
-            )
+            tuple(random.choice((*SIZES, large)) for _ in range(random.randint(1, 6)))
             for _ in range(random.choice([1, 1, 2]))
         )
         plan.calls.append(

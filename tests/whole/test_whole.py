@@ -11,8 +11,8 @@ from trio_rtc.testing import simulate
 
 from .program import MOST_REAL_SECONDS, MOST_SECONDS, run_seed
 
-SEEDS = 240
-PARTS = 16
+SEEDS = 200
+PARTS = 20
 
 
 @pytest.fixture(autouse=True)
