@@ -87,7 +87,7 @@ def test_the_same_seed_is_the_same_run_in_any_process() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=600,
         ).stdout
         for hash_seed in ("1", "2")
     ]

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 def test_seeds_run_in_other_processes(tmp_path: Path) -> None:
     words = ["-m", "tests.whole", "--seeds", "2", "--jobs", "1", "--folder", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=100
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
     assert (done.returncode, done.stdout) == (0, "2 seeds, 0 failed: []\n"), done.stderr
 
