@@ -78,10 +78,12 @@ class Foreign:
 
     Attributes:
         may_complain: whether what it cannot do is no failure.
+        only: the transport of the candidates that get through, such as ``tcp``; empty: any.
     """
 
     def __init__(self, command: Command | PagePeer, signaling: Signaling):
         self.may_complain = False
+        self.only = ""
         self.event = command.event
         self.news = command.news
         self._command = command
@@ -105,11 +107,22 @@ class Foreign:
         """Bring it what it is told."""
         async for event in self._signaling:
             if isinstance(event, MessageReceived) and event.data != BYE:
-                await self._tell(json.loads(event.data))
+                message = json.loads(event.data)
+                if self._lets(message):
+                    await self._tell(message)
             elif isinstance(event, MessageReceived):
                 # Whoever has gone does not miss it. If it should not have, `speak` finds that out.
                 with suppress(ProcessEnded):
                     await self._tell({"type": "bye"})
+
+    def _lets(self, message: dict[str, Any]) -> bool:
+        """Whether a message gets through, be it to the peer or from it."""
+        if self.only and "sdp" in message:
+            lines = message["sdp"].splitlines(keepends=True)
+            kept = [li for li in lines if "a=candidate" not in li or f" {self.only} " in li]
+            message["sdp"] = "".join(kept)
+        candidate = message.get("candidate")
+        return not candidate or not self.only or f" {self.only} " in candidate
 
     async def speak(self, to: str) -> None:
         """Bring the other side what it says. It must not complain, and not end."""
@@ -119,7 +132,7 @@ class Foreign:
                 event = self._command.events[seen]
                 seen += 1
                 assert event["event"] != "error" or self.may_complain, event
-                if event["event"] == "signal":
+                if event["event"] == "signal" and self._lets(event["message"]):
                     await self._signaling.send(to, json.dumps(event["message"]))
             await self._command.news()
 

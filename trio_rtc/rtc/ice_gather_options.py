@@ -35,8 +35,8 @@ class IceGatherOptions:
             one and the same port of another process all but the first leave from another port,
             which is not told, and need not be let in.
         tcp: whether there are candidates of TCP as well (RFC 6544), for networks that let no UDP
-            through. Ports are those of `udp_ports`; with `udp_mux` we connect to others only. Who
-            is told candidates connects to the addresses and ports that are in them.
+            through. Ports are those of `udp_ports` or `udp_mux`, by the same numbers. Who is told
+            candidates connects to the addresses and ports that are in them.
         interfaces: those to use, by name (``eth0``), address or network (``10.0.0.0/8``). One with
             ``!`` before it is left out. Without any that is to be used, all the others are.
         advertise: addresses to tell instead of ours, as they reach us behind a one-to-one NAT, such

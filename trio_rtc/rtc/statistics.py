@@ -18,11 +18,13 @@ class CandidateStats:
             it, and no message has said so far; ``relay``: at a TURN server.
         address: the IP address, or the ``.local`` name that hides it.
         port: of ``address``.
+        protocol: ``udp`` or ``tcp``; for a relay, between it and the other side.
     """
 
     type: CandidateType
     address: str
     port: int
+    protocol: str = "udp"
 
 
 @dataclass(frozen=True, slots=True)

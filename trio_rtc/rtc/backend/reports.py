@@ -143,7 +143,9 @@ def _candidates(
     # sees it (RFC 8445, section 7.2.5.3.2).
     known = [c for c in path.local_candidates() if (c.host, c.port) == (host, port)]
     kind: CandidateType = known[0].type if known else "prflx"
+    # One that was learnt from a check is of UDP to aioice, whatever the check came over.
+    protocol = pair.local_candidate.transport
     return (
-        CandidateStats(kind, host, port),
-        CandidateStats(remote.type, remote.host, remote.port),
+        CandidateStats(kind, host, port, protocol),
+        CandidateStats(remote.type, remote.host, remote.port, protocol),
     )

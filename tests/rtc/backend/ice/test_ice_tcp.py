@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from msgspec.structs import replace
 
 from trio_rtc import IceGatherOptions
 from trio_rtc.rtc.backend.ice.ice_tcp import MOST_CONNECTIONS
+from trio_rtc.rtc.backend.ice.tcp_mux import MOST_UNKNOWN
 
+from ....ports import free_port
 from ...pairs import Peer, negotiate, open_pair
 from .test_trickle import is_ended, until
 
@@ -64,6 +67,61 @@ async def test_a_connection_over_tcp_alone() -> None:
             await bob.channels.receive()
             await talk(alice, bob)
             assert transport_of(alice) == transport_of(bob) == "tcp"
+
+
+async def test_all_connections_on_one_port() -> None:
+    """Of TCP: each finds the agent that it is for, in both directions."""
+    port = free_port()
+    one_port = IceGatherOptions(tcp=True, udp_mux=port)
+    with trio.fail_after(60):
+        async with (
+            open_pair(ice_gathering=one_port) as (alice, bob),
+            open_pair(ice_gathering=one_port) as (carol, dave),
+        ):
+            for one, other in ((alice, bob), (carol, dave)):
+                one.forwards = other.forwards = False
+                await one.connection.create_data_channel("first")
+                await negotiate(one, other)
+                await forward(one, other, rf" tcp \d+ \S+ {port} .* tcptype passive")
+            for one, other in ((alice, bob), (carol, dave)):
+                await other.channels.receive()
+                await talk(one, other, count=3)
+                assert transport_of(one) == transport_of(other) == "tcp"
+    # It is closed with the last one.
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+async def test_strangers_who_knock_at_the_port_of_all() -> None:
+    port = free_port()
+    one_port = IceGatherOptions(tcp=True, udp_mux=port)
+    request = b"\0\1\0\x0c" + bytes(16) + b"\0\6\0\5ab:cd\0\0\0"
+    with trio.fail_after(60):
+        async with open_pair(ice_gathering=one_port) as (alice, bob):
+            alice.forwards = bob.forwards = False
+            await alice.connection.create_data_channel("first")
+            await negotiate(alice, bob)
+            await until(lambda: is_ended(alice))
+            [address] = [
+                match[1]
+                for candidate in alice.candidates
+                if (match := re.search(rf" tcp \d+ (\d+\.\S+) {port} ", candidate.candidate))
+            ][:1]
+            # What is no request, too long, empty, or for nobody.
+            for data in (b"\0\4\x16abc", b"\xff\xff", b"\0\0", b"\0\x20" + request):
+                async with await trio.open_tcp_stream(address, port) as knock:
+                    await knock.send_all(data)
+                    with suppress(trio.BrokenResourceError):
+                        assert await knock.receive_some() == b""
+            silent = [await trio.open_tcp_stream(address, port) for _ in range(MOST_UNKNOWN)]
+            async with await trio.open_tcp_stream(address, port) as knock:
+                with suppress(trio.BrokenResourceError):
+                    assert await knock.receive_some() == b""
+            for knock in silent:
+                await knock.aclose()
+            await forward(alice, bob, r" tcp .* tcptype passive")
+            await bob.channels.receive()
+            await talk(alice, bob, count=2)
 
 
 async def test_udp_is_taken_where_it_works() -> None:

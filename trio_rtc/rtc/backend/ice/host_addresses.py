@@ -25,7 +25,7 @@ from ...ice_credentials import IceCredentials
 from ...ice_gather_options import IceGatherOptions
 from ..patches import can
 from .ice_tcp import listen
-from .udp_mux import attach
+from .udp_mux import attach, attach_tcp
 from .udp_socket import open_udp
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -113,8 +113,9 @@ class _Gathering:
         else:
             bound = [await self._bind(address) for address in own]
             candidates = [candidate for candidate in bound if candidate is not None]
-        if options.tcp:
-            passive = [await listen(self._agent, address, options) for address in own]
+        # A simulated network has no listening sockets of asyncio's.
+        if options.tcp and world().network is None:
+            passive = [await self._listen(address) for address in own]
             candidates += [candidate for candidate in passive if candidate is not None]
         for candidate in candidates:
             if candidate.type == "host":
@@ -134,6 +135,17 @@ class _Gathering:
         first, last = self.options.udp_ports or (self.options.udp_mux,) * 2
         logger.warning("no UDP port from %d to %d is free at %s", first, last, address)
         return None
+
+    async def _listen(self, address: str) -> Candidate | None:
+        """A passive candidate of TCP; None if there can be none."""
+        port = self.options.udp_mux
+        if port is None:
+            return await listen(self._agent, address, self.options)
+        try:
+            return await attach_tcp(self._agent, address, port)
+        except OSError as error:
+            logger.warning("no TCP port %d at %s: %s", port, address, error)
+            return None
 
     async def _open(self, address: str, port: int) -> StunProtocol:
         """A socket, or a share of one.

@@ -132,41 +132,23 @@ class FramedTransport(asyncio.Protocol):
         self.close()
 
 
-async def listen(agent: Any, address: str, options: IceGatherOptions) -> Candidate | None:
-    """A passive candidate at an address of this machine; None if there can be none."""
-    if options.udp_mux is not None or world().network is not None:
-        return None
-    for port in options.ports(world().uniform):
-        try:
-            listener = _Listener(agent)
-            await listener.open(address, port)
-        except OSError as error:
-            logger.debug("cannot listen at %s: %s", address, error)
-        else:
-            return listener.candidate
-    return None
+class PassiveCandidate:
+    """A passive candidate of an agent's, and those who connect to it.
 
+    Attributes:
+        candidate: as aioice has it.
+    """
 
-class _Listener:
-    candidate: Candidate
-    _server: asyncio.Server
-
-    def __init__(self, agent: Any):
+    def __init__(self, agent: Any, address: str, port: int):
+        self.candidate = _candidate(address, port, "passive", _PASSIVE)
         self._agent = agent
-        self._close_agent = agent.close
         self._open: set[FramedTransport] = set()
 
-    async def open(self, address: str, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, address, port)
-        host, bound = self._server.sockets[0].getsockname()[:2]
-        self.candidate = _candidate(host.partition("%")[0], bound, "passive", _PASSIVE)
-        self._agent.close = self._close
-
-    def _accept(self) -> asyncio.Protocol:
+    def accept(self) -> FramedTransport | None:
+        """The protocol of a connection that has come; None if there are too many."""
         self._open = {connection for connection in self._open if not connection.is_closing()}
         if len(self._open) >= MOST_CONNECTIONS:
-            return _Refusal()
+            return None
         connection = FramedTransport(self._agent, self.candidate)
         self._open.add(connection)
         asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._look, connection)
@@ -177,6 +159,38 @@ class _Listener:
         is_known = connection.peer in addresses_of_peer(self._agent)
         if not connection.is_closing() and not is_known:
             connection.close()
+
+
+async def listen(agent: Any, address: str, options: IceGatherOptions) -> Candidate | None:
+    """A passive candidate at an address of this machine; None if there can be none."""
+    for port in options.ports(world().uniform):
+        try:
+            return await _Listener(agent).open(address, port)
+        except OSError as error:
+            logger.debug("cannot listen at %s: %s", address, error)
+    return None
+
+
+class _Listener:
+    """A port of one agent's."""
+
+    _server: asyncio.Server
+    _passive: PassiveCandidate
+
+    def __init__(self, agent: Any):
+        self._agent = agent
+        self._close_agent = agent.close
+
+    async def open(self, address: str, port: int) -> Candidate:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, address, port)
+        host, bound = self._server.sockets[0].getsockname()[:2]
+        self._passive = PassiveCandidate(self._agent, host.partition("%")[0], bound)
+        self._agent.close = self._close
+        return self._passive.candidate
+
+    def _accept(self) -> asyncio.Protocol:
+        return self._passive.accept() or _Refusal()
 
     async def _close(self) -> None:
         self._server.close()

@@ -17,12 +17,16 @@ from contextlib import asynccontextmanager
 from contextvars import copy_context
 from typing import Any, Final
 
+from aioice.candidate import Candidate
 from aioice.ice import CandidatePair, StunProtocol
 
 from ....world import world
 from ...bridge.ownership import unowned
 from ..dtls.datagrams import addresses_of_peer, protect, quicken
 from .checks import candidates_to_come
+from .ice_tcp import PassiveCandidate
+from .stun_reading import is_request, is_response, transaction, username
+from .tcp_mux import TcpMux
 from .udp_socket import host_candidate, open_udp
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -34,12 +38,6 @@ MOST_ADDRESSES: Final = 512
 
 MOST_ASKED: Final = 64
 """Requests of one agent that are remembered before those that nobody waits for are forgotten."""
-
-_LAST_OF_STUN: Final = 3
-_HEADER: Final = 20
-_USERNAME: Final = 0x0006
-_CLASS: Final = 0x0110
-_RESPONSE: Final = 0x0100
 
 _muxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int], UdpMux]] = (
     weakref.WeakKeyDictionary()
@@ -66,6 +64,19 @@ async def open_udp_mux(address: str, port: int) -> AsyncIterator[UdpMux]:
         yield mux
     finally:
         mux.release()
+
+
+async def attach_tcp(agent: Any, address: str, port: int) -> Candidate | None:
+    """Have an agent that is attached take connections to the same port of TCP as well.
+
+    Returns:
+        its passive candidate; None: it is not attached.
+
+    Raises:
+        OSError: another program has the port.
+    """
+    async with open_udp_mux(address, port) as mux:
+        return await mux.listen(agent)
 
 
 async def attach(agent: Any, address: str, port: int) -> StunProtocol:
@@ -102,6 +113,8 @@ class UdpMux(asyncio.DatagramProtocol):
         self._shares: dict[str, _Share] = {}
         self._asked: dict[bytes, _Share] = {}
         self._owners: dict[Address, _Share] = {}
+        self._tcp = TcpMux(self._shares.get)
+        self._listening: asyncio.Task[None] | None = None
         # It belongs to none of those who use it.
         self._opening = loop.create_task(self._open(address, port), context=unowned())
 
@@ -130,11 +143,27 @@ class UdpMux(asyncio.DatagramProtocol):
         share.protocol.local_candidate = host_candidate(self.address, self.port)
         return share.protocol
 
+    async def listen(self, agent: Any) -> Candidate | None:
+        """Listen, and have an agent take connections.
+
+        Raises:
+            OSError: another program has the port.
+        """
+        if self._listening is None:
+            work = self._tcp.open(self.address, self.port)
+            self._listening = asyncio.get_running_loop().create_task(work, context=unowned())
+        await asyncio.shield(self._listening)
+        share = self._shares.get(agent.local_username)
+        if share is None:
+            return None
+        share.passive = PassiveCandidate(agent, self.address.partition("%")[0], self.port)
+        return share.passive.candidate
+
     def detach(self, share: _Share) -> None:
         """An agent is done with it."""
         self._shares.pop(share.username, None)
-        for transaction in share.asked:
-            self._asked.pop(transaction, None)
+        for request in share.asked:
+            self._asked.pop(request, None)
         # After a restart of ICE, or one that is given up, the other agent goes on with them.
         heir = next((other for other in self._shares.values() if other.is_of(share)), None)
         for address in share.addresses:
@@ -149,6 +178,9 @@ class UdpMux(asyncio.DatagramProtocol):
         """One who needed it does so no more."""
         self.holders -= 1
         if not self.holders:
+            if self._listening is not None:
+                self._listening.add_done_callback(self._close_tcp)
+                self._listening.cancel()
             self._opening.add_done_callback(self._close)
             self._opening.cancel()
 
@@ -160,6 +192,12 @@ class UdpMux(asyncio.DatagramProtocol):
             self.transport.close()
         else:
             self.connection_lost(None)
+
+    def _close_tcp(self, listening: asyncio.Task[None]) -> None:
+        if not listening.cancelled():
+            # As above.
+            listening.exception()
+        self._tcp.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_close()
@@ -173,17 +211,15 @@ class UdpMux(asyncio.DatagramProtocol):
             share.context.run(share.protocol.datagram_received, data, addr)
 
     def _receiver(self, data: bytes, address: Address) -> _Share | None:
-        if data[0] <= _LAST_OF_STUN and len(data) >= _HEADER:
-            kind = int.from_bytes(data[:2]) & _CLASS
-            if not kind:
-                share = self._for_request(username(data), address)
-                return share if share is not None and self._give(address, share) else None
-            if kind & _RESPONSE:
-                share = self._asked.get(data[8:_HEADER])
-                # What a STUN server says belongs to whoever has asked.
-                if share is None or address not in addresses_of_peer(share.agent):
-                    return share
-                return share if self._give(address, share) else None
+        if is_request(data):
+            share = self._for_request(username(data), address)
+            return share if share is not None and self._give(address, share) else None
+        if is_response(data):
+            share = self._asked.get(transaction(data))
+            # What a STUN server says belongs to whoever has asked.
+            if share is None or address not in addresses_of_peer(share.agent):
+                return share
+            return share if self._give(address, share) else None
         return self._owners.get(address)
 
     def _give(self, address: Address, share: _Share) -> bool:
@@ -204,21 +240,21 @@ class UdpMux(asyncio.DatagramProtocol):
 
     def send(self, share: _Share, data: bytes, address: Address) -> None:
         """Send a datagram of an agent's."""
-        if data[0] <= _LAST_OF_STUN and not int.from_bytes(data[:2]) & _CLASS:
+        if is_request(data):
             owner = self._owners.get(address)
             if owner is not None and not owner.is_of(share):
                 share.check_from_own_port(address)
                 return
-            self._ask(share, data[8:_HEADER])
+            self._ask(share, transaction(data))
         self.transport.sendto(data, address)
 
-    def _ask(self, share: _Share, transaction: bytes) -> None:
+    def _ask(self, share: _Share, request: bytes) -> None:
         if len(share.asked) >= MOST_ASKED:
             for old in share.asked - share.protocol.transactions.keys():
                 share.asked.discard(old)
                 del self._asked[old]
-        share.asked.add(transaction)
-        self._asked[transaction] = share
+        share.asked.add(request)
+        self._asked[request] = share
 
 
 class _Share(asyncio.DatagramTransport):
@@ -233,6 +269,7 @@ class _Share(asyncio.DatagramTransport):
         self.context = copy_context()
         self.addresses: set[Address] = set()
         self.asked: set[bytes] = set()
+        self.passive: PassiveCandidate | None = None
         self._mux = mux
         self._is_closing = False
         self._own_port: asyncio.Task[StunProtocol | None] | None = None
@@ -299,17 +336,3 @@ class _Share(asyncio.DatagramTransport):
 
     def abort(self) -> None:
         self.close()
-
-
-def username(data: bytes) -> str:
-    """The USERNAME of a STUN message; empty if it has none that can be read."""
-    place = _HEADER
-    while place + 4 <= len(data):
-        kind, length = (
-            int.from_bytes(data[place : place + 2]),
-            int.from_bytes(data[place + 2 : place + 4]),
-        )
-        if kind == _USERNAME:
-            return data[place + 4 : place + 4 + length].decode("utf-8", "replace")
-        place += 4 + length + -length % 4
-    return ""
