@@ -15,7 +15,7 @@ from typing import Any
 
 import trio
 
-LIMIT_SECONDS = 45
+LIMIT_SECONDS = 180
 TALK_SECONDS = 2
 
 Event = dict[str, Any]
