@@ -276,6 +276,23 @@ async def test_cancelling_signs_out() -> None:
         assert server.lines("GET /sign_out") == ["GET /sign_out?peer_id=1 HTTP/1.1"]
 
 
+async def test_who_is_cancelled_while_it_signs_in_signs_out() -> None:
+    """What it has asked for may be done by then."""
+    ours = original()
+
+    async def answer(target: str, body: bytes) -> bytes:
+        if target.startswith("/sign_in"):
+            scope.cancel()
+        return await ours(target, body)
+
+    async with scripted_server(answer) as server:
+        with trio.CancelScope() as scope:
+            async with open_signaling(server.url, name="a"):
+                await trio.sleep_forever()
+        assert scope.cancelled_caught
+        assert server.lines("GET /sign_out") == ["GET /sign_out?peer_id=1 HTTP/1.1"]
+
+
 async def test_an_error_in_the_block_comes_out_as_it_is() -> None:
     async with scripted_server(original()) as server:
         with pytest.raises(KeyError, match="mine"):

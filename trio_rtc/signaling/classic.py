@@ -78,14 +78,17 @@ async def open_classic_signaling(
         url, timeout=ANSWER_SECONDS, ssl_context=ssl_context, socket_options=KEEPALIVE
     ) as http:
         client = _ClassicClient(http, str(url).removesuffix("/"))
-        signaling = await client.sign_in(name, patience or 2 * ANSWER_SECONDS)
         try:
+            async with last_words(WHOLE_SECONDS):
+                # Who is cancelled by now may be signed in, and has to know its id to sign out.
+                signaling = await client.sign_in(name, patience or 2 * ANSWER_SECONDS)
             async with open_background_nursery() as nursery:
                 nursery.start_soon(client.poll, signaling)
                 yield signaling
         finally:
-            async with last_words(ANSWER_SECONDS):
-                await client.sign_out()
+            if client.is_signed_in:
+                async with last_words(ANSWER_SECONDS):
+                    await client.sign_out()
 
 
 class _ClassicClient:
@@ -104,6 +107,11 @@ class _ClassicClient:
         # Messages leave one at a time, in the order in which they were made.
         self._sending = trio.Lock()
         self._number = 0
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether the server has given us an id."""
+        return self._peer_id != 0
 
     async def sign_in(self, name: str, seconds: float) -> Signaling:
         try:

@@ -272,6 +272,19 @@ async def test_a_half_closed_sender_has_its_answer() -> None:
         assert (await answered(client)).pragma == 1
 
 
+async def test_who_goes_before_the_answer_to_a_sign_in_is_signed_out() -> None:
+    """It would not know its id, and be there for others as long as one that is silent."""
+    async with memory_server() as server:
+        alice = await server.sign_in("alice")
+        hanging = await server.hang(alice)
+        client = await server.connect()
+        await client.send(get("/sign_in?bob"))
+        await client.stream.aclose()
+        assert (await answered(hanging)).body == b"bob,2,1\n"
+        assert (await server.poll(alice)).body == b"bob,2,0\n"
+        assert "bob" not in (await server.ask(get("/sign_in?carol"))).body.decode()
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [

@@ -174,15 +174,23 @@ class ClassicDialect(Dialect):
             await answering
 
     async def _sign_in(self, exchange: HttpExchange) -> None:
-        member = await self._join(exchange, clean_name(decode_name(exchange.request.query)))
+        peer = await self._join(exchange, clean_name(decode_name(exchange.request.query)))
+        member = peer.member
         lines = [presence_line(Presence(member.id, member.name, connected=True))]
         lines += [
             presence_line(Presence(o.id, o.name, connected=True)) for o in self._hub.others(member)
         ]
         body = "".join(lines).encode("utf-8", "surrogateescape")
-        exchange.respond(Response(200, "Added", body, pragma=member.id))
+        exchange.respond(
+            Response(200, "Added", body, pragma=member.id), partial(self._signed_in, peer)
+        )
 
-    async def _join(self, exchange: HttpExchange, name: str) -> Member:
+    def _signed_in(self, peer: ClassicMember, answered: bool) -> None:
+        if not answered and peer.member.present:
+            # It has gone meanwhile, and never learns its id: it cannot even sign out.
+            self._peers.leave(peer)
+
+    async def _join(self, exchange: HttpExchange, name: str) -> ClassicMember:
         context = self._context
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
@@ -194,7 +202,7 @@ class ClassicDialect(Dialect):
         self._wait_for(peer)
         log = _log(exchange, peer.member) | {"peer_name": peer.member.name}
         logger.info("joined", extra=log)
-        return peer.member
+        return peer
 
     def _wait_for(self, peer: ClassicMember) -> None:
         """Let a peer be without a hanging GET for now."""
