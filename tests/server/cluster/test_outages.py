@@ -171,12 +171,15 @@ async def test_peers_of_a_dead_server_are_gone(own_redis: RedisProcess) -> None:
         page = (await hear(bob, "joined"))["id"]
         prefix = f"{cluster.prefix}:1:"
         owner = own_redis.ask("HGET", f"{prefix}s:{page}", "o")
+        block = page // 512
         for command in (
-            f"SMOVE {prefix}o:{owner} {prefix}o:dead {page}",
+            f"SMOVE {prefix}o:{owner}:{block} {prefix}o:dead:{block} {page}",
+            f"SADD {prefix}o:dead {block}",
             f"HSET {prefix}s:{page} o dead",
             f"ZADD {prefix}servers 1 dead",
         ):
             own_redis.ask(*command.split())
         assert (await hear(bob, "left"))["id"] == page
         await until(lambda: own_redis.ask("ZCARD", f"{prefix}servers") == "2")
-        assert own_redis.ask("EXISTS", f"{prefix}s:{page}", f"{prefix}o:dead") == "0"
+        left = [f"{prefix}s:{page}", f"{prefix}o:dead", f"{prefix}o:dead:{block}"]
+        assert own_redis.ask("EXISTS", *left) == "0"

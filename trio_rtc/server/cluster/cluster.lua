@@ -10,12 +10,14 @@
 -- Keys (PREFIX:1: before each):
 --   run, gen, id, tick  run_id of Redis; its generation; the last id; when a lease was renewed last
 --   s:ID    hash of a session: o owner, e epoch, r received, a acknowledged, b bytes of messages
---           that wait, g generation, v see `verified`, k key, n name, R room, d protocol,
---           L seconds to stay without an owner, x to x7 state of its dialect
+--           that wait, g generation, v see `verified`, k key, R room, L seconds to stay without an
+--           owner, x to x7 state of its dialect. What is 0 may be left out, of r, a and b
 --   m:ID    list of the mail that is not acknowledged; numbers are a + position
 --   r:ROOM  hash of a room: id -> protocol NUL name, and v, its version
---   k       hash: first letter of the protocol, and key -> id
---   o:NAME  set of the sessions of a server; b:NAME its last batch
+--   k:N     hash: first letter of the protocol, and key -> id, for one of 1024 parts of all keys
+--   o:NAME  set of the blocks in which a server has sessions, o:NAME:BLOCK those of one: small sets
+--           of numbers and small hashes take a tenth of the memory of large ones
+--   b:NAME  the last batch of a server
 --   servers, gone  sorted sets: the ends of leases; when sessions without an owner are over
 
 local call, concat = redis.call, table.concat
@@ -78,7 +80,45 @@ end
 
 local function session(id)
     local s = call('HMGET', P .. 's:' .. id, 'o', 'e', 'r', 'a', 'g', 'R')
-    return { o = s[1], e = s[2], r = s[3], a = s[4], g = s[5], R = s[6] }
+    return { o = s[1], e = s[2], r = s[3] or '0', a = s[4] or '0', g = s[5], R = s[6] }
+end
+
+-- The protocol and the name of a member of a room.
+local function card(room, id)
+    local value = call('HGET', P .. 'r:' .. room, id)
+    if value then
+        return string.match(value, '^(%Z*)%z(.*)$')
+    end
+end
+
+-- Redis keeps up to so many whole numbers as an array (set-max-intset-entries).
+local BLOCK = 512
+
+local function block_of(id)
+    return text(math.floor(tonumber(id) / BLOCK))
+end
+
+local function own_add(server, id)
+    local all, block = P .. 'o:' .. server, block_of(id)
+    call('SADD', all, block)
+    call('SADD', all .. ':' .. block, id)
+end
+
+local function own_close(all, block)
+    if call('EXISTS', all .. ':' .. block) == 0 then
+        call('SREM', all, block)
+    end
+end
+
+local function own_remove(server, id)
+    local all, block = P .. 'o:' .. server, block_of(id)
+    call('SREM', all .. ':' .. block, id)
+    own_close(all, block)
+end
+
+-- Where the id of a key stands.
+local function index_of(key)
+    return P .. 'k:' .. tonumber(string.sub(redis.sha1hex(key), 1, 3), 16) % 1024
 end
 
 -- A session that is this server's to speak for, at this epoch.
@@ -98,7 +138,7 @@ local function tell_room(room, entry, except)
         if id ~= 'v' and id ~= except then
             local s = call('HMGET', P .. 's:' .. id, 'o', 'a', 'g')
             if s[1] then
-                local a = tonumber(s[2])
+                local a = tonumber(s[2] or 0)
                 local number = append(id, a, s[3], entry)
                 if number - a > 2 * most_messages then
                     full[#full + 1] = id
@@ -125,23 +165,24 @@ local function depart(first)
     local leaving = { first }
     while #leaving > 0 do
         local id = table.remove(leaving)
-        local s = call('HMGET', P .. 's:' .. id, 'o', 'R', 'n', 'k')
+        local s = call('HMGET', P .. 's:' .. id, 'o', 'R', 'k')
         if s[2] then
             local room = P .. 'r:' .. s[2]
+            local _, name = card(s[2], id)
             call('DEL', P .. 's:' .. id, P .. 'm:' .. id)
             call('ZREM', P .. 'gone', id)
             call('HDEL', room, id)
             if s[1] ~= '' then
-                call('SREM', P .. 'o:' .. s[1], id)
+                own_remove(s[1], id)
                 tell(s[1], 'D 0 ' .. id .. '\n')
             end
-            if s[4] ~= '' then
-                call('HDEL', P .. 'k', s[4])
+            if s[3] ~= '' then
+                call('HDEL', index_of(s[3]), s[3])
             end
             if call('HLEN', room) == 1 then
                 call('DEL', room)
             else
-                local _, full = tell_room(s[2], 'L ' .. id .. '\n' .. s[3])
+                local _, full = tell_room(s[2], 'L ' .. id .. '\n' .. (name or ''))
                 for _, other in ipairs(full) do
                     leaving[#leaving + 1] = other
                 end
@@ -190,16 +231,24 @@ end
 
 -- Take sessions from a server, so that they are nobody's for now; whether it has more.
 local function bury(server, most)
-    for _, id in ipairs(call('SPOP', P .. 'o:' .. server, most)) do
-        local s = call('HMGET', P .. 's:' .. id, 'o', 'L')
-        if s[1] == server then
-            call('HSET', P .. 's:' .. id, 'o', '')
-            call('HINCRBY', P .. 's:' .. id, 'e', 1)
-            call('ZADD', P .. 'gone', text(now() + 1000 * tonumber(s[2])), id)
+    local all = P .. 'o:' .. server
+    local block = call('SRANDMEMBER', all)
+    while block do
+        if most == 0 then
+            return 1
         end
-    end
-    if call('SCARD', P .. 'o:' .. server) > 0 then
-        return 1
+        local ids = call('SPOP', all .. ':' .. block, most)
+        most = most - #ids
+        own_close(all, block)
+        for _, id in ipairs(ids) do
+            local s = call('HMGET', P .. 's:' .. id, 'o', 'L')
+            if s[1] == server then
+                call('HSET', P .. 's:' .. id, 'o', '')
+                call('HINCRBY', P .. 's:' .. id, 'e', 1)
+                call('ZADD', P .. 'gone', text(now() + 1000 * tonumber(s[2])), id)
+            end
+        end
+        block = call('SRANDMEMBER', all)
     end
     call('ZREM', P .. 'servers', server)
     call('DEL', P .. 'b:' .. server)
@@ -256,7 +305,13 @@ function operations.h(run, is_new)
     if known or is_new == '1' then
         call('ZADD', P .. 'servers', text(now() + LEASE), me)
     end
-    return { tonumber(generation()), known and 1 or 0, call('SMEMBERS', P .. 'o:' .. me) }
+    local own_ids, all = {}, P .. 'o:' .. me
+    for _, block in ipairs(call('SMEMBERS', all)) do
+        for _, id in ipairs(call('SMEMBERS', all .. ':' .. block)) do
+            own_ids[#own_ids + 1] = id
+        end
+    end
+    return { tonumber(generation()), known and 1 or 0, own_ids }
 end
 
 -- A lease is renewed; others that are over are looked after. Whether there is more of that to do,
@@ -296,7 +351,7 @@ function operations.j(protocol, name, room, key, state, linger)
     local index = ''
     if key ~= '' then
         index = string.sub(protocol, 1, 1) .. key
-        if call('HEXISTS', P .. 'k', index) == 1 then
+        if call('HEXISTS', index_of(index), index) == 1 then
             return { 'taken' }
         end
     end
@@ -306,12 +361,12 @@ function operations.j(protocol, name, room, key, state, linger)
     end
     local version, full = tell_room(room, 'J ' .. id .. ' ' .. protocol .. '\n' .. name)
     call('HSET', there, id, protocol .. '\0' .. name)
-    call('HSET', P .. 's:' .. id, 'o', me, 'e', 1, 'r', 0, 'a', 0, 'g', generation(), 'b', 0,
-        'k', index, 'n', name, 'R', room, 'd', protocol, 'L', linger)
+    call('HSET', P .. 's:' .. id, 'o', me, 'e', 1, 'g', generation(), 'k', index, 'R', room,
+        'L', linger)
     put_state(id, state)
-    call('SADD', P .. 'o:' .. me, id)
+    own_add(me, id)
     if index ~= '' then
-        call('HSET', P .. 'k', index, id)
+        call('HSET', index_of(index), index, id)
     end
     local all = call('HGETALL', there)
     for _, other in ipairs(full) do
@@ -392,7 +447,7 @@ function operations.a(id, epoch, received, bytes)
     if s[1] ~= me or s[2] ~= epoch then
         return FENCED
     end
-    local more = received - s[3]
+    local more = received - (s[3] or 0)
     if more > 0 and more <= call('LLEN', P .. 'm:' .. id) then
         call('LTRIM', P .. 'm:' .. id, text(more), -1)
         call('HSET', P .. 's:' .. id, 'a', received)
@@ -415,18 +470,20 @@ end
 function operations.f(protocol, key)
     local id = key
     if string.sub(key, 1, 1) == 'k' then
-        id = call('HGET', P .. 'k', string.sub(protocol, 1, 1) .. string.sub(key, 2))
+        local index = string.sub(protocol, 1, 1) .. string.sub(key, 2)
+        id = call('HGET', index_of(index), index)
     else
         id = string.sub(key, 2)
     end
     if not id then
         return {}
     end
-    local s = call('HMGET', P .. 's:' .. id, 'n', 'R', 'd', 'e')
-    if s[3] ~= protocol then
+    local s = session(id)
+    local its_protocol, name = card(s.R or '', id)
+    if its_protocol ~= protocol then
         return {}
     end
-    return { tonumber(id), s[1], s[2], tonumber(s[4]), get_state(id) }
+    return { tonumber(id), name, s.R, tonumber(s.e), get_state(id) }
 end
 
 function operations.x(id, epoch, received)
@@ -442,10 +499,10 @@ function operations.x(id, epoch, received)
     local new = text(tonumber(epoch) + 1)
     call('HSET', P .. 's:' .. id, 'e', new, 'o', me)
     if s.o ~= '' and s.o ~= me then
-        call('SREM', P .. 'o:' .. s.o, id)
+        own_remove(s.o, id)
         tell(s.o, 'X 0 ' .. id .. ' ' .. new .. '\n')
     end
-    call('SADD', P .. 'o:' .. me, id)
+    own_add(me, id)
     call('ZREM', P .. 'gone', id)
     return { 'ok', tonumber(new), tonumber(s.r), tonumber(s.a), call('HGETALL', P .. 'r:' .. s.R),
         call('LRANGE', P .. 'm:' .. id, 0, -1) }
