@@ -15,6 +15,7 @@ UDP_PORTS: Final = "TRIO_RTC_UDP_PORTS"
 UDP_MUX: Final = "TRIO_RTC_UDP_MUX"
 INTERFACES: Final = "TRIO_RTC_INTERFACES"
 ICE_TCP: Final = "TRIO_RTC_ICE_TCP"
+MDNS: Final = "TRIO_RTC_MDNS"
 ADVERTISE: Final = "TRIO_RTC_ADVERTISE"
 
 
@@ -37,6 +38,8 @@ class IceGatherOptions:
         tcp: whether there are candidates of TCP as well (RFC 6544), for networks that let no UDP
             through. Ports are those of `udp_ports` or `udp_mux`, by the same numbers. Who is told
             candidates connects to the addresses and ports that are in them.
+        mdns: whether names that end in ``.local`` are told instead of addresses of this machine,
+            which only those on the same link can ask for (RFC 6762).
         interfaces: those to use, by name (``eth0``), address or network (``10.0.0.0/8``). One with
             ``!`` before it is left out. Without any that is to be used, all the others are.
         advertise: addresses to tell instead of ours, as they reach us behind a one-to-one NAT, such
@@ -50,6 +53,7 @@ class IceGatherOptions:
     udp_ports: tuple[int, int] | None = None
     udp_mux: int | None = None
     tcp: bool = False
+    mdns: bool = False
     interfaces: Sequence[str] = ()
     advertise: str | Mapping[str, str] = ""
 
@@ -107,9 +111,10 @@ class IceGatherOptions:
 
 
 def gather_options_from_environment() -> IceGatherOptions:
-    """What ``TRIO_RTC_UDP_PORTS``, ``_UDP_MUX``, ``_ICE_TCP``, ``_INTERFACES``, ``_ADVERTISE`` say.
+    """What ``TRIO_RTC_UDP_PORTS`` and others say, one for each of the options.
 
-    ``50000-50100``; ``50000``; ``1`` or ``0``; names with spaces between them; one address, or
+    ``_UDP_PORTS`` is ``50000-50100``, ``_UDP_MUX`` ``50000``, ``_ICE_TCP`` and ``_MDNS`` ``1`` or
+    ``0``, ``_INTERFACES`` names with spaces between them, and ``_ADVERTISE`` one address, or
     pairs ``10.0.0.5=203.0.113.7`` with spaces between them.
 
     Raises:
@@ -123,9 +128,6 @@ def gather_options_from_environment() -> IceGatherOptions:
     mux = os.environ.get(UDP_MUX, "").strip()
     if mux and re.fullmatch(r"[0-9]{1,5}", mux) is None:
         raise BadIceGatherOptions(f"the variable {UDP_MUX} is {mux!r}, and not a port")
-    tcp = os.environ.get(ICE_TCP, "").strip()
-    if tcp not in ("", "0", "1"):
-        raise BadIceGatherOptions(f"the variable {ICE_TCP} is {tcp!r}, and not 0 or 1")
     told = os.environ.get(ADVERTISE, "").split()
     advertise: str | dict[str, str] = " ".join(told)
     if "=" in advertise or len(told) > 1:
@@ -137,12 +139,20 @@ def gather_options_from_environment() -> IceGatherOptions:
         return IceGatherOptions(
             udp_ports=udp_ports,
             udp_mux=int(mux) if mux else None,
-            tcp=tcp == "1",
+            tcp=_switch(ICE_TCP),
+            mdns=_switch(MDNS),
             interfaces=tuple(os.environ.get(INTERFACES, "").split()),
             advertise=advertise,
         )
     except BadIceGatherOptions as error:
         raise BadIceGatherOptions(f"in the environment: {error}") from error
+
+
+def _switch(name: str) -> bool:
+    value = os.environ.get(name, "").strip()
+    if value not in ("", "0", "1"):
+        raise BadIceGatherOptions(f"the variable {name} is {value!r}, and not 0 or 1")
+    return value == "1"
 
 
 def _address(text: str) -> str:

@@ -17,7 +17,7 @@ import aioice
 from aioice import TransportPolicy
 from aioice.candidate import Candidate
 from aioice.ice import StunProtocol
-from aiortc import RTCDtlsTransport, RTCPeerConnection
+from aiortc import RTCDtlsTransport, RTCIceCandidate, RTCPeerConnection
 
 from ....errors import CallError
 from ....world import world
@@ -25,6 +25,7 @@ from ...ice_credentials import IceCredentials
 from ...ice_gather_options import IceGatherOptions
 from ..patches import can
 from .ice_tcp import listen
+from .mdns import HiddenAddresses
 from .udp_mux import attach, attach_tcp
 from .udp_socket import open_udp
 
@@ -92,11 +93,20 @@ def options_of(agent: aioice.Connection) -> IceGatherOptions:
     return gathering.options if isinstance(gathering, _Gathering) else DEFAULTS
 
 
+def told(agent: aioice.Connection, candidate: RTCIceCandidate) -> RTCIceCandidate | None:
+    """What others are told in place of a candidate of an agent's; None: nothing."""
+    gathering = agent.get_component_candidates
+    if not isinstance(gathering, _Gathering) or gathering.hidden is None:
+        return candidate
+    return gathering.hidden.told(candidate)
+
+
 class _Gathering:
     """Stands in the place of an agent's own method."""
 
     def __init__(self, agent: aioice.Connection, options: IceGatherOptions):
         self.options = options
+        self.hidden = HiddenAddresses(agent) if options.mdns else None
         self._agent: Any = agent
         self._gather = agent.get_component_candidates
 
@@ -117,6 +127,8 @@ class _Gathering:
         if options.tcp and world().network is None:
             passive = [await self._listen(address) for address in own]
             candidates += [candidate for candidate in passive if candidate is not None]
+        if self.hidden is not None:
+            await self.hidden.publish(own)
         for candidate in candidates:
             if candidate.type == "host":
                 candidate.host = options.told(candidate.host)

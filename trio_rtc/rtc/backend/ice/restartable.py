@@ -24,6 +24,7 @@ from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks, socket_of
 from .host_addresses import gather_from, options_of
 from .ice_tcp import ActiveConnections
+from .mdns import asking, can_resolve
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -190,11 +191,14 @@ class RestartableIceTransport:
     async def _add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
         # As aiortc does it, but for the agent that is meant.
         agent = self._described_agent
-        if not agent._remote_candidates_end:
-            await agent.add_remote_candidate(
-                None if candidate is None else candidate_to_aioice(candidate)
-            )
-            if candidate is not None and candidate.protocol.lower() == "tcp":
+        if agent._remote_candidates_end:
+            return
+        if candidate is None:
+            await agent.add_remote_candidate(None)
+        elif can_resolve(candidate.ip):
+            async with asking(agent, candidate.ip):
+                await agent.add_remote_candidate(candidate_to_aioice(candidate))
+            if candidate.protocol.lower() == "tcp":
                 self._active.start(agent, candidate)
 
     async def restart(self) -> None:

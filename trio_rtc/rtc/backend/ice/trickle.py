@@ -23,6 +23,7 @@ from aiortc.rtcicetransport import candidate_from_aioice
 from ...ice_server import IceServer
 from ...ice_url import parse_ice_url
 from .checks import candidates_to_come, close_with_sockets
+from .host_addresses import options_of
 from .reflexive import can_reach, reflexive_candidate
 from .relay import hasten
 
@@ -131,14 +132,23 @@ class Trickle:
             for remote in connection._remote_candidates:
                 connection._pair_remote_candidate(remote)
             connection.sort_check_list()
-        elif any(
-            (known.host, known.port) == (candidate.host, candidate.port)
-            for known in connection._local_candidates
-        ):
-            # Redundant (RFC 8445, section 5.1.3): no NAT, or two servers that agree.
+        elif self._is_redundant(candidate):
             return
         connection._local_candidates.append(candidate)
         self._on_candidate(candidate_from_aioice(candidate))
+
+    def _is_redundant(self, found: Candidate) -> bool:
+        """Whether others know it already (RFC 8445, section 5.1.3).
+
+        So it is without a NAT, and with two servers that agree. Who hides an address behind a name
+        can be reached by it only as a server sees it.
+        """
+        hides = options_of(self._connection).mdns
+        return any(
+            (known.host, known.port) == (found.host, found.port)
+            and (known.type == found.type or not hides)
+            for known in self._connection._local_candidates
+        )
 
 
 def connect_again(connection: RTCPeerConnection) -> Coroutine[Any, Any, None]:

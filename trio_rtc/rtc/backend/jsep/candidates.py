@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from typing import Any
 
-from aiortc import RTCIceCandidate, RTCIceTransport, RTCPeerConnection
+from aiortc import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, RTCPeerConnection
 
 from ....wire.messages import IceCandidate
 from ...ice_server import IceServer
 from ..dtls.datagrams import protect
+from ..ice import host_addresses
 from ..ice.trickle import Trickle, connect_again
 from ..patches import can
 from . import descriptions
@@ -67,9 +68,7 @@ class LocalCandidates:
         """What has been found so far, by the ids of the sections."""
         sdp = self.connection.localDescription.sdp
         return {
-            mid: FoundCandidates(
-                transport.iceGatherer.getLocalCandidates(), transport in self.ended
-            )
+            mid: FoundCandidates(_told(transport.iceGatherer), transport in self.ended)
             for _, mid, transport in transports(self.connection, sdp, self.over)
         }
 
@@ -99,6 +98,13 @@ class LocalCandidates:
         self.ended.discard(transport)
 
 
+def _told(gatherer: RTCIceGatherer) -> list[RTCIceCandidate]:
+    """What others are told of the candidates found so far."""
+    agent = gatherer._connection
+    candidates = (host_addresses.told(agent, each) for each in gatherer.getLocalCandidates())
+    return [candidate for candidate in candidates if candidate is not None]
+
+
 class _Section:
     def __init__(
         self, candidates: LocalCandidates, mid: str, index: int, transport: RTCIceTransport
@@ -115,7 +121,7 @@ class _Section:
 
     def notify_gathered(self) -> None:
         protect(self._gatherer._connection)
-        for candidate in self._gatherer.getLocalCandidates():
+        for candidate in _told(self._gatherer):
             self._notify(candidate)
 
     def notify_end(self) -> None:
@@ -141,7 +147,8 @@ class _Section:
     def _take(self, candidate: RTCIceCandidate) -> None:
         # A relay has something like a socket.
         protect(self._gatherer._connection)
-        self._notify(candidate)
+        if (told := host_addresses.told(self._gatherer._connection, candidate)) is not None:
+            self._notify(told)
         self._candidates.on_late()
         if not self._has_begun:
             self._has_begun = True

@@ -296,10 +296,12 @@ def to_be_sent(kind: str, sdp: str, found: Mapping[str, FoundCandidates]) -> str
         if media.direction not in ("sendrecv", "sendonly"):
             # Names of what is sent, and was perhaps (RFC 9429, section 5.2.1).
             media.msid, media.ssrc, media.ssrc_group = None, [], []
-        # With no candidate known there is no address to name (RFC 9429, section 5.2.1).
+        # With no candidate known there is no address to name (RFC 9429, section 5.2.1), and a name
+        # that hides one would be none to who reads no candidates.
         media.host, media.port = "0.0.0.0", 9
         for candidate in there.candidates[:1]:
-            media.host, media.port = candidate.ip, candidate.port
+            if not candidate.ip.endswith(".local"):
+                media.host, media.port = candidate.ip, candidate.port
     return str(parsed)
 
 
