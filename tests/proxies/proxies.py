@@ -68,6 +68,7 @@ defaults
     timeout connect 5s
     timeout client 50s
     timeout server {silence}s
+    timeout check 60s
 frontend front
     bind 127.0.0.1:{port}
     http-request replace-path /rtc/(.*) /\\1

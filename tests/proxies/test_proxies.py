@@ -60,19 +60,20 @@ async def test_a_server_that_is_out_of_reach_for_a_moment(
 async def test_a_server_that_hangs_for_a_moment(
     through: Way, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What hangs at a server that does not answer is given up soon.
-    for name in ("trio_rtc.signaling.native_connection", "trio_rtc.peerjs.server_connection"):
-        monkeypatch.setattr(f"{name}.PONG_SECONDS", 0.2)
     monkeypatch.setattr("trio_rtc.signaling.native_connection.PING_SECONDS", 0.2)
     monkeypatch.setattr("trio_rtc.peerjs.server_connection.HEARTBEAT_SECONDS", 0.2)
     async with (
         tcp_server() as port,
         network.open_proxy(port) as (path, behind),
-        through(tmp_path, behind, **silence(through, 1)) as proxy,
+        through(tmp_path, behind, **silence(through, 2)) as proxy,
         open_session(protocol, proxy.port) as alice,
     ):
         path.stall()
-        await proxy.answered(504)
+        with pytest.MonkeyPatch.context() as hasty:
+            # What hangs at a server that does not answer is given up soon.
+            for name in ("signaling.native_connection", "peerjs.server_connection"):
+                hasty.setattr(f"trio_rtc.{name}.PONG_SECONDS", 0.2)
+            await proxy.answered(504)
         path.flow()
         await alice.exchange(port)
 
