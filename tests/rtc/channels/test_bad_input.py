@@ -13,8 +13,8 @@ from trio_rtc.rtc.channels import inbox as channel_inbox
 from trio_rtc.rtc.channels.extension import ChannelLimits
 from trio_rtc.rtc.channels.framing import BLOCKED_FRAME, CREDIT, GROWN
 
+from ...waiting import until
 from ..pairs import Peer, open_channels
-from .test_credit import until
 
 
 def send_raw(channel: DataChannel, wire: str | bytes) -> None:

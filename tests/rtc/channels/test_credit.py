@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,18 +10,21 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.errors import MessageTooLarge
 from trio_rtc.rtc import DataChannel
+from trio_rtc.rtc.channels import budget
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, WINDOW
 from trio_rtc.rtc.channels.framing import PART_SIZE, cost
 
+from ...waiting import until
 from ..pairs import open_channels
+from ..virtual import in_virtual_time
 
 LARGE = bytes(range(256)) * (5 * WINDOW // 256)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what the other side or its network has to do."""
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.001)
+@pytest.fixture(autouse=True)
+def no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows that stay as they are: by how much they grow depends on the machine."""
+    monkeypatch.setattr(budget, "MAX_GROWTH", 0)
 
 
 def is_stopped(channel: DataChannel, size: int) -> bool:
@@ -34,6 +36,7 @@ def is_stopped(channel: DataChannel, size: int) -> bool:
 
 @pytest.mark.parametrize("options", [{}, {"ordered": False}])
 @pytest.mark.parametrize("size", [1000, PART_SIZE])
+@in_virtual_time
 async def test_a_reader_that_does_not_read_stops_the_sender(
     size: int, options: dict[str, Any]
 ) -> None:
@@ -65,6 +68,7 @@ async def test_a_reader_that_does_not_read_stops_the_sender(
 
 
 @pytest.mark.parametrize("options", [{}, {"ordered": False}])
+@in_virtual_time
 async def test_a_message_that_is_larger_than_the_window(options: dict[str, Any]) -> None:
     text = LARGE.decode("latin-1")
     async with open_channels(**options) as (ours, theirs, _, _):
@@ -85,6 +89,7 @@ async def test_a_message_that_is_larger_than_the_window(options: dict[str, Any])
         assert await theirs.receive() == "last"
 
 
+@in_virtual_time
 async def test_over_the_limit_between_two_of_ours() -> None:
     async with open_channels() as (ours, theirs, _, _):
         assert ours.max_message_size == theirs.max_message_size == MAX_MESSAGE_SIZE
@@ -96,6 +101,7 @@ async def test_over_the_limit_between_two_of_ours() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"ordered": False}])
+@in_virtual_time
 async def test_a_send_is_cancelled_in_the_middle_of_a_message(options: dict[str, Any]) -> None:
     async with open_channels(**options) as (ours, theirs, _, _):
         for _ in range(3):
@@ -115,6 +121,7 @@ async def test_a_send_is_cancelled_in_the_middle_of_a_message(options: dict[str,
             assert await theirs.receive() == LARGE
 
 
+@in_virtual_time
 async def test_a_send_that_waits_for_credit_hears_of_the_end() -> None:
     for end, expected in (
         ("ours", trio.ClosedResourceError),
@@ -145,6 +152,7 @@ async def test_a_send_that_waits_for_credit_hears_of_the_end() -> None:
                     await theirs.receive()
 
 
+@in_virtual_time
 async def test_several_senders_of_large_messages() -> None:
     messages = [bytes([number]) * (3 * PART_SIZE + number) for number in range(8)]
     async with open_channels() as (ours, theirs, _, _), trio.open_nursery() as nursery:
@@ -158,6 +166,7 @@ async def test_several_senders_of_large_messages() -> None:
 @pytest.mark.parametrize(
     "options", [{"max_retransmits": 0}, {"ordered": False, "max_packet_life_time": 5000}]
 )
+@in_virtual_time
 async def test_where_messages_may_be_lost_the_newest_stay(options: dict[str, Any]) -> None:
     count = 3 * WINDOW // PART_SIZE
     async with open_channels(**options) as (ours, theirs, _, _):
@@ -172,6 +181,7 @@ async def test_where_messages_may_be_lost_the_newest_stay(options: dict[str, Any
         assert [(await theirs.receive())[0] for _ in newest] == list(newest)
 
 
+@in_virtual_time
 async def test_statistics_of_a_channel_that_is_not_open() -> None:
     async with open_channels() as (_, _, alice, _):
         channel = await alice.connection.create_data_channel("negotiated", negotiated=True, id=9)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from ...calls.both_sides import open_both
-from .test_credit import until
+from ...waiting import until
 
 
 @pytest.mark.parametrize("options", [{}, {"ordered": False}])

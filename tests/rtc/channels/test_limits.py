@@ -17,9 +17,9 @@ from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE
 from trio_rtc.rtc.channels.framing import PART_HEADER
 
 from ...calls.both_sides import open_both
+from ...waiting import until
 from ..pairs import open_channels
 from .test_bad_input import goes_on, send_any_size, send_raw
-from .test_credit import until
 
 
 async def flood(channel: DataChannel, frames: int, size: int) -> None:

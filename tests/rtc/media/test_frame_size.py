@@ -11,7 +11,7 @@ from aiortc.codecs.vpx import Vp8Encoder
 from trio_rtc.rtc import open_track
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
-from ..channels.test_credit import until
+from ...waiting import until
 from .pictures import grey
 
 
