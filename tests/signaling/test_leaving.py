@@ -10,9 +10,11 @@ import trio.testing
 
 from trio_rtc.signaling import open_signaling
 
+from ..rtc.virtual import in_virtual_time
 from .scripted_native import native_script
 
 
+@in_virtual_time
 async def test_a_session_that_is_gone_after_a_leave_was_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -36,6 +38,7 @@ async def test_a_session_that_is_gone_after_a_leave_was_left(
         assert not [record for record in caplog.records if record.name == "trio_rtc.signaling"]
 
 
+@in_virtual_time
 async def test_a_session_that_is_gone_before_the_leave_was_not_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -59,6 +62,7 @@ async def test_a_session_that_is_gone_before_the_leave_was_not_left(
     assert "not left in an orderly way: there is no such session" in caplog.text
 
 
+@in_virtual_time
 async def test_attempts_to_resume_are_counted() -> None:
     async with native_script() as server, trio.open_nursery() as nursery:
         attempts: list[int] = []

@@ -14,6 +14,7 @@ from trio_rtc.signaling.address import Servers
 from trio_rtc.wire.close_codes import REASONS, CloseCode
 
 from ..ports import free_port
+from ..rtc.virtual import in_virtual_time
 from ..server.harness import tcp_server
 from .scripted_native import native_script
 
@@ -40,6 +41,7 @@ async def test_one_that_is_not_there(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@in_virtual_time
 async def test_one_that_says_nothing(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (silent,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with silent:
@@ -52,6 +54,7 @@ async def test_one_that_says_nothing(scheme: str, monkeypatch: pytest.MonkeyPatc
                     assert signaling.server == servers[1]
 
 
+@in_virtual_time
 async def test_one_that_does_not_welcome(monkeypatch: pytest.MonkeyPatch) -> None:
     with trio.fail_after(30):
         async with native_script() as script, tcp_server() as port:
@@ -62,6 +65,7 @@ async def test_one_that_does_not_welcome(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@in_virtual_time
 async def test_one_that_is_full(scheme: str) -> None:
     with trio.fail_after(30):
         async with tcp_server(limits=ServerLimits(peers=1)) as full, tcp_server() as other:
@@ -88,6 +92,7 @@ async def test_none_of_them(scheme: str) -> None:
     assert "place" in str(caught.value)
 
 
+@in_virtual_time
 async def test_what_every_other_one_would_say_too() -> None:
     with trio.fail_after(30):
         async with tcp_server(authorize=shared_secret("x")) as port, tcp_server() as other:
@@ -103,6 +108,7 @@ async def test_what_every_other_one_would_say_too() -> None:
         assert caught.value.code == code
 
 
+@in_virtual_time
 async def test_a_session_goes_on_with_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of a cluster have it."""
     with trio.fail_after(30):
@@ -132,6 +138,7 @@ async def test_a_session_goes_on_with_another_one(monkeypatch: pytest.MonkeyPatc
             await other.close(CloseCode.LEFT, REASONS[CloseCode.LEFT])
 
 
+@in_virtual_time
 async def test_who_has_one_is_as_patient_as_ever() -> None:
     assert address.Servers(["ws://a"]).patience is None
     servers = address.Servers(["ws://a", "ws://b"])

@@ -11,10 +11,12 @@ from trio_rtc.rtc import open_peer_connection
 
 from ..bridge.stepping import cancelled_after_each_step
 from ..pairs import negotiate, open_channels, open_pair
+from ..virtual import in_virtual_time
 
 MESSAGES: list[str | bytes] = ["hello", b"\x00\xff", "", b"", "grüße 🌍 \x00", b"x" * 60_000, "x"]
 
 
+@in_virtual_time
 async def test_text_and_binary_both_ways() -> None:
     async with open_channels() as (ours, theirs, _, _):
         for sender, receiver in ((ours, theirs), (theirs, ours)):
@@ -29,6 +31,7 @@ async def test_text_and_binary_both_ways() -> None:
 @pytest.mark.parametrize(
     ("label", "protocol"), [("", ""), ("grüße 🌍", "протокол"), ("x" * 300, "y")]
 )
+@in_virtual_time
 async def test_what_both_sides_know(label: str, protocol: str) -> None:
     async with open_channels(label, protocol=protocol) as (ours, theirs, _, _):
         for channel in (ours, theirs):
@@ -58,6 +61,7 @@ async def test_what_both_sides_know(label: str, protocol: str) -> None:
         {"id": 65533},
     ],
 )
+@in_virtual_time
 async def test_options(options: dict[str, Any]) -> None:
     async with open_channels(**options) as (ours, theirs, _, _):
         for channel in (ours, theirs):
@@ -87,6 +91,7 @@ async def test_options(options: dict[str, Any]) -> None:
         {"label": "\ud800"},
     ],
 )
+@in_virtual_time
 async def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
     arguments = {"label": "chat", **options}
     async with open_peer_connection() as connection:
@@ -98,6 +103,7 @@ async def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
     "options",
     [{"id": 3.0}, {"id": "3"}, {"max_retransmits": 1.5}, {"label": b"x"}, {"protocol": None}],
 )
+@in_virtual_time
 async def test_options_of_other_types(options: dict[str, Any]) -> None:
     arguments = {"label": "chat", **options}
     async with open_peer_connection() as connection:
@@ -105,6 +111,7 @@ async def test_options_of_other_types(options: dict[str, Any]) -> None:
             await connection.create_data_channel(**arguments)
 
 
+@in_virtual_time
 async def test_an_id_that_is_in_use() -> None:
     async with open_peer_connection() as connection:
         await connection.create_data_channel("one", id=3)
@@ -115,6 +122,7 @@ async def test_an_id_that_is_in_use() -> None:
             await connection.create_data_channel("two", negotiated=True, id=5)
 
 
+@in_virtual_time
 async def test_negotiated() -> None:
     with trio.fail_after(30):
         async with open_pair() as (alice, bob):
@@ -135,6 +143,7 @@ async def test_negotiated() -> None:
     assert not [entry for entry in alice.log + bob.log if entry.startswith("channel")]
 
 
+@in_virtual_time
 async def test_sent_at_once() -> None:
     # The first messages come with the channel, and must not be lost while nobody listens.
     with trio.fail_after(30):
@@ -152,6 +161,7 @@ async def test_sent_at_once() -> None:
             assert [await theirs.receive() for _ in range(10)] == [str(n) for n in range(10)]
 
 
+@in_virtual_time
 async def test_many_channels() -> None:
     with trio.fail_after(30):
         async with open_channels() as (_, _, alice, bob):
@@ -168,6 +178,7 @@ async def test_many_channels() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, ["x"], object()])
+@in_virtual_time
 async def test_what_is_no_message(value: object) -> None:
     async with open_channels() as (ours, theirs, _, _):
         with pytest.raises(TypeError, match=type(value).__name__):
@@ -176,6 +187,7 @@ async def test_what_is_no_message(value: object) -> None:
         assert await theirs.receive() == "hello"
 
 
+@in_virtual_time
 async def test_text_that_cannot_be_encoded() -> None:
     async with open_channels() as (ours, theirs, _, _):
         with pytest.raises(UnicodeEncodeError):
@@ -184,6 +196,7 @@ async def test_text_that_cannot_be_encoded() -> None:
         assert await theirs.receive() == "hello"
 
 
+@in_virtual_time
 async def test_one_receiver_at_a_time() -> None:
     async with open_channels() as (ours, theirs, _, _), trio.open_nursery() as nursery:
         nursery.start_soon(ours.receive)
@@ -193,6 +206,7 @@ async def test_one_receiver_at_a_time() -> None:
         await theirs.send("hello")
 
 
+@in_virtual_time
 async def test_several_senders() -> None:
     async def send(name: str) -> None:
         for number in range(100):
@@ -209,6 +223,7 @@ async def test_several_senders() -> None:
             ]
 
 
+@in_virtual_time
 async def test_cancelled_receive_loses_nothing() -> None:
     async with open_channels() as (ours, theirs, _, _):
         received: list[str | bytes] = []
@@ -235,6 +250,7 @@ async def test_cancelled_receive_loses_nothing() -> None:
         assert received == [str(number) for number in range(50)]
 
 
+@in_virtual_time
 async def test_cancelled_at_every_step() -> None:
     async with open_channels() as (_, _, alice, bob):
 

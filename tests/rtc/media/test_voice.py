@@ -17,6 +17,7 @@ from trio_rtc import CallError, Voice, open_track, open_voice
 from trio_rtc.rtc.backend.media.voice_playout import VoiceBuffer, VoiceTrack
 
 from ...calls.both_sides import next_track, open_both
+from ..virtual import in_virtual_time
 from .pictures import grey, tone
 
 
@@ -57,6 +58,7 @@ async def until_playing(voice: Voice) -> None:
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(16000, 16000), (8000, 24000), (48000, 22050)])
+@in_virtual_time
 async def test_each_side_hears_the_other(ours: int, theirs: int) -> None:
     async with (
         open_both(receive=("audio",)) as ends,
@@ -74,6 +76,7 @@ async def test_each_side_hears_the_other(ours: int, theirs: int) -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_block_ends_when_the_other_side_begins_to_speak() -> None:
     async with (
         open_both(receive=("audio",)) as ends,
@@ -102,6 +105,7 @@ async def test_a_block_ends_when_the_other_side_begins_to_speak() -> None:
             assert loud * 0.02 == pytest.approx(1.0, abs=0.2)
 
 
+@in_virtual_time
 async def test_what_was_not_played_is_told() -> None:
     async with (
         open_both(receive=("audio",)) as ends,
@@ -121,6 +125,7 @@ async def test_what_was_not_played_is_told() -> None:
         await alice.played()
 
 
+@in_virtual_time
 async def test_played_waits_until_it_was_sent() -> None:
     async with (
         open_both(receive=("audio",)) as ends,
@@ -135,6 +140,7 @@ async def test_played_waits_until_it_was_sent() -> None:
         await until_loud(bob)
 
 
+@in_virtual_time
 async def test_the_end_of_the_call_ends_a_voice() -> None:
     async with open_both(receive=("audio",)) as ends, AsyncExitStack() as stack:
         alice = await stack.enter_async_context(open_voice(ends.alice))
@@ -158,6 +164,7 @@ async def test_the_end_of_the_call_ends_a_voice() -> None:
             assert caught.value.code == "call_ended"
 
 
+@in_virtual_time
 async def test_a_track_of_the_programs_choice_leaves_the_others_to_it() -> None:
     async with (
         open_track("audio", tone()) as sound,
@@ -173,6 +180,7 @@ async def test_a_track_of_the_programs_choice_leaves_the_others_to_it() -> None:
             await anext(aiter(found["video"]))
 
 
+@in_virtual_time
 async def test_a_detector_that_fails_fails_where_it_was_given() -> None:
     def broken(block: bytes) -> bool:
         raise RuntimeError(len(block))
@@ -188,6 +196,7 @@ async def test_a_detector_that_fails_fails_where_it_was_given() -> None:
         await until_loud(alice)
 
 
+@in_virtual_time
 async def test_what_nobody_reads_goes_the_oldest_first() -> None:
     async with open_both(receive=("audio",)) as ends, open_voice(ends.alice) as alice:
         blocks = [bytes([number % 250]) * 640 for number in range(1600)]
@@ -196,6 +205,7 @@ async def test_what_nobody_reads_goes_the_oldest_first() -> None:
         assert await anext(alice) == blocks[100]
 
 
+@in_virtual_time
 async def test_what_is_no_sound() -> None:
     async with open_both(receive=("audio",)) as ends:
         for rate in (0, 7999, 44_101, 96_000, 16000.0):
@@ -233,6 +243,7 @@ class Clock:
         self.now += seconds
 
 
+@in_virtual_time
 async def test_frames_are_taken_when_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that `clear` is heard with the next one, 20 ms later."""
     clock = Clock()

@@ -16,6 +16,7 @@ from trio_rtc.wire.messages import IceCandidate
 from ...cutting import cut
 from ...lacking import lacking
 from ...pairs import Peer, negotiate, open_channels, open_pair, without
+from ...virtual import in_virtual_time
 
 
 async def works(ours: DataChannel, theirs: DataChannel) -> None:
@@ -69,6 +70,7 @@ async def restart(alice: Peer, bob: Peer, *unsaid: str) -> None:
     bob.described.set()
 
 
+@in_virtual_time
 async def test_candidates_that_are_known_at_once_cannot_be_overtaken() -> None:
     """By a check of the same agent, which were then one from nowhere."""
     async with open_channels() as (ours, theirs, alice, bob):
@@ -81,6 +83,7 @@ async def test_candidates_that_are_known_at_once_cannot_be_overtaken() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_a_restart_has_other_credentials_and_loses_nothing() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await works(ours, theirs)
@@ -109,6 +112,7 @@ async def test_tracks_go_on_after_a_restart() -> None:
                 await anext(frames)
 
 
+@in_virtual_time
 async def test_silence_is_noticed_and_so_is_its_end() -> None:
     options = {"silence_timeout": 0.5}
     async with open_channels(connection=options) as (ours, theirs, alice, bob):
@@ -123,6 +127,7 @@ async def test_silence_is_noticed_and_so_is_its_end() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_quiet_is_not_silence() -> None:
     options = {"silence_timeout": 0.4}
     async with open_channels(connection=options) as (_, _, alice, bob):
@@ -141,6 +146,7 @@ async def test_quiet_is_not_silence() -> None:
         assert not any("disconnected" in log for log in logs)
 
 
+@in_virtual_time
 async def test_a_restart_finds_another_way_and_brings_what_was_lost() -> None:
     options = {"silence_timeout": 0.5}
     async with open_channels(connection=options) as (ours, theirs, alice, bob):
@@ -154,6 +160,7 @@ async def test_a_restart_finds_another_way_and_brings_what_was_lost() -> None:
             await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_a_restart_that_fails_keeps_what_there_is() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await works(ours, theirs)
@@ -168,6 +175,7 @@ async def test_a_restart_that_fails_keeps_what_there_is() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await works(ours, theirs)
@@ -192,6 +200,7 @@ async def test_what_is_late_of_the_generation_before_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["dtls", "path"])
+@in_virtual_time
 async def test_what_is_of_no_description_does_not_count(purpose: purposes.Purpose) -> None:
     """Such as what is late of a call before, without or with what is private."""
     late = "candidate:1 1 udp 1 192.0.2.1 5000 typ host ufrag zzzz"
@@ -211,6 +220,7 @@ async def test_what_is_of_no_description_does_not_count(purpose: purposes.Purpos
             assert not transport._connection._remote_candidates_end
 
 
+@in_virtual_time
 async def test_a_restart_that_is_taken_back() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         alice.described = trio.Event()
@@ -225,6 +235,7 @@ async def test_a_restart_that_is_taken_back() -> None:
         await works(ours, theirs)
 
 
+@in_virtual_time
 async def test_closing_in_the_middle_of_a_restart() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await works(ours, theirs)
@@ -234,6 +245,7 @@ async def test_closing_in_the_middle_of_a_restart() -> None:
         await alice.connection.set_local_description()
 
 
+@in_virtual_time
 async def test_without_what_is_private_there_is_no_restart(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -22,6 +22,7 @@ from trio_rtc.rtc.backend.jsep.descriptions import (
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
 
 from ...pairs import Peer, open_channels, open_pair
+from ...virtual import in_virtual_time
 from .test_descriptions import CREDENTIALS, FINGERPRINT, LINE, OFFER
 
 END = "a=end-of-candidates\r\n"
@@ -71,6 +72,7 @@ async def test_those_of_the_first_section_are_those_of_the_bundle(policy: Bundle
                 assert "a=candidate:" in described.sdp
 
 
+@in_virtual_time
 async def test_one_that_does_not_parse_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     async with open_peer_connection() as connection:
         sdp = f"{OFFER}a=candidate:nonsense\r\na={LINE}\r\n{END}"
@@ -103,6 +105,7 @@ def line(number: int) -> str:
 
 
 @pytest.mark.parametrize("embedded", [True, False])
+@in_virtual_time
 async def test_there_is_a_limit(embedded: bool) -> None:
     lines = [line(number) for number in range(MAX_REMOTE_CANDIDATES + 50)]
     sdp = OFFER + "".join(f"a={text}\r\n" for text in lines if embedded)
@@ -116,6 +119,7 @@ async def test_there_is_a_limit(embedded: bool) -> None:
         assert remote_candidates(connection) == MAX_REMOTE_CANDIDATES
 
 
+@in_virtual_time
 async def test_checks_from_many_ports() -> None:
     async with open_channels() as (ours, theirs, alice, _):
         [path] = alice.connection._loop_connection.exchange.paths.all()
@@ -138,6 +142,7 @@ async def test_checks_from_many_ports() -> None:
 @pytest.mark.parametrize(
     "candidate", [LINE.replace("udp", "tcp") + " tcptype passive", LINE.replace("1 1", "1 2")]
 )
+@in_virtual_time
 async def test_what_we_cannot_use_takes_no_room(candidate: str) -> None:
     async with open_peer_connection() as connection:
         await connection.set_remote_description(SessionDescription(type="offer", sdp=OFFER))
@@ -156,6 +161,7 @@ SECTION = "m=audio 9 A 0\r\na=rtcp-mux\r\na=rtpmap:0 PCMU/8000\r\n" + CREDENTIAL
         ("a=ssrc:1 cname:x\r\n" * MAX_LINES, "lines"),
     ],
 )
+@in_virtual_time
 async def test_a_description_that_is_too_long(more: str, why: str) -> None:
     async with open_peer_connection() as connection:
         with pytest.raises(NegotiationError, match=why) as caught:

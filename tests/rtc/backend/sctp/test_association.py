@@ -18,6 +18,7 @@ from trio_rtc.rtc import DataChannel, open_media
 
 from ...cutting import cut
 from ...pairs import Peer, negotiate, open_channels, open_pair, transport
+from ...virtual import in_virtual_time
 
 
 async def send(peer: Peer, *chunks: Chunk) -> None:
@@ -47,6 +48,7 @@ async def open_chat() -> AsyncIterator[tuple[DataChannel, Peer, Peer]]:
         yield ours, alice, bob
 
 
+@in_virtual_time
 async def test_a_shutdown_is_an_end_in_order() -> None:
     async with open_chat() as (ours, alice, bob):
         await send(bob, *shutdown(bob))
@@ -58,6 +60,7 @@ async def test_a_shutdown_is_an_end_in_order() -> None:
         await alice.over.wait()
 
 
+@in_virtual_time
 async def test_a_shutdown_before_it_has_all_of_ours_is_none() -> None:
     async with open_chat() as (ours, alice, bob):
         first, last = shutdown(bob)
@@ -74,6 +77,7 @@ async def test_a_shutdown_before_it_has_all_of_ours_is_none() -> None:
             await ours.receive()
 
 
+@in_virtual_time
 async def test_an_abort_is_no_end_in_order() -> None:
     async with open_chat() as (ours, alice, bob):
         await send(bob, AbortChunk())

@@ -30,6 +30,7 @@ from trio_rtc.rtc.backend.sctp.path_mtu import (
 from ...cutting import cut
 from ...lacking import lacking
 from ...pairs import Peer, negotiate, open_channels, open_pair, transport
+from ...virtual import in_virtual_time
 from .test_sctp import seeing_packets
 
 UDP_AND_IP = 8 + 20
@@ -158,6 +159,7 @@ def narrow_path(monkeypatch: pytest.MonkeyPatch, bytes_of_ip: int) -> Iterator[N
 @pytest.mark.parametrize(
     ("link", "size"), [(1280, BASE), (1420, 1332), (1470, 1332), (1500, 1412), (9000, 8912)]
 )
+@in_virtual_time
 async def test_what_a_path_carries(link: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with narrow_path(monkeypatch, link):
         async with open_channels() as (ours, theirs, alice, bob):
@@ -169,6 +171,7 @@ async def test_what_a_path_carries(link: int, size: int, monkeypatch: pytest.Mon
             assert (await alice.connection.get_stats()).mtu == size
 
 
+@in_virtual_time
 async def test_this_machine_carries_as_much_as_dtls_does(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         await until_mtu(LONGEST, alice, bob)
@@ -182,6 +185,7 @@ async def test_this_machine_carries_as_much_as_dtls_does(monkeypatch: pytest.Mon
     assert 4 <= sum(I_DATA in packet for packet in packets) <= 6
 
 
+@in_virtual_time
 async def test_a_stranger_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     with seeing_packets(monkeypatch) as packets:
         async with open_channels(strangers=True) as (ours, theirs, alice, _):
@@ -191,6 +195,7 @@ async def test_a_stranger_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None
     assert not any(HeartbeatChunk.type in packet for packet in packets)
 
 
+@in_virtual_time
 async def test_after_a_loss_it_begins_anew() -> None:
     async with open_channels(connection={"silence_timeout": 60}) as (ours, theirs, alice, bob):
         await until_mtu(LONGEST, alice, bob)
@@ -201,6 +206,7 @@ async def test_after_a_loss_it_begins_anew() -> None:
         await until_mtu(LONGEST, alice)
 
 
+@in_virtual_time
 async def test_without_what_is_private_packets_have_one_size() -> None:
     with lacking("path_mtu", ledger.SCTP_TRANSPORT):
         async with open_channels() as (ours, theirs, alice, _):
@@ -209,6 +215,7 @@ async def test_without_what_is_private_packets_have_one_size() -> None:
             assert (await alice.connection.get_stats()).mtu == BASE
 
 
+@in_virtual_time
 async def test_a_peer_whose_dtls_is_aiortcs_is_sent_what_that_takes() -> None:
     with lacking("dtls", ledger.DTLS_TRANSPORT):
         assert dtls.longest_record() == 0
@@ -240,6 +247,7 @@ async def test_only_probes_may_not_be_fragmented() -> None:
         await alice.connection._bridge.run(look)
 
 
+@in_virtual_time
 async def test_a_relay_is_not_probed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_pair() as (alice, bob):
         await alice.connection.create_data_channel("chat")

@@ -20,6 +20,7 @@ from trio_rtc.rtc.backend.sctp.association import SctpTransport
 from trio_rtc.rtc.backend.sctp.machine.rtt import RTO_MAX
 
 from ...pairs import Peer, open_channels, transport
+from ...virtual import in_virtual_time
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Chunk], int], list
 @pytest.mark.parametrize(
     ("kind", "number"), [(InitAckChunk, 2), (InitChunk, 2), (CookieEchoChunk, 2), (InitAckChunk, 4)]
 )
+@in_virtual_time
 async def test_a_handshake_that_is_lost(
     losing: Callable[[type[Chunk], int], list[Chunk]], kind: type[Chunk], number: int
 ) -> None:
@@ -99,6 +101,7 @@ def deaf(peer: Peer) -> Iterator[list[bytes]]:
         del transport(peer)._send_body
 
 
+@in_virtual_time
 async def test_what_is_lost_is_sent_again() -> None:
     async with open_channels() as (ours, theirs, alice, _):
         await ours.send("hello")
@@ -111,6 +114,7 @@ async def test_what_is_lost_is_sent_again() -> None:
         assert await theirs.receive() == "lost"
 
 
+@in_virtual_time
 async def test_another_path_does_not_wait_for_the_one_before() -> None:
     async with open_channels() as (ours, theirs, alice, _):
         await ours.send("hello")

@@ -30,6 +30,7 @@ def sent(delivery: DeliveryRate, at: float) -> OutboundChunk:
 
 def test_what_was_delivered_since_a_chunk_was_sent() -> None:
     delivery = DeliveryRate()
+    assert delivery.snapshot() == Snapshot(0, 0.0, 0.0, app_limited=False)
     delivery.begin(1.0)
     assert delivery.snapshot() == Snapshot(0, 1.0, 1.0, app_limited=False)
     first, second = sent(delivery, 1.0), sent(delivery, 1.05)
@@ -86,6 +87,12 @@ def test_without_a_rate_packets_cost_no_time() -> None:
         assert pacer.next_at == 5.0
 
 
+def test_the_first_packet_of_all_is_paced() -> None:
+    pacer = Pacer()
+    pacer.sent(2000, 1e6, 0.0)
+    assert pacer.next_at == pytest.approx(0.002)
+
+
 def test_packets_go_out_a_quantum_at_a_time() -> None:
     pacer = Pacer()
     now = 10.0
@@ -113,7 +120,8 @@ def test_a_host_that_is_late_makes_good_for_so_much() -> None:
 
 def test_a_burst_is_sent_at_once_and_no_more() -> None:
     pacer = Pacer()
-    pacer.allow(3000)
+    # A byte that is left is as good as a packet.
+    pacer.allow(2001)
     for _ in range(2):
         pacer.sent(1000, 1000.0, 2.0)
         assert pacer.next_at == 2.0
