@@ -9,10 +9,10 @@ from typing import Any
 import av
 import pytest
 import trio
-import trio.testing
 
 import trio_rtc
 
+from ..waiting import until
 from .pages import blocks_of, output_of, reworded, serving_server, texts_of
 
 PAGES = ("index", "call", "page", "channels", "pictures", "filter")
@@ -24,10 +24,10 @@ def test_every_block_is_of_a_kind_that_is_tested(page: str) -> None:
     assert kinds <= {"python", "text", "console"}
 
 
-async def meet(answering: str, *calling: str) -> list[str]:
+async def meet(answering: str, *calling: str, lines: int = 0) -> list[str]:
     """What the callers print, one after the other, while the one who answers does so.
 
-    The last line is what that one has printed, if anything.
+    The last text is what that one has printed, once it has so many lines, if anything.
     """
     printed = []
     async with serving_server() as url, trio.open_nursery() as nursery:
@@ -39,7 +39,7 @@ async def meet(answering: str, *calling: str) -> list[str]:
         nursery.start_soon(answer)
         for program in calling:
             printed.append(await output_of(reworded(program, url)))
-        await trio.testing.wait_all_tasks_blocked(0.1)
+        await until(lambda: len(said) >= lines)
         nursery.cancel_scope.cancel()
     if said:
         printed.append("".join(" ".join(map(str, what)) + "\n" for what in said))
@@ -48,7 +48,8 @@ async def meet(answering: str, *calling: str) -> list[str]:
 
 async def test_a_call() -> None:
     bob, alice = texts_of("tutorial/call.md", "python")
-    assert await meet(bob, alice) == texts_of("tutorial/call.md", "text")
+    of_alice, of_bob = texts_of("tutorial/call.md", "text")
+    assert await meet(bob, alice, lines=of_bob.count("\n")) == [of_alice, of_bob]
 
 
 async def test_a_page_calls() -> None:

@@ -106,7 +106,7 @@ async def test_no_answer_in_time(certificate: Path) -> None:
 
         async with httpx.AsyncClient(transport=ChannelTransport(Ignored())) as client:
             with pytest.raises(httpx.ReadTimeout):
-                await client.get("http://bob", timeout=0.1)
+                await client.get("http://bob", timeout=httpx.Timeout(60, read=0.1))
 
 
 @pytest.mark.parametrize("base", ["http://bob", "https://bob"])
