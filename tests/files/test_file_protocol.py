@@ -160,6 +160,7 @@ def test_a_stream_may_have_any_size() -> None:
         wire.encode(wire.FilesDone()),
         wire.encode(wire.FilesWritten(bytes=1)),
         wire.encode(wire.KeptFiles(files=[wire.KeptFile(7, 1, HASH)])),
+        wire.encode(wire.KeptFiles(files=[wire.KeptFile(1, 1, HASH)])),
         wire.encode(wire.KeptFiles(files=[wire.KeptFile(0, 1, HASH), wire.KeptFile(0, 1, HASH)])),
         '{"type":"have","files":[[0,-1,"x"]]}',
     ],
@@ -169,6 +170,16 @@ def test_a_receiver_that_lies(said: str | bytes) -> None:
     with pytest.raises(FileError) as caught:
         transmission.receive(said)
     assert caught.value.code == "bad_message"
+
+
+def test_a_receiver_tells_what_it_has() -> None:
+    transmission = FilesTransmission([wire.FileEntry(path=path, size=3) for path in "ab"])
+    assert not transmission.was_heard
+    kept = [wire.KeptFile(1, 2, HASH), wire.KeptFile(0, 1, HASH)]
+    for part in kept:
+        transmission.receive(wire.encode(wire.KeptFiles(files=[part])))
+    assert transmission.was_heard
+    assert transmission.kept == {1: kept[0], 0: kept[1]}
 
 
 def test_a_receiver_that_gives_up_is_believed() -> None:
