@@ -107,6 +107,8 @@ def test_nothing_is_paced_within_a_room(kind: Any) -> None:
     for _ in range(20):
         control.acknowledged(ack(0.2, rate=1e6, **{**fields, "smoothed": 0.2, "trip": 0.2}))
     assert control.rate is not None
+    control.acknowledged(ack(0.3, rate=1e6, **fields))
+    assert control.rate is None
 
 
 @pytest.mark.parametrize(("smoothed", "is_local"), [(0.0499, True), (0.05, False)])

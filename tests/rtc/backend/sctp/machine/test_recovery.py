@@ -156,6 +156,14 @@ def test_the_last_is_probed_with_after_two_trips() -> None:
     assert half.control.log == []
 
 
+def test_the_last_that_is_on_its_way_is_the_probe() -> None:
+    half = Half()
+    *_, last = half.send(1.0, 3)
+    half.recovery.lose([last])
+    assert half.wake(half.due) is False
+    assert half.repair(half.due) == [2, 3]
+
+
 def test_something_new_is_a_probe_as_well() -> None:
     half = Half()
     half.send(1.0)
