@@ -326,10 +326,18 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "dtls": {
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
         DTLS_TRANSPORT: (
+            "_RTCDtlsTransport__rx_bytes",
+            "_RTCDtlsTransport__rx_packets",
+            "_RTCDtlsTransport__tx_bytes",
+            "_RTCDtlsTransport__tx_packets",
+            "_data_receiver",
             "_handle_rtcp_data",
             "_handle_rtp_data",
+            "_recv_next",
+            "_send_data",
             "_setup_srtp",
             "_ssl",
+            "_state",
             "_validate_peer_identity",
         ),
         OPENSSL: ("_util",),
@@ -350,6 +358,7 @@ ELSEWHERE: Final[dict[str, dict[str, str]]] = {
         "_get_running_loop": "whether a loop runs, without an error if not",
         "_set_running_loop": "a loop runs for a step of a Trio task, as its `run_forever` has it",
         "_read_ready": "the next datagram of a socket; without it they come one at a time",
+        "_sock": "the socket of a transport, for several datagrams in one system call",
         "_make_self_pipe": "sockets by which a loop wakes itself; a simulation lets it have them",
     },
     "sys": {

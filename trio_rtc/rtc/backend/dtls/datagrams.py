@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Sized
 from typing import Any, Final
 
 import aioice
@@ -18,6 +19,7 @@ from aioice import stun
 from aioice.ice import StunProtocol
 
 from ..patches import can
+from .bursts import receive_together
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel for a socket, which gives as much as ``net.core.rmem_max`` lets it.
@@ -51,8 +53,10 @@ def quicken(protocol: Any) -> None:
     """Receive quickly what comes on the socket of this one, if it has one."""
     transport: Any = protocol.transport
     sock = transport.get_extra_info("socket")
-    if sock is None:
-        # A relay has no socket of its own.
+    # A relay has no socket of its own; and the way may be one that was in use before.
+    if sock is None or isinstance(
+        getattr(protocol.datagram_received, "__self__", None), _DatagramReader
+    ):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if hasattr(transport, "_read_ready") and can("datagrams"):
@@ -95,6 +99,8 @@ class _SourceFilter:
 class _DatagramReader:
     def __init__(self, protocol: Any):
         self._read_ready: Any = protocol.transport._read_ready
+        bursts = receive_together(protocol.transport)
+        self._waiting: Sized = () if bursts is None else bursts.waiting
         self._receive = protocol.datagram_received
         self._clock = asyncio.get_running_loop().time
         self._received = 0
@@ -110,7 +116,7 @@ class _DatagramReader:
             return
         now = self._clock()
         # To look in vain for another one takes a tenth of the time that this one takes.
-        if not self._came_alone or now - self._last < LONE:
+        if self._waiting or not self._came_alone or now - self._last < LONE:
             before = self._received
             self._is_reading = True
             try:
@@ -121,7 +127,10 @@ class _DatagramReader:
         self._last = now
 
     def _read_on(self) -> None:
-        for _ in range(AT_ONCE - 1):
+        left = AT_ONCE - 1
+        # The kernel tells of nothing that has been received, and not been asked for.
+        while left > 0 or self._waiting:
+            left -= 1
             before = self._received
             # If there is another one, it comes to `receive`.
             self._read_ready()

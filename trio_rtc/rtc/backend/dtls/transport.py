@@ -13,8 +13,8 @@ import asyncio
 import logging
 import math
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
@@ -37,8 +37,24 @@ _util: Any = getattr(OpenSSL, "_util", None)
 LONGEST: Final = 16 * 1024
 """Bytes that a record carries at most (RFC 6347, section 4.1)."""
 
+_APPLICATION_DATA: Final = 23
+"""The first byte of a record of data (RFC 6347, section 4.1; RFC 5246, section 6.2.1)."""
+
 EXPANSION: Final = 13 + 1024
 """Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
+
+
+async def send_together(transport: RTCDtlsTransport, messages: Sequence[bytes]) -> None:
+    """Send messages, each in a datagram, in as few system calls as can be.
+
+    Raises:
+        ConnectionError: there is no connection.
+    """
+    if isinstance(transport, _DtlsTransport):
+        await transport.send_together(messages)
+        return
+    for message in messages:
+        await transport._send_data(message)
 
 
 class PathOfMedia(Protocol):
@@ -94,12 +110,26 @@ def longest_record() -> int:
     return LONGEST if can("dtls") else 0
 
 
+class BurstPath(Protocol):
+    """A path that takes, and has, several packets at once: ``bursts`` of an ICE transport."""
+
+    def take(self, first: int) -> bytes | None:
+        """The next packet that has come, if there is one, and it begins with this byte."""
+
+    async def send_together(self, datagrams: Sequence[bytes]) -> None:
+        """Send several, in as few system calls as can be."""
+
+
 class _DtlsTransport(RTCDtlsTransport):
     _connection: _MemoryConnection | None = None
     _has_media: Callable[[], bool]
     _verify: Callable[[bytes], bool] | None
     _round_trip: Callable[[], float | None]
     media_path: PathOfMedia | None = None
+    _RTCDtlsTransport__rx_bytes: int
+    _RTCDtlsTransport__rx_packets: int
+    _RTCDtlsTransport__tx_bytes: int
+    _RTCDtlsTransport__tx_packets: int
 
     @property
     def _ssl(self) -> Any:
@@ -124,6 +154,48 @@ class _DtlsTransport(RTCDtlsTransport):
             return
         fingerprints = decisive(remoteParameters.fingerprints, certificate)
         super()._validate_peer_identity(RTCDtlsParameters(fingerprints, remoteParameters.role))
+
+    async def _recv_next(self) -> None:
+        """Take the next packet, and what waits behind it."""
+        await super()._recv_next()
+        connection, receiver, path = self._connection, self._data_receiver, self._burst_path
+        if connection is None or receiver is None or path is None or not connection.is_done:
+            return
+        # What is no record of data is left to aiortc.
+        while (data := path.take(_APPLICATION_DATA)) is not None:
+            self._RTCDtlsTransport__rx_bytes += len(data)
+            self._RTCDtlsTransport__rx_packets += 1
+            message = connection.unprotect(data)
+            if message:
+                await receiver._handle_data(message)
+
+    @property
+    def _burst_path(self) -> BurstPath | None:
+        path: BurstPath | None = getattr(self.transport, "bursts", None)
+        return path
+
+    async def _send_data(self, data: bytes) -> None:
+        await self.send_together((data,))
+
+    async def send_together(self, messages: Sequence[bytes]) -> None:
+        """Send messages, each in a datagram, in as few system calls as can be.
+
+        Raises:
+            ConnectionError: there is no connection.
+            SSL.Error: it cannot be used any more.
+        """
+        connection = self._connection
+        if self._state != State.CONNECTED or connection is None:
+            raise ConnectionError("there is no DTLS connection")
+        records = [connection.protect(message) for message in messages]
+        self._RTCDtlsTransport__tx_bytes += sum(map(len, records))
+        self._RTCDtlsTransport__tx_packets += len(records)
+        path = self._burst_path
+        if path is not None and len(records) > 1:
+            await path.send_together(records)
+        else:
+            for record in records:
+                await self.transport._send(record)
 
     # What raises there would end the transport, and with it the call.
 
@@ -153,7 +225,11 @@ def _passing_over(protocol: str) -> Iterator[None]:
 
 
 class _MemoryConnection:
-    """A `SSL.Connection` over memory, of which only what fails goes through pyOpenSSL."""
+    """A `SSL.Connection` over memory, of which only what fails goes through pyOpenSSL.
+
+    Attributes:
+        is_done: whether the handshake is over.
+    """
 
     def __init__(self, connection: SSL.Connection, flights: Flights, clock: Callable[[], float]):
         private: Any = connection
@@ -161,10 +237,11 @@ class _MemoryConnection:
         self._now = clock
         # OpenSSL's own timer is as good as any for the same reason, but in a simulation.
         self._has_own_timer = world().network is None
-        self._is_server = self._is_done = False
+        self._is_server = self.is_done = False
         self._connection = connection
         self._ssl, self._into, self._from = private._ssl, private._into_ssl, private._from_ssl
         self._raise_error = private._raise_ssl_error
+        self._library = _util.lib
         self._buffer = _util.ffi.new("char[]", LONGEST + EXPANSION)
         self._view = _util.ffi.buffer(self._buffer)
         self._has_sent = False
@@ -184,14 +261,14 @@ class _MemoryConnection:
             SSL.Error: as `SSL.Connection.do_handshake`; `SSL.WantReadError` until it is over.
         """
         self._connection.do_handshake()
-        self._is_done = True
+        self.is_done = True
         # In a full handshake the server has the last word (RFC 6347, section 4.2.4).
         self._flights.finish(answered=not self._is_server)
 
     def DTLSv1_get_timeout(self) -> float | None:  # noqa: N802
         """Seconds until a flight is to be sent again; None if none is."""
         due = self._flights.due
-        if self._is_done or due == math.inf:
+        if self.is_done or due == math.inf:
             return None
         left = max(due - self._now(), 0.0)
         if self._has_own_timer and (own := self._connection.DTLSv1_get_timeout()) is not None:
@@ -233,10 +310,34 @@ class _MemoryConnection:
             SSL.Error: as `SSL.Connection.send`.
         """
         self._has_sent = True
-        written: int = _util.lib.SSL_write(self._ssl, data, len(data))
+        written: int = self._library.SSL_write(self._ssl, data, len(data))
         if written <= 0:
             self._raise_error(self._ssl, written)
         return written
+
+    def protect(self, data: bytes) -> bytes:
+        """The record that carries a message, once the handshake is over.
+
+        Raises:
+            SSL.Error: as `SSL.Connection.send`.
+        """
+        self.send(data)
+        length = self._library.BIO_read(self._from, self._buffer, LONGEST + EXPANSION)
+        record: bytes = self._view[: max(length, 0)]
+        return record
+
+    def unprotect(self, record: bytes) -> bytes:
+        """The message that a record of data carries; nothing if it is none of the other side's."""
+        library = self._library
+        if library.BIO_write(self._into, record, len(record)) != len(record):
+            return b""
+        length = library.SSL_read(self._ssl, self._buffer, LONGEST)
+        if length <= 0:
+            with suppress(SSL.Error):
+                self._raise_error(self._ssl, length)
+            return b""
+        message: bytes = self._view[:length]
+        return message
 
     def bio_read(self, size: int) -> bytes:
         """What there is to be sent; nothing, and no exception, if there is nothing.
@@ -248,7 +349,7 @@ class _MemoryConnection:
             self._from, self._buffer, room if self._has_sent else min(size, room)
         )
         data: bytes = self._view[: max(length, 0)]
-        if self._is_done:
+        if self.is_done:
             return data or self._flights.take()
         return self._flight(data)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import aioice
@@ -19,6 +19,7 @@ from aioice.stun import TransactionError
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceTransport
 from aiortc.rtcicetransport import candidate_to_aioice
 
+from ..dtls.bursts import BurstSender
 from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks, socket_of
@@ -56,6 +57,7 @@ class RestartableIceTransport:
         self._gathering: asyncio.Future[None] | None = None
         self._has_stood = False
         self._quick: object = None
+        self._bursts: BurstSender | None = None
         self._questions: dict[asyncio.Task[float | None], None] = {}
         self._is_closing = False
         self._active = ActiveConnections(self.hurry)
@@ -64,6 +66,7 @@ class RestartableIceTransport:
         self._agent._queue = self._packets  # type: ignore[assignment]
         transport._recv = self._receive
         transport._send = self._send
+        transport.bursts = self  # type: ignore[attr-defined]
         transport.addRemoteCandidate = self._add_remote_candidate  # type: ignore[method-assign]
 
     @property
@@ -81,11 +84,26 @@ class RestartableIceTransport:
             if pair.protocol is not self._quick:
                 self._quick = pair.protocol
                 quicken(pair.protocol)
+                self._bursts = BurstSender(pair.protocol.transport)
             self._has_stood = True
             await pair.protocol.send_data(data, pair.remote_addr)
         elif not self._has_stood:
             raise ConnectionError("there is no pair of candidates yet")
         # In an interruption a packet is lost, as on any network.
+
+    async def send_together(self, datagrams: Sequence[bytes]) -> None:
+        """Send several datagrams, in as few system calls as can be."""
+        pair, bursts = self._agent._nominated.get(1), self._bursts
+        is_quick = bursts is not None and bursts.is_possible
+        if pair is None or bursts is None or not is_quick or pair.protocol is not self._quick:
+            for datagram in datagrams:
+                await self._send(datagram)
+        else:
+            bursts.send(datagrams, pair.remote_addr)
+
+    def take(self, first: int) -> bytes | None:
+        """The next packet that has come, if there is one, and it begins with this byte."""
+        return self._packets.take(first)
 
     def hurry(self) -> None:
         """Check at once what a new candidate of the other side makes possible."""
@@ -309,6 +327,11 @@ class _Packets:
             self._waiting.append(item[0])
             if self._came is not None and not self._came.done():
                 self._came.set_result(None)
+
+    def take(self, first: int) -> bytes | None:
+        """The next, if it is there, and begins with this byte."""
+        waiting = self._waiting
+        return waiting.popleft() if waiting and waiting[0][0] == first else None
 
     async def get(self) -> bytes:
         while not self._waiting:
