@@ -131,10 +131,16 @@ class ChannelOutbox:
         if pauses.count != self._pauses:
             self._pauses = pauses.count
             self._at_once = AT_ONCE
-        if self._at_once or size > SMALL:
-            self._at_once = max(0, self._at_once - 1)
+        if self._at_once:
+            self._at_once -= 1
             self.flush()
             self._bridge.call_soon(self._loop_channel.send, wire)
+            return
+        if size > SMALL:
+            self.flush()
+            # Its last packet is hardly full: what follows shares it.
+            self._bridge.call_soon(self._loop_channel.send_of_more, wire)
+            pauses.at_end(self._send_rest)
             return
         self._together.append(wire)
         self._together_size += cost(size)
@@ -146,6 +152,9 @@ class ChannelOutbox:
     def answered(self) -> None:
         """The program has waited for the other side: what it sends now is an answer."""
         self._at_once = AT_ONCE
+
+    def _send_rest(self) -> None:
+        self._bridge.call_soon(self._loop_channel.send_rest)
 
     def flush(self) -> None:
         """Hand over what waits for others to come along."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -66,10 +66,10 @@ async def test_a_shutdown_before_it_has_all_of_ours_is_none() -> None:
         first, last = shutdown(bob)
         assert isinstance(first, ShutdownChunk)
 
-        async def lose(body: bytes, tag: int) -> None:
+        async def lose(bodies: Iterable[bytes], tag: int) -> None:
             pass
 
-        transport(alice)._send_body = lose
+        transport(alice)._send_bodies = lose
         await ours.send("never heard")
         await send(bob, first, last)
         assert await ours.receive() == "and bye"

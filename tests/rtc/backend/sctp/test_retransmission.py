@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,15 +90,15 @@ async def on_loop(peer: Peer, work: Callable[[Any], object]) -> Any:
 def deaf(peer: Peer) -> Iterator[list[bytes]]:
     """Nothing that it sends arrives in this block; what it was is in the list."""
 
-    async def lose(body: bytes, tag: int) -> None:
-        lost.append(body)
+    async def lose(bodies: Iterable[bytes], tag: int) -> None:
+        lost.extend(bodies)
 
     lost: list[bytes] = []
-    transport(peer)._send_body = lose
+    transport(peer)._send_bodies = lose
     try:
         yield lost
     finally:
-        del transport(peer)._send_body
+        del transport(peer)._send_bodies
 
 
 @in_virtual_time

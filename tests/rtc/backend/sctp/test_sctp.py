@@ -183,7 +183,7 @@ async def test_what_has_come_together_is_acknowledged_together(
         async def receive_packets() -> None:
             receiver._take_sack()
             for _ in range(packets):
-                await receiver._acknowledge_soon(at_once=False)
+                await receiver._acknowledge_soon(1_200, at_once=False)
             for _ in range(3):
                 await asyncio.sleep(0)
 
@@ -216,7 +216,7 @@ async def test_after_a_loss_strangers_hear_of_each_packet(
             for tsn in (101, 103, 102, 104, 105, 106, 107):
                 receiver._received.add(tsn)
                 before = sent
-                await receiver._acknowledge_soon(at_once=False)
+                await receiver._acknowledge_soon(1_200, at_once=False)
                 await asyncio.sleep(0)
                 acknowledged.append(sent - before)
                 receiver._take_sack()

@@ -17,7 +17,7 @@ from aiortc.rtcsctptransport import AbortChunk, Chunk, ShutdownChunk
 
 from ..patches import can
 from .interleaving_transport import InterleavingTransport
-from .machine.data_sender import MOST_UNSENT
+from .machine.send_queue import MOST_UNSENT
 from .path_mtu import BASE
 from .receiving_transport import TOGETHER_OF_OURS
 from .sending_transport import RTO_FLOOR_OF_OURS
@@ -90,18 +90,31 @@ def deliver(channel: RTCDataChannel, take: Callable[[bytes], None] | None) -> No
         transport._takers[channel] = take
 
 
-def send(channel: RTCDataChannel, messages: Sequence[str | bytes]) -> None:
+def send(channel: RTCDataChannel, messages: Sequence[str | bytes], *, more: bool = False) -> None:
     """Send messages, which go out together.
+
+    Args:
+        channel: whose they are.
+        messages: in order.
+        more: whether others follow, or `send_rest` is called: what does not fill a packet waits
+            for that.
 
     Raises:
         InvalidStateError: the channel is not open.
     """
     transport = channel.transport
     if isinstance(transport, SctpTransport) and channel.readyState == "open":
-        transport._send_messages(channel, messages)
+        transport._send_messages(channel, messages, more=more)
         return
     for message in messages:
         channel.send(message)
+
+
+def send_rest(channel: RTCDataChannel) -> None:
+    """Send what waits for more, of all channels."""
+    transport = channel.transport
+    if isinstance(transport, SctpTransport):
+        transport._send_rest()
 
 
 def most_unsent(channel: RTCDataChannel) -> int:

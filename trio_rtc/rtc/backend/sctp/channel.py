@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -162,9 +162,22 @@ class LoopChannel:
 
     def send(self, *messages: str | bytes) -> None:
         """Queue messages. If the channel has ended meanwhile, its sink hears of that."""
+        self._send(messages, more=False)
+
+    def send_of_more(self, message: str | bytes) -> None:
+        """The same, where others follow, or `send_rest` is called: they share packets."""
+        self._send((message,), more=True)
+
+    def _send(self, messages: Sequence[str | bytes], *, more: bool) -> None:
         assert self._channel is not None
         with self._owner.owning(), suppress(InvalidStateError):
-            sctp.send(self._channel, messages)
+            sctp.send(self._channel, messages, more=more)
+
+    def send_rest(self) -> None:
+        """No more follows for now."""
+        assert self._channel is not None
+        with self._owner.owning():
+            sctp.send_rest(self._channel)
 
     async def drained(self, size: int) -> tuple[int, int]:
         """Wait until there is room for so many bytes, or the end.

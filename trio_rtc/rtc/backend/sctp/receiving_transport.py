@@ -112,7 +112,7 @@ class ReceivingTransport(SendingTransport):
             else:
                 await self._receive_other(kind, flags, body)
         if has_data and self._association_state is not self.State.CLOSED:
-            await self._acknowledge_soon(at_once=at_once)
+            await self._acknowledge_soon(len(data), at_once=at_once)
 
     async def _receive_wrong_kind(self, kind: int) -> None:
         """Pass over what carries messages in a way that was not agreed upon, or too early."""
@@ -260,14 +260,14 @@ class ReceivingTransport(SendingTransport):
             else:
                 self._set_send_timer()
 
-    async def _acknowledge_soon(self, *, at_once: bool) -> None:
+    async def _acknowledge_soon(self, size: int, *, at_once: bool) -> None:
         received, policy = self._received, self._sack_policy
         assert received is not None
         self._prompt = PROMPT if received.has_gaps else max(0, self._prompt - 1)
         is_stranger = policy.most == TOGETHER
         at_once = at_once or received.has_news or (is_stranger and self._prompt > 0)
         now = self._running_loop.time()
-        if policy.arrived(now, at_once=at_once):
+        if policy.arrived(now, size=size, at_once=at_once):
             await self._send_sack()
         elif policy.due == now:
             # All that has come is looked at before that.

@@ -7,7 +7,7 @@ where a parameter says that it has no bytes at all.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from aiortc.rtcsctptransport import (
     CHUNK_TYPES,
@@ -20,12 +20,14 @@ from aiortc.rtcsctptransport import (
     InitChunk,
     ReconfigChunk,
     ShutdownChunk,
-    serialize_packet,
 )
+from google_crc32c import extend, value
 
 _COMMON: Final = Struct("!HHL")
 _CHUNK: Final = Struct("!BBH")
 _PARAMETER: Final = Struct("!HH")
+_CHECKSUM: Final = Struct("<L")
+_NO_CHECKSUM: Final = bytes(4)
 _HEADER: Final = _COMMON.size + 4
 
 _PARAMETERS_AT: Final[dict[type[Chunk], int]] = {
@@ -44,9 +46,10 @@ _FIELDS: Final[dict[type[Chunk], int]] = {**_PARAMETERS_AT, ShutdownChunk: 4}
 
 def seal(source: int, destination: int, tag: int, body: bytes) -> bytes:
     """The packet with these chunks."""
-    # All that it asks of a chunk are its bytes.
-    chunk: Any = body
-    return serialize_packet(source, destination, tag, chunk)
+    head = _COMMON.pack(source, destination, tag)
+    # The checksum is that of the packet with zeros in its place (section 6.8).
+    checksum = extend(value(head + _NO_CHECKSUM), body)
+    return b"".join((head, _CHECKSUM.pack(checksum), body))
 
 
 def unseal(packet: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
@@ -57,9 +60,10 @@ def unseal(packet: bytes) -> tuple[int, list[tuple[int, int, bytes]]]:
     """
     if len(packet) < _HEADER + _CHUNK.size:
         raise ValueError("a packet that is too short")
-    source, destination, tag = _COMMON.unpack_from(packet)
+    _, _, tag = _COMMON.unpack_from(packet)
+    (checksum,) = _CHECKSUM.unpack_from(packet, _COMMON.size)
     body = packet[_HEADER:]
-    if seal(source, destination, tag, body) != packet:
+    if extend(value(packet[: _COMMON.size] + _NO_CHECKSUM), body) != checksum:
         raise ValueError("a packet with a wrong checksum")
     chunks = []
     at, end = 0, len(body)

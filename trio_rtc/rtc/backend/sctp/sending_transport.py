@@ -24,6 +24,7 @@ from aiortc.rtcsctptransport import (
 )
 
 from ...bridge.eager import start_eagerly
+from ..dtls.transport import send_together
 from .large_packets import LargePackets
 from .machine.bbr import Bbr
 from .machine.cubic import Cubic
@@ -35,6 +36,12 @@ from .path_mtu import BASE, BLACK_HOLE
 from .retransmission import Retransmission
 from .sctp_packet import seal
 from .timer import Timer
+
+WORTH_A_BURST: Final = 48 * 1024
+"""Bytes that are sent at once though more follows: as many as go together in a system call."""
+
+BURST: Final = 64
+"""Packets that are handed to the transport below together."""
 
 RTO_FLOOR_OF_OURS: Final = 0.0
 """Towards peers of ours, whose acknowledgements wait for 20 ms at most."""
@@ -66,7 +73,9 @@ class SendingTransport(Retransmission):
 
     # What is to be sent.
 
-    def _send_messages(self, channel: RTCDataChannel, messages: Iterable[bytes | str]) -> None:
+    def _send_messages(
+        self, channel: RTCDataChannel, messages: Iterable[bytes | str], *, more: bool
+    ) -> None:
         """Send messages of an open channel. aiortc starts a task for each."""
         size = 0
         for message in messages:
@@ -76,10 +85,20 @@ class SendingTransport(Retransmission):
         channel._addBufferedAmount(size)
         if self._association_state is not self.State.ESTABLISHED:
             return
-        is_held_up = bool(self._sender.queue)
-        self._queue_messages()
+        sender = self._sender
         # Whatever holds it up, it ends with an acknowledgement, or when a timer is due.
+        is_held_up = bool(sender.queue) and not sender.more_follows
+        sender.more_follows = more
+        self._queue_messages()
+        if more and sender.in_flight and sender.queue.size < WORTH_A_BURST:
+            return
         if not is_held_up:
+            start_eagerly(self._transmit())
+
+    def _send_rest(self) -> None:
+        """No more follows that would fill a packet."""
+        self._sender.more_follows = False
+        if self._sender.queue and self._association_state is self.State.ESTABLISHED:
             start_eagerly(self._transmit())
 
     async def _data_channel_flush(self) -> None:
@@ -165,8 +184,11 @@ class SendingTransport(Retransmission):
         now = self._running_loop.time()
         try:
             while (body := sender.next_packet(now)) is not None:
+                bodies = [self._with_sack(body)]
+                while len(bodies) < BURST and (body := sender.next_packet(now)) is not None:
+                    bodies.append(body)
                 self._local_tsn = on_wire(sender.next_tsn)
-                await self._send_body(self._with_sack(body), self._remote_verification_tag)
+                await self._send_bodies(bodies, self._remote_verification_tag)
         except ConnectionError:
             # It is lost, and whoever owns the connection has heard of that.
             pass
@@ -239,8 +261,14 @@ class SendingTransport(Retransmission):
         await self._send_body(bytes(chunk), tag)
 
     async def _send_body(self, body: bytes, tag: int) -> None:
+        await self._send_bodies((body,), tag)
+
+    async def _send_bodies(self, bodies: Iterable[bytes], tag: int) -> None:
         assert self._remote_port is not None
-        await self.transport._send_data(seal(self._local_port, self._remote_port, tag, body))
+        source, destination = self._local_port, self._remote_port
+        await send_together(
+            self.transport, [seal(source, destination, tag, body) for body in bodies]
+        )
 
 
 def _on_wire(message: bytes | str) -> tuple[int, bytes]:

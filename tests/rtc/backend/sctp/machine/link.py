@@ -169,7 +169,8 @@ class Host:
                 self.sender.acknowledge(*sack, now)
             at += length + -length % 4
         if has_data:
-            self.policy.arrived(now, at_once=at_once or self.received.has_news)
+            at_once = at_once or self.received.has_news
+            self.policy.arrived(now, size=len(packet), at_once=at_once)
 
     def packets(self, now: float) -> list[bytes]:
         sent = []

@@ -6,7 +6,7 @@ import pytest
 
 from trio_rtc.rtc.backend.sctp.machine.bbr import Bbr
 from trio_rtc.rtc.backend.sctp.machine.congestion import Acknowledged
-from trio_rtc.rtc.backend.sctp.machine.data_sender import Sender
+from trio_rtc.rtc.backend.sctp.machine.data_sender import COMMON_HEADER, Sender
 from trio_rtc.rtc.backend.sctp.machine.delivery_rate import DeliveryRate
 from trio_rtc.rtc.backend.sctp.machine.outbound import (
     DATA_HEADER,
@@ -160,8 +160,8 @@ def test_of_what_is_never_given_up_no_tsns_are_kept(
 
 
 @pytest.mark.parametrize(("trip", "is_heard"), [(0.0002, False), (0.02, True)])
-def test_a_question_within_a_room_tells_the_control_nothing(trip: float, is_heard: bool) -> None:
-    """It takes a tenth of what the round trip costs, and the window is large enough."""
+def test_what_arrives_within_a_room_tells_the_control_nothing(trip: float, is_heard: bool) -> None:
+    """It takes a tenth of what a round trip costs, and the window is as large as can be."""
     control = Bbr(1300)
     sender = Sender(1, control, peer_window=1 << 20, packet_size=1200)
     heard: list[Acknowledged] = []
@@ -188,8 +188,41 @@ def test_a_question_within_a_room_tells_the_control_nothing(trip: float, is_hear
     for _ in range(50):
         send(1)
     assert len(heard) == (51 if is_heard else 1)
-    # Of what is sent without a pause it hears.
     before = len(heard)
     send(3)
     send(0)
-    assert len(heard) == before + 2
+    assert len(heard) == before + (2 if is_heard else 0)
+    # What is as busy as that is no room.
+    trip = 0.2
+    send(1)
+    assert len(heard) > before
+
+
+def test_a_packet_that_is_not_full_waits_while_more_follows() -> None:
+    sender = Sender(1, Bbr(1300), peer_window=1 << 20, packet_size=1200)
+    packet = 1200 - COMMON_HEADER
+    sender.more_follows = True
+    sender.send(UserMessage(1, 53, bytes(1500)), 0.0)
+    # Nothing is on its way at first; and a full packet waits for nobody.
+    assert len(sender.next_packet(0.0) or b"") == packet
+    due = sender.deadline()
+    assert sender.next_packet(0.0) is None
+    assert due is not None
+    assert due > 0.0
+    sender.send(UserMessage(1, 53, bytes(1500)), 0.0)
+    assert len(sender.next_packet(0.0) or b"") == packet
+    assert sender.next_packet(0.0) is None
+    sender.more_follows = False
+    assert 0 < len(sender.next_packet(0.0) or b"") < packet
+    assert sender.next_packet(0.0) is None
+
+
+def test_what_waits_for_more_goes_when_nothing_is_on_its_way() -> None:
+    sender = Sender(1, Bbr(1300), peer_window=1 << 20, packet_size=1200)
+    sender.more_follows = True
+    sender.send(UserMessage(1, 53, bytes(1500)), 0.0)
+    assert sender.next_packet(0.0) is not None
+    assert sender.next_packet(0.0) is None
+    sender.acknowledge(1, 1 << 20, [], (), 0.1)
+    assert sender.next_packet(0.1) is not None
+    assert not sender.has_more or sender.taken

@@ -124,17 +124,17 @@ def test_a_sack_is_read_as_aiortc_wrote_it() -> None:
 
 def test_every_second_packet_is_acknowledged() -> None:
     policy = SackPolicy(4)
-    assert not policy.arrived(1.0, at_once=False)
+    assert not policy.arrived(1.0, size=1200, at_once=False)
     assert policy.due == 1.0 + SACK_SECONDS
-    assert not policy.arrived(1.001, at_once=False)
+    assert not policy.arrived(1.001, size=1200, at_once=False)
     assert policy.due == 1.001
     # What comes together with it may wait for it to be looked at, up to the fourth.
-    assert [policy.arrived(1.001, at_once=False) for _ in range(2)] == [False, True]
+    assert [policy.arrived(1.001, size=1200, at_once=False) for _ in range(2)] == [False, True]
     policy.acknowledged()
     assert policy.due is None
 
 
 def test_what_is_not_as_usual_is_acknowledged_at_once() -> None:
     policy: Any = SackPolicy(4)
-    policy.arrived(1.0, at_once=True)
+    policy.arrived(1.0, size=1200, at_once=True)
     assert policy.due == 1.0

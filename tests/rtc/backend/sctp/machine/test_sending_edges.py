@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from trio_rtc.rtc.backend.sctp.machine.congestion import LOCAL_SECONDS
-from trio_rtc.rtc.backend.sctp.machine.data_sender import MIN_UNSENT, MOST_UNSENT, Sender
+from trio_rtc.rtc.backend.sctp.machine.data_sender import Sender
 from trio_rtc.rtc.backend.sctp.machine.outbound import UserMessage
+from trio_rtc.rtc.backend.sctp.machine.send_queue import MIN_UNSENT, MOST_UNSENT
 
 from .test_recovery import Said
 from .test_sending import acknowledge, packets, put, sender

@@ -310,7 +310,7 @@ class Bbr:
         elif self.window < target or ack.delivered < INITIAL_PACKETS * packet:
             self.window += ack.size
         if is_local:
-            self.window = max(self.window, LOCAL_WINDOW)
+            self.window = LOCAL_WINDOW
             self.rate = None
             return
         rate = self._gain * self._bandwidth * MARGIN

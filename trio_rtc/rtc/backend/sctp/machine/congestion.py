@@ -59,7 +59,8 @@ class CongestionControl(Protocol):
     Attributes:
         window: bytes that may be on their way.
         rate: bytes a second; None to send as the window allows.
-        needs_samples: whether it has to hear of what arrives where nothing else is to be sent, too.
+        needs_samples: whether it has to hear of all that arrives; if not, it hears of that where
+            trips are long.
     """
 
     window: int

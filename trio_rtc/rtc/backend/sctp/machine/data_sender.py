@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .congestion import INITIAL_PACKETS, LOCAL_SECONDS, Acknowledged, CongestionControl
+from .congestion import INITIAL_PACKETS, LOCAL_BUSY, Acknowledged, CongestionControl
 from .delivery_rate import DeliveryRate
 from .outbound import (
     ACKNOWLEDGED,
@@ -22,8 +22,8 @@ from .pacing import Pacer
 from .partial_reliability import PartialReliability, is_over
 from .recovery import Recovery
 from .rtt import RoundTrips
-from .send_queue import SendQueue
-from .sent import SentChunks
+from .send_queue import SendQueue, most_unsent
+from .sent import SentChunks, absolute
 from .serial import unwrap
 
 COMMON_HEADER: Final = 12
@@ -35,13 +35,6 @@ SMALLEST_FRAGMENT: Final = 1160
 PACKETS_IN_WINDOW: Final = 8
 """Packets that there is always room for in the window: where there are too few on their way, only
 a timer tells of a loss. With 4, a queue of 35 kB at 20 Mbit/s came to that three times as often."""
-
-
-MOST_UNSENT: Final = 1024 * 1024
-"""Bytes that may wait while nothing is known of the path, or it has no delay to speak of."""
-
-MIN_UNSENT: Final = 256 * 1024
-"""Bytes that may wait on any path: whoever hands over more is not woken for each packet."""
 
 
 class Sender:
@@ -56,6 +49,8 @@ class Sender:
 
     Attributes:
         packet_size: the same, as far as is known by now.
+        more_follows: whether more is about to be queued: a packet that is not full waits for that
+            while something is on its way.
         queue: what waits.
         trips: the round trips.
         taken: messages all of which has been sent or given up since this was cleared.
@@ -71,6 +66,7 @@ class Sender:
         sequences: dict[int, int] | None = None,
     ):
         self.packet_size = packet_size
+        self.more_follows = False
         self.queue = SendQueue({} if sequences is None else sequences)
         self.trips = RoundTrips()
         self.taken: list[UserMessage] = []
@@ -113,9 +109,7 @@ class Sender:
     @property
     def most_unsent(self) -> int:
         """Bytes that are to wait at most: one bandwidth-delay product, half the window."""
-        if self.trips.smoothed is None or self.trips.shortest < LOCAL_SECONDS:
-            return MOST_UNSENT
-        return max(MIN_UNSENT, self._control.window // 2)
+        return most_unsent(self.trips, self._control.window)
 
     @property
     def has_more(self) -> bool:
@@ -147,27 +141,40 @@ class Sender:
             now: the time.
             reserved: bytes of the packet that are needed for something else.
         """
-        recovery = self._recovery
+        recovery, queue = self._recovery, self.queue
         if self._partial.is_due:
             forward = self._partial.take(now)
             recovery.departed(now)
             return forward
         if now < self._pacer.next_at and not recovery.is_forced:
             return None
-        if not self.queue and not recovery.has_lost:
+        has_lost = recovery.has_lost
+        if not queue and not has_lost:
             recovery.is_forced = False
             self._limit()
             return None
+        if self.more_follows and self._waits_for_more:
+            return None
         room = self.packet_size - COMMON_HEADER - reserved
-        chunks = self._repair(room, now) if recovery.has_lost else []
+        chunks = self._repair(room, now) if has_lost else []
         if not chunks:
             chunks = self._fresh(room, now)
         recovery.is_forced = False
         if not chunks:
             # Something may have been given up meanwhile.
             return self.next_packet(now, reserved) if self._partial.is_due else None
-        self._depart(chunks, now)
-        return chunks[0].wire if len(chunks) == 1 else b"".join([chunk.wire for chunk in chunks])
+        return self._depart(chunks, now)
+
+    @property
+    def _waits_for_more(self) -> bool:
+        """Whether what there is to send goes along with what follows (Nagle's algorithm)."""
+        recovery = self._recovery
+        return (
+            self.queue.size < self._fragment_size()
+            and self._sent.in_flight > 0
+            and not recovery.has_lost
+            and not recovery.is_forced
+        )
 
     def _may_send(self, size: int) -> bool:
         in_flight = self._sent.in_flight
@@ -237,7 +244,10 @@ class Sender:
     def _fragment_size(self) -> int:
         """Bytes of data in a packet at most."""
         fits = self.packet_size - COMMON_HEADER - self._header
-        return min(fits, max(SMALLEST_FRAGMENT, self._control.window // PACKETS_IN_WINDOW))
+        share = self._control.window // PACKETS_IN_WINDOW
+        if share >= fits:
+            return fits
+        return min(fits, max(SMALLEST_FRAGMENT, share))
 
     def _expire(self, message: UserMessage) -> None:
         """Give up the message whose turn it is."""
@@ -254,7 +264,8 @@ class Sender:
         self._partial.abandon(message)
         self._partial.advance()
 
-    def _depart(self, chunks: list[OutboundChunk], now: float) -> None:
+    def _depart(self, chunks: list[OutboundChunk], now: float) -> bytes:
+        """These leave in a packet; return their bytes."""
         if not self._sent.in_flight:
             if now > self._departed_at + self.trips.timeout:
                 self._control.idle(now)
@@ -262,17 +273,18 @@ class Sender:
             self._pacer.allow(INITIAL_PACKETS * (self._fragment_size() + PACKET_COST))
         self._departed_at = now
         snapshot = self._delivery.snapshot()
-        size = 0
+        body = chunks[0].wire if len(chunks) == 1 else b"".join([chunk.wire for chunk in chunks])
         cost = PACKET_COST
+        depart, sent = self._sent.depart, self._recovery.losses.sent
         for chunk in chunks:
             chunk.snapshot = snapshot
             chunk.size = len(chunk.wire) + cost
             cost = 0
-            size += chunk.size
-            self._sent.depart(chunk)
-            self._recovery.losses.sent(chunk, now)
-        self._pacer.sent(size, self._control.rate, now)
+            depart(chunk)
+            sent(chunk, now)
+        self._pacer.sent(len(body) + PACKET_COST, self._control.rate, now)
         self._recovery.departed(now)
+        return body
 
     # The time.
 
@@ -281,6 +293,8 @@ class Sender:
         due = self._recovery.deadline()
         paced = self._pacer.next_at
         if (due is None or paced < due) and (self.queue or self._recovery.has_lost):
+            if self.more_follows and self._waits_for_more:
+                return due
             in_flight = self._sent.in_flight
             if not in_flight or in_flight < self.window:
                 return paced if due is None else min(paced, due)
@@ -317,7 +331,7 @@ class Sender:
             return
         self._peer_window = window
         advanced = cumulative > sent.acknowledged
-        new = sent.acknowledge(cumulative, _absolute(blocks, cumulative, last) if blocks else [])
+        new = sent.acknowledge(cumulative, absolute(blocks, cumulative, last) if blocks else [])
         head = sent.get(cumulative + 1) if advanced else None
         if head is not None and head.state == ACKNOWLEDGED:
             # It had told of this, and does not any more.
@@ -339,8 +353,8 @@ class Sender:
         size = new[0].size if len(new) == 1 else sum([chunk.size for chunk in new])
         shortest, smoothed = self.trips.shortest, self.trips.smoothed
         rate = self._delivery.add(size, newest, now, shortest)
-        is_wanted = self._control.needs_samples or not self.is_idle or self._recovery.lost_size
-        if not is_wanted and smoothed is not None and smoothed < LOCAL_SECONDS:
+        if smoothed is not None and smoothed < LOCAL_BUSY / 2 and not self._control.needs_samples:
+            self._recovery.lost_size = 0
             return
         if smoothed is None:
             smoothed = shortest = max(now - newest.sent_at, 0.001)
@@ -383,16 +397,3 @@ class Sender:
         self.trips.forget()
         self._control.forget()
         self._recovery.begin_anew(now)
-
-
-def _absolute(blocks: Sequence[tuple[int, int]], tsn: int, last: int) -> list[tuple[int, int]]:
-    """Gap blocks as TSNs, or none if they are not in order, or tell of what was never sent."""
-    found: list[tuple[int, int]] = []
-    end = tsn
-    for first, final in blocks:
-        start = tsn + first
-        if start <= end or final < first:
-            return []
-        end = tsn + final
-        found.append((start, end))
-    return found if end <= last else []

@@ -20,6 +20,8 @@ LAST: Final = 0x01
 FIRST: Final = 0x02
 UNORDERED: Final = 0x04
 
+_PADDING: Final = (b"", bytes(3), bytes(2), bytes(1))
+
 PACKET_COST: Final = 12 + 77
 """Bytes that each packet costs a path beside its chunks: the header of SCTP, DTLS, UDP and IP.
 They are counted with the first chunk: a window of 1-byte messages would be thousands of packets."""
@@ -130,7 +132,7 @@ class OutboundChunk:
                 message.protocol,
             )
         body = data if length == len(data) else data[offset:end]
-        self.wire = header + body + bytes(-length % 4)
+        self.wire = b"".join((header, body, _PADDING[length & 3]))
         message.position = end
         message.fragments += 1
         if message.tsns is not None:

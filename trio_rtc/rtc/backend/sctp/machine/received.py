@@ -20,6 +20,10 @@ SACK_SIZE: Final = _HEADER.size
 SACK_SECONDS: Final = 0.02
 """How long a packet may wait for another, to be acknowledged with it."""
 
+MOST_WAITING: Final = 64 * 1024
+"""Bytes that are acknowledged together at most: where packets are large, few of them are a window,
+and who sends them would wait until all are read."""
+
 MAX_DUPLICATES: Final = 32
 
 
@@ -175,17 +179,20 @@ class SackPolicy:
     def __init__(self, most: int):
         self.most = most
         self.due: float | None = None
-        self._waiting = 0
+        self._waiting = self._waiting_size = 0
 
-    def arrived(self, now: float, *, at_once: bool) -> bool:
-        """Take a packet with data; return whether to acknowledge without looking at more."""
+    def arrived(self, now: float, *, size: int, at_once: bool) -> bool:
+        """Take a packet with data, of so many bytes; return whether to acknowledge without looking
+        at more.
+        """
         self._waiting += 1
+        self._waiting_size += size
         if at_once or self._waiting > 1:
             self.due = now
         elif self.due is None:
             self.due = now + SACK_SECONDS
-        return self._waiting >= self.most
+        return self._waiting >= self.most or self._waiting_size >= MOST_WAITING
 
     def acknowledged(self) -> None:
         self.due = None
-        self._waiting = 0
+        self._waiting = self._waiting_size = 0

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import Final
 
+from .congestion import LOCAL_SECONDS
 from .outbound import UserMessage
+from .rtt import RoundTrips
 
 MOST_BEGUN: Final = 512 * 1024
 """Bytes of the messages that may be between each other: the other side keeps all of them, and its
 window is 1 MiB, or more. One message may be larger."""
+
+MOST_UNSENT: Final = 1024 * 1024
+"""Bytes that may wait while nothing is known of the path, or it has no delay to speak of."""
+
+MIN_UNSENT: Final = 256 * 1024
+"""Bytes that may wait on any path: whoever hands over more is not woken for each packet."""
 
 WHOLE: Final = 1160
 """Bytes of a message that is no fragment in any packet: nobody keeps that."""
@@ -137,3 +145,10 @@ class SendQueue:
             self._streams.move_to_end(stream)
         else:
             del self._streams[stream]
+
+
+def most_unsent(trips: RoundTrips, window: int) -> int:
+    """Bytes that are to wait at most: one bandwidth-delay product, half the window."""
+    if trips.smoothed is None or trips.shortest < LOCAL_SECONDS:
+        return MOST_UNSENT
+    return max(MIN_UNSENT, window // 2)

@@ -104,3 +104,16 @@ class SentChunks:
 
     def _is_told(self, tsn: int) -> bool:
         return any(start <= tsn <= end for start, end in self._blocks.items())
+
+
+def absolute(blocks: Sequence[tuple[int, int]], tsn: int, last: int) -> list[tuple[int, int]]:
+    """Gap blocks as TSNs, or none if they are not in order, or tell of what was never sent."""
+    found: list[tuple[int, int]] = []
+    end = tsn
+    for first, final in blocks:
+        start = tsn + first
+        if start <= end or final < first:
+            return []
+        end = tsn + final
+        found.append((start, end))
+    return found if end <= last else []
