@@ -48,10 +48,23 @@ def sound(number: int) -> AudioFrame:
     return frame
 
 
+#: What pictures have beside what moves, so that they take any bitrate that there is.
+GRAIN: list[np.ndarray] = []
+
+
+def roughen() -> None:
+    """Have pictures have a grain from now on, as those of a camera have in the evening."""
+    chance = np.random.default_rng(1)
+    GRAIN.extend(chance.integers(0, 40, (HEIGHT, WIDTH, 1), np.uint8) for _ in range(7))
+
+
 def picture(number: int) -> VideoFrame:
     """Its number in black and white blocks, above something that moves."""
     pixels = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     pixels[:] = ((np.arange(WIDTH) + 5 * number) // 8 % 32 * 8).astype(np.uint8)[None, :, None]
+    if GRAIN:
+        pixels //= 2
+        pixels += GRAIN[number % len(GRAIN)]
     for bit in range(BITS):
         left = bit * BLOCK
         pixels[:BLOCK, left : left + BLOCK] = 255 if number >> bit & 1 else 0
@@ -289,7 +302,10 @@ def main() -> None:
     parser.add_argument("notes", type=Path)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--late", type=float, default=0, help="seconds after which sound begins")
+    parser.add_argument("--rough", action="store_true", help="pictures that take any bitrate")
     options = parser.parse_args()
+    if options.rough:
+        roughen()
     notes = Notes()
     # An end whose other end is gone does not wait for its own clean-up.
     threading.Thread(target=give_up, args=(options.seconds + 20,), daemon=True).start()

@@ -14,6 +14,7 @@ import ctypes
 import fcntl
 import heapq
 import itertools
+import json
 import os
 import random
 import select
@@ -23,6 +24,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 NEW_NETWORK = 0x4000_0000  # CLONE_NEWNET
 TUN_SETUP = 0x4004_54CA  # TUNSETIFF
@@ -43,12 +45,14 @@ class Wire:
         loss: float,
         seed: int,
         rate: float | None = None,
+        queue: float | None = None,
     ):
         self._ends = ends
         self._rate = None if rate is None else rate * 1e6 / 8
         self._free = dict.fromkeys(ends, 0.0)
         # As much as the wire itself holds, there and back.
-        self._queue = 0.0 if self._rate is None else max(self._rate * milliseconds / 500, SMALLEST)
+        held = 0.0 if self._rate is None else max(self._rate * milliseconds / 500, SMALLEST)
+        self._queue = held if queue is None else 1000 * queue
         self._delay = milliseconds / 1000
         self._jitter = jitter / 1000
         self._loss = loss / 100
@@ -56,6 +60,8 @@ class Wire:
         self._held: list[tuple[float, int, int, bytes]] = []
         self._count = itertools.count()
         self._last = dict.fromkeys(ends, 0.0)
+        #: What has reached the second end, and when.
+        self.carried: list[tuple[float, int]] = []
 
     def run(self, until: list[subprocess.Popen[bytes]]) -> None:
         """Carry packets as long as the programs run."""
@@ -71,6 +77,8 @@ class Wire:
             while self._held and self._held[0][0] <= time.monotonic():
                 _, _, end, packet = heapq.heappop(self._held)
                 os.write(end, packet)
+                if end == self._ends[1]:
+                    self.carried.append((time.monotonic(), len(packet)))
 
     def _take(self, end: int) -> None:
         packet = os.read(end, PACKET)
@@ -123,6 +131,8 @@ def main() -> int:
     parser.add_argument("--jitter", type=float, default=0, help="milliseconds more, at random")
     parser.add_argument("--loss", type=float, default=0, help="percent, each way")
     parser.add_argument("--rate", type=float, help="Mbit/s, each way, with a queue before it")
+    parser.add_argument("--queue", type=float, help="kB that wait before it at most")
+    parser.add_argument("--carried", type=Path, help="a file for what reached the second end")
     parser.add_argument("--seed", type=int, default=1, help="of what is random")
     parser.add_argument("commands", nargs=argparse.REMAINDER, help="-- one -- other")
     options = parser.parse_args()
@@ -152,8 +162,11 @@ def main() -> int:
         options.loss,
         options.seed,
         options.rate,
+        options.queue,
     )
     wire.run([first, second])
+    if options.carried is not None:
+        options.carried.write_text(json.dumps(wire.carried))
     return first.returncode or second.returncode
 
 

@@ -65,6 +65,11 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     (
         (
             *("rtc/backend/media/congestion/arrival_record",),
+            *("rtc/backend/media/congestion/bandwidth_estimate",),
+            *("rtc/backend/media/congestion/delay_gradient",),
+            *("rtc/backend/media/congestion/media_pacer",),
+            *("rtc/backend/media/congestion/rate_control",),
+            *("rtc/backend/media/congestion/sent_packets",),
             *("rtc/backend/media/congestion/transport_feedback",),
         ),
         ("tests/rtc/backend/media/congestion",),

@@ -117,6 +117,14 @@ def test_media_quality(tmp_path: Path) -> None:
         assert set(sides) == {"ours", "plain aiortc"} | also
 
 
+@needs_networks
+def test_bottleneck(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("bottleneck.py", "--quick", "--sides", "ours", "--json", figures)
+    table = json.loads(figures.read_text())
+    assert table["rows"]["of the rate, %"]["ours"]["median"] > 10
+
+
 def test_relay(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("relay.py", "--quick", "--json", figures)

@@ -27,9 +27,12 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSctpTransport,
 )
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, StreamStatistics
 from aiortc.rtcsctptransport import Chunk, InboundStream
+from aiortc.rtp import HeaderExtensionsMap
 from OpenSSL import SSL
 
 from .purposes import Purpose
@@ -46,10 +49,13 @@ TURN_CLIENT: Final = "aioice.turn.TurnClientMixin"
 TURN_TRANSPORT: Final = "aioice.turn.TurnTransport"
 DATA_CHANNEL: Final = "RTCDataChannel"
 SCTP_TRANSPORT: Final = "RTCSctpTransport"
+H264_ENCODER: Final = "H264Encoder"
+VP8_ENCODER: Final = "Vp8Encoder"
 RTP_RECEIVER: Final = "RTCRtpReceiver"
 RTP_SENDER: Final = "RTCRtpSender"
 RTP_TRANSCEIVER: Final = "RTCRtpTransceiver"
 RTP_ROUTER: Final = "RtpRouter"
+EXTENSIONS_MAP: Final = "HeaderExtensionsMap"
 STREAM_STATISTICS: Final = "StreamStatistics"
 REMOTE_TRACK: Final = "RemoteStreamTrack"
 DTLS_TRANSPORT: Final = "RTCDtlsTransport"
@@ -69,8 +75,10 @@ OWNERS: Final[dict[str, object]] = {
     CONNECTION: aioice.Connection,
     DATA_CHANNEL: RTCDataChannel,
     DTLS_TRANSPORT: RTCDtlsTransport,
+    EXTENSIONS_MAP: HeaderExtensionsMap,
     GATHERER: RTCIceGatherer,
     ICE_TRANSPORT: RTCIceTransport,
+    H264_ENCODER: H264Encoder,
     INBOUND_STREAM: InboundStream,
     OPENSSL: OpenSSL,
     OPENSSL_CONNECTION: SSL.Connection,
@@ -88,6 +96,7 @@ OWNERS: Final[dict[str, object]] = {
     TRANSACTION: Transaction,
     TURN_CLIENT: TurnClientMixin,
     TURN_TRANSPORT: TurnTransport,
+    VP8_ENCODER: Vp8Encoder,
 }
 
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
@@ -194,9 +203,15 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         RTP_RECEIVER: ("_set_rtcp_ssrc",),
         RTP_SENDER: ("_ssrc", "_stream_id"),
     },
-    "bitrate": {RTP_SENDER: ("_RTCRtpSender__encoder",)},
+    "bitrate": {
+        RTP_SENDER: ("_RTCRtpSender__encoder",),
+        H264_ENCODER: ("buffer_data", "buffer_pts", "codec", "encode", "target_bitrate"),
+        VP8_ENCODER: ("codec", "encode", "target_bitrate"),
+    },
     "congestion": {
-        DTLS_TRANSPORT: ("_send_rtp", "stop"),
+        DTLS_TRANSPORT: ("_register_rtp_sender", "_send_rtp", "stop"),
+        EXTENSIONS_MAP: ("set",),
+        RTP_SENDER: ("_RTCRtpSender__rtp_header_extensions_map",),
         RTP_TRANSCEIVER: ("_codecs", "_headerExtensions"),
     },
     "sender_reports": {

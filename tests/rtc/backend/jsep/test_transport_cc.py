@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from trio_rtc.rtc import PeerConnection, open_media, open_peer_connection
 from trio_rtc.rtc.backend import ledger
-from trio_rtc.rtc.backend.jsep.transport_cc import URI
+from trio_rtc.rtc.backend.media.congestion.numbered_packets import URI
 from trio_rtc.wire.messages import SessionDescription
 
 from ...lacking import lacking

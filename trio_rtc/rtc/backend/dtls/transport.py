@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, cast
 import OpenSSL
 from aiortc import RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
 from aiortc.rtcdtlstransport import State
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpSendParameters
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
@@ -59,6 +60,12 @@ async def send_together(transport: RTCDtlsTransport, messages: Sequence[bytes]) 
 
 class PathOfMedia(Protocol):
     """What the transport of media tells of its packets."""
+
+    def configure(self, extensions: Sequence[RTCRtpHeaderExtensionParameters]) -> None:
+        """Learn what was negotiated for a sender."""
+
+    def take(self, packet: bytes) -> bool:
+        """Send a packet by `send_now` when its time has come; False if it is not for this."""
 
     def received_rtcp(self, data: bytes) -> bytes:
         """Take what is for it out of a compound packet of RTCP; return the rest."""
@@ -208,6 +215,24 @@ class _DtlsTransport(RTCDtlsTransport):
             if self.media_path is not None:
                 data = self.media_path.received_rtcp(data)
             await super()._handle_rtcp_data(data)
+
+    def _register_rtp_sender(self, sender: Any, parameters: RTCRtpSendParameters) -> None:
+        super()._register_rtp_sender(sender, parameters)
+        if self.media_path is not None:
+            self.media_path.configure(parameters.headerExtensions)
+
+    async def _send_rtp(self, data: bytes) -> None:
+        path = self.media_path if self.state == "connected" else None
+        if path is None or not path.take(data):
+            await self.send_now(data)
+
+    async def send_now(self, data: bytes) -> None:
+        """Send a packet of RTP or RTCP that has waited for its time, or has none.
+
+        Raises:
+            ConnectionError: the transport is not connected.
+        """
+        await super()._send_rtp(data)
 
     async def stop(self) -> None:
         if self.media_path is not None:

@@ -15,6 +15,7 @@ from aiortc.sdp import SessionDescription as ParsedDescription
 
 from ....errors import NegotiationError
 from ...bridge.ownership import Owner
+from ..media.congestion.numbered_packets import number
 from ..media.encoded.encoded_format import EncodedFormat
 from ..media.outgoing_media import OutgoingTrack
 from ..media.sender_reports import report_origin
@@ -203,6 +204,8 @@ class Sections:
             report_origin(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
+            else:
+                number(transceiver.sender)
             track.begin()
 
     def _find_place(

@@ -17,9 +17,9 @@ from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters as Extension
 from aiortc.sdp import MediaDescription
 
+from ..media.congestion.numbered_packets import URI
 from ..patches import can
 
-URI: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 FEEDBACK: Final = RTCRtcpFeedback(type="transport-cc")
 
 WANTED_ID: Final = 4

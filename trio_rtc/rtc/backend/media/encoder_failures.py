@@ -15,6 +15,8 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 
+from .video_encoders import video_encoder
+
 logger = logging.getLogger("trio_rtc.rtc")
 
 MOST_FAILURES: Final = 5
@@ -44,5 +46,8 @@ class RenewingSender(RTCRtpSender):
         return frame
 
     async def _encode_next(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+        private: Any = self
+        if self.kind == "video" and private._RTCRtpSender__encoder is None:
+            private._RTCRtpSender__encoder = video_encoder(codec)
         frame: RTCEncodedFrame | None = await super()._next_encoded_frame(codec)
         return frame

@@ -84,7 +84,7 @@ class OutgoingTrack(MediaStreamTrack):
 
     @property
     def frames_dropped(self) -> int:
-        """How many frames were gone before they could be encoded."""
+        """How many frames were not sent: gone before they could be encoded, or too much to send."""
         return self._dropped + (self._reader.dropped if self._reader is not None else 0)
 
     async def replace(self, source: Source | None) -> bool:
@@ -130,7 +130,7 @@ class OutgoingTrack(MediaStreamTrack):
                 self._reader.stop()
             if self.frames_dropped:
                 logger.info(
-                    "%d frames of a track of %s were not sent: its encoder was too slow",
+                    "%d frames of a track of %s were not sent: encoder or path were too slow",
                     self.frames_dropped, self.kind,
                 )  # fmt: skip
             self.on_end()
@@ -139,7 +139,13 @@ class OutgoingTrack(MediaStreamTrack):
         while not self._over:
             if self._ready:
                 await self._until_due()
-                if self._ready:
+                if not self._ready:
+                    continue
+                # What has been encoded by others is needed for what comes after it.
+                if isinstance(self._ready[0], VideoFrame) and self.bitrate.is_behind:
+                    self._ready.clear()
+                    self._dropped += 1
+                else:
                     self.bitrate.apply()
                     self.taken = current_ntp_time()
                     return self._ready.popleft()

@@ -1,0 +1,105 @@
+"""Bandwidth estimate: what a path carries, by the feedback of the other side.
+
+Google Congestion Control (draft-ietf-rmcat-gcc-02) put together: the smaller of the rate by the
+delay and of that by losses. A pure machine; rates in bits a second, times in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from .delay_gradient import DelayGradient
+from .rate_control import LEAST, LossControl, RateControl
+from .sent_packets import PacketResult
+
+START: Final = 500_000.0
+WINDOW: Final = 0.5
+"""Seconds over which it is counted what arrives."""
+
+LEAST_WINDOW: Final = 0.2
+
+SILENT: Final = 1.0
+"""Seconds without feedback after which the path carries less, as long as we send."""
+
+SILENT_DECREASE: Final = 0.8
+
+
+class ArrivalRate:
+    """The bitrate of what has arrived lately: that of half a second, or of its last part if more.
+
+    Where a queue grows, what arrives is what the path carries; half a second ago it may have been
+    less, as an encoder that begins anew makes small pictures at first.
+    """
+
+    def __init__(self) -> None:
+        self._arrivals: deque[tuple[float, int]] = deque()
+
+    def add(self, arrived: float, size: int) -> None:
+        """Take a packet of so many bytes."""
+        self._arrivals.append((arrived, 8 * size))
+        while self._arrivals[0][0] < arrived - WINDOW:
+            self._arrivals.popleft()
+
+    @property
+    def value(self) -> float | None:
+        """Bits a second; None if it is too early to tell."""
+        bits, most = 0, None
+        for arrived, size in reversed(self._arrivals):
+            # The first of them took no time.
+            span = self._arrivals[-1][0] - arrived
+            if span >= LEAST_WINDOW:
+                most = max(most or 0.0, bits / span)
+            bits += size
+        return most
+
+
+class BandwidthEstimate:
+    """What may be sent on a path.
+
+    Attributes:
+        rate: bits a second.
+    """
+
+    def __init__(self, rate: float = START) -> None:
+        self.rate = rate
+        self._gradient = DelayGradient()
+        self._by_delay = RateControl(rate)
+        self._by_loss = LossControl()
+        self._arriving = ArrivalRate()
+        self._heard: float | None = None
+
+    def take(self, results: Sequence[PacketResult], now: float) -> None:
+        """Take what feedback tells of packets, in the order of sending."""
+        if not results:
+            return
+        self._heard = now
+        lost = sent = 0
+        has_overuse = False
+        for result in sorted((r for r in results if r.arrived is not None), key=_arrival):
+            assert result.arrived is not None
+            self._arriving.add(result.arrived, result.size)
+            self._gradient.add(result.sent, result.arrived)
+            has_overuse |= self._gradient.usage == "overuse"
+        for result in results:
+            sent += not result.was_lost
+            lost += (result.arrived is None) - result.was_lost
+        rtt = now - max(result.sent for result in results)
+        usage = "overuse" if has_overuse else self._gradient.usage
+        self._by_delay.update(usage, self._arriving.value, rtt, now)
+        self._by_loss.update(sent, lost, self._by_delay.rate, now)
+        self.rate = max(min(self._by_delay.rate, self._by_loss.rate), LEAST)
+
+    def be_without(self, now: float) -> None:
+        """Tell that packets are sent, and that no feedback has come with this time."""
+        if self._heard is not None and now - self._heard > SILENT:
+            # Half of the silence has passed already when it is heard of next.
+            self._heard += SILENT / 2
+            self._by_delay.limit(self._by_delay.rate * SILENT_DECREASE)
+            self.rate = max(min(self.rate, self._by_delay.rate), LEAST)
+
+
+def _arrival(result: PacketResult) -> float:
+    assert result.arrived is not None
+    return result.arrived
