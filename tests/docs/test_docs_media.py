@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import av
@@ -125,23 +127,38 @@ async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert {stream.type for stream in file.streams} == {"audio", "video"}
 
 
+def waited_for(log: str) -> str:
+    """The end of a line of bash that has a program in the background, until it is signed in."""
+    return (
+        f" > {log} 2>&1 &\nprogram=$!\n"
+        f"until grep -qsE 'listening|signed in' {log}; do kill -0 $program; sleep 0.1; done\n"
+        f"cat {log}"
+    )
+
+
 def test_the_two_programs(tmp_path: Path) -> None:
     (block,) = (text for language, text in BLOCKS if language == "console")
     port = str(free_port())
     lines = [line.removeprefix("$ ") for line in block.splitlines()]
-    # On a busy machine the programs take longer to sign in than somebody who types.
     script = "\n".join(
         line.replace("8888", port)
         .replace("python examples", f"{sys.executable} {ROOT}/examples")
         .replace(".py ", f".py --server ws://localhost:{port} ")
         .replace("trio-rtc client", f"trio-rtc client --server ws://localhost:{port}")
         for line in lines
+        if not line.startswith("sleep")
     )
-    script = script.replace("--folder . &", "--folder . &\nrecorder=$!\nsleep 3")
+    # Who types goes on when a program has said that it is there.
+    numbers = count()
+    script = re.sub(r" &$", lambda _: waited_for(f"{next(numbers)}.log"), script, flags=re.M)
     done = subprocess.run(
-        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}\nkill $recorder; wait $recorder"],
+        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}\nkill $program; wait $program"],
         cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONUNBUFFERED": "1",
+        },
         capture_output=True,
         text=True,
         timeout=100,
