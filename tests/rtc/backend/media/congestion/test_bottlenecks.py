@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from trio_rtc.rtc.backend.media.congestion.bandwidth_estimate import START
 from trio_rtc.testing import Link
 
-from .bottleneck import Bottleneck, Flow
+from .bottleneck import Bottleneck, Flow, Process, on_a_busy_machine
 
 WARM_UP = 15.0
 
@@ -88,3 +89,34 @@ def test_without_feedback_less_and_less_is_sent() -> None:
     net.wire.link = Link(rate=2e6, queue=22_500, delay=0.025)
     net.run(16)
     assert max(flow.pictures.values()) > 15.9
+
+
+@pytest.mark.parametrize("end", ["sender", "receiver", "both"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_busy_machine_is_no_full_path(end: str, seed: int) -> None:
+    net = Bottleneck(Link(rate=20e6, queue=60_000, delay=0.025), seed)
+    held_up = {
+        name: on_a_busy_machine(10 * seed + number)
+        for number, name in enumerate(["sender", "receiver"])
+        if end in (name, "both")
+    }
+    flow = net.add(Flow(most=1.5e6), **held_up)
+    net.run(20)
+    # Keyframes of an encoder that is opened anew for a higher rate take their time.
+    assert flow.left_out < 0.03 * len(flow.rates)
+    assert min(rate for _, rate in flow.rates) > 0.9 * START
+
+
+@pytest.mark.parametrize("end", ["sender", "receiver"])
+def test_one_who_stands_still_for_seconds_goes_on_as_before(end: str) -> None:
+    net = Bottleneck(Link(rate=20e6, queue=60_000, delay=0.025))
+    pauses = [(10.0, 14.0), (16.0, 19.0)]
+    flow = net.add(Flow(most=1.5e6), **{end: Process(pauses)})
+    net.run(22)
+    before = [rate for at, rate in flow.rates if 9 < at < 10]
+    for _, goes_on in pauses:
+        # Half a second may pass until there is feedback again.
+        after = [rate for at, rate in flow.rates if goes_on + 0.5 < at < goes_on + 1]
+        assert min(after) >= before[-1]
+    during = [rate for at, rate in flow.rates if 11.5 < at < 14]
+    assert end == "sender" or min(during) < before[-1] / 2

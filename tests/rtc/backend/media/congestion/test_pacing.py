@@ -23,7 +23,7 @@ from trio_rtc.rtc.backend.media.congestion.numbered_packets import (
 def departures(pacer: MediaPacer, sizes: list[int], now: float) -> list[float]:
     """When packets go that are there now."""
     for size in sizes:
-        pacer.add(bytes(size))
+        pacer.add(bytes(size), now)
     times = []
     while (wait := pacer.wait(now)) is not None:
         now += wait
@@ -53,10 +53,24 @@ def test_no_time_is_saved_up() -> None:
     assert times[-1] - times[0] == pytest.approx(0.04, abs=0.006)
 
 
+def test_who_comes_late_for_packets_sends_all_that_was_due() -> None:
+    pacer = MediaPacer(1e6 / FACTOR)
+    for _ in range(20):
+        pacer.add(bytes(1250), 0.0)
+    assert pacer.take(0.0)
+    gone = 0
+    while pacer.take(0.1):
+        gone += 1
+    assert gone == 10
+    # What is late is not what the path has not carried.
+    assert pacer.backlog(0.1) == pytest.approx(0.1, abs=0.011)
+    assert pacer.backlog(0.2) == 0
+
+
 def test_what_waits_goes_quicker_when_there_is_room() -> None:
     pacer = MediaPacer(5e5)
     for _ in range(10):
-        pacer.add(bytes(1250))
+        pacer.add(bytes(1250), 0.0)
     before = pacer.backlog(0.0)
     pacer.follow(5e6)
     assert pacer.backlog(0.0) == pytest.approx(before / 10)
@@ -70,7 +84,7 @@ def test_what_cannot_be_made_smaller_goes_all_the_same() -> None:
     pacer, longest = MediaPacer(5e5), 0.0
     for millisecond in range(5000):
         now = millisecond / 1000
-        pacer.add(bytes(500))
+        pacer.add(bytes(500), now)
         while pacer.take(now) is not None:
             pass
         longest = max(longest, pacer.backlog(now))

@@ -21,9 +21,13 @@ WINDOW: Final = 0.5
 LEAST_WINDOW: Final = 0.2
 
 SILENT: Final = 1.0
-"""Seconds without feedback after which the path carries less, as long as we send."""
+"""Seconds without feedback after which less is sent, and half of them for each time more: until
+there is some, which tells whether the path or only the other side's machine was held up."""
 
 SILENT_DECREASE: Final = 0.8
+
+LONGEST_TURN: Final = 0.1
+"""Seconds between two pictures that count as silence: in more than that we were held up."""
 
 
 class ArrivalRate:
@@ -68,13 +72,14 @@ class BandwidthEstimate:
         self._by_delay = RateControl(rate)
         self._by_loss = LossControl()
         self._arriving = ArrivalRate()
-        self._heard: float | None = None
+        self._silence = 0.0
+        self._asked: float | None = None
 
     def take(self, results: Sequence[PacketResult], now: float) -> None:
         """Take what feedback tells of packets, in the order of sending."""
         if not results:
             return
-        self._heard = now
+        self._silence, self._asked = 0.0, now
         lost = sent = 0
         has_overuse = False
         for result in sorted((r for r in results if r.arrived is not None), key=_arrival):
@@ -89,15 +94,20 @@ class BandwidthEstimate:
         usage = "overuse" if has_overuse else self._gradient.usage
         self._by_delay.update(usage, self._arriving.value, rtt, now)
         self._by_loss.update(sent, lost, self._by_delay.rate, now)
-        self.rate = max(min(self._by_delay.rate, self._by_loss.rate), LEAST)
+        self._combine()
 
     def be_without(self, now: float) -> None:
         """Tell that packets are sent, and that no feedback has come with this time."""
-        if self._heard is not None and now - self._heard > SILENT:
-            # Half of the silence has passed already when it is heard of next.
-            self._heard += SILENT / 2
-            self._by_delay.limit(self._by_delay.rate * SILENT_DECREASE)
-            self.rate = max(min(self.rate, self._by_delay.rate), LEAST)
+        if self._asked is None:
+            return
+        self._silence += min(now - self._asked, LONGEST_TURN)
+        self._asked = now
+        self._combine()
+
+    def _combine(self) -> None:
+        steps = max(int(self._silence / (SILENT / 2)) - 1, 0)
+        known = min(self._by_delay.rate, self._by_loss.rate)
+        self.rate = max(known * SILENT_DECREASE**steps, LEAST)
 
 
 def _arrival(result: PacketResult) -> float:

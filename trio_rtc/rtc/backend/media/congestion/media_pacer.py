@@ -38,8 +38,10 @@ class MediaPacer:
         """Have the path carry so much from now on."""
         self._rate = rate
 
-    def add(self, packet: bytes) -> None:
+    def add(self, packet: bytes, now: float) -> None:
         """Have one wait."""
+        if not self._queue:
+            self._free_at = max(self._free_at, now)
         self._queue.append(packet)
         self._bytes += len(packet)
 
@@ -48,7 +50,9 @@ class MediaPacer:
         if not self._queue or self._free_at - now > BURST:
             return None
         packet = self._queue.popleft()
-        self._free_at = max(self._free_at, now) + self._seconds(len(packet))
+        # Who comes late for one, as a process that was held up does, does not have those behind it
+        # wait the longer: a busy machine is no full path.
+        self._free_at += self._seconds(len(packet))
         self._bytes -= len(packet)
         return packet
 
@@ -58,7 +62,7 @@ class MediaPacer:
 
     def backlog(self, now: float) -> float:
         """Seconds until all have gone."""
-        return max(self._free_at - now, 0.0) + self._seconds(self._bytes)
+        return max(self._free_at + self._seconds(self._bytes) - now, 0.0)
 
     def clear(self) -> None:
         """Forget those that wait."""

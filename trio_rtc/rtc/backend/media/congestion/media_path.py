@@ -79,7 +79,7 @@ class MediaPath:
             return False
         if not places(packet, self._number_id, self._time_id).number:
             return False
-        self._pacer.add(packet)
+        self._pacer.add(packet, asyncio.get_running_loop().time())
         if self._sending is None:
             self._send_due()
         return True

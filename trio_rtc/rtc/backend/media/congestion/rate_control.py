@@ -92,11 +92,6 @@ class RateControl:
         elif self._state == "decrease" and arriving is not None:
             self._decrease(arriving, rtt, now)
 
-    def limit(self, rate: float) -> None:
-        """Have something else say that no more is carried."""
-        self._was_congested = True
-        self.rate = max(min(self.rate, rate), LEAST)
-
     def _increase(self, arriving: float | None, rtt: float, since: float) -> None:
         if arriving is not None and self._link is not None and arriving > self._highest_link():
             # The path is another one.
