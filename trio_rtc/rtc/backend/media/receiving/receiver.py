@@ -167,6 +167,7 @@ class _TimedReceiver(RTCRtpReceiver):
             codec = None if repeated is None else codecs.get(repeated.payload_type)
             if repeated is None or codec is None or repeated.ssrc != self._source.ssrc:
                 return
+            self._reception.put_last(self, repeated.ssrc)
             packet = repeated
         number = self._accept(packet)
         if number is None:

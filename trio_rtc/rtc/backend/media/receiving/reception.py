@@ -32,6 +32,16 @@ class Reception:
         active[packet.ssrc] = clock.current_datetime()
         _keep(active, MOST_SOURCES)
 
+    def put_last(self, receiver: Any, ssrc: int) -> None:
+        """Have a source be the one of which statistics tell.
+
+        aiortc 1.16 tells of each source under one name, so that the last one is left: that of what
+        is sent again, otherwise.
+        """
+        streams = receiver._RTCRtpReceiver__remote_streams
+        if ssrc in streams:
+            streams[ssrc] = streams.pop(ssrc)
+
 
 def _keep(entries: dict[int, Any], count: int) -> None:
     while len(entries) > count:
