@@ -275,6 +275,8 @@ class WebSocket:
                     self._too_fast()
         if fault := self._protocol.parser_exc:
             self._protocol.parser_exc = None
+            # From Python 3.12 on, its traceback keeps this frame, which keeps it: a cycle.
+            fault.__traceback__ = None
             if isinstance(fault, PayloadTooBig):
                 self._statistics.over_limit["body_bytes"] += 1
             elif not isinstance(fault, EOFError):
