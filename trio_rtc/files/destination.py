@@ -32,6 +32,8 @@ from ..wire.files import (
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _JOURNAL: Final = "journal"
 _BLOCK: Final = 2**20
+_FLUSH: Final = 8 * 2**20
+"""Bytes after which the system begins to write them to the disk."""
 _CODES: Final = {
     errno.ENOSPC: "no_space",
     errno.EDQUOT: "no_space",
@@ -273,11 +275,13 @@ class Incoming:
         self._file = file
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
+        self._at = self._flushed = 0
 
     def rewind(self, start: int) -> None:
         """Keep so many bytes, and forget the others."""
         assert self._file is not None
         os.ftruncate(self._file, start)
+        self._at = self._flushed = start
         while start:
             data = os.read(self._file, min(_BLOCK, start))
             self._digest.update(data)
@@ -290,7 +294,23 @@ class Incoming:
             left = self._as_one(pieces)
             self._digest.update(left)
             while left:
-                left = left[os.write(self._file, left) :]
+                written = os.write(self._file, left)
+                left = left[written:]
+                self._at += written
+            self._begin_to_flush()
+
+    def _begin_to_flush(self) -> None:
+        """Have the system write to the disk while more comes, so that the end is not kept waiting.
+
+        The advice that this part is not needed soon does that in Linux, without waiting for it.
+        """
+        assert self._file is not None
+        if self._at - self._flushed >= _FLUSH:
+            with suppress(OSError):
+                os.posix_fadvise(
+                    self._file, self._flushed, self._at - self._flushed, os.POSIX_FADV_DONTNEED
+                )
+            self._flushed = self._at
 
     def _as_one(self, pieces: Sequence[bytes]) -> memoryview:
         """All of it as one: whoever lets the interpreter go has to wait for it.
