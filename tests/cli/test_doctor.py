@@ -27,7 +27,7 @@ async def test_a_server_and_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             f'[{{"urls": "{good}", "username": "alice", "credential": "secret"}},'
             f' {{"urls": "{good}?transport=tcp", "username": "alice", "credential": "wrong"}}]',
         )
-        async with command("doctor", "--json", url.replace("http", "ws")) as running:
+        async with command("doctor", "--json", "--server", url.replace("http", "ws")) as running:
             assert await running.exit_status() == 0, running.errors
         [(level, what)] = about(running, "server")
         assert level == "ok"
@@ -43,9 +43,10 @@ async def test_a_server_and_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_server_that_is_not_there() -> None:
+    # As it was before there was --server here.
     async with command("doctor", "ws://127.0.0.1:1") as running:
         assert await running.exit_status() == 1
-    assert running.errors == ""
+    assert running.errors == "trio-rtc doctor: write --server before the URL, as for all commands\n"
     text = "\n".join(running.lines)
     assert "ERROR" in text
     assert "is it running" in text

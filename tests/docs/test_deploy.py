@@ -189,7 +189,7 @@ async def test_its_servers_know_each_other(tmp_path: Path) -> None:
     }
     command = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable]
     command += ["-m", "trio_rtc", "server", "--host", "127.0.0.1", "--port", str(port)]
-    doctor = [sys.executable, "-m", "trio_rtc", "doctor", f"ws://127.0.0.1:{port}"]
+    doctor = [sys.executable, "-m", "trio_rtc", "doctor", "--server", f"ws://127.0.0.1:{port}"]
     with trio.fail_after(60):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
 
-from .declare import Json, Token, command
+from .declare import Ca, Json, Server, Token, command
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions:
-    """What is looked at besides this machine."""
+    """What is looked at besides this machine.
 
-    server: Annotated[
-        str | None,
-        typer.Argument(metavar="SERVER", envvar="TRIO_RTC_SERVER", help="A signaling server."),
-    ] = None
+    Attributes:
+        old_server: a server without ``--server``, as other commands do not take it: deprecated.
+    """
+
+    old_server: Annotated[str | None, typer.Argument(metavar="[SERVER]", hidden=True)] = None
+    server: Server = field(default_factory=list)
     token: Token = None
+    ca: Ca = None
     json: Json = False
 
 
 @command(
-    "Examples: trio-rtc doctor | trio-rtc doctor wss://example.org   The exit status is 0 "
+    "Examples: trio-rtc doctor | trio-rtc doctor --server wss://example.org   The exit status is 0 "
     "if nothing is broken, and 1 otherwise."
 )
 def doctor(options: DoctorOptions) -> int:

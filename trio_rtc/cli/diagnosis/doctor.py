@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -16,7 +17,7 @@ from typing import Final, Literal
 import httpx
 import trio
 
-from ...errors import TrioRTCError
+from ...errors import CallError, TrioRTCError
 from ...rtc import IceCandidateEvent, IceServer, ice_servers_from_environment, open_peer_connection
 from ...rtc.backend.ice.host_addresses import host_addresses
 from ...rtc.backend.jsep.codecs import codecs_of
@@ -27,6 +28,7 @@ from ...text import escaped
 from ..commands.declare import urls
 from ..commands.doctor_options import DoctorOptions
 from ..run import run
+from ..tls import client_context
 
 Level = Literal["ok", "warning", "error"]
 
@@ -56,7 +58,7 @@ class Finding:
 
 def run_doctor(options: DoctorOptions) -> int:
     """Look at everything; 0 if nothing is broken, 1 otherwise."""
-    server = options.server
+    given = [*options.server, *([options.old_server] if options.old_server else [])]
     broken = False
 
     def tell(finding: Finding) -> None:
@@ -73,18 +75,29 @@ def run_doctor(options: DoctorOptions) -> int:
         for finding in (*_versions(), *_names(), *_addresses(), *_codecs()):
             tell(finding)
         servers = ice_servers_from_environment()
-        if server is not None:
-            for url in urls([server]):
-                async for finding in _server(url, options.token, servers):
+        if given:
+            for url in urls(given):
+                async for finding in _server(url, options.token, ssl_context, servers):
                     tell(finding)
         else:
-            tell(Finding("warning", "server", "not looked at", "give its URL: ws://HOST:8888"))
+            tell(
+                Finding(
+                    "warning", "server", "not looked at", "give its URL: --server ws://HOST:8888"
+                )
+            )
         async for finding in _ice(servers):
             tell(finding)
 
     def report(code: str, message: str) -> None:
         print(f"trio-rtc doctor: {escaped(message)}", file=sys.stderr, flush=True)
 
+    try:
+        ssl_context = client_context(options.ca)
+    except CallError as error:
+        report(error.code, str(error))
+        return 2
+    if options.old_server:
+        report("deprecated", "write --server before the URL, as for all commands")
     status = run(examine, report, interrupted=lambda number: 128 + number)
     return status or int(broken)
 
@@ -134,12 +147,16 @@ def _codecs() -> Iterable[Finding]:
         yield Finding("ok", f"{kind} codecs", ", ".join(names))
 
 
-async def _server(url: str, token: str | None, servers: list[IceServer]) -> AsyncIterator[Finding]:
+async def _server(
+    url: str, token: str | None, ssl_context: ssl.SSLContext | None, servers: list[IceServer]
+) -> AsyncIterator[Finding]:
     began = trio.current_time()
     found: Finding
     try:
         with trio.fail_after(SERVER_SECONDS):
-            async with open_signaling(url, name="doctor", token=token) as signaling:
+            async with open_signaling(
+                url, name="doctor", token=token, ssl_context=ssl_context
+            ) as signaling:
                 took = 1000 * (trio.current_time() - began)
                 protocol = "trio-rtc.v1" if url.startswith("ws") else "the classic protocol"
                 found = Finding("ok", "server", f"{url} speaks {protocol}, after {took:.0f} ms")
@@ -163,7 +180,7 @@ async def _server(url: str, token: str | None, servers: list[IceServer]) -> Asyn
             "warning", "TLS", "none: names, tokens and addresses can be read on the way",
             "give the server a certificate; pages need one for cameras",
         )  # fmt: skip
-    if (apart := await _clock(url)) is not None:
+    if (apart := await _clock(url, ssl_context)) is not None:
         level: Level = "ok" if apart < CLOCK_SECONDS else "warning"
         hint = "" if level == "ok" else "tokens may count as ended; set the clock"
         yield Finding(level, "clock", f"{apart:.0f} s from that of the server", hint)
@@ -178,10 +195,12 @@ def _hint_for(code: str) -> str:
     }.get(code, "")
 
 
-async def _clock(url: str) -> float | None:
+async def _clock(url: str, ssl_context: ssl.SSLContext | None) -> float | None:
     address = re.sub("^ws", "http", url).rstrip("/") + "/healthz"
     try:
-        async with httpx.AsyncClient(timeout=SERVER_SECONDS, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            timeout=SERVER_SECONDS, trust_env=False, verify=ssl_context or True
+        ) as client:
             answer = await client.get(address)
         told = parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (httpx.HTTPError, KeyError, ValueError, OSError):
