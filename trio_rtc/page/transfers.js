@@ -150,13 +150,12 @@ function lastWord(listen, error) {
 
 /** How much of a file the other side has, if it has the same; that much has been hashed then. */
 async function skip(file, part, hasher) {
-  hasher.begin(file.size);
+  await hasher.begin(file.size);
   if (!part || part.size > file.size) return 0;
   for (let at = 0; at < part.size; at += BLOCK)
     await hasher.update((await read(file, at)).subarray(0, part.size - at));
   if ((await hasher.soFar()) === part.sha256) return part.size;
-  await hasher.end();
-  hasher.begin(file.size);
+  await hasher.begin(file.size);
   return 0;
 }
 
@@ -197,7 +196,7 @@ export async function receiveFiles(channel, { call, accept, onProgress = () => {
     while (!reception.complete) {
       event = reception.receive(await talk.receive());
       if (event.type === "begin") {
-        hasher.begin(event.entry.size);
+        await hasher.begin(event.entry.size);
         store = await open(event.entry);
       } else if (event.type === "content") {
         const data = new Uint8Array(event.data);

@@ -25,6 +25,7 @@ POLICY: Final = "; ".join(
     [
         "default-src 'none'",
         "script-src 'self'",
+        "worker-src 'self'",
         "style-src 'self'",
         "img-src 'self' blob:",
         "media-src 'self' blob:",
