@@ -177,7 +177,7 @@ def test_the_commands(title: str, tmp_path: Path) -> None:
 
 def test_the_commands_for_containers() -> None:
     output = run_section("Containers", ROOT, PODMAN_PRELUDE)
-    assert "settings: " in output
+    assert "setting host=127.0.0.1" in output
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def run_server(flags: Mapping[str, str]) -> int:
     set_up_logging(settings.log_level, settings.log_format)
     for variable in unknown_variables(SETTINGS, os.environ):
         logger.warning("%s is no setting, and is ignored", variable)
-    logger.info("settings: %s", describe(settings))
+    for line in describe(settings):
+        logger.info("setting %s", line)
     if settings.proxy_protocol and not settings.trusted_proxies:
         logger.warning("proxy_protocol is of no use without trusted_proxies")
     _look_at_files(settings.limits)

@@ -4,7 +4,7 @@ follow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -235,12 +235,10 @@ def load_server_settings(
     return settings
 
 
-def describe(settings: ServerSettings) -> str:
-    """All settings but the secrets, on one line."""
+def describe(settings: ServerSettings) -> Iterator[str]:
+    """The settings that are not as they are by default, without the secrets."""
     values = {name: getattr(settings.limits, name) for name in LIMITS}
     values |= {one.name: getattr(settings, one.name) for one in fields(settings) if one.metadata}
-    return ", ".join(
-        f"{setting.name}={setting.shown(values[setting.name])}"
-        for setting in SETTINGS
-        if setting.name in values
-    )
+    for setting in SETTINGS:
+        if setting.name in values and values[setting.name] != setting.default:
+            yield f"{setting.name}={setting.shown(values[setting.name])}"
