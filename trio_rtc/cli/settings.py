@@ -14,7 +14,7 @@ PREFIX: Final = "TRIO_RTC_"
 ELSEWHERE: Final = frozenset(
     PREFIX + name
     for name in (
-        "ADVERTISE", "ENGINE", "ICE_SERVERS", "ICE_TCP", "INTERFACES", "SCTP", "SERVER",
+        "ADVERTISE", "ENGINE", "ICE_SERVERS", "ICE_TCP", "INTERFACES", "MDNS", "SCTP", "SERVER",
         "SIMULATIONS", "TOKEN", "UDP_MUX", "UDP_PORTS",
     )
 )  # fmt: skip
