@@ -178,7 +178,6 @@ async def keep_calling(whom: str, **options: Any) -> None:
     ("place", "at_once"),
     [
         ("two hosts", True),
-        ("two hosts", False),
         ("two hosts of IPv6", True),
         ("one host", True),
         ("two routers", True),

@@ -17,7 +17,7 @@ from typing import Any
 
 import aioice
 from aioice.ice import ICE_COMPLETED, ICE_FAILED, CandidatePair
-from aioice.stun import RETRY_RTO
+from aioice.stun import RETRY_RTO, TransactionError
 from aioice.turn import TurnTransport
 from aiortc import RTCIceTransport
 
@@ -48,6 +48,8 @@ class Checks:
         self._build_request = agent.build_request
         self._close = agent.close
         self._improving: asyncio.Future[None] | None = None
+        self._verifying: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._verifying.set_result(None)
         self._install()
 
     def _install(self) -> None:
@@ -97,6 +99,9 @@ class Checks:
         if self._improving is not None:
             self._improving.cancel()
             await asyncio.wait([self._improving])
+        if not self._verifying.done():
+            self._verifying.cancel()
+            await asyncio.wait([self._verifying])
         await self._close()
 
     def _stop_checking(self) -> None:
@@ -185,11 +190,48 @@ class Checks:
             agent._check_list[:] = kept
             # To a lite agent one pair is nominated, when it works; a better one comes after it.
             agent._nominating.discard(pair.component)
+        self._select()
+        self._verify(pair)
+
+    def _select(self) -> None:
         # The list is in the order of priority, which both sides compute alike.
         for candidate in self._agent._check_list:
             if candidate.nominated and candidate.state is CandidatePair.State.SUCCEEDED:
                 self._agent._nominated[candidate.component] = candidate
                 return
+
+    def _verify(self, pair: Any) -> None:
+        """When another pair works, see whether the one in use does so still.
+
+        A router that has forgotten the other side gives it another port, of which its checks tell:
+        all that it sends comes, and nothing of ours arrives.
+        """
+        selected = self._agent._nominated.get(pair.component)
+        if (
+            self._agent._check_list_done
+            and pair.state is CandidatePair.State.SUCCEEDED
+            and selected not in (None, pair)
+            and self._verifying.done()
+        ):
+            self._verifying = asyncio.ensure_future(self._replace_if_silent(selected, pair))
+
+    async def _replace_if_silent(self, selected: Any, other: Any) -> None:
+        agent = self._agent
+        try:
+            await selected.protocol.request(
+                self._build_request(selected, nominate=False),
+                selected.remote_addr,
+                integrity_key=agent.remote_password.encode(),
+                retransmissions=1,
+            )
+        except TransactionError:
+            if agent._nominated.get(other.component) is selected and not agent._closing:
+                # There is no consent to send there any more (RFC 7675, section 5.1).
+                selected.state = CandidatePair.State.FAILED
+                selected.nominated = False
+                other.nominated = True
+                agent._nominated[other.component] = other
+                self._select()
 
 
 @contextmanager
