@@ -9,8 +9,10 @@ import pytest
 from trio_rtc.rtc.backend.dtls.flights import SHORTEST, UNKNOWN, Flights
 
 
-def record(kind: int, message: int = 0, epoch: int = 0) -> bytes:
-    body = bytes([1, 0, 0, 0]) + message.to_bytes(2) + bytes(6) if kind == 22 else b"\1"
+def record(kind: int, message: int = 0, epoch: int = 0, part: tuple[int, int] = (0, 0)) -> bytes:
+    start, length = (size.to_bytes(3) for size in part)
+    head = bytes([1, 0, 0, 0]) + message.to_bytes(2) + start + length
+    body = head + bytes(part[1]) if kind == 22 else b"\1"
     return bytes([kind, 254, 253, 0, epoch]) + bytes(6) + len(body).to_bytes(2) + body
 
 
@@ -55,14 +57,36 @@ def test_a_flight_of_several_datagrams_is_sent_again_whole() -> None:
 def test_what_openssl_sends_again_is_the_same_flight() -> None:
     flights = Flights(0.1)
     flights.sent(HELLO + CERTIFICATE, 0.0)
-    assert flights.repeats(CERTIFICATE)
-    assert not flights.repeats(record(22, 5))
-    assert not flights.repeats(record(23))
+    assert flights.unsent(CERTIFICATE) == b""
+    assert flights.unsent(record(22, 5)) == record(22, 5)
+    assert flights.unsent(record(23)) == record(23)
     # Nor does it begin the timer anew.
     flights.expired(0.2)
     flights.received(b"\x16", 0.3)
     flights.sent(HELLO + CERTIFICATE, 0.3)
     assert flights.due == pytest.approx(0.3 + 0.4)
+
+
+def test_what_openssl_sends_again_is_left_out_of_the_next_flight() -> None:
+    flights = Flights(0.1)
+    flights.sent(HELLO + CERTIFICATE, 0.0)
+    assert flights.unsent(HELLO + CERTIFICATE + FINISHED) == FINISHED
+    flights.received(HELLO, 0.1)
+    flights.sent(FINISHED, 0.1)
+    assert flights.unsent(FINISHED) == b""
+
+
+def test_a_message_may_go_in_other_parts_when_it_is_sent_again() -> None:
+    def part(start: int, length: int) -> bytes:
+        return record(22, 3, part=(start, length))
+
+    flights = Flights(0.1)
+    flights.sent(part(0, 100) + part(100, 200), 0.0)
+    assert flights.unsent(part(300, 50)) == part(300, 50)
+    flights.sent(part(300, 50), 0.0)
+    again = part(0, 150) + part(150, 200)
+    assert flights.unsent(again) == b""
+    assert flights.unsent(again + record(22, 4)) == record(22, 4)
 
 
 def test_who_has_the_last_word_says_it_again_when_asked() -> None:

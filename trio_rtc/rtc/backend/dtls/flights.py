@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 SHORTEST, LONGEST = 0.1, 60.0
 """Seconds that the timer has at least, for the other side has to compute; and at most."""
@@ -63,9 +64,16 @@ class Flights:
         if not self._is_over:
             self._due = now + self._wait
 
-    def repeats(self, data: bytes) -> bool:
-        """Whether this is the flight that has been sent last, or a part of it."""
-        return is_repeated(data, self._flight)
+    def unsent(self, data: bytes) -> bytes:
+        """What there is in this but the flight that has been sent last, or parts of it."""
+        if is_repeated(data, self._flight):
+            return b""
+        known = _ends(self._flight)
+        return b"".join(
+            record
+            for mark, end, record in _records(data)
+            if mark is None or known.get(mark, -1) < end
+        )
 
     def received(self, data: bytes, now: float) -> None:
         """A datagram has come from the other side.
@@ -105,21 +113,37 @@ class Flights:
 
 def is_repeated(data: bytes, flight: list[bytes]) -> bool:
     """Whether a datagram has nothing but messages that are in a flight already."""
-    known = {mark for datagram in flight for mark in _marks(datagram)}
-    marks = _marks(data)
-    return bool(marks) and known.issuperset(marks)
+    known = _ends(flight)
+    ends = [(mark, end) for mark, end, _ in _records(data) if mark is not None]
+    return bool(ends) and all(known.get(mark, -1) >= end for mark, end in ends)
 
 
-def _marks(data: bytes) -> list[tuple[int, int]]:
-    """What tells the records of a datagram from others: type, and number of the message."""
-    marks, place = [], 0
+_Mark: TypeAlias = tuple[int, int]
+
+
+def _ends(flight: list[bytes]) -> dict[_Mark, int]:
+    """How much of each message is in a flight, which has its parts in order."""
+    found = [(mark, end) for one in flight for mark, end, _ in _records(one) if mark is not None]
+    return dict(sorted(found))
+
+
+def _records(data: bytes) -> Iterator[tuple[_Mark | None, int, bytes]]:
+    """The records of a datagram.
+
+    Each comes with what tells its message from others, if that can be seen: its type, and the
+    number of the message. And with the place in the message where it ends, for a message may be in
+    several, and in others when it is sent again.
+    """
+    place = 0
     while place + _RECORD_HEADER <= len(data):
         kind, epoch = data[place], int.from_bytes(data[place + 3 : place + 5])
-        length = int.from_bytes(data[place + 11 : place + 13])
+        after = place + _RECORD_HEADER + int.from_bytes(data[place + 11 : place + 13])
+        mark, end = None, 0
         if kind == _CHANGE_CIPHER_SPEC:
-            marks.append((kind, 0))
+            mark = kind, 0
         elif kind == _HANDSHAKE and not epoch:
-            message = place + _RECORD_HEADER
-            marks.append((kind, int.from_bytes(data[message + 4 : message + 6])))
-        place += _RECORD_HEADER + length
-    return marks
+            message = data[place + _RECORD_HEADER : after]
+            mark = kind, int.from_bytes(message[4:6])
+            end = int.from_bytes(message[6:9]) + int.from_bytes(message[9:12])
+        yield mark, end, data[place:after]
+        place = after

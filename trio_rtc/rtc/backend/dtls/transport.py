@@ -380,9 +380,10 @@ class _MemoryConnection:
 
     def _flight(self, data: bytes) -> bytes:
         """What is sent of the handshake: what OpenSSL gives, or what is sent again."""
-        if data and not self._has_own_timer and self._flights.repeats(data):
-            # Its timer has seen how long this simulation takes.
-            data = b""
+        if data and not self._has_own_timer:
+            # Its timer may have seen how long this simulation takes: with the next flight comes
+            # the last one, too.
+            data = self._flights.unsent(data)
         if data:
             self._flights.sent(data, self._now())
             return data
