@@ -6,18 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ...world import Address
+from .steady_sizes import steady_length
 
 Protocol = Literal["udp", "tcp"]
 
 _IP_HEADER: Final = (20, 40)
 _HEADER: Final = {"udp": 8, "tcp": 20}
-
-#: Handshake messages of DTLS that hold a signature, whose length is left to chance, and bytes
-#: that they count as (RFC 5246, section 7.4; 70 to 72 bytes for a signature with P-256).
-_SIGNED: Final = {11: 300, 12: 152, 15: 88}
-_HANDSHAKE: Final = 22
-_RECORD_HEADER: Final = 13
-_MESSAGE_HEADER: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +57,14 @@ class Packet:
 
     @property
     def size(self) -> int:
-        """Bytes, the IP header included. The same for each signature that could be in it."""
+        """Bytes, the headers included."""
         header = _IP_HEADER[":" in self.destination[0]] + _HEADER[self.protocol]
-        if self.protocol == "udp" and self.data[:1] == bytes([_HANDSHAKE]):
-            return header + _steady_size(self.data)
-        return header + len(self.data)
+        return header + self.length
+
+    @property
+    def length(self) -> int:
+        """Bytes of its data. The same for each signature that could be in them."""
+        return steady_length(self.data, is_stream=self.protocol == "tcp")
 
     def readdressed(self, source: Address, destination: Address) -> Packet:
         """The same from and to elsewhere."""
@@ -83,26 +80,12 @@ def show(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _steady_size(data: bytes) -> int:
-    """The size of a flight of DTLS, had all signatures one size."""
-    size, place = len(data), 0
-    while place + _RECORD_HEADER + _MESSAGE_HEADER <= len(data):
-        length = int.from_bytes(data[place + 11 : place + 13])
-        message = data[place + _RECORD_HEADER]
-        is_plain = data[place : place + 1] == b"\x16" and data[place + 3 : place + 5] == bytes(2)
-        if is_plain and (counted := _SIGNED.get(message, 0) + _MESSAGE_HEADER) > _MESSAGE_HEADER:
-            # One that is larger, as with an RSA key, is as large as it is.
-            size += max(0, counted - length)
-        place += _RECORD_HEADER + length
-    return size
-
-
 def describe(packet: Packet) -> str:
     """What is in a packet, in a word or two: nothing that is left to chance alone."""
     if packet.segment is not None:
         names = {"S": "SYN", "A": "ACK", "F": "FIN", "R": "RST"}
         flags = "+".join(names[flag] for flag in packet.segment.flags if flag != "A") or "ACK"
-        return f"{flags} {len(packet.data)} bytes" if packet.data else flags
+        return f"{flags} {packet.length} bytes" if packet.data else flags
     return f"{kind_of(packet.data)} {packet.size} bytes"
 
 
