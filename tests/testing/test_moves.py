@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc.testing import Network
+from trio_rtc.testing import Link, Network, simulate
 from trio_rtc.testing import start_signaling_server as start
 from trio_rtc.testing.network.network import WIRE
 
@@ -205,3 +205,16 @@ def test_a_call_takes_the_address_that_packets_go_by_from_now_on() -> None:
         return address, state
 
     assert run(program)[1] == "the call with bob is connected"
+
+
+def test_a_link_that_changes_while_its_host_is_away_is_so_at_its_next_network() -> None:
+    async def program(network: Network) -> None:
+        alice = network.host("alice", link=Link(delay=0.02, loss=0.1))
+        alice.leave()
+        alice.set_link(loss=0.0)
+        alice.set_link(down=False, delay=0.05)
+        alice.move()
+        [link] = alice.attachments
+        assert (link.up.link, link.down.link) == (Link(delay=0.05), Link(delay=0.02))
+
+    simulate(program, 1)

@@ -62,7 +62,10 @@ async def run_plan(network: Network, plan: Plan) -> None:
             everybody.start_soon(party.host.run, party.run, _calls_of(plan, number), notes, stop)
         async with trio.open_nursery() as disturbing:
             for each in plan.disturbances:
-                disturbing.start_soon(_disturb, network, server, turn, parties, restarting, each)
+                link, _ = plan.parties[each.party]
+                disturbing.start_soon(
+                    _disturb, network, server, turn, parties, restarting, each, link.loss
+                )
         await _until_calls_are_over(parties)
         stop.set()
     check(plan, outcome)
@@ -91,6 +94,7 @@ async def _disturb(
     parties: list[Party],
     restarting: trio.Lock,
     plan: DisturbancePlan,
+    loss: float,
 ) -> None:
     await trio.sleep(plan.at)
     party = parties[plan.party]
@@ -125,10 +129,9 @@ async def _disturb(
             await trio.sleep(plan.seconds)
             network.heal()
         case "lossy":
-            before = host.attachments[0].up.link.loss
             host.set_link(loss=0.3)
             await trio.sleep(plan.seconds)
-            host.set_link(loss=before)
+            host.set_link(loss=loss)
         case "silent turn":
             turn.is_silent = True
             await trio.sleep(plan.seconds)

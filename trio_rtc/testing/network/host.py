@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import outcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from .nat import Nat
     from .network import Network
+    from .network_link import Link
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -101,6 +103,7 @@ class Host:
         self.network = network
         self.address_changes = Changes()
         self._attachments: list[Attachment] = []
+        self._links: list[Link] = []  # Out and in, of its network or of the next one.
         self._moves = 0
         self._port = FIRST_PORT
         self._tasks: list[trio.CancelScope] = []
@@ -131,10 +134,11 @@ class Host:
 
     def attach(self, attachment: Attachment) -> None:
         self._attachments.append(attachment)
+        self._links = [attachment.up.link, attachment.down.link]
         self.address_changes.notify()
 
     def set_link(self, *, up: bool = True, down: bool = True, **changes: Any) -> None:
-        """Change what its links are like from here on: ``loss=0.05``, ``is_up=False``, …
+        """Change what its link, or its next one, is like from here on: ``loss=0.05``, …
 
         Args:
             up: whether on the way out.
@@ -146,6 +150,8 @@ class Host:
         """
         for attachment in self._attachments:
             attachment.change(up, down, **changes)
+        for way in (0,) * up + (1,) * down:
+            self._links[way] = replace(self._links[way], **changes)
         self.network.note(self, "link", ", ".join(f"{k} {v}" for k, v in changes.items()))
 
     def unplug(self) -> None:
@@ -159,7 +165,6 @@ class Host:
     def leave(self) -> None:
         """Be on no network until it moves to one; what it had open is lost without a word."""
         for attachment in self._attachments:
-            self._link = attachment.up.link, attachment.down.link
             attachment.remove()
         self._attachments.clear()
         self.address_changes.notify()
@@ -171,9 +176,9 @@ class Host:
             router: behind which it is then; None: on the internet itself.
         """
         self.leave()
-        link = self._link
         self._moves += 1
-        self.network.attach(self, f"{self.name} {self._moves}", router, *link)
+        up, down = self._links
+        self.network.attach(self, f"{self.name} {self._moves}", router, up, down)
         self.network.note(self, "moved", self.address)
 
     # Its programs.
@@ -300,9 +305,8 @@ class Host:
             return bound
         if destination in LOCAL:
             return destination
-        version = ":" in destination
         for address in self.addresses:
-            if (":" in address) == version:
+            if (":" in address) == (":" in destination):
                 return address
         raise refuse(errno.ENETUNREACH)
 
