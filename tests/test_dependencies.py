@@ -22,8 +22,8 @@ EXTRAS = {
     canonicalize_name(Requirement(one).name) for one in PROJECT["optional-dependencies"]["cluster"]
 }
 
-#: What is there for its bounds only.
-NOT_IMPORTED = {"dnspython"}
+#: What is there for its bounds only, if anything is.
+NOT_IMPORTED: set[str] = set()
 
 #: Modules that a package loads, which is there then, and does not have to be else.
 LOADED_BY = {"pytest_plugin.py": "pytest"}
