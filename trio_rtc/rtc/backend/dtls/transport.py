@@ -182,7 +182,13 @@ class _DtlsTransport(RTCDtlsTransport):
         return path
 
     async def _send_data(self, data: bytes) -> None:
-        await self.send_together((data,))
+        connection = self._connection
+        if self._state != State.CONNECTED or connection is None:
+            raise ConnectionError("there is no DTLS connection")
+        record = connection.protect(data)
+        self._RTCDtlsTransport__tx_bytes += len(record)
+        self._RTCDtlsTransport__tx_packets += 1
+        await self.transport._send(record)
 
     async def send_together(self, messages: Sequence[bytes]) -> None:
         """Send messages, each in a datagram, in as few system calls as can be.
@@ -198,7 +204,7 @@ class _DtlsTransport(RTCDtlsTransport):
         self._RTCDtlsTransport__tx_bytes += sum(map(len, records))
         self._RTCDtlsTransport__tx_packets += len(records)
         path = self._burst_path
-        if path is not None and len(records) > 1:
+        if path is not None:
             await path.send_together(records)
         else:
             for record in records:

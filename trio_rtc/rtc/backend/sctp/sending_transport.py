@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -263,9 +263,12 @@ class SendingTransport(Retransmission):
     async def _send_body(self, body: bytes, tag: int) -> None:
         await self._send_bodies((body,), tag)
 
-    async def _send_bodies(self, bodies: Iterable[bytes], tag: int) -> None:
+    async def _send_bodies(self, bodies: Sequence[bytes], tag: int) -> None:
         assert self._remote_port is not None
         source, destination = self._local_port, self._remote_port
+        if len(bodies) == 1:
+            await self.transport._send_data(seal(source, destination, tag, bodies[0]))
+            return
         await send_together(
             self.transport, [seal(source, destination, tag, body) for body in bodies]
         )
