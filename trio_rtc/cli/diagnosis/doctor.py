@@ -28,6 +28,7 @@ from ...text import escaped
 from ..commands.declare import urls
 from ..commands.doctor_options import DoctorOptions
 from ..run import run
+from ..terminal.wrapping import wrapped
 from ..tls import client_context
 
 Level = Literal["ok", "warning", "error"]
@@ -38,6 +39,9 @@ CLOCK_SECONDS: Final = 30.0
 """Of difference between two clocks; tokens have some leeway."""
 
 MARKS: Final[dict[Level, str]] = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+HANGING: Final = 9 * " "
+"""Before what does not fit into the line of a mark."""
+
 PACKAGES: Final = ("trio-rtc", "trio", "aiortc", "aioice", "av", "cryptography")
 
 
@@ -67,9 +71,11 @@ def run_doctor(options: DoctorOptions) -> int:
         if options.json:
             print(json.dumps({"event": "finding", **vars(finding)}), flush=True)
             return
-        print(escaped(f"{MARKS[finding.level]}  {finding.about}: {finding.what}"), flush=True)
+        lines = [f"{MARKS[finding.level]}  {finding.about}: {finding.what}"]
         if finding.hint:
-            print(escaped(f"         {finding.hint}"), flush=True)
+            lines.append(f"{HANGING}{finding.hint}")
+        for line in lines:
+            print(wrapped(escaped(line), sys.stdout, HANGING), flush=True)
 
     async def examine() -> None:
         for finding in (*_versions(), *_names(), *_addresses(), *_codecs()):

@@ -24,6 +24,7 @@ from rich.progress import (
 
 from ...files import FileOffer, FileProgress
 from ...text import escaped, one_line
+from ..terminal.wrapping import wrapped
 
 EVERY_SECONDS = 0.5
 """How often progress is told to programs."""
@@ -56,16 +57,17 @@ class Narrator:
 
     def say(self, text: str = "") -> None:
         """A line about what happens."""
-        print(escaped(text), file=sys.stderr, flush=True)
+        print(wrapped(escaped(text), sys.stderr), file=sys.stderr, flush=True)
 
     def offer_code(self, code: str, command: str, link: str) -> None:
         """Say what to do at the other end."""
         print(f"code: {code}", flush=True)
         self.say("at the other end, run:")
-        self.say(f"  {command}")
+        # What is to be copied stays in one line.
+        print(f"  {escaped(command)}", file=sys.stderr, flush=True)
         if link:
             self.say("or open this link:")
-            self.say(f"  {link}")
+            print(f"  {escaped(link)}", file=sys.stderr, flush=True)
             if picture := self._qr(link):
                 print(picture, file=sys.stderr, flush=True)
         self.say("waiting for the other end; Ctrl-C ends it")
