@@ -9,7 +9,7 @@ import trio_rtc
 from trio_rtc.rtc import IceTransportPolicy
 from trio_rtc.testing import Link, Network, start_signaling_server
 
-from .simulated import URL, answer, run
+from .simulated import URL, answer, call_bob, run, used_pair
 
 ROUND_TRIP = 0.1
 """Seconds from any host to any other and back; twice that between two relays of one server."""
@@ -43,3 +43,28 @@ def test_a_call_is_set_up_in_few_round_trips(
         return await alice.run(call)
 
     assert run(program) < longest
+
+
+def test_a_relay_is_left_when_the_direct_way_works() -> None:
+    """It is that of the first check that is answered, and the others go on."""
+
+    async def program(network: Network) -> None:
+        turn = network.turn_server()
+        routers = [network.router(f"{name}'s") for name in ("alice", "bob")]
+        alice, bob = (
+            network.host(name, router=router)
+            for name, router in zip(("alice", "bob"), routers, strict=True)
+        )
+        network.part([alice], [bob])
+
+        async def during(call: trio_rtc.Call) -> None:
+            assert "relay" in await used_pair(call)
+            network.heal()
+            # A check that is lost is sent again after 0.5, 1, 2 s, and so on.
+            with trio.fail_after(10):
+                while "relay" in await used_pair(call):  # noqa: ASYNC110 (nobody tells)
+                    await trio.sleep(0.5)
+
+        await call_bob(network, alice, bob, during, ice_servers=[turn.stun, turn.turn])
+
+    run(program)
