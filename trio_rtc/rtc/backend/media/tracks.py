@@ -33,6 +33,9 @@ Data: TypeAlias = "Frame | Packet[Any]"
 PACKETS: Final = 512
 """Packets kept for a reader that lags: many seconds of sound, and some of pictures."""
 
+MOST_BYTES: Final = 16 << 20
+"""Bytes of pictures kept for it: some seconds of the most that a camera makes."""
+
 
 class Reader(MediaStreamTrack):
     """One reader of a source, which is a track itself. When it lags, the oldest data goes.
@@ -129,11 +132,16 @@ class PacketReader(Reader):
         self._waits_for_key = False
         dropped = self.dropped
         super().put(data)
-        if self.kind == "video" and self.dropped > dropped:
+        if self.kind == "video" and (self.dropped > dropped or self._has_too_much()):
             self.dropped += len(self._queue)
             self.clear()
             self.skip_to_key()
             self._source.ask_key()
+
+    def _has_too_much(self) -> bool:
+        sizes = [one.size for one in self.waiting if isinstance(one, Packet)]
+        # One alone is what there is to be read.
+        return len(sizes) > 1 and sum(sizes) > MOST_BYTES
 
     def skip_to_key(self) -> None:
         """Leave out what builds on something that did not come."""
