@@ -37,7 +37,7 @@ async def test_a_recording_of_a_call_is_finished_when_cancelled(
     tmp_path: Path, name: str, kinds: set[str]
 ) -> None:
     path = tmp_path / f"call.{name}"
-    with trio.fail_after(30), trio.CancelScope() as scope:
+    with trio.fail_after(100), trio.CancelScope() as scope:
         async with (
             open_media(video="pattern", audio="tone") as tracks,
             open_both(receive=("audio", "video"), tracks=tracks) as ends,
