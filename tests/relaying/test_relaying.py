@@ -18,6 +18,7 @@ from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.errors import CallError, MediaError
 from trio_rtc.relaying import Relay, open_relay, relay
 from trio_rtc.rtc import MediaTrack, open_media, open_track
+from trio_rtc.rtc.backend.media.congestion.numbered_packets import is_numbered
 from trio_rtc.rtc.backend.media.encoded.encoded_format import EncodedFormat
 from trio_rtc.rtc.backend.media.encoded.encoded_packets import make_packet
 from trio_rtc.rtc.backend.media.receiving import keyframe_collapse
@@ -112,6 +113,10 @@ async def test_viewers_see_and_hear_the_publisher(monkeypatch: pytest.MonkeyPatc
         assert all(track._source.packets is track._source for track in relaying.tracks)
 
 
+def aiortc_connection(call: Call) -> Any:
+    return call._connection._loop_connection._pc
+
+
 async def test_the_relay_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
         open_track("video", grey(140)) as video,
@@ -133,6 +138,12 @@ async def test_the_relay_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
             monkeypatch.setattr(encoder, "encode", fail)
         for _ in range(20):
             await anext(packets)
+        # Nor does it wait with packets for a path that it cannot have made smaller ones for.
+        relayed, decoded = (
+            [is_numbered(sender) for sender in connection.getSenders() if sender.track]
+            for connection in map(aiortc_connection, (carol, studio.published))
+        )
+        assert (relayed, decoded) == ([False], [True])
 
 
 async def test_viewers_come_and_go_and_so_does_the_publisher() -> None:

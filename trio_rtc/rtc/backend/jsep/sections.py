@@ -204,7 +204,8 @@ class Sections:
             report_origin(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
-            else:
+            elif track.encoded is None:
+                # What others have encoded can be made no smaller, and a relay does it for many.
                 number(transceiver.sender)
             track.begin()
 

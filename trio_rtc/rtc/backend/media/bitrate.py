@@ -8,6 +8,7 @@ from aiortc import RTCRtpSender
 
 from ..patches import can
 from .congestion.media_path import MediaPath, path_of
+from .congestion.numbered_packets import is_numbered
 
 LEAST_RISE: Final = 1.2
 """Times what an encoder was told, before it is told more: aiortc 1.16 makes another one for that,
@@ -42,8 +43,8 @@ class BitrateLimit:
 
     @property
     def _path(self) -> MediaPath | None:
-        if self._sender is None or self._sender.kind != "video":
-            # Sound is as large as it is, and small.
+        if self._sender is None or not can("congestion") or not is_numbered(self._sender):
+            # Of sound, say, nobody is told when it came.
             return None
         return path_of(self._sender.transport)
 

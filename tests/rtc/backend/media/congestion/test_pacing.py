@@ -80,7 +80,7 @@ def test_what_waits_goes_quicker_when_there_is_room() -> None:
 
 
 def test_what_cannot_be_made_smaller_goes_all_the_same() -> None:
-    """As from a camera that encodes 4 Mbit/s, at the beginning of a call."""
+    """As of an encoder that makes 4 Mbit/s at least, at the beginning of a call."""
     pacer, longest = MediaPacer(5e5), 0.0
     for millisecond in range(5000):
         now = millisecond / 1000

@@ -14,8 +14,8 @@ FACTOR: Final = 1.25
 the queue of the bottleneck instead, and look as if that were about to overflow."""
 
 LONGEST_WAIT: Final = 0.3
-"""Seconds in which all that waits is to have gone, at whatever rate that takes: who sends what was
-encoded by others can make it no smaller."""
+"""Seconds in which all that waits is to have gone, at whatever rate that takes: an encoder may make
+more than it was told."""
 
 BURST: Final = 0.005
 """Seconds that packets may go before their time, rather than be waited for one by one."""

@@ -27,6 +27,12 @@ def number(sender: RTCRtpSender) -> None:
         private._RTCRtpSender__rtp_header_extensions_map = NumberedExtensions()
 
 
+def is_numbered(sender: RTCRtpSender) -> bool:
+    """Whether its packets have a place for their numbers."""
+    private: Any = sender
+    return isinstance(private._RTCRtpSender__rtp_header_extensions_map, NumberedExtensions)
+
+
 class NumberedExtensions(HeaderExtensionsMap):
     """The header extensions of a sender, with a place for the number if it was negotiated."""
 
