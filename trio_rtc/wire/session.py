@@ -123,8 +123,8 @@ class Inbox:
         self.received = received
         self.held_bytes = 0
         self._bytes = 0
-        # By number: how many bytes had come before it, and its own.
-        self._held: OrderedDict[int, tuple[int, int]] = OrderedDict()
+        # By number: how many bytes had come before it, and its own. A server holds none.
+        self._held: OrderedDict[int, tuple[int, int]] | None = None
         self._told = received
         self._told_bytes = self._repetitions = 0
 
@@ -150,20 +150,24 @@ class Inbox:
 
     def hold(self, seq: int, size: int) -> None:
         """Do not acknowledge the message that has come last before it is released."""
+        if self._held is None:
+            self._held = OrderedDict()
         self._held[seq] = self._bytes - size, size
         self.held_bytes += size
 
     def release(self, seq: int) -> None:
         """Acknowledge a message that was held."""
+        assert self._held is not None
         self.held_bytes -= self._held.pop(seq)[1]
 
     @property
     def held(self) -> int:
         """How many messages are held."""
-        return len(self._held)
+        return len(self._held or ())
 
     def since(self, seq: int) -> tuple[int, int]:
         """How many messages and bytes have come since one that is held, itself included."""
+        assert self._held is not None
         return self.received - seq + 1, self._bytes - self._held[seq][0]
 
     @property
