@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import trio
 
 from ..calls.call import Call
-from ..errors import CallError
 from ..rtc import MediaTrack, Recorder, record_media
 from ..tasks import open_background_nursery
 from ..whip import open_whep, open_whip
-from .calling.calling_session import BAD_OPTIONS
 from .calling.media_sources import open_source, until_sent
+from .calling.server_session import run_session
 from .calling.told_events import Events
 from .commands.whip_options import PublishOptions, WatchOptions
-from .run import run
-from .tls import client_context
 
 
 def run_publish(options: PublishOptions) -> int:
@@ -46,7 +40,7 @@ def run_publish(options: PublishOptions) -> int:
                 await until_sent(call)
         _say_end(events, call)
 
-    return _run(main, options.ca, events)
+    return run_session(options.ca, main, events.error)
 
 
 def run_watch(options: WatchOptions) -> int:
@@ -68,18 +62,7 @@ def run_watch(options: WatchOptions) -> int:
                     await call.wait_ended()
         _say_end(events, call)
 
-    return _run(main, options.ca, events)
-
-
-def _run(
-    main: Callable[[ssl.SSLContext | None], Awaitable[None]], ca: Path | None, events: Events
-) -> int:
-    try:
-        context = client_context(ca)
-    except CallError as error:
-        events.error(error.code, str(error))
-        return BAD_OPTIONS
-    return run(partial(main, context), events.error, interrupted=lambda number: 128 + number)
+    return run_session(options.ca, main, events.error)
 
 
 async def _receive(call: Call, recorder: Recorder | None, events: Events) -> None:

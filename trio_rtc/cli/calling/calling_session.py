@@ -10,17 +10,13 @@ from functools import partial
 import trio
 
 from ...calls.call import Call
-from ...errors import CallError, TrioRTCError
-from ...signaling import Peer, Signaling, open_signaling
+from ...errors import TrioRTCError
+from ...signaling import Peer, Signaling
 from ...signaling.address import shown
 from ...tasks import open_background_nursery
 from ..commands.calling_options import PlaceOptions, SessionOptions
-from ..commands.declare import urls
-from ..run import run
-from ..tls import client_context
+from .server_session import open_session, run_session
 from .told_events import Events
-
-BAD_OPTIONS = 2
 
 Handler = Callable[[Call], Awaitable[None]]
 Serve = Callable[[Handler], Awaitable[object]]
@@ -33,14 +29,7 @@ def run_calling(
 ) -> int:
     """Do the work of a command; the exit status."""
     events = Events(command, options.json)
-    try:
-        context = client_context(options.ca)
-    except CallError as error:
-        events.error(error.code, str(error))
-        return BAD_OPTIONS
-    return run(
-        partial(work, events, context), events.error, interrupted=lambda number: 128 + number
-    )
+    return run_session(options.ca, partial(work, events), events.error)
 
 
 @asynccontextmanager
@@ -48,13 +37,7 @@ async def sign_in(
     options: SessionOptions, context: ssl.SSLContext | None, events: Events
 ) -> AsyncIterator[Signaling]:
     """Sign in for the length of the block, and say so."""
-    async with open_signaling(
-        urls(options.server),
-        name=options.name,
-        room=options.room,
-        token=options.token,
-        ssl_context=context,
-    ) as signaling:
+    async with open_session(options, context) as signaling:
         events.say(
             "signed_in",
             f"signed in to {shown(signaling.server)} as {signaling.name} ({signaling.peer_id})",
