@@ -140,7 +140,7 @@ def python(
 
 @asynccontextmanager
 async def program(
-    *arguments: str, stdin: int = subprocess.DEVNULL, seconds: float = 60
+    *arguments: str, stdin: int = subprocess.DEVNULL, seconds: float = 100
 ) -> AsyncIterator[Command]:
     """Run a program, for so long at most; it is killed at the end if it still runs."""
     process = await trio.lowlevel.open_process(

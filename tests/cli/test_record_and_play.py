@@ -68,7 +68,7 @@ async def test_a_camera_is_recorded_and_a_file_finished_at_an_interrupt(tmp_path
 
 
 async def test_a_file_is_played_to_its_end(tmp_path: Path) -> None:
-    make_tone(tmp_path / "tone.wav", 1.0)
+    make_tone(tmp_path / "tone.wav", 2.0)
     async with tcp_server() as port:
         at = ["--server", f"ws://127.0.0.1:{port}"]
         target = str(tmp_path / "call-{n}.wav")
@@ -86,7 +86,7 @@ async def test_a_file_is_played_to_its_end(tmp_path: Path) -> None:
     for number in (1, 2):
         with wave.open(str(tmp_path / f"call-{number}.wav")) as file:
             # What is on its way at the end of a call is not waited for.
-            assert 0.5 < file.getnframes() / file.getframerate() < 2.5
+            assert 0.5 < file.getnframes() / file.getframerate() < 10
 
 
 async def test_nothing_to_record_is_an_error(tmp_path: Path) -> None:
