@@ -164,6 +164,9 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._variation = 0.0", "0.0", "-1.0"): "the first answer sets it",
     },
     "rtc/backend/sctp/machine/bbr": {
+        ("self._bandwidth = 0.0", "0.0", "-1.0"): "each acknowledgement sets it",
+        ("self._phase = 0", "0", "1"): "each cycle sets it",
+        ("self._phase = 0", "0", "-1"): "each cycle sets it",
         ("self._phase_began = 0.0", "self._phase_began = 0.0", "pass"): "each cycle sets it",
         ("self._phase_began = 0.0", "0.0", "1.0"): "each cycle sets it",
         ("self._phase_began = 0.0", "0.0", "-1.0"): "each cycle sets it",
@@ -174,8 +177,16 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._round_ends_at = 0", "0", "-1"): "nothing less than 0 is delivered",
         ("self._most = 0.0", "0.0", "-1.0"): "no window is as small",
         ("self._most = 0.0", "0.0", "1.0"): "no window is as small",
+        ("self._estimate = 0.0", "self._estimate = 0.0", "pass"): "each epoch sets it",
+        ("self._estimate = 0.0", "0.0", "1.0"): "each epoch sets it",
+        ("self._estimate = 0.0", "0.0", "-1.0"): "each epoch sets it",
+    },
+    "rtc/backend/sctp/machine/delivery_rate": {
+        ("self._limited_until = 0", "0", "-1"): "nothing less than 0 is delivered",
     },
     "rtc/backend/sctp/machine/pacing": {
+        ("self._burst = 0", "0", "1"): "no packet is as small",
+        ("self._burst = 0", "0", "-1"): "no packet is as small",
         (
             "self.next_at = self._ideal - QUANTUM if self._ideal - QUANTUM <= now else self._ideal",
             "self._ideal - QUANTUM <= now",
@@ -190,6 +201,12 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ): "no trip is that to the last bit",
     },
     "rtc/backend/sctp/machine/recovery": {
+        ("self._order = -1", "1", "0"): "what is sent first is the first",
+        (
+            "if chunk.order > newest.order:",
+            "chunk.order > newest.order",
+            "chunk.order >= newest.order",
+        ): "only itself is as old",
         (
             "for tsn in range(self._sent.next_tsn - 1, self._sent.acknowledged, -1):",
             "self._sent.next_tsn - 1",
@@ -200,6 +217,9 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "self._repairs and (is_early or chunk.transmissions == 1)",
             "is_early or chunk.transmissions == 1",
         ): "it is only quicker: what was not repaired was not needless",
+    },
+    "rtc/backend/sctp/machine/rtt": {
+        ("self._of_before = inf", "self._of_before = inf", "pass"): "the first trip sets it",
     },
     "rtc/backend/sctp/machine/serial": {
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -166,6 +167,23 @@ def test_what_is_lost_without_a_queue_costs_nothing() -> None:
     # With one it is an overflow.
     steady(one, 1e6, 40, start=now, lost=5000, trip=0.15)
     assert one.window < 0.7 * two.window
+
+
+@pytest.mark.parametrize(("lost", "is_much"), [(2000, False), (2001, True)])
+def test_more_than_two_in_a_hundred_are_much(lost: int, is_much: bool) -> None:
+    control = Bbr(PACKET)
+    # 98 kB in each round, and then a queue.
+    now = steady(control, 980_000.0, 20)
+    now = steady(control, 980_000.0, 8, start=now, trip=0.5, smoothed=0.5)
+    assert control._high == inf
+    steady(control, 980_000.0, 1, start=now, trip=0.5, smoothed=0.5, lost=lost)
+    assert (control._high < inf) is is_much
+
+
+def test_four_packets_are_on_their_way_at_least() -> None:
+    control = Bbr(PACKET)
+    steady(control, 1000.0, 60)
+    assert control.window == 4 * PACKET
 
 
 def test_few_messages_tell_nothing_of_a_path() -> None:

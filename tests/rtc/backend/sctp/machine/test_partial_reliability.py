@@ -123,6 +123,15 @@ def test_only_what_comes_next_is_passed_over() -> None:
     assert not half.partial.is_due
 
 
+def test_what_comes_behind_it_is_not_passed_over() -> None:
+    half = Half()
+    [first] = half.send(message())
+    half.send(message(stream=2))
+    half.partial.abandon(first.message)
+    half.partial.advance()
+    assert half.forward() == (FIRST, [(1, 0)])
+
+
 def test_it_is_told_again_after_so_long() -> None:
     half = Half()
     half.partial.remind(100.0, 1.0)

@@ -75,6 +75,8 @@ def test_two_that_were_lost_fill_a_packet_to_the_byte() -> None:
 
 def test_what_is_sent_while_nothing_else_waits_tells_nothing_of_the_path() -> None:
     sends: Any = sender(Wide())
+    assert packets(sends) == []
+    assert sends._delivery.snapshot().app_limited
     put(sends, 100)
     packets(sends)
     assert sends._delivery.snapshot().app_limited
@@ -100,3 +102,34 @@ def test_a_packet_costs_what_it_takes_on_its_way() -> None:
     packets(sends)
     (one,) = told
     assert one == sends.in_flight
+
+
+def test_a_loss_within_a_room_is_told_when_all_has_arrived() -> None:
+    control = Wide()
+    sends = sender(control)
+    put(sends, 1000, 1000, 1000)
+    packets(sends)
+    acknowledge(sends, 0, 0.001, blocks=[(2, 3)])
+    assert control.log == ["acknowledged"]
+    sends.wake(0.01)
+    assert control.log == ["acknowledged", "lost"]
+    assert len(packets(sends, 0.01)) == 1
+    acknowledge(sends, 3, 0.011)
+    assert control.log == ["acknowledged", "lost", "acknowledged"]
+    # What is not lost tells nothing there.
+    put(sends, 1000, now=0.02)
+    packets(sends, 0.02)
+    acknowledge(sends, 4, 0.021)
+    assert control.log == ["acknowledged", "lost", "acknowledged"]
+
+
+@pytest.mark.parametrize(
+    ("trip", "log"), [(0.99 * LOCAL_SECONDS, []), (LOCAL_SECONDS, ["acknowledged"])]
+)
+def test_where_a_room_ends(trip: float, log: list[str]) -> None:
+    control = Wide()
+    sends = sender(control)
+    put(sends, 1000)
+    packets(sends)
+    acknowledge(sends, 1, trip)
+    assert control.log == log
