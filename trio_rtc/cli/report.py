@@ -33,6 +33,9 @@ class Reporter:
 
     def __init__(self) -> None:
         self.prompt: Prompt | None = None
+        #: With whom a call stands; of these, to whom the connection is lost for now.
+        self._standing: set[Peer] = set()
+        self._lost: set[Peer] = set()
 
     def _say(self, text: str) -> None:
         if self.prompt is not None:
@@ -68,12 +71,32 @@ class Reporter:
         self._say(f"{peer} has left")
 
     def step(self, step: CallStep) -> None:
-        if step.name == "offer_sent":
+        peer = step.peer
+        if step.name == "connected" and peer in self._lost:
+            self._lost.remove(peer)
+            self._reconnected(peer)
+        elif step.name == "disconnected" and peer in self._standing:
+            self._lost.add(peer)
+        self._show_step(step)
+
+    def _show_step(self, step: CallStep) -> None:
+        # In a call that stands, an offer is about something new in it, or about another way.
+        stands = step.peer in self._standing
+        if step.name == "offer_sent" and not stands:
             self._say(f"calling {step.peer} ...")
-        elif step.name == "offer_received":
+        elif step.name == "offer_received" and not stands:
             self._say(f"{step.peer} is calling ...")
+        elif step.name == "disconnected" and stands:
+            self._say(f"the connection to {step.peer} is lost, looking for another way ...")
+
+    def _reconnected(self, peer: Peer) -> None:
+        self._say(f"connected to {peer} again")
 
     def call_connected(self, call: Call) -> None:
+        self._standing.add(call.peer)
+        self._show_connected(call)
+
+    def _show_connected(self, call: Call) -> None:
         self._say(f"connected to {call.peer} in {call.setup_seconds * 1000:.0f} ms")
 
     def message(self, peer: Peer, channel: str, data: str | bytes) -> None:
@@ -91,6 +114,11 @@ class Reporter:
             self._say(f"{peer.name} sends {kind}")
 
     def hung_up(self, peer: Peer, end: CallEnd) -> None:
+        self._standing.discard(peer)
+        self._lost.discard(peer)
+        self._show_end(peer, end)
+
+    def _show_end(self, peer: Peer, end: CallEnd) -> None:
         self._say(f"the call with {peer} is over: {str(end).replace('_', ' ')}")
 
     def error(self, code: str, message: str) -> None:
@@ -127,12 +155,15 @@ class JsonReporter(Reporter):
     def peer_left(self, peer: Peer) -> None:
         self._event("peer_left", peer_id=peer.id, name=peer.name)
 
-    def step(self, step: CallStep) -> None:
+    def _reconnected(self, peer: Peer) -> None:
+        self._event("reconnected", peer_id=peer.id)
+
+    def _show_step(self, step: CallStep) -> None:
         if step.name not in ("connected", "ended"):
             extra = {"candidate": step.candidate} if step.name.startswith("candidate") else {}
             self._event(step.name, peer_id=step.peer.id, **extra)
 
-    def call_connected(self, call: Call) -> None:
+    def _show_connected(self, call: Call) -> None:
         setup_ms = round(call.setup_seconds * 1000, 1)
         self._event("call_connected", peer_id=call.peer.id, setup_ms=setup_ms)
 
@@ -149,7 +180,7 @@ class JsonReporter(Reporter):
     def frames(self, peer: Peer, kind: str, count: int, *, final: bool) -> None:
         self._event("frames", peer_id=peer.id, kind=kind, count=count)
 
-    def hung_up(self, peer: Peer, end: CallEnd) -> None:
+    def _show_end(self, peer: Peer, end: CallEnd) -> None:
         self._event("hung_up", peer_id=peer.id, reason=end.reason, detail=end.detail)
 
     def error(self, code: str, message: str) -> None:

@@ -1,0 +1,66 @@
+"""Events of the client: lines for people, objects for programs, and the list of these."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from trio_rtc.calls.lifecycle import CallEnd
+from trio_rtc.calls.options import CallStep, StepName
+from trio_rtc.cli import report
+from trio_rtc.cli.report import JsonReporter, Reporter
+from trio_rtc.signaling import Peer
+
+BOB = Peer(2, "bob")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "commands.md").read_text()
+
+
+def go_through_a_loss(reporter: Reporter) -> None:
+    """A call that is lost, found again by another offer, and over."""
+
+    def step(*names: StepName) -> None:
+        for name in names:
+            reporter.step(CallStep(BOB, name, 0.0))
+
+    call: Any = SimpleNamespace(peer=BOB, setup_seconds=0.1)
+    step("offer_received", "ice_connected", "connected")
+    reporter.call_connected(call)
+    step("disconnected", "offer_received", "offer_sent", "connected")
+    reporter.hung_up(BOB, CallEnd("peer_hung_up"))
+    step("disconnected", "offer_sent", "connected")
+
+
+def test_a_restart_does_not_look_like_a_call(capsys: pytest.CaptureFixture[str]) -> None:
+    go_through_a_loss(Reporter())
+    assert capsys.readouterr().out.splitlines() == [
+        "bob (2) is calling ...",
+        "connected to bob (2) in 100 ms",
+        "the connection to bob (2) is lost, looking for another way ...",
+        "connected to bob (2) again",
+        "the call with bob (2) is over: peer hung up",
+        "calling bob (2) ...",
+    ]
+
+
+def test_programs_hear_of_a_restart(capsys: pytest.CaptureFixture[str]) -> None:
+    go_through_a_loss(JsonReporter())
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert events[2:8] == [
+        "call_connected", "disconnected", "offer_received", "offer_sent", "reconnected", "hung_up"
+    ]  # fmt: skip
+
+
+def test_the_page_lists_all_events() -> None:
+    [listed] = re.findall(r"^The events of `--json` are (.*?)^Each has", PAGE, re.S | re.M)
+    named = {
+        *re.findall(r'_event\(\s*"(\w+)"', Path(report.__file__).read_text()),
+        *(set(get_args(StepName)) - {"connected", "ended"}),
+    }
+    # Within brackets are the fields of the one before.
+    found = set(re.findall(r"`(\w+)`", re.sub(r"\([^()]*\)", "", listed)))
+    assert found == named
