@@ -83,185 +83,11 @@ local function session(id)
     return { o = s[1], e = s[2], r = s[3] or '0', a = s[4] or '0', g = s[5], R = s[6] }
 end
 
--- The protocol and the name of a member of a room.
-local function card(room, id)
-    local value = call('HGET', P .. 'r:' .. room, id)
-    if value then
-        return string.match(value, '^(%Z*)%z(.*)$')
-    end
-end
-
--- Redis keeps up to so many whole numbers as an array (set-max-intset-entries).
-local BLOCK = 512
-
-local function block_of(id)
-    return text(math.floor(tonumber(id) / BLOCK))
-end
-
-local function own_add(server, id)
-    local all, block = P .. 'o:' .. server, block_of(id)
-    call('SADD', all, block)
-    call('SADD', all .. ':' .. block, id)
-end
-
-local function own_close(all, block)
-    if call('EXISTS', all .. ':' .. block) == 0 then
-        call('SREM', all, block)
-    end
-end
-
-local function own_remove(server, id)
-    local all, block = P .. 'o:' .. server, block_of(id)
-    call('SREM', all .. ':' .. block, id)
-    own_close(all, block)
-end
-
--- Where the id of a key stands.
-local function index_of(key)
-    return P .. 'k:' .. tonumber(string.sub(redis.sha1hex(key), 1, 3), 16) % 1024
-end
-
 -- A session that is this server's to speak for, at this epoch.
 local function own(id, epoch)
     local s = session(id)
     if s.o == me and s.e == epoch then
         return s
-    end
-end
-
--- Tell all in a room but one. Those who have no place even for that are given.
-local function tell_room(room, entry, except)
-    local key = P .. 'r:' .. room
-    local version = call('HINCRBY', key, 'v', 1)
-    local targets, full = {}, {}
-    for _, id in ipairs(call('HKEYS', key)) do
-        if id ~= 'v' and id ~= except then
-            local s = call('HMGET', P .. 's:' .. id, 'o', 'a', 'g')
-            if s[1] then
-                local a = tonumber(s[2] or 0)
-                local number = append(id, a, s[3], entry)
-                if number - a > 2 * most_messages then
-                    full[#full + 1] = id
-                end
-                if s[1] ~= '' then
-                    local list = targets[s[1]]
-                    if not list then
-                        list = {}
-                        targets[s[1]] = list
-                    end
-                    list[#list + 1] = id .. ' ' .. text(number)
-                end
-            end
-        end
-    end
-    for server, list in pairs(targets) do
-        tell(server, 'R ' .. #entry .. ' ' .. #room .. ' ' .. text(version) .. '\n' .. room .. entry)
-        tell(server, 'E ' .. #entry .. ' ' .. concat(list, ' ') .. '\n' .. entry)
-    end
-    return version, full
-end
-
-local function depart(first)
-    local leaving = { first }
-    while #leaving > 0 do
-        local id = table.remove(leaving)
-        local s = call('HMGET', P .. 's:' .. id, 'o', 'R', 'k')
-        if s[2] then
-            local room = P .. 'r:' .. s[2]
-            local _, name = card(s[2], id)
-            call('DEL', P .. 's:' .. id, P .. 'm:' .. id)
-            call('ZREM', P .. 'gone', id)
-            call('HDEL', room, id)
-            if s[1] ~= '' then
-                own_remove(s[1], id)
-                tell(s[1], 'D 0 ' .. id .. '\n')
-            end
-            if s[3] ~= '' then
-                call('HDEL', index_of(s[3]), s[3])
-            end
-            if call('HLEN', room) == 1 then
-                call('DEL', room)
-            else
-                local _, full = tell_room(s[2], 'L ' .. id .. '\n' .. (name or ''))
-                for _, other in ipairs(full) do
-                    leaving[#leaving + 1] = other
-                end
-            end
-        end
-    end
-end
-
--- What a dialect keeps goes in parts: a hash with a longer value takes four times the memory.
-local PART, PARTS = 64, { 'x', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7' }
-
-local function put_state(id, state)
-    local key = P .. 's:' .. id
-    call('HDEL', key, unpack(PARTS))
-    for number, part in ipairs(PARTS) do
-        local first = (number - 1) * PART + 1
-        if first > #state then
-            return
-        end
-        -- Whatever is left goes into the last one.
-        local last = number == #PARTS and #state or first + PART - 1
-        call('HSET', key, part, string.sub(state, first, last))
-    end
-end
-
-local function get_state(id)
-    local parts = call('HMGET', P .. 's:' .. id, unpack(PARTS))
-    for number = 1, #PARTS do
-        parts[number] = parts[number] or ''
-    end
-    return concat(parts)
-end
-
--- Up to which number the mailbox of a session is the one that its server, or its client, knows. A
--- Redis that has forgotten something may have given the numbers after that a second time.
-local function verified(id, s)
-    local top = tonumber(s.a) + call('LLEN', P .. 'm:' .. id)
-    local v = s.g == generation() and call('HGET', P .. 's:' .. id, 'v')
-    return v and tonumber(v) or top
-end
-
-local function verify(id)
-    call('HDEL', P .. 's:' .. id, 'v')
-    call('HSET', P .. 's:' .. id, 'g', generation())
-end
-
--- Take sessions from a server, so that they are nobody's for now; whether it has more.
-local function bury(server, most)
-    local all = P .. 'o:' .. server
-    local block = call('SRANDMEMBER', all)
-    while block do
-        if most == 0 then
-            return 1
-        end
-        local ids = call('SPOP', all .. ':' .. block, most)
-        most = most - #ids
-        own_close(all, block)
-        for _, id in ipairs(ids) do
-            local s = call('HMGET', P .. 's:' .. id, 'o', 'L')
-            if s[1] == server then
-                call('HSET', P .. 's:' .. id, 'o', '')
-                call('HINCRBY', P .. 's:' .. id, 'e', 1)
-                call('ZADD', P .. 'gone', text(now() + 1000 * tonumber(s[2])), id)
-            end
-        end
-        block = call('SRANDMEMBER', all)
-    end
-    call('ZREM', P .. 'servers', server)
-    call('DEL', P .. 'b:' .. server)
-    return 0
-end
-
-local function sweep()
-    for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'gone', '-inf', text(now()), 'LIMIT', 0, 256)) do
-        if work > WORK then
-            return
-        end
-        work = work + 1
-        depart(id)
     end
 end
 
@@ -286,94 +112,6 @@ local arguments = {
     h = 2, t = 0, d = 0, j = 6, s = 5, r = 4, o = 3, a = 4, l = 2, f = 2, x = 3, n = 3, y = 4, m = 1,
 }
 local operations = {}
-
--- A server is there, with a connection of its own: which generation this is, whether it was known,
--- and what is its own.
-function operations.h(run, is_new)
-    if call('GET', P .. 'run') ~= run then
-        call('SET', P .. 'run', run)
-        call('INCR', P .. 'gen')
-        if not call('GET', P .. 'id') then
-            call('SET', P .. 'id', text(math.floor(now() / 1000) % 100000 * 1000))
-        else
-            -- Ids may have been given that are forgotten.
-            call('INCRBY', P .. 'id', 10000)
-        end
-        generation_ = nil
-    end
-    local known = call('ZSCORE', P .. 'servers', me)
-    if known or is_new == '1' then
-        call('ZADD', P .. 'servers', text(now() + LEASE), me)
-    end
-    local own_ids, all = {}, P .. 'o:' .. me
-    for _, block in ipairs(call('SMEMBERS', all)) do
-        for _, id in ipairs(call('SMEMBERS', all .. ':' .. block)) do
-            own_ids[#own_ids + 1] = id
-        end
-    end
-    return { tonumber(generation()), known and 1 or 0, own_ids }
-end
-
--- A lease is renewed; others that are over are looked after. Whether there is more of that to do,
--- how many servers there are, and how many sessions are nobody's.
-function operations.t()
-    local last = tonumber(call('GET', P .. 'tick') or 0)
-    call('SET', P .. 'tick', text(now()))
-    if now() - last > RENEWED then
-        -- Nobody could renew anything: that says nothing about any server.
-        for _, server in ipairs(call('ZRANGE', P .. 'servers', 0, -1)) do
-            call('ZADD', P .. 'servers', text(now() + LEASE), server)
-        end
-    end
-    call('ZADD', P .. 'servers', text(now() + LEASE), me)
-    local more = 0
-    for _, server in ipairs(call('ZRANGEBYSCORE', P .. 'servers', '-inf', text(now()), 'LIMIT', 0, 1)) do
-        bury(server, 500)
-        more = 1
-    end
-    sweep()
-    if work > WORK then
-        more = 1
-    end
-    return { more, call('ZCARD', P .. 'servers'), call('ZCARD', P .. 'gone') }
-end
-
--- A server goes: whether it has more sessions.
-function operations.d()
-    return bury(me, 500)
-end
-
-function operations.j(protocol, name, room, key, state, linger)
-    local there = P .. 'r:' .. room
-    if call('HLEN', there) > most_peers then
-        return { 'full' }
-    end
-    local index = ''
-    if key ~= '' then
-        index = string.sub(protocol, 1, 1) .. key
-        if call('HEXISTS', index_of(index), index) == 1 then
-            return { 'taken' }
-        end
-    end
-    local id = text(call('INCR', P .. 'id'))
-    if name == '' then
-        name = 'peer_' .. id
-    end
-    local version, full = tell_room(room, 'J ' .. id .. ' ' .. protocol .. '\n' .. name)
-    call('HSET', there, id, protocol .. '\0' .. name)
-    call('HSET', P .. 's:' .. id, 'o', me, 'e', 1, 'g', generation(), 'k', index, 'R', room,
-        'L', linger)
-    put_state(id, state)
-    own_add(me, id)
-    if index ~= '' then
-        call('HSET', index_of(index), index, id)
-    end
-    local all = call('HGETALL', there)
-    for _, other in ipairs(full) do
-        depart(other)
-    end
-    return { 'ok', tonumber(id), name, version, all }
-end
 
 function operations.s(id, epoch, seq, to, entry)
     local s
@@ -415,33 +153,6 @@ function operations.s(id, epoch, seq, to, entry)
     return failed == 'mailbox_full' and FULL or UNKNOWN
 end
 
--- Senders are told that there was no place for messages after all.
-function operations.r(id, epoch, seq, list)
-    local s = own(id, epoch)
-    if not s then
-        return FENCED
-    end
-    local is_new = take_number(id, s, seq)
-    if is_new == 1 then
-        for sender, number in string.gmatch(list, '(%d+) (%d+)') do
-            local other = session(sender)
-            if other.R == s.R then
-                append_and_tell(sender, other, 'F ' .. number .. ' ' .. id .. ' mailbox_full\n')
-            end
-        end
-    end
-    return is_new
-end
-
-function operations.o(id, epoch, entry)
-    local s = own(id, epoch)
-    if not s then
-        return FENCED
-    end
-    append_and_tell(id, s, entry)
-    return 1
-end
-
 function operations.a(id, epoch, received, bytes)
     local s = call('HMGET', P .. 's:' .. id, 'o', 'e', 'a')
     if s[1] ~= me or s[2] ~= epoch then
@@ -458,80 +169,372 @@ function operations.a(id, epoch, received, bytes)
     return 1
 end
 
-function operations.l(id, epoch)
-    local s = session(id)
-    if s.o ~= me or (epoch ~= '0' and s.e ~= epoch) then
-        return FENCED
+-- What most batches do without: to make all these functions takes longer than to relay a message.
+local function define_others()
+    -- The protocol and the name of a member of a room.
+    local function card(room, id)
+        local value = call('HGET', P .. 'r:' .. room, id)
+        if value then
+            return string.match(value, '^(%Z*)%z(.*)$')
+        end
     end
-    depart(id)
-    return 1
-end
 
-function operations.f(protocol, key)
-    local id = key
-    if string.sub(key, 1, 1) == 'k' then
-        local index = string.sub(protocol, 1, 1) .. string.sub(key, 2)
-        id = call('HGET', index_of(index), index)
-    else
-        id = string.sub(key, 2)
-    end
-    if not id then
-        return {}
-    end
-    local s = session(id)
-    local its_protocol, name = card(s.R or '', id)
-    if its_protocol ~= protocol then
-        return {}
-    end
-    return { tonumber(id), name, s.R, tonumber(s.e), get_state(id) }
-end
+    -- Redis keeps up to so many whole numbers as an array (set-max-intset-entries).
+    local BLOCK = 512
 
-function operations.x(id, epoch, received)
-    local s = session(id)
-    if s.e ~= epoch then
-        return { 'no' }
+    local function block_of(id)
+        return text(math.floor(tonumber(id) / BLOCK))
     end
-    if tonumber(received) > verified(id, s) then
+
+    local function own_add(server, id)
+        local all, block = P .. 'o:' .. server, block_of(id)
+        call('SADD', all, block)
+        call('SADD', all .. ':' .. block, id)
+    end
+
+    local function own_close(all, block)
+        if call('EXISTS', all .. ':' .. block) == 0 then
+            call('SREM', all, block)
+        end
+    end
+
+    local function own_remove(server, id)
+        local all, block = P .. 'o:' .. server, block_of(id)
+        call('SREM', all .. ':' .. block, id)
+        own_close(all, block)
+    end
+
+    -- Where the id of a key stands.
+    local function index_of(key)
+        return P .. 'k:' .. tonumber(string.sub(redis.sha1hex(key), 1, 3), 16) % 1024
+    end
+
+    -- Tell all in a room but one. Those who have no place even for that are given.
+    local function tell_room(room, entry, except)
+        local key = P .. 'r:' .. room
+        local version = call('HINCRBY', key, 'v', 1)
+        local targets, full = {}, {}
+        for _, id in ipairs(call('HKEYS', key)) do
+            if id ~= 'v' and id ~= except then
+                local s = call('HMGET', P .. 's:' .. id, 'o', 'a', 'g')
+                if s[1] then
+                    local a = tonumber(s[2] or 0)
+                    local number = append(id, a, s[3], entry)
+                    if number - a > 2 * most_messages then
+                        full[#full + 1] = id
+                    end
+                    if s[1] ~= '' then
+                        local list = targets[s[1]]
+                        if not list then
+                            list = {}
+                            targets[s[1]] = list
+                        end
+                        list[#list + 1] = id .. ' ' .. text(number)
+                    end
+                end
+            end
+        end
+        for server, list in pairs(targets) do
+            tell(server, 'R ' .. #entry .. ' ' .. #room .. ' ' .. text(version) .. '\n' .. room .. entry)
+            tell(server, 'E ' .. #entry .. ' ' .. concat(list, ' ') .. '\n' .. entry)
+        end
+        return version, full
+    end
+
+    local function depart(first)
+        local leaving = { first }
+        while #leaving > 0 do
+            local id = table.remove(leaving)
+            local s = call('HMGET', P .. 's:' .. id, 'o', 'R', 'k')
+            if s[2] then
+                local room = P .. 'r:' .. s[2]
+                local _, name = card(s[2], id)
+                call('DEL', P .. 's:' .. id, P .. 'm:' .. id)
+                call('ZREM', P .. 'gone', id)
+                call('HDEL', room, id)
+                if s[1] ~= '' then
+                    own_remove(s[1], id)
+                    tell(s[1], 'D 0 ' .. id .. '\n')
+                end
+                if s[3] ~= '' then
+                    call('HDEL', index_of(s[3]), s[3])
+                end
+                if call('HLEN', room) == 1 then
+                    call('DEL', room)
+                else
+                    local _, full = tell_room(s[2], 'L ' .. id .. '\n' .. (name or ''))
+                    for _, other in ipairs(full) do
+                        leaving[#leaving + 1] = other
+                    end
+                end
+            end
+        end
+    end
+
+    -- What a dialect keeps goes in parts: a hash with a longer value takes four times the memory.
+    local PART, PARTS = 64, { 'x', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7' }
+
+    local function put_state(id, state)
+        local key = P .. 's:' .. id
+        call('HDEL', key, unpack(PARTS))
+        for number, part in ipairs(PARTS) do
+            local first = (number - 1) * PART + 1
+            if first > #state then
+                return
+            end
+            -- Whatever is left goes into the last one.
+            local last = number == #PARTS and #state or first + PART - 1
+            call('HSET', key, part, string.sub(state, first, last))
+        end
+    end
+
+    local function get_state(id)
+        local parts = call('HMGET', P .. 's:' .. id, unpack(PARTS))
+        for number = 1, #PARTS do
+            parts[number] = parts[number] or ''
+        end
+        return concat(parts)
+    end
+
+    -- Up to which number the mailbox of a session is the one that its server, or its client, knows. A
+    -- Redis that has forgotten something may have given the numbers after that a second time.
+    local function verified(id, s)
+        local top = tonumber(s.a) + call('LLEN', P .. 'm:' .. id)
+        local v = s.g == generation() and call('HGET', P .. 's:' .. id, 'v')
+        return v and tonumber(v) or top
+    end
+
+    local function verify(id)
+        call('HDEL', P .. 's:' .. id, 'v')
+        call('HSET', P .. 's:' .. id, 'g', generation())
+    end
+
+    -- Take sessions from a server, so that they are nobody's for now; whether it has more.
+    local function bury(server, most)
+        local all = P .. 'o:' .. server
+        local block = call('SRANDMEMBER', all)
+        while block do
+            if most == 0 then
+                return 1
+            end
+            local ids = call('SPOP', all .. ':' .. block, most)
+            most = most - #ids
+            own_close(all, block)
+            for _, id in ipairs(ids) do
+                local s = call('HMGET', P .. 's:' .. id, 'o', 'L')
+                if s[1] == server then
+                    call('HSET', P .. 's:' .. id, 'o', '')
+                    call('HINCRBY', P .. 's:' .. id, 'e', 1)
+                    call('ZADD', P .. 'gone', text(now() + 1000 * tonumber(s[2])), id)
+                end
+            end
+            block = call('SRANDMEMBER', all)
+        end
+        call('ZREM', P .. 'servers', server)
+        call('DEL', P .. 'b:' .. server)
+        return 0
+    end
+
+    local function sweep()
+        for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'gone', '-inf', text(now()), 'LIMIT', 0, 256)) do
+            if work > WORK then
+                return
+            end
+            work = work + 1
+            depart(id)
+        end
+    end
+
+    -- A server is there, with a connection of its own: which generation this is, whether it was known,
+    -- and what is its own.
+    function operations.h(run, is_new)
+        if call('GET', P .. 'run') ~= run then
+            call('SET', P .. 'run', run)
+            call('INCR', P .. 'gen')
+            if not call('GET', P .. 'id') then
+                call('SET', P .. 'id', text(math.floor(now() / 1000) % 100000 * 1000))
+            else
+                -- Ids may have been given that are forgotten.
+                call('INCRBY', P .. 'id', 10000)
+            end
+            generation_ = nil
+        end
+        local known = call('ZSCORE', P .. 'servers', me)
+        if known or is_new == '1' then
+            call('ZADD', P .. 'servers', text(now() + LEASE), me)
+        end
+        local own_ids, all = {}, P .. 'o:' .. me
+        for _, block in ipairs(call('SMEMBERS', all)) do
+            for _, id in ipairs(call('SMEMBERS', all .. ':' .. block)) do
+                own_ids[#own_ids + 1] = id
+            end
+        end
+        return { tonumber(generation()), known and 1 or 0, own_ids }
+    end
+
+    -- A lease is renewed; others that are over are looked after. Whether there is more of that to do,
+    -- how many servers there are, and how many sessions are nobody's.
+    function operations.t()
+        local last = tonumber(call('GET', P .. 'tick') or 0)
+        call('SET', P .. 'tick', text(now()))
+        if now() - last > RENEWED then
+            -- Nobody could renew anything: that says nothing about any server.
+            for _, server in ipairs(call('ZRANGE', P .. 'servers', 0, -1)) do
+                call('ZADD', P .. 'servers', text(now() + LEASE), server)
+            end
+        end
+        call('ZADD', P .. 'servers', text(now() + LEASE), me)
+        local more = 0
+        for _, server in ipairs(call('ZRANGEBYSCORE', P .. 'servers', '-inf', text(now()), 'LIMIT', 0, 1)) do
+            bury(server, 500)
+            more = 1
+        end
+        sweep()
+        if work > WORK then
+            more = 1
+        end
+        return { more, call('ZCARD', P .. 'servers'), call('ZCARD', P .. 'gone') }
+    end
+
+    -- A server goes: whether it has more sessions.
+    function operations.d()
+        return bury(me, 500)
+    end
+
+    function operations.j(protocol, name, room, key, state, linger)
+        local there = P .. 'r:' .. room
+        if call('HLEN', there) > most_peers then
+            return { 'full' }
+        end
+        local index = ''
+        if key ~= '' then
+            index = string.sub(protocol, 1, 1) .. key
+            if call('HEXISTS', index_of(index), index) == 1 then
+                return { 'taken' }
+            end
+        end
+        local id = text(call('INCR', P .. 'id'))
+        if name == '' then
+            name = 'peer_' .. id
+        end
+        local version, full = tell_room(room, 'J ' .. id .. ' ' .. protocol .. '\n' .. name)
+        call('HSET', there, id, protocol .. '\0' .. name)
+        call('HSET', P .. 's:' .. id, 'o', me, 'e', 1, 'g', generation(), 'k', index, 'R', room,
+            'L', linger)
+        put_state(id, state)
+        own_add(me, id)
+        if index ~= '' then
+            call('HSET', index_of(index), index, id)
+        end
+        local all = call('HGETALL', there)
+        for _, other in ipairs(full) do
+            depart(other)
+        end
+        return { 'ok', tonumber(id), name, version, all }
+    end
+
+    -- Senders are told that there was no place for messages after all.
+    function operations.r(id, epoch, seq, list)
+        local s = own(id, epoch)
+        if not s then
+            return FENCED
+        end
+        local is_new = take_number(id, s, seq)
+        if is_new == 1 then
+            for sender, number in string.gmatch(list, '(%d+) (%d+)') do
+                local other = session(sender)
+                if other.R == s.R then
+                    append_and_tell(sender, other, 'F ' .. number .. ' ' .. id .. ' mailbox_full\n')
+                end
+            end
+        end
+        return is_new
+    end
+
+    function operations.o(id, epoch, entry)
+        local s = own(id, epoch)
+        if not s then
+            return FENCED
+        end
+        append_and_tell(id, s, entry)
+        return 1
+    end
+
+    function operations.l(id, epoch)
+        local s = session(id)
+        if s.o ~= me or (epoch ~= '0' and s.e ~= epoch) then
+            return FENCED
+        end
         depart(id)
-        return { 'lost' }
+        return 1
     end
-    verify(id)
-    local new = text(tonumber(epoch) + 1)
-    call('HSET', P .. 's:' .. id, 'e', new, 'o', me)
-    if s.o ~= '' and s.o ~= me then
-        own_remove(s.o, id)
-        tell(s.o, 'X 0 ' .. id .. ' ' .. new .. '\n')
-    end
-    own_add(me, id)
-    call('ZREM', P .. 'gone', id)
-    return { 'ok', tonumber(new), tonumber(s.r), tonumber(s.a), call('HGETALL', P .. 'r:' .. s.R),
-        call('LRANGE', P .. 'm:' .. id, 0, -1) }
-end
 
-function operations.n(id, epoch, state)
-    if not own(id, epoch) then
-        return FENCED
+    function operations.f(protocol, key)
+        local id = key
+        if string.sub(key, 1, 1) == 'k' then
+            local index = string.sub(protocol, 1, 1) .. string.sub(key, 2)
+            id = call('HGET', index_of(index), index)
+        else
+            id = string.sub(key, 2)
+        end
+        if not id then
+            return {}
+        end
+        local s = session(id)
+        local its_protocol, name = card(s.R or '', id)
+        if its_protocol ~= protocol then
+            return {}
+        end
+        return { tonumber(id), name, s.R, tonumber(s.e), get_state(id) }
     end
-    put_state(id, state)
-    return 1
-end
 
--- After a connection is new: what has come for a session meanwhile, if it is what it was.
-function operations.y(id, epoch, top, received)
-    local s = own(id, epoch)
-    if not s then
-        return { 'fenced' }
+    function operations.x(id, epoch, received)
+        local s = session(id)
+        if s.e ~= epoch then
+            return { 'no' }
+        end
+        if tonumber(received) > verified(id, s) then
+            depart(id)
+            return { 'lost' }
+        end
+        verify(id)
+        local new = text(tonumber(epoch) + 1)
+        call('HSET', P .. 's:' .. id, 'e', new, 'o', me)
+        if s.o ~= '' and s.o ~= me then
+            own_remove(s.o, id)
+            tell(s.o, 'X 0 ' .. id .. ' ' .. new .. '\n')
+        end
+        own_add(me, id)
+        call('ZREM', P .. 'gone', id)
+        return { 'ok', tonumber(new), tonumber(s.r), tonumber(s.a), call('HGETALL', P .. 'r:' .. s.R),
+            call('LRANGE', P .. 'm:' .. id, 0, -1) }
     end
-    if tonumber(top) > verified(id, s) or tonumber(received) > tonumber(s.r) then
-        depart(id)
-        return { 'lost' }
-    end
-    verify(id)
-    return { 'ok', call('LRANGE', P .. 'm:' .. id, text(math.max(0, top - s.a)), -1) }
-end
 
-function operations.m(room)
-    return call('HGETALL', P .. 'r:' .. room)
+    function operations.n(id, epoch, state)
+        if not own(id, epoch) then
+            return FENCED
+        end
+        put_state(id, state)
+        return 1
+    end
+
+    -- After a connection is new: what has come for a session meanwhile, if it is what it was.
+    function operations.y(id, epoch, top, received)
+        local s = own(id, epoch)
+        if not s then
+            return { 'fenced' }
+        end
+        if tonumber(top) > verified(id, s) or tonumber(received) > tonumber(s.r) then
+            depart(id)
+            return { 'lost' }
+        end
+        verify(id)
+        return { 'ok', call('LRANGE', P .. 'm:' .. id, text(math.max(0, top - s.a)), -1) }
+    end
+
+    function operations.m(room)
+        return call('HGETALL', P .. 'r:' .. room)
+    end
 end
 
 local replies = {}
@@ -551,6 +554,9 @@ local i = 6
 while i <= #ARGV do
     local name = ARGV[i]
     local count = arguments[name]
+    if not operations[name] then
+        define_others()
+    end
     replies[#replies + 1] = operations[name](unpack(ARGV, i + 1, i + count))
     i = i + 1 + count
 end
