@@ -231,6 +231,7 @@ async def test_keep_alive_and_pipelining() -> None:
         assert answer is not None
         assert answer.header("Connection") == "close"
         assert await client.ended()
+        server.listener.close_clients()
 
 
 async def test_continue() -> None:

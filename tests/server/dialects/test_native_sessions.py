@@ -282,6 +282,7 @@ async def test_a_resume_that_comes_late_does_not_beat_a_newer_one() -> None:
         assert (await newer.hear())["data"] == "still here"
         again = await connect(server)
         assert await again.resume(first.session, 1, attempt=3) == {"type": "resumed", "received": 1}
+        server.listener.close_clients()
 
 
 async def test_clients_that_do_not_count_their_resumes_are_believed() -> None:
@@ -290,6 +291,7 @@ async def test_clients_that_do_not_count_their_resumes_are_believed() -> None:
         for _ in range(2):
             again = await connect(server)
             assert (await again.resume(first.session, 0))["type"] == "resumed"
+        server.listener.close_clients()
 
 
 async def test_what_is_refused_is_told_to_its_sender() -> None:
@@ -312,6 +314,7 @@ async def test_what_is_refused_is_told_to_its_sender() -> None:
         await again.say(type="ack", received=3)
         await again.say(type="refuse", seq=3, of=[1, 2, 3])
         assert not await alice.hear_all()
+        server.listener.close_clients()
 
 
 @pytest.mark.parametrize(
@@ -336,6 +339,7 @@ async def test_what_nobody_sent_cannot_be_refused() -> None:
         await alice.say(type="refuse", seq=1, of=[joined["seq"]])
         assert await alice.hear() == {"type": "ack", "received": 1}
         assert not await bob.hear_all()
+        server.listener.close_clients()
 
 
 async def test_a_ping_is_answered() -> None:
