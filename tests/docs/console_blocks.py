@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,26 @@ def commands_of(block: str) -> tuple[str, list[str]]:
         else:
             printed.append(line)
     return "\n".join(commands), printed
+
+
+def going_on_when_ready(script: str) -> str:
+    """Commands that go on when the last one in the background is signed in, or listens.
+
+    Whoever types sees that; ``sleep`` in a block stands for it, and is too short on a busy machine.
+    Its process is ``$program``.
+    """
+    numbers = count()
+
+    def waited_for(_: re.Match[str]) -> str:
+        log = f"{next(numbers)}.log"
+        return (
+            f" > {log} 2>&1 &\nprogram=$!\n"
+            f"until grep -qsE 'listening|signed in' {log}; do kill -0 $program; sleep 0.1; done\n"
+            f"cat {log}"
+        )
+
+    lines = [line for line in script.splitlines() if not line.startswith("sleep ")]
+    return re.sub(r" &$", waited_for, "\n".join(lines), flags=re.M)
 
 
 def run_console(block: str, folder: Path) -> str:

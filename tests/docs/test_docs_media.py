@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import socket
 import subprocess
 import sys
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import av
@@ -27,6 +25,7 @@ from ..calls.both_sides import next_track, serving
 from ..ports import free_port
 from ..rtc.media.films import make_film
 from ..waiting import until
+from .console_blocks import going_on_when_ready
 from .pages import ROOT, blocks_of, function_of
 
 BLOCKS = blocks_of("media.md")
@@ -127,15 +126,6 @@ async def test_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert {stream.type for stream in file.streams} == {"audio", "video"}
 
 
-def waited_for(log: str) -> str:
-    """The end of a line of bash that has a program in the background, until it is signed in."""
-    return (
-        f" > {log} 2>&1 &\nprogram=$!\n"
-        f"until grep -qsE 'listening|signed in' {log}; do kill -0 $program; sleep 0.1; done\n"
-        f"cat {log}"
-    )
-
-
 def test_the_two_programs(tmp_path: Path) -> None:
     (block,) = (text for language, text in BLOCKS if language == "console")
     port = str(free_port())
@@ -146,11 +136,8 @@ def test_the_two_programs(tmp_path: Path) -> None:
         .replace(".py ", f".py --server ws://localhost:{port} ")
         .replace("trio-rtc client", f"trio-rtc client --server ws://localhost:{port}")
         for line in lines
-        if not line.startswith("sleep")
     )
-    # Who types goes on when a program has said that it is there.
-    numbers = count()
-    script = re.sub(r" &$", lambda _: waited_for(f"{next(numbers)}.log"), script, flags=re.M)
+    script = going_on_when_ready(script)
     done = subprocess.run(
         ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}\nkill $program; wait $program"],
         cwd=tmp_path,

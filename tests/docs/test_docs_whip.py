@@ -19,6 +19,7 @@ import trio_rtc
 from ..browser.test_whip import until_published
 from ..ports import free_port
 from ..server.harness import tcp_server
+from .console_blocks import going_on_when_ready
 from .pages import blocks_of, function_of
 
 BLOCKS = blocks_of("whip.md")
@@ -26,7 +27,7 @@ function = partial(function_of, BLOCKS)
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
-    assert {language for language, _ in BLOCKS} == {"python", "console"}
+    assert {language for language, _ in BLOCKS} == {"python", "console", "text"}
 
 
 async def test_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,12 +78,15 @@ def test_the_commands(tmp_path: Path) -> None:
     port = str(free_port())
     script = "\n".join(lines).replace("8888", port)
     script = script.replace("trio-rtc client", f"trio-rtc client --server ws://127.0.0.1:{port}")
-    # On a busy machine a program takes longer to sign in than somebody who types.
-    script = script.replace("sleep 2", "sleep 4").replace("--hold 6", "--hold 30")
+    script = going_on_when_ready(script.replace("--hold 6", "--hold 60"))
     done = subprocess.run(
         ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
         cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONUNBUFFERED": "1",
+        },
         capture_output=True,
         text=True,
         timeout=100,
