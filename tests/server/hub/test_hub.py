@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
+from trio_rtc.server.chores import Step, do_at_once
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub as PlainHub
 from trio_rtc.server.hub.hub import (
@@ -38,11 +39,11 @@ def account() -> Account:
 class Hub(PlainHub):
     """With mailboxes for all."""
 
-    def __init__(self, limits: ServerLimits):
+    def __init__(self, limits: ServerLimits, do: Callable[[Step], None] = do_at_once):
         self.limits = limits
         self.statistics = Statistics()
         self.boxes: dict[int, PollingMailbox] = {}
-        super().__init__(limits, self.statistics)
+        super().__init__(limits, self.statistics, do)
 
     def join_at_once(
         self,
@@ -153,6 +154,35 @@ def test_who_fetches_no_notices_is_removed_and_the_others_hear_of_it() -> None:
     ]
     # Who joins after it has gone never knew of it.
     assert drain(hub, fourth) == []
+
+
+def test_rooms_take_turns_to_be_told() -> None:
+    steps: list[Step] = []
+    hub = Hub(ServerLimits(memory_bytes=2**30), steps.append)
+
+    def told() -> list[int]:
+        """How much each room hears that it had not heard."""
+        return [sum(len(drain(hub, member)) for member in there) for there in rooms.values()]
+
+    rooms: dict[str, list[Member]] = {"a": [], "b": []}
+    for room, there in rooms.items():
+        for _ in range(20):
+            there.append(join(hub, room=room))
+            # Few are told at once, and nothing is left to do.
+            assert len(there) > 10 or not steps
+            while steps and steps[0]():
+                pass
+            steps.clear()
+    told()
+    for room, there in rooms.items():
+        there.append(join(hub, room=room))
+    assert len(steps) == 2
+    # What a member hears counts, and so does the look at it.
+    assert told() == [16, 16]
+    assert steps[0]() is True
+    assert told() == [4, 0]
+    assert steps[0]() is False
+    assert told() == [0, 4]
 
 
 def test_the_removal_of_many_at_once_ends() -> None:

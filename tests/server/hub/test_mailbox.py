@@ -8,7 +8,7 @@ from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.flush_batches import FlushBatch
 from trio_rtc.server.hub.mail import MailboxFull, Relayed
 from trio_rtc.server.hub.mailbox import PollingMailbox
-from trio_rtc.server.hub.memory import OVERHEAD, Memory
+from trio_rtc.server.hub.memory import OVERHEAD, SHARE, Memory
 from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.limits import ServerLimits
 
@@ -16,9 +16,9 @@ from trio_rtc.server.limits import ServerLimits
 class Kept:
     """A mailbox, what it has told, and what it costs."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, memory_bytes: int = 1 << 30, **limits: int) -> None:
         self.statistics = Statistics()
-        self.account = Memory(1 << 30, self.statistics).open()
+        self.account = Memory(memory_bytes, self.statistics).open()
         self.calls = 0
         self.box = PollingMailbox(ServerLimits(**limits), self.account, self._on_mail)
 
@@ -93,6 +93,21 @@ def test_notices_have_limits_of_their_own() -> None:
             kept.box.put_notice(notice("david"))
             with pytest.raises(MailboxFull):
                 kept.box.put_notice(notice("david"))
+
+
+def test_of_what_waits_half_counts_against_a_notice() -> None:
+    one = OVERHEAD + 5
+    just_enough = 2 * one + SHARE * (one // 2 + one)
+    for memory_bytes, fits in ((just_enough, True), (just_enough - 1, False)):
+        kept = Kept(memory_bytes)
+        kept.box.put_message(said(5))
+        if fits:
+            kept.box.put_notice(notice("alice"))
+        else:
+            with pytest.raises(MailboxFull) as full:
+                kept.box.put_notice(notice("alice"))
+            assert full.value.limit == "memory_bytes"
+        assert kept.account.size == one * (1 + fits)
 
 
 def test_what_is_delivered_after_the_end_counts_for_nothing() -> None:
