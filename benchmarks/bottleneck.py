@@ -28,7 +28,7 @@ from measuring import HERE, Table, arguments
 from media_quality import SIDES, STANDSTILL_SECONDS
 
 WARM_UP_SECONDS = 10.0
-QUICK_WARM_UP_SECONDS = 2.0
+QUICK_WARM_UP_SECONDS = 0.0
 
 
 def call(side: str, options: argparse.Namespace, seed: int) -> dict[str, float]:
