@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from trio_rtc.rtc import IceGatherOptions
+from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
 from trio_rtc.rtc.network_watch import NetworkWatch
 from trio_rtc.world import REAL, World, set_world
 
@@ -54,14 +55,19 @@ async def watching(
     async def lost() -> None:
         told.append("lost")
 
+    async def gathered() -> frozenset[str]:
+        return first
+
     watch = NetworkWatch(
         options or IceGatherOptions(),
+        gathered,
         routes,
         lambda: "lost" in told,
         lost,
         lambda: told.append("changed"),
     )
     set_world(machine)
+    first = frozenset(host_addresses(options or IceGatherOptions()))
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)

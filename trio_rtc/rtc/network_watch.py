@@ -26,6 +26,7 @@ async def watch_network(
     with suppress(CallError):
         await NetworkWatch(
             options,
+            lambda: run(connection.gathered_addresses),
             lambda: run(connection.routes),
             lambda: view.connection_state == "disconnected",
             lambda: run(connection.lose),
@@ -38,6 +39,8 @@ class NetworkWatch:
 
     Args:
         options: which addresses there are candidates of.
+        gathered: gives the addresses that there were when candidates were gathered; to list them
+            here, too, would take a tenth of the time in which a call is set up.
         routes: gives the ways in use: an address of ours, and that of the next who takes packets.
         is_silent: whether nothing is heard of the other side any more.
         on_lost: is called when an address in use is gone.
@@ -48,12 +51,14 @@ class NetworkWatch:
     def __init__(
         self,
         options: IceGatherOptions,
+        gathered: Callable[[], Awaitable[frozenset[str]]],
         routes: Callable[[], Awaitable[list[Route]]],
         is_silent: Callable[[], bool],
         on_lost: Callable[[], Awaitable[None]],
         on_change: Callable[[], None],
     ):
         self._options = options
+        self._gathered = gathered
         self._routes = routes
         self._is_silent = is_silent
         self._on_lost = on_lost
@@ -62,12 +67,14 @@ class NetworkWatch:
     async def run(self) -> None:
         """Watch, until cancelled."""
         async with world().address_changes() as changed:
-            before = self._addresses()
+            before: frozenset[str] | None = None
             # An address may come before the route to it.
             new: frozenset[str] = frozenset()
             while True:
                 await changed()
                 now = self._addresses()
+                if before is None:
+                    before = await self._gathered() or now
                 came, before = now - before, now
                 new = (new | came) & now
                 routes = await self._routes()

@@ -295,6 +295,12 @@ class LoopConnection:
         found = [path.route() for path in self.exchange.paths.all()]
         return [route for route in found if route is not None]
 
+    async def gathered_addresses(self) -> frozenset[str]:
+        """The addresses of this machine when host candidates were gathered."""
+        return frozenset(
+            address for path in self.exchange.paths.all() for address in path.gathered_addresses()
+        )
+
     async def lose(self) -> None:
         """The address that packets of the other side come to is gone."""
         self._consent.lose()

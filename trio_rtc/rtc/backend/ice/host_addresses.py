@@ -93,6 +93,12 @@ def options_of(agent: aioice.Connection) -> IceGatherOptions:
     return gathering.options if isinstance(gathering, _Gathering) else DEFAULTS
 
 
+def gathered(agent: aioice.Connection) -> list[str]:
+    """The addresses that `host_addresses` gave when an agent gathered."""
+    gathering = agent.get_component_candidates
+    return gathering.own if isinstance(gathering, _Gathering) else []
+
+
 def told(agent: aioice.Connection, candidate: RTCIceCandidate) -> RTCIceCandidate | None:
     """What others are told in place of a candidate of an agent's; None: nothing."""
     gathering = agent.get_component_candidates
@@ -107,6 +113,7 @@ class _Gathering:
     def __init__(self, agent: aioice.Connection, options: IceGatherOptions):
         self.options = options
         self.hidden = HiddenAddresses(agent) if options.mdns else None
+        self.own: list[str] = []
         self._agent: Any = agent
         self._gather = agent.get_component_candidates
 
@@ -115,7 +122,7 @@ class _Gathering:
         if self._agent._transport_policy != TransportPolicy.ALL:
             return await self._gather(component, addresses, timeout)
         options = self.options
-        own = host_addresses(options)
+        self.own = own = host_addresses(options)
         if options.interfaces and not own:
             logger.warning("no address of this machine is on %s", ", ".join(options.interfaces))
         if options.udp_ports is None and options.udp_mux is None:

@@ -23,7 +23,7 @@ from ..dtls.bursts import BurstSender
 from ..dtls.datagrams import quicken
 from .checks import MAX_REMOTE_CANDIDATES as MAX_REMOTE_CANDIDATES
 from .checks import Checks, socket_of
-from .host_addresses import gather_from, options_of
+from .host_addresses import gather_from, gathered, options_of
 from .ice_tcp import ActiveConnections
 from .mdns import asking, can_resolve
 
@@ -125,6 +125,10 @@ class RestartableIceTransport:
         own = way.get_extra_info("sockname")
         to = way.get_extra_info("peername") or pair.remote_addr
         return own[0].partition("%")[0], to[0].partition("%")[0]
+
+    def gathered_addresses(self) -> list[str]:
+        """Those of this machine when the agent in use gathered."""
+        return gathered(self._agent)
 
     def local_candidates(self) -> list[Any]:
         """Those of the agent in use, as aioice's Candidate."""
