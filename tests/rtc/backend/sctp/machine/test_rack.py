@@ -85,6 +85,22 @@ def test_an_answer_that_is_too_early_is_to_the_first_transmission() -> None:
     assert losses.window() == pytest.approx(0.025)
 
 
+def test_of_what_was_sent_again_only_the_last_time_counts() -> None:
+    losses = LossDetection(trips_of(0.1))
+    one, two = send(losses, 0.0, 0.001)
+    losses.sent(one, 0.002)
+    arrive(losses, two, 0.101)
+    # It went out behind what has arrived.
+    assert losses.find(9.0) == ([], None)
+
+
+def test_a_timeout_takes_nothing_that_has_arrived() -> None:
+    losses = LossDetection(trips_of(0.1))
+    one, two = send(losses, 0.0, 0.001)
+    arrive(losses, one, 0.101)
+    assert losses.expire(9.0) == [two]
+
+
 def test_a_timeout_takes_the_oldest_and_what_is_no_younger() -> None:
     losses = LossDetection(trips_of(0.1))
     chunks = send(losses, 0.0, 0.0, 1.0)

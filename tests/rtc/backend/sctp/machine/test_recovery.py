@@ -164,6 +164,28 @@ def test_the_last_that_is_on_its_way_is_the_probe() -> None:
     assert half.repair(half.due) == [2, 3]
 
 
+def test_a_trip_is_that_of_the_newest() -> None:
+    half = Half()
+    half.send(1.0)
+    [newest] = half.send(1.05)
+    new = half.sent.acknowledge(2, [])
+    trip, last = half.recovery.acknowledged(new, 1.2)
+    assert trip == pytest.approx(0.15)
+    assert last is newest
+
+
+def test_what_was_taken_back_is_lost_with_a_timeout() -> None:
+    half = Half()
+    half.send(1.0, 3)
+    half.acknowledge(0, 1.1, (2, 3))
+    half.acknowledge(0, 1.11, (2, 2))
+    again: list[int] = []
+    while not half.wake(now := half.due):
+        again += half.repair(now)
+    assert again == [1, 1]
+    assert half.repair(now) == [1, 3]
+
+
 def test_something_new_is_a_probe_as_well() -> None:
     half = Half()
     half.send(1.0)
