@@ -99,7 +99,7 @@ def test_a_viewer_loses_its_own_packets_alone() -> None:
                     seen = 0
                     async for _ in track:
                         seen += 1
-                        if seen == 300:
+                        if seen == 150:
                             break
                     [stats] = (await call.stats()).tracks
                     found[name] = (stats.packets, stats.packets_lost)
@@ -115,5 +115,5 @@ def test_a_viewer_loses_its_own_packets_alone() -> None:
     # What is lost is sent again, and told by none of the figures of what came.
     assert found["bob"][1] == 0
     received, lost = found["carol"]
-    assert 15 < lost < 50
-    assert received + lost >= 300
+    assert 5 < lost < 40
+    assert received + lost >= 150
