@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from trio_rtc.rtc.backend.sctp.machine.bbr import Bbr
+from trio_rtc.rtc.backend.sctp.machine.bbr import CYCLE, MARGIN, Bbr
+from trio_rtc.rtc.backend.sctp.machine.congestion import Acknowledged
 from trio_rtc.rtc.backend.sctp.machine.cubic import Cubic
 from trio_rtc.rtc.backend.sctp.machine.outbound import UserMessage
 from trio_rtc.rtc.backend.sctp.machine.rtt import RTO_MAX
@@ -70,6 +71,29 @@ def flows(*controls: Any, rate: float = 20, trip: float = 0.05, seconds: float =
 def test_flows_are_fair_to_each_other(controls: tuple[Any, Any]) -> None:
     one, two = flows(*controls)
     assert 0.5 < one / two < 2
+
+
+class Reckless(Bbr):
+    """One that gives way to no loss and drains no queue of others, as BBR in its first version."""
+
+    def _give_way(self, ack: Acknowledged) -> None:
+        pass
+
+    def _begin_cycle(self, phase: int, now: float) -> None:
+        super()._begin_cycle(phase, now)
+        self._gain = CYCLE[phase]
+
+    def _set(self, ack: Acknowledged) -> None:
+        super()._set(ack)
+        if self.rate is not None:
+            self.rate /= MARGIN
+
+
+@pytest.mark.parametrize("controls", [(Bbr, Reckless), (Reckless, Bbr)])
+def test_who_gives_way_to_no_loss_does_not_take_all(controls: tuple[Any, Any]) -> None:
+    shares = flows(*controls, trip=0.02, seconds=5.0)
+    ours = shares[controls.index(Bbr)]
+    assert ours > 0.25 * sum(shares)
 
 
 @pytest.mark.parametrize("control", [Bbr, Cubic])

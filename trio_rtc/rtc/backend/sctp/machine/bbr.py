@@ -61,6 +61,10 @@ LOSS: Final = 0.02
 BACK: Final = 0.6
 """How much of what was on its way is left then."""
 
+GIVEN_WAY: Final = 2
+"""Times that it gives way to a queue that stays: then that is one which others keep, as BBR does,
+and whoever goes on giving way to it is left with nothing."""
+
 MARGIN: Final = 0.99
 """Slightly below what the path delivers, so that queues drain."""
 
@@ -114,6 +118,7 @@ class Bbr:
         self._clump_size = 0
         self._variation = 0.0
         self._high = inf
+        self._given_way = 0
         self._before_timeout = 0
 
     def acknowledged(self, ack: Acknowledged) -> None:
@@ -182,15 +187,28 @@ class Bbr:
 
     def _look_for_overflow(self, ack: Acknowledged) -> None:
         total = self._round_size + self._round_lost
-        if self._round_lost > LOSS * total and self._has_queue:
+        has_queue = self._has_queue
+        if not has_queue:
+            self._given_way = 0
+        if self._round_lost > LOSS * total and has_queue:
             if self._filled:
-                self._high = max(BACK * (ack.in_flight + ack.size), self._product(1.0))
+                self._give_way(ack)
         elif self._high < inf:
             # There was room: ask for more, a packet more in each round at least.
             self._high += max(self._packet, 0.05 * self._high)
-            if self._high > self._product(WINDOW_GAIN):
+            longest = max(self._trips, default=0.0) if has_queue else 0.0
+            if self._high > max(self._product(1.0), self._bandwidth * longest) * WINDOW_GAIN:
                 self._high = inf
         self._round_size = self._round_lost = 0
+
+    def _give_way(self, ack: Acknowledged) -> None:
+        if self._given_way < GIVEN_WAY:
+            self._given_way += 1
+            self._high = max(BACK * (ack.in_flight + ack.size), self._product(1.0))
+            return
+        # What is delivered with the queue as it is needs this much on its way.
+        kept = self._high if self._high < inf else 0.0
+        self._high = max(kept, self._bandwidth * max(self._trips), 2 * _MIN_PACKETS * self._packet)
 
     def _look_for_full(self, ack: Acknowledged) -> None:
         if self._filled or ack.app_limited:
