@@ -10,7 +10,7 @@ tunnel that stands.
     wormhole/bin/pip install magic-wormhole magic-wormhole-mailbox-server
     benchmarks/transfers.py --wormhole wormhole/bin
 
-ssh takes openssh-server.
+ssh takes openssh-server. croc is in none of the package registries that this installs from.
 """
 
 from __future__ import annotations
