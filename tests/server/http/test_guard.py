@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized, shared_secret
 from trio_rtc.server.http import accepting as connections
@@ -142,6 +143,7 @@ async def test_a_client_that_goes_while_it_is_being_admitted() -> None:
         await client.send(get("/sign_in?alice"))
         await client.stream.aclose()
         admitted.set()
-        # It is there until it is missed, as is any other that does not poll.
-        assert b"alice,1,1\n" in (await server.ask(get("/sign_in?bob"))).body
+        await wait_all_tasks_blocked()
+        # It never learns its id, so that it is signed out.
+        assert (await server.ask(get("/sign_in?bob"))).body == b"bob,2,1\n"
         await server.is_well()
