@@ -40,6 +40,7 @@ from .purposes import Purpose
 CERTIFICATE: Final = "RTCCertificate"
 CANDIDATE: Final = "aioice.Candidate"
 CONNECTION: Final = "aioice.Connection"
+ICE: Final = "aioice.ice"
 STUN_PROTOCOL: Final = "aioice.ice.StunProtocol"
 GATHERER: Final = "RTCIceGatherer"
 ICE_TRANSPORT: Final = "RTCIceTransport"
@@ -79,6 +80,7 @@ OWNERS: Final[dict[str, object]] = {
     GATHERER: RTCIceGatherer,
     ICE_TRANSPORT: RTCIceTransport,
     H264_ENCODER: H264Encoder,
+    ICE: aioice.ice,
     INBOUND_STREAM: InboundStream,
     OPENSSL: OpenSSL,
     OPENSSL_CONNECTION: SSL.Connection,
@@ -112,6 +114,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         PEER_CONNECTION: ("_RTCPeerConnection__createDtlsTransport",),
     },
     "trickle": {
+        ICE: ("_mdns",),
         CONNECTION: (
             "_closing",
             "_end_remote_candidates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from dataclasses import replace
@@ -10,12 +11,15 @@ import dns.message
 import dns.rdatatype
 import pytest
 import trio
+from aioice.ice import get_or_create_mdns_protocol, unref_mdns_protocol
 from aioice.mdns import MDNS_ADDRESS, MDNS_PORT
 from aiortc import RTCIceCandidate
 
 from trio_rtc import IceGatherOptions
+from trio_rtc.rtc import open_peer_connection
+from trio_rtc.rtc.backend.aiortc_connection import LoopConnection
 from trio_rtc.rtc.backend.ice.host_addresses import host_addresses
-from trio_rtc.rtc.backend.ice.mdns import HiddenAddresses
+from trio_rtc.rtc.backend.ice.mdns import HiddenAddresses, keep_by_loop
 from trio_rtc.testing import Network
 
 from ....testing.simulated import call_bob, run, used_pair
@@ -128,3 +132,18 @@ def test_a_simulated_network_has_no_names() -> None:
         return used
 
     assert run(program) == ("host", "srflx")
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_loops_of_a_thread_one_after_another(turn: int) -> None:
+    """Whoever waits for the lock of aioice binds it to a loop, and the next one is another."""
+
+    async def contend(connection: LoopConnection) -> None:
+        agents = [object(), object()]
+        keep_by_loop()
+        await asyncio.gather(*map(get_or_create_mdns_protocol, agents))
+        await asyncio.gather(*map(unref_mdns_protocol, agents))
+
+    with trio.fail_after(60):
+        async with open_peer_connection() as connection:
+            await connection._bridge.run(contend, connection._loop_connection)

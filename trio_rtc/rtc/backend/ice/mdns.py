@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Final
 
+import aioice
 import dns.message
 import dns.name
 import dns.rdatatype
@@ -42,7 +45,7 @@ class HiddenAddresses:
         try:
             if world().network is not None:
                 raise OSError("a simulated network has no multicast")
-            protocol = await get_or_create_mdns_protocol(self._agent)
+            protocol = await _protocol_of(self._agent)
             self._withdraw_at_the_end(protocol)
             for address in self._names:
                 name = f"{world().random_uuid()}.local"
@@ -90,6 +93,7 @@ def can_resolve(name: str) -> bool:
 @asynccontextmanager
 async def asking(agent: Any, name: str) -> AsyncIterator[None]:
     """Ask for a name again while aioice waits for its address, and for one of IPv6."""
+    keep_by_loop()
     task = asyncio.get_running_loop().create_task(_ask(agent, name))
     try:
         yield
@@ -97,11 +101,42 @@ async def asking(agent: Any, name: str) -> AsyncIterator[None]:
         task.cancel()
 
 
+async def _protocol_of(agent: Any) -> MDnsProtocol:
+    keep_by_loop()
+    return await get_or_create_mdns_protocol(agent)
+
+
+def keep_by_loop() -> None:
+    """Have aioice keep its lock and socket for each loop: a thread may run one after another."""
+    ice: Any = aioice.ice
+    if not isinstance(ice._mdns, _KeptByLoop):
+        ice._mdns = _KeptByLoop()
+
+
+class _KeptByLoop:
+    """Attributes that each event loop has for itself."""
+
+    def __init__(self) -> None:
+        vars(self)["_of"] = weakref.WeakKeyDictionary()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mine(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._mine(), name, value)
+
+    def _mine(self) -> SimpleNamespace:
+        mine: SimpleNamespace = vars(self)["_of"].setdefault(
+            asyncio.get_running_loop(), SimpleNamespace()
+        )
+        return mine
+
+
 async def _ask(agent: Any, name: str) -> None:
     if not is_mdns_hostname(name):
         return
     try:
-        protocol = await get_or_create_mdns_protocol(agent)
+        protocol = await _protocol_of(agent)
     except OSError:
         return
     for pause in ASK_AFTER:
