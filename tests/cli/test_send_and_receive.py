@@ -168,7 +168,7 @@ async def test_people_at_terminals(things: Path, columns: int, environment: dict
         environment = {"PYTHONCOERCECLOCALE": "0", "TRIO_RTC_SERVER": url, **environment}
         sender = Terminal(columns, "send", str(things), **environment)
         code = sender.until(r"code: (\d+-\w+-\w+)")[1].decode()
-        sender.until("Ctrl-C ends it")
+        sender.until(r"Ctrl-C\s+ends\s+it")
         has_picture = "▄".encode() in sender.shown
         assert has_picture == (columns == 100)
         receiver = Terminal(columns, "receive", "--folder", str(here), code, **environment)

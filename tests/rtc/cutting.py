@@ -10,6 +10,7 @@ from typing import Any
 from aiortc.rtp import is_rtcp
 
 from trio_rtc.rtc import PeerConnection
+from trio_rtc.rtc.backend.dtls.bursts import BurstSender
 
 
 @contextmanager
@@ -25,10 +26,23 @@ def cut(*connections: PeerConnection) -> Iterator[None]:
     for transport in transports:
         transport.sendto = lambda *_: None
     try:
-        yield
+        with one_by_one():
+            yield
     finally:
         for transport, original in zip(transports, originals, strict=True):
             transport.sendto = original
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Have each datagram go by `sendto`, where a test may lose it, and none with others."""
+    send_run: Any = BurstSender._send_run
+    patched: Any = BurstSender
+    patched._send_run = lambda *_: False
+    try:
+        yield
+    finally:
+        patched._send_run = send_run
 
 
 def change_media(connection: PeerConnection, change: Callable[[bytes], Iterable[bytes]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,25 +22,26 @@ class MemoryListener(trio.abc.Listener[MemoryStream]):
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[MemoryStream](0)
-        self._clients: list[Any] = []
+        # Those that the test has let go of are gone.
+        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
 
     async def connect(self) -> MemoryStream:
         client, server = trio.testing.memory_stream_pair()
-        self._clients.append(client)
+        self._clients.add(client)
         await self._send.send(server)
         return client
 
     async def connect_unread(self) -> trio.abc.Stream:
         """A client whose server blocks as soon as it writes and is not read."""
         client, server = trio.testing.lockstep_stream_pair()
-        self._clients.append(client)
+        self._clients.add(client)
         await self._send.send(server)  # type: ignore[arg-type]
         return client
 
     def close_clients(self) -> None:
         """Have all who have connected be gone: a server that ends waits for who does not read."""
-        for client in self._clients:
+        for client in list(self._clients):
             client.send_stream.close()
             client.receive_stream.close()
 

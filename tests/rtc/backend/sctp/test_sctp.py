@@ -24,6 +24,7 @@ from trio_rtc.rtc.backend.sctp.machine.outbound import I_DATA
 from trio_rtc.rtc.backend.sctp.machine.received import SACK
 from trio_rtc.rtc.backend.sctp.sctp_packet import seal, unseal
 
+from ...cutting import one_by_one
 from ...lacking import lacking
 from ...pairs import negotiate, open_channels, open_pair, transport
 
@@ -63,7 +64,8 @@ def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
     for sock, original in zip(sockets, originals, strict=True):
         sock.sendto = worsen(original)
     try:
-        yield
+        with one_by_one():
+            yield
     finally:
         for sock, original in zip(sockets, originals, strict=True):
             sock.sendto = original

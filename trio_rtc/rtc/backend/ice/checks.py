@@ -48,8 +48,7 @@ class Checks:
         self._build_request = agent.build_request
         self._close = agent.close
         self._improving: asyncio.Future[None] | None = None
-        self._verifying: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._verifying.set_result(None)
+        self._verifying: asyncio.Future[None] | None = None
         self._install()
 
     def _install(self) -> None:
@@ -99,7 +98,7 @@ class Checks:
         if self._improving is not None:
             self._improving.cancel()
             await asyncio.wait([self._improving])
-        if not self._verifying.done():
+        if self._verifying is not None:
             self._verifying.cancel()
             await asyncio.wait([self._verifying])
         await self._close()
@@ -211,7 +210,7 @@ class Checks:
             self._agent._check_list_done
             and pair.state is CandidatePair.State.SUCCEEDED
             and selected not in (None, pair)
-            and self._verifying.done()
+            and (self._verifying is None or self._verifying.done())
         ):
             self._verifying = asyncio.ensure_future(self._replace_if_silent(selected, pair))
 
