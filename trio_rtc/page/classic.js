@@ -43,16 +43,23 @@ export class ClassicSignaling extends Signaling {
 
   /** Sign in; it lasts until `close`. */
   async open() {
-    let response;
     try {
-      const signal = AbortSignal.timeout(this.#patience);
-      response = await this.#fetch(`sign_in?${encodeURIComponent(this.name)}`, { signal });
-    } catch {
-      throw await diagnose(this.#url, this.#patience);
+      await this.#signIn();
+    } catch (error) {
+      // Otherwise the server keeps us for a while, and others see somebody who never answers.
+      this.close();
+      throw error instanceof SignalingError ? error : await diagnose(this.#url, this.#patience);
     }
+    this.connected();
+    this.#poll();
+  }
+
+  async #signIn() {
+    const signal = AbortSignal.timeout(this.#patience);
+    const response = await this.#fetch(`sign_in?${encodeURIComponent(this.name)}`, { signal });
     if (response.status !== 200) throw await refused(response, this.#url);
-    await this.#checkOrigin();
     this.peerId = sender(response);
+    await this.#checkOrigin();
     this.#isOurs = isOurs(response);
     for (const { id, name } of peerLines(await response.text())) {
       if (id === this.peerId) this.name = name;
@@ -60,8 +67,6 @@ export class ClassicSignaling extends Signaling {
     }
     if (!this.peerId)
       throw new SignalingError(`${this.#url} is no signaling server`, "not_signaling_server");
-    this.connected();
-    this.#poll();
   }
 
   /** Send a text to a peer; its number. Texts leave one at a time, in the order of the calls. */

@@ -123,15 +123,23 @@ export async function diagnose(httpUrl, patience = DIAGNOSIS_MS) {
   const unreachable = (why = "") =>
     new SignalingError(`No signaling server answers at ${httpUrl}${why}`, "server_unreachable");
   const healthz = new URL("healthz", folder(httpUrl));
+  const ask = (options) =>
+    fetch(healthz, { cache: "no-store", signal: AbortSignal.timeout(patience), ...options });
   let response = null;
   try {
-    response = await fetch(healthz, { method: "POST", cache: "no-store", signal: AbortSignal.timeout(patience) });
+    response = await ask({ method: "POST" });
   } catch (error) {
     if (error.name === "TimeoutError") return unreachable();
     try {
-      await fetch(healthz, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(patience) });
+      await ask({ mode: "no-cors" });
     } catch {
       return unreachable();
+    }
+    // A server that has been started meanwhile answers the GET, too: only a refusal comes again.
+    try {
+      response = await ask({ method: "POST" });
+    } catch (failed) {
+      if (failed.name === "TimeoutError") return unreachable();
     }
   }
   if (response && !isOurs(response) && [502, 503, 504].includes(response.status))
