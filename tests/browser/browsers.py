@@ -30,10 +30,16 @@ window.until = (condition) => new Promise((resolve, reject) => {
     try { value = condition(); } catch (error) { return reject(error); }
     if (value) resolve(value);
     else if (Date.now() - began > 20000)
-      reject(new Error(`waited too long: ${condition}; notices: ${window.notices()}`));
+      reject(new Error(`waited too long: ${condition}; ${window.scene()}`));
     else setTimeout(look, 20);
   })();
 });
+window.scene = () => {
+  const requests = performance.getEntriesByType("resource").slice(-12).map((one) =>
+    `${one.name} ${one.responseStatus} ${Math.round(one.startTime)}+${Math.round(one.duration)}`);
+  return [`status: ${window.$("#status")?.textContent.trim()}`, `notices: ${window.notices()}`,
+    `now: ${Math.round(performance.now())}`, ...requests].join("\\n  ");
+};
 window.$ = (selector) => document.querySelector(selector);
 window.notices = () => [...document.querySelectorAll(".notice span")].map((one) => one.textContent);
 window.messages = (kind = "theirs") =>
