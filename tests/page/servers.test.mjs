@@ -58,3 +58,71 @@ test("all that is wrong with any of them is told before one is asked", async () 
     openSignaling(["ws://127.0.0.1:1", "http://127.0.0.1:1"], { name: "alice", token: "x" }),
     { code: "bad_token" });
 });
+
+/** WebSockets whose other end a test is. */
+class FakeSocket {
+  static OPEN = 1;
+  static #made = [];
+  static #waiting = null;
+  readyState = 1;
+  sent = [];
+
+  constructor(url) {
+    this.url = url;
+    FakeSocket.#made.push(this);
+    FakeSocket.#waiting?.();
+  }
+
+  /** The next that is made. */
+  static async next() {
+    while (!FakeSocket.#made.length) await new Promise((resolve) => (FakeSocket.#waiting = resolve));
+    const socket = FakeSocket.#made.shift();
+    socket.onopen();
+    return socket;
+  }
+
+  send(text) {
+    this.sent.push(JSON.parse(text).type);
+  }
+
+  close(code) {
+    queueMicrotask(() => this.onclose?.({ code, reason: "" }));
+  }
+
+  say(message) {
+    this.onmessage({ data: JSON.stringify(message) });
+  }
+}
+
+const WELCOME = {
+  type: "welcome", id: 1, name: "alice", room: "", session: "secret", peers: [], resume_seconds: 60,
+  max_message_bytes: 262144, messages_per_second: 1000, messages_burst: 1000,
+};
+const [GOING_AWAY, NO_PLACE] = [1001, 4503];
+
+for (const place of [true, false])
+  test(`a session goes on until all of them are full: ${place ? "one is not" : "they are"}`, async () => {
+    Object.assign(globalThis, {
+      WebSocket: FakeSocket, addEventListener: () => {}, removeEventListener: () => {},
+    });
+    const opening = openSignaling(["ws://a", "ws://b"], { name: "alice" });
+    const first = await FakeSocket.next();
+    first.say(WELCOME);
+    const session = await opening;
+    const over = new Promise((resolve) => {
+      session.addEventListener("reconnected", () => resolve(session.server));
+      session.addEventListener("lost", ({ detail }) => resolve(detail.code));
+    });
+    first.onclose({ code: GOING_AWAY, reason: "" });
+    // The one that is going is not asked first, and counts for none that is full.
+    for (const [url, code] of [["ws://b", NO_PLACE], ["ws://a", GOING_AWAY], ["ws://b", NO_PLACE]]) {
+      const socket = await FakeSocket.next();
+      assert.deepEqual([new URL(socket.url).host, socket.sent], [new URL(url).host, ["resume"]]);
+      socket.onclose({ code, reason: "" });
+    }
+    const last = await FakeSocket.next();
+    if (place) last.say({ type: "resumed", received: 0 });
+    else last.onclose({ code: NO_PLACE, reason: "" });
+    assert.equal(await over, place ? first.url : "no_place");
+    if (place) session.close();
+  });

@@ -127,3 +127,40 @@ async def test_a_peer_goes_on_with_another_one() -> None:
         with trio.fail_after(20):
             async with open_peerjs([first.url, second.url], "alice", token="mine"):
                 await done.wait()
+
+
+@pytest.mark.parametrize("place", [True, False])
+async def test_a_peer_goes_on_until_all_of_them_are_full(place: bool) -> None:
+    """One that drains and one that is full say nothing about the next."""
+    full, going, done = CloseCode.NO_PLACE, CloseCode.GOING_AWAY, trio.Event()
+    async with (
+        scripted_server() as first,
+        scripted_server() as second,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def talk() -> None:
+            guest = await first.guest()
+            await guest.say(type="OPEN")
+            await guest.close(going)
+            # The one that is going is not asked first, and is not full.
+            for server, code in ((second, full), (first, going), (second, full)):
+                guest = await server.guest()
+                await guest.say(type="ERROR", payload={"msg": "No place"})
+                await guest.close(code)
+            guest = await first.guest()
+            if place:
+                await guest.say(type="OPEN")
+            else:
+                await guest.say(type="ERROR", payload={"msg": "No place"})
+                await guest.close(full)
+            done.set()
+
+        nursery.start_soon(talk)
+        with trio.fail_after(30):
+            async with open_peerjs([first.url, second.url], "alice", token="mine") as peer:
+                await done.wait()
+                if not place:
+                    await peer._server.wait_lost()
+                    assert peer._server.lost is not None
+                    assert peer._server.lost.code == "refused"

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from trio_rtc.cli.commands.declare import DEFAULT_SERVER, urls
-from trio_rtc.errors import SignalingError
+from trio_rtc.errors import SignalingError, SignalingLost
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.authorize import shared_secret
 from trio_rtc.signaling import address, open_signaling
@@ -136,6 +136,50 @@ async def test_a_session_goes_on_with_another_one(monkeypatch: pytest.MonkeyPatc
             resumed.set()
             assert (await other.hear())["type"] == "leave"
             await other.close(CloseCode.LEFT, REASONS[CloseCode.LEFT])
+
+
+@pytest.mark.parametrize("place", [True, False])
+@in_virtual_time
+async def test_a_session_goes_on_until_all_of_them_are_full(place: bool) -> None:
+    """One that drains and one that is full say nothing about the next."""
+    full, going = CloseCode.NO_PLACE, CloseCode.GOING_AWAY
+    with trio.fail_after(600):
+        async with (
+            native_script() as first,
+            native_script() as second,
+            native_script() as third,
+            trio.open_nursery() as nursery,
+        ):
+            servers = [first, second, third]
+
+            async def talk() -> None:
+                guest = await first.guest()
+                await guest.welcome()
+                await guest.close(going, REASONS[going])
+                # The one that is going is not asked first, and counts for none that is full.
+                for server, code in ((second, full), (third, full), (first, going), (second, full)):
+                    guest = await server.guest()
+                    assert (await guest.hear())["type"] == "resume"
+                    await guest.close(code, REASONS[code])
+                guest = await third.guest()
+                assert (await guest.hear())["type"] == "resume"
+                if place:
+                    await guest.say(type="resumed", received=0)
+                    assert (await guest.hear())["type"] == "leave"
+                    await guest.close(CloseCode.LEFT, REASONS[CloseCode.LEFT])
+                    return
+                await guest.close(full, REASONS[full])
+                await (await first.guest()).close(full, REASONS[full])
+
+            nursery.start_soon(talk)
+            async with open_signaling([one.url for one in servers], name="alice") as signaling:
+                await signaling.wait_for_state("reconnecting")
+                await signaling.wait_for_state("connected" if place else "lost")
+                assert place == (signaling.server == third.url)
+                if not place:
+                    with pytest.raises(SignalingLost) as caught:
+                        await signaling.send(signaling.peer_id, b"x")
+                    assert caught.value.code == "no_place"
 
 
 @in_virtual_time

@@ -1,5 +1,8 @@
 // Close codes of WebSocket: what they mean for a session. The list is that of wire/close_codes.py.
 
+export const GOING_AWAY = 1001;
+export const NO_PLACE = 4503;
+
 /** Closes after which another connection would fare no better, and the code of the error then. */
 export const FINAL = {
   4400: "bad_message",
@@ -7,5 +10,5 @@ export const FINAL = {
   4403: "forbidden",
   4404: "session_lost",
   4409: "superseded",
-  4503: "no_place",
+  [NO_PLACE]: "no_place",
 };

@@ -1,6 +1,6 @@
 // The native protocol, trio-rtc.v1, over WebSocket. A session outlives its connections.
 
-import { FINAL } from "./closes.js";
+import { FINAL, GOING_AWAY, NO_PLACE } from "./closes.js";
 import { ClientSession } from "./session.js";
 import { diagnose, folder, Pause, Signaling, SignalingError } from "./signaling.js";
 
@@ -95,8 +95,9 @@ export class NativeSignaling extends Signaling {
       const patience = this.#servers.patience(ANSWER_MS);
       const over = await this.#connectOnce(url, patience, onOpened);
       const { ready } = this.#session;
-      // It has not let us in: perhaps another one does.
-      if (!ready) this.#servers.turn();
+      if (ready) this.#servers.letIn();
+      // It has not let us in, or is going: perhaps another one does.
+      if (!ready || over.going) this.#servers.turn();
       this.#session.disconnected();
       const wasAccepted = ready && !this.#session.isStuck;
       if (this.#leaving) return;
@@ -132,7 +133,9 @@ export class NativeSignaling extends Signaling {
         socket.onopen = socket.onmessage = socket.onclose = null;
         if (this.#socket === socket) this.#socket = null;
         const over = said ?? new SignalingError(reason || "The connection was lost", FINAL[code]);
-        over.final = code in FINAL;
+        const isFull = code === NO_PLACE && !this.#session.ready;
+        over.final = isFull ? this.#servers.allRefuse() : code in FINAL;
+        over.going = code === GOING_AWAY;
         resolve(over);
       };
       socket.drop = (why) => {

@@ -13,6 +13,7 @@ const OF_US = [
 /** The URLs of servers; at least one. */
 export class Servers {
   #urls;
+  #refusing = new Set();
 
   constructor(urls) {
     this.#urls = [...urls];
@@ -31,6 +32,17 @@ export class Servers {
   /** Ask the next one from now on; after the last the first. */
   turn() {
     this.#urls.push(this.#urls.shift());
+  }
+
+  /** The current one has accepted us, and what others have said before is of the past. */
+  letIn() {
+    this.#refusing.clear();
+  }
+
+  /** The current one has refused us, as it has no place; whether each has said so by now. */
+  allRefuse() {
+    this.#refusing.add(this.current);
+    return this.#urls.every((url) => this.#refusing.has(url));
   }
 
   /** Those that are of a kind. */

@@ -221,7 +221,9 @@ class ServerConnection(ConnectionHandler):
         return RETRY_SECONDS if accepted else None
 
     def ended(self, end: ConnectionEnd) -> None:
-        if not self._is_up:
+        if self._is_up:
+            self._servers.let_in()
+        else:
             # It has not let us in: perhaps another one does.
             self._servers.turn()
         self._acceptance = None
@@ -239,6 +241,9 @@ class ServerConnection(ConnectionHandler):
             if self._patience.cancelled_caught:
                 end = acceptance.silent(self.answer_seconds)
             nursery.cancel_scope.cancel()
+        if end.final and end.code == "refused" and self._opened and not acceptance.is_up:
+            # By this one, and another one may have place.
+            return replace(end, final=self._servers.all_refuse())
         return end
 
     async def _read(self, websocket: ClientWebSocket, acceptance: Acceptance) -> ConnectionEnd:
@@ -269,6 +274,8 @@ class ServerConnection(ConnectionHandler):
 
     def _closed(self, acceptance: Acceptance, lost: WebSocketLost) -> ConnectionEnd:
         end = acceptance.closed(lost.code, str(lost))
+        if lost.code == CloseCode.GOING_AWAY and acceptance.is_up:
+            self._servers.turn()
         has_expired = lost.code == CloseCode.NOT_AUTHORIZED and acceptance.is_up
         # There is another token, which may be good.
         return replace(end, final=False) if has_expired and self._fresh is not None else end

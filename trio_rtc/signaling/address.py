@@ -93,6 +93,7 @@ class Servers:
 
     def __init__(self, urls: Sequence[str]):
         self._urls = list(urls)
+        self._refusing: set[str] = set()
 
     @property
     def current(self) -> str:
@@ -110,6 +111,15 @@ class Servers:
     def turn(self) -> None:
         """Ask the next one from now on; after the last the first."""
         self._urls.append(self._urls.pop(0))
+
+    def let_in(self) -> None:
+        """The current one has accepted us, and what others have said before is of the past."""
+        self._refusing.clear()
+
+    def all_refuse(self) -> bool:
+        """The current one has refused us, as it has no place; whether each has said so by now."""
+        self._refusing.add(self.current)
+        return self._refusing >= set(self._urls)
 
 
 def is_of_us(error: SignalingError) -> bool:

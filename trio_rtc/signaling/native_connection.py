@@ -83,8 +83,10 @@ class NativeConnectionHandler(ConnectionHandler):
         return session.welcome.resume_seconds
 
     def ended(self, end: ConnectionEnd) -> None:
-        if not self._session.ready:
-            # It has not let us in: perhaps another one does.
+        if self._session.ready:
+            self._servers.let_in()
+        if not self._session.ready or end.code == REASONS[CloseCode.GOING_AWAY]:
+            # It has not let us in, or is going: perhaps another one does.
             self._servers.turn()
         self._session.disconnected()
         self._on_end(end)
@@ -119,12 +121,19 @@ class NativeConnectionHandler(ConnectionHandler):
                     self._changes.notify()
             except WebSocketLost as lost:
                 reason = REASONS.get(lost.code, "server_unreachable")
-                left = lost.code == CloseCode.LEFT and self._session.leaving
-                return ConnectionEnd(said or str(lost), reason, final=left or lost.code in FINAL)
+                return ConnectionEnd(said or str(lost), reason, final=self._is_final(lost.code))
             except (protocol.BadMessage, SessionFault) as fault:
                 why = f"the server does not keep to the protocol: {fault}"
                 return ConnectionEnd(why, REASONS[CloseCode.BAD_MESSAGE], final=True)
         return ConnectionEnd(f"the server said nothing for {self.answer_seconds:.0f} s")
+
+    def _is_final(self, code: int) -> bool:
+        """Whether no other connection would fare better after this close code."""
+        if code == CloseCode.LEFT:
+            return self._session.leaving
+        if code == CloseCode.NO_PLACE and not self._session.ready:
+            return self._servers.all_refuse()
+        return code in FINAL
 
     def _decode(self, text: str | bytes) -> protocol.FromServer | None:
         if isinstance(text, bytes):
