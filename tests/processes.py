@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import trio
+
+from trio_rtc import serve_signaling
 
 Event = dict[str, Any]
 
@@ -163,6 +166,15 @@ async def program(
     finally:
         with trio.CancelScope(shield=True):
             await process.wait()
+
+
+@asynccontextmanager
+async def server_here() -> AsyncIterator[str]:
+    """A server in this process, for tests that never hold it up: it is there at once. Its URL."""
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(serve_signaling, 0, host="127.0.0.1"))
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import re
-import select
 import struct
 import subprocess
 import sys
 import termios
-import time
 from fcntl import ioctl
+
+import trio
 
 
 class Terminal:
@@ -25,25 +25,40 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
+            # It is the terminal that makes a signal of Ctrl-C.
+            start_new_session=True,
+            preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),
             env={**os.environ, "TERM": "xterm", **environment},
         )
         self._slave = slave
         self.shown = b""
 
-    def until(self, pattern: str, seconds: float = 30) -> re.Match[bytes]:
+    async def until(self, pattern: str, seconds: float = 60) -> re.Match[bytes]:
         """Read until this is shown."""
-        deadline = time.monotonic() + seconds
-        while not (found := re.search(pattern.encode(), self.shown)):
-            ready, _, _ = select.select([self._master], [], [], deadline - time.monotonic())
-            assert ready, self.shown.decode(errors="replace")
-            self.shown += os.read(self._master, 65536)
-        return found
+        with trio.move_on_after(seconds):
+            while not (found := re.search(pattern.encode(), self.shown)):
+                if not await self._read():
+                    break
+            else:
+                return found
+        raise AssertionError(f"not shown: {pattern}\n{self.shown.decode(errors='replace')}")
 
-    def next(self, pattern: str) -> re.Match[bytes]:
+    async def next(self, pattern: str) -> re.Match[bytes]:
         """The same, of what was not looked at by this before."""
-        found = self.until(pattern)
+        found = await self.until(pattern)
         self.shown = self.shown[found.end() :]
         return found
+
+    async def _read(self) -> bool:
+        """Wait for more; whether there was some."""
+        await trio.lowlevel.wait_readable(self._master)
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:
+            # The last one who could write has closed it.
+            return False
+        self.shown += data
+        return bool(data)
 
     @property
     def echoes(self) -> bool:
@@ -53,14 +68,11 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def end(self) -> int:
+    async def end(self) -> int:
         """Its exit status, when all is read."""
         os.close(self._slave)
-        while True:
-            try:
-                data = os.read(self._master, 65536)
-            except OSError:
-                break
-            self.shown += data
+        with trio.fail_after(60):
+            while await self._read():
+                pass
         os.close(self._master)
-        return self.process.wait(30)
+        return await trio.to_thread.run_sync(self.process.wait, 30)

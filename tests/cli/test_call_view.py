@@ -175,26 +175,26 @@ async def test_on_a_screen(columns: int, locale: str) -> None:
     async with tcp_server() as port, trio.open_nursery() as nursery:
         url = f"ws://127.0.0.1:{port}"
 
-        def look() -> bytes:
+        async def look() -> bytes:
             terminal = Terminal(
                 columns, "call", "bob", "--server", url, "--interval", "0.2",
                 LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0",
             )  # fmt: skip
             try:
-                terminal.until("Ctrl-C hangs")
-                terminal.until("round trip")
+                await terminal.until("Ctrl-C hangs")
+                await terminal.until("round trip")
                 if columns > 20:
-                    terminal.until("█")
-                    terminal.until("audio received")
+                    await terminal.until("█")
+                    await terminal.until("audio received")
             finally:
                 terminal.process.send_signal(2)
-                status = terminal.end()
+                status = await terminal.end()
             assert status == 130
             return terminal.shown
 
         async with open_signaling(url, name="bob") as bob, open_media(audio="tone") as tone:
             await nursery.start(partial(serve_calls, Call.wait_ended, bob, tracks=tone))
-            shown = await trio.to_thread.run_sync(look)
+            shown = await look()
             nursery.cancel_scope.cancel()
     # The screen that was there before is there again, and the cursor, too.
     assert shown.rindex(b"\x1b[?1049l") > shown.rindex(b"\x1b[?1049h")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trio
 
-from ..processes import client, command, server
+from ..processes import client, command, server, server_here
 from .server_side import has_been_asked
 
 
@@ -42,7 +42,7 @@ async def test_two_clients_chat() -> None:
 async def test_media_is_counted_and_recorded(tmp_path: Path) -> None:
     recording = tmp_path / "call.mp4"
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--once", "--video", "pattern", "--audio", "tone") as bob,
     ):
         await bob.event("signed_in")
@@ -71,7 +71,7 @@ async def test_media_is_counted_and_recorded(tmp_path: Path) -> None:
 async def test_each_call_has_a_recording_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "call-2.wav").touch()
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--record", str(tmp_path / "call-{n}.wav")) as bob,
     ):
         await bob.event("signed_in")
@@ -93,7 +93,7 @@ async def test_each_call_has_a_recording_of_its_own(tmp_path: Path) -> None:
 
 async def test_a_person_types() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--echo", "--once") as bob,
         client(url, "alice", "--call", "bob", stdin=subprocess.PIPE) as alice,
     ):
@@ -113,7 +113,7 @@ async def test_a_person_types() -> None:
 
 async def test_a_message_that_has_to_be_split() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--once") as bob,
         client(url, "alice", "--json", "--call", "bob", stdin=subprocess.PIPE) as alice,
     ):
@@ -126,7 +126,7 @@ async def test_a_message_that_has_to_be_split() -> None:
 
 
 async def test_without_once_the_next_call_is_answered() -> None:
-    async with server() as url, client(url, "bob", "--json", "--echo") as bob:
+    async with server_here() as url, client(url, "bob", "--json", "--echo") as bob:
         await bob.event("signed_in")
         for text in ("one", "two"):
             async with client(url, "alice", "--call", "bob", "--send", text,
@@ -139,7 +139,10 @@ async def test_without_once_the_next_call_is_answered() -> None:
 
 
 async def test_a_call_by_id() -> None:
-    async with server() as url, client(url, "bob", "--json", "--once", "--send", "yes?") as bob:
+    async with (
+        server_here() as url,
+        client(url, "bob", "--json", "--once", "--send", "yes?") as bob,
+    ):
         number = (await bob.event("signed_in"))["peer_id"]
         async with client(url, "alice", "--json", "--call", str(number), "--expect", "1") as alice:
             await alice.event("message", data="yes?")
@@ -149,7 +152,7 @@ async def test_a_call_by_id() -> None:
 
 async def test_both_call_each_other() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "alice", "--json", "--call", "bob", "--send", "a", "--expect", "1") as a,
         client(url, "bob", "--json", "--call", "alice", "--send", "b", "--expect", "1") as b,
     ):
@@ -160,7 +163,7 @@ async def test_both_call_each_other() -> None:
 
 
 async def test_peers_come_and_go() -> None:
-    async with server() as url, client(url, "bob", "--json") as bob:
+    async with server_here() as url, client(url, "bob", "--json") as bob:
         await bob.event("signed_in")
         async with client(url, "carol") as carol:
             joined = await bob.event("peer_joined", name="carol")
@@ -191,7 +194,7 @@ async def test_a_url_that_is_none() -> None:
 
 
 async def test_an_unknown_peer() -> None:
-    async with server() as url:
+    async with server_here() as url:
         line = await fails("--server", url, "--call", "nobody", code="unknown_peer")
         assert "'nobody'" in line
 
@@ -238,12 +241,12 @@ async def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 async def test_time_is_up() -> None:
-    async with server() as url:
+    async with server_here() as url:
         await fails("--server", url, "--once", "--timeout", "1", code="timeout")
 
 
 async def test_a_call_that_ends_too_soon() -> None:
-    async with server() as url, client(url, "bob", "--once", "--hold", "0") as bob:
+    async with server_here() as url, client(url, "bob", "--once", "--hold", "0") as bob:
         await bob.line("signed in")
         async with client(url, "alice", "--json", "--call", "bob", "--expect", "3") as alice:
             assert await alice.exit_status() == 1
@@ -290,7 +293,7 @@ async def test_a_client_that_stays_signs_in_again() -> None:
 
 async def test_the_end_of_a_pipe_hangs_up() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--once", "--json") as bob,
         client(url, "alice", "--call", "bob", stdin=subprocess.PIPE) as alice,
     ):
@@ -324,7 +327,7 @@ INTERRUPTIONS = ["signed_in", "peer_joined", "offer_sent", "candidate_sent", "ca
 @pytest.mark.parametrize("moment", INTERRUPTIONS)
 async def test_an_interrupt_at_any_moment_signs_out(moment: str) -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--echo", "--audio", "tone") as bob,
     ):
         await bob.event("signed_in")
@@ -353,7 +356,7 @@ async def test_an_interrupt_while_it_starts() -> None:
 async def test_files_are_saved(tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("42")
     (tmp_path / "here").mkdir()
-    async with server() as http:
+    async with server_here() as http:
         url = http.replace("http", "ws")
         words = ["send", "--json", "--server", url, "--to", "bob", str(tmp_path / "report.txt")]
         async with client(url, "bob", "--json", "--once", "--save", str(tmp_path / "here")) as bob:

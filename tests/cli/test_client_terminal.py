@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from ..processes import client, server
+import trio
+
+from ..processes import client, server_here
 from .terminals import Terminal
 
 
 @asynccontextmanager
 async def ws_server() -> AsyncIterator[str]:
-    async with server() as url:
+    async with server_here() as url:
         yield url.replace("http", "ws")
 
 
@@ -37,49 +39,49 @@ async def test_a_conversation(tmp_path: Path) -> None:
     ):
         await bob.event("signed_in")
         with open_terminal(url, "alice", "--audio", "tone") as alice:
-            alice.next(r"signed in to .* as alice")
-            alice.next("/help tells what may be typed")
+            await alice.next(r"signed in to .* as alice")
+            await alice.next("/help tells what may be typed")
             # What nobody hears goes to nobody later.
             alice.type("is anybody there?\n")
-            alice.next("not sent: there is nobody in a call with us")
+            await alice.next("not sent: there is nobody in a call with us")
             alice.type("/nonsense\n/who\n")
-            alice.next("there is no /nonsense; /help tells what there is")
-            alice.next(r"  bob \(1\)\r")
+            await alice.next("there is no /nonsense; /help tells what there is")
+            await alice.next(r"  bob \(1\)\r")
             alice.type("/stats\n")
-            alice.next("there is no call")
+            await alice.next("there is no call")
             alice.type("/call carol\n")
-            alice.next("no peer 'carol' is signed in")
+            await alice.next("no peer 'carol' is signed in")
             alice.type("/call bob\n")
-            alice.next(r"connected to bob \(1\)")
-            alice.next("bob> ")
+            await alice.next(r"connected to bob \(1\)")
+            await alice.next("bob> ")
             alice.type("hello\n")
-            alice.next("me: hello")
-            alice.next("bob: hello")
+            await alice.next("me: hello")
+            await alice.next("bob: hello")
             # What comes in leaves what is being typed where it is.
             alice.type("unfinis")
-            alice.next("bob> unfinis")
+            await alice.next("bob> unfinis")
             await bob.event("frames")
             alice.type("\x1b[A\x1b[Bhed")
-            alice.next("bob> unfinished")
+            await alice.next("bob> unfinished")
             alice.type("\n")
-            alice.next("me: unfinished")
-            alice.next("bob: unfinished")
+            await alice.next("me: unfinished")
+            await alice.next("bob: unfinished")
             alice.type("//not a command\n")
-            alice.next("bob: /not a command")
+            await alice.next("bob: /not a command")
             alice.type("/who\n/stats bob\n/mute\n/mute\n")
-            alice.next("  bob .*, in a call with us")
-            alice.next("not muted any more|muted; /mute again")
-            alice.next("ms there and back")
-            alice.next("audio sent: [1-9]")
+            await alice.next("  bob .*, in a call with us")
+            await alice.next("not muted any more|muted; /mute again")
+            await alice.next("ms there and back")
+            await alice.next("audio sent: [1-9]")
             alice.type(f"/send '{note}' nowhere\n")
-            alice.next("nowhere")
+            await alice.next("nowhere")
             alice.type(f"/send '{note}'\n")
-            alice.next("bob has a note.txt")
+            await alice.next("bob has a note.txt")
             assert (saved / "a note.txt").read_text() == "by hand"
             alice.type("/hangup bob\n")
-            alice.next("the call with bob .* is over: hung up")
+            await alice.next("the call with bob .* is over: hung up")
             alice.type("/quit\n")
-            assert alice.end() == 0
+            assert await alice.end() == 0
             assert b"Traceback" not in alice.shown
         await bob.event("peer_left")
         heard = [event["data"] for event in bob.events if event["event"] == "message"]
@@ -89,31 +91,31 @@ async def test_a_conversation(tmp_path: Path) -> None:
 async def test_who_is_asked_answers_or_does_not() -> None:
     async with ws_server() as url:
         with open_terminal(url, "bob", "--ask", columns=30) as bob:
-            bob.next("signed in to")
+            await bob.next("signed in to")
             bob.type("/answer\n")
-            bob.next("nobody is calling")
+            await bob.next("nobody is calling")
             async with client(url, "alice", "--call", "bob", "--hold", "0") as alice:
-                bob.next("/decline")
+                await bob.next("/decline")
                 bob.type("/answer carol\n/decline\n")
-                bob.next("carol is not calling")
+                await bob.next("carol is not calling")
                 assert await alice.exit_status() == 1
                 assert "declined the call" in alice.errors
             async with client(url, "alice", "--call", "bob", "--send", "\x1b[2Jhi") as alice:
-                bob.next("/decline")
+                await bob.next("/decline")
                 bob.type("/answer alice\n")
-                bob.next("connected to alice")
-                bob.next(r"alice: \\x1b\[2Jhi")
+                await bob.next("connected to alice")
+                await bob.next(r"alice: \\x1b\[2Jhi")
                 assert await alice.exit_status() == 0, alice.errors
-            bob.next("is over: peer hung up")
+            await bob.next("is over: peer hung up")
             bob.type("\x04")
-            assert bob.end() == 0
+            assert await bob.end() == 0
 
 
 async def test_the_terminal_is_as_before_after_an_interrupt() -> None:
     async with ws_server() as url:
         with open_terminal(url, "bob") as bob:
-            bob.next("/help tells")
+            await bob.next("/help tells")
             assert not bob.echoes
             bob.process.send_signal(signal.SIGINT)
-            assert bob.process.wait(30) == 130
+            assert await trio.to_thread.run_sync(bob.process.wait, 30) == 130
             assert bob.echoes

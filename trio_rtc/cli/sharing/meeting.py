@@ -20,8 +20,8 @@ from .phrases import Phrase, make_phrase
 TRIES = 8
 """Numbers that are tried until one is free."""
 
-SENDER_SECONDS = 10.0
-"""How long the one who sends may take to be there."""
+SENDER_SECONDS = 3.0
+"""How long the one who sends may take to be there: who was given the code was there before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
