@@ -8,12 +8,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from typing import Any, NoReturn
 
 import trio
 
-from trio_rtc import serve_signaling
+from .server.harness import tcp_server
 
 Event = dict[str, Any]
 
@@ -170,11 +169,9 @@ async def program(
 
 @asynccontextmanager
 async def server_here() -> AsyncIterator[str]:
-    """A server in this process, for tests that never hold it up: it is there at once. Its URL."""
-    async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(partial(serve_signaling, 0, host="127.0.0.1"))
-        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        nursery.cancel_scope.cancel()
+    """A server in this process: it is there at once. Gives its URL."""
+    async with tcp_server() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import trustme
 
 from trio_rtc import Call, open_signaling, serve_calls
 
-from ..processes import client, command, server
+from ..processes import client, command, server_here
 from ..server.harness import tcp_server
 
 YAMADA = "山田"
@@ -32,7 +32,7 @@ async def test_names_and_texts_of_others(
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     async with (
-        server() as url,
+        server_here() as url,
         open_signaling(url.replace("http", "ws"), name=YAMADA) as signaling,
         trio.open_nursery() as nursery,
     ):
@@ -56,7 +56,7 @@ async def test_names_and_texts_of_others(
 
 async def test_arguments_that_are_no_text() -> None:
     """Bytes that are no UTF-8 come as halves of characters (PEP 383)."""
-    async with server() as url:
+    async with server_here() as url:
         async with client(url, "\udcff") as alice:
             assert await alice.exit_status() == 1
             assert len(alice.errors.splitlines()) == 1

@@ -13,7 +13,7 @@ from trio_rtc import Call, open_call, open_signaling, serve_calls
 from trio_rtc.rtc.backend.jsep import exchange
 from trio_rtc.rtc.channels.extension import MAX_MESSAGE_SIZE, with_extension
 
-from ..processes import Command, client, server
+from ..processes import Command, client, server_here
 from ..rtc.channels.test_bad_input import send_any_size
 
 LIMIT = 1000
@@ -67,7 +67,7 @@ async def too_large(running: Command, size: int, limit: int) -> None:
 @pytest.mark.usefixtures("takes_little")
 async def test_what_is_typed() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         answering(url) as heard,
         client(url, "alice", "--json", "--call", "bob", stdin=subprocess.PIPE) as alice,
     ):
@@ -81,7 +81,7 @@ async def test_what_is_typed() -> None:
 @pytest.mark.usefixtures("takes_little")
 async def test_what_a_script_sends() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         answering(url) as heard,
         client(url, "alice", "--json", "--call", "bob", "--send", "hello",
                "--send", "x" * (LIMIT + 1), "--expect", "1") as alice,
@@ -93,7 +93,7 @@ async def test_what_a_script_sends() -> None:
 
 @pytest.mark.usefixtures("stranger")
 async def test_what_the_other_side_sends() -> None:
-    async with server() as url, client(url, "bob", "--json", "--once", "--echo") as bob:
+    async with server_here() as url, client(url, "bob", "--json", "--once", "--echo") as bob:
         await bob.event("signed_in")
         async with (
             open_signaling(url, name="alice") as signaling,
@@ -111,7 +111,7 @@ async def test_what_the_other_side_sends() -> None:
 
 @pytest.mark.usefixtures("takes_little")
 async def test_an_echo() -> None:
-    async with server() as url, client(url, "bob", "--json", "--once", "--echo") as bob:
+    async with server_here() as url, client(url, "bob", "--json", "--once", "--echo") as bob:
         await bob.event("signed_in")
         async with (
             open_signaling(url, name="alice") as signaling,
@@ -127,7 +127,7 @@ async def test_an_echo() -> None:
 
 async def test_a_caller_above_the_limit_is_declined() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--max-calls", "1") as bob,
         client(url, "alice", "--call", "bob", stdin=subprocess.PIPE),
     ):

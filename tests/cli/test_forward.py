@@ -6,12 +6,12 @@ import trio
 
 from ..forwarding.test_forwarding import ask, shout, target
 from ..ports import free_port
-from ..processes import command, server
+from ..processes import command, server_here
 
 
 async def test_a_connection_by_a_code() -> None:
     port = free_port()
-    async with target(shout) as to, server() as http:
+    async with target(shout) as to, server_here() as http:
         url = http.replace("http", "ws")
         words = ["forward", "--json", "--server", url]
         async with command(*words, "--allow", to) as waiting:

@@ -20,7 +20,7 @@ import trio
 
 from ..listening import listening
 from ..ports import free_port
-from ..processes import command, server
+from ..processes import command, server_here
 
 IS_CI = "CI" in os.environ
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -37,7 +37,7 @@ def needs(what: object, package: str) -> pytest.MarkDecorator:
 async def forwarded(port: int) -> AsyncIterator[int]:
     """A port that leads to the one on this machine, by way of two commands and a code."""
     at, to = free_port(), f"127.0.0.1:{port}"
-    async with server() as http_url:
+    async with server_here() as http_url:
         words = ["forward", "--json", "--server", http_url.replace("http", "ws")]
         async with command(*words, "--allow", to) as waiting:
             code = (await waiting.event("code"))["code"]

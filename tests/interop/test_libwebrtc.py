@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from ..processes import Command, client, python, server
+from ..processes import Command, client, python, server_here
 from .foreign import needs_libwebrtc
 
 pytestmark = needs_libwebrtc
@@ -18,7 +18,7 @@ def libwebrtc(url: str, name: str, *arguments: str) -> AbstractAsyncContextManag
 
 
 async def test_we_call_libwebrtc() -> None:
-    async with server() as url, libwebrtc(url, "cpp") as cpp:
+    async with server_here() as url, libwebrtc(url, "cpp") as cpp:
         await cpp.event("signed_in")
         async with client(url, "alice", "--json", "--call", "cpp", "--send", "hello",
                           "--send", "é😀", "--expect", "2", "--video", "pattern",
@@ -36,7 +36,7 @@ async def test_we_call_libwebrtc() -> None:
 
 async def test_libwebrtc_calls_us() -> None:
     async with (
-        server() as url,
+        server_here() as url,
         client(url, "bob", "--json", "--once", "--video", "pattern", "--audio", "tone",
                "--send", "hello from Python", "--expect", "1") as bob,
     ):  # fmt: skip
@@ -52,7 +52,7 @@ async def test_libwebrtc_calls_us() -> None:
 
 
 async def test_libwebrtc_disappears() -> None:
-    async with server() as url, client(url, "bob", "--json", "--once") as bob:
+    async with server_here() as url, client(url, "bob", "--json", "--once") as bob:
         await bob.event("signed_in")
         async with libwebrtc(url, "cpp", "bob") as cpp:
             await bob.event("message")

@@ -11,7 +11,7 @@ import trio
 
 from trio_rtc import Call, DataChannel, open_call, open_media, open_signaling, serve_calls
 
-from ..processes import Command, python, server
+from ..processes import Command, python, server_here
 from .foreign import needs_libwebrtc
 
 pytestmark = needs_libwebrtc
@@ -28,7 +28,7 @@ async def in_a_call(role: str = WE_CALL) -> AsyncIterator[tuple[Call, DataChanne
     """One has called the other, and we have a channel that it echoes."""
     with trio.fail_after(60):
         async with (
-            server() as url,
+            server_here() as url,
             open_signaling(url, name="alice") as signaling,
             trio.open_nursery() as nursery,
         ):

@@ -11,7 +11,7 @@ import trio
 
 from trio_rtc import Call, open_call, open_signaling
 
-from ...processes import Command, python, server
+from ...processes import Command, python, server_here
 
 SERVING = Path(__file__).parent / "serving.py"
 
@@ -24,7 +24,7 @@ async def call_process(
     arguments = [str(certificate)] if certificate is not None else []
     with trio.fail_after(60):
         async with (
-            server() as url,
+            server_here() as url,
             python("-W", "error", str(SERVING), url, "bob", *arguments) as bob,
         ):
             await bob.event("signed_in")
