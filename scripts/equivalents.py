@@ -170,6 +170,8 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._phase_began = 0.0", "self._phase_began = 0.0", "pass"): "each cycle sets it",
         ("self._phase_began = 0.0", "0.0", "1.0"): "each cycle sets it",
         ("self._phase_began = 0.0", "0.0", "-1.0"): "each cycle sets it",
+        ("self._variation = 0.0", "0.0", "1.0"): "each acknowledgement sets it",
+        ("self._variation = 0.0", "0.0", "-1.0"): "each acknowledgement sets it",
         ("self._before_timeout = 0", "0", "1"): "no window is as small",
         ("self._before_timeout = 0", "0", "-1"): "no window is as small",
     },
@@ -193,7 +195,18 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "self._ideal - QUANTUM < now",
         ): "no packet is due then to the last bit",
     },
+    "rtc/backend/sctp/machine/partial_reliability": {
+        (
+            "self._told_at = 0.0",
+            "self._told_at = 0.0",
+            "pass",
+        ): "it is told first",
+        ("self._told_at = 0.0", "0.0", "1.0"): "it is told first",
+        ("self._told_at = 0.0", "0.0", "-1.0"): "it is told first",
+    },
     "rtc/backend/sctp/machine/rack": {
+        ("self._patience = 0", "0", "-1"): "there is none to begin with, and no step to take back",
+        ("self._patience = 0", "0", "1"): "there is none to begin with, and no step to take back",
         (
             "if chunk.transmissions > 1 and trip < self._trips.shortest * 0.9:",
             "trip < self._trips.shortest * 0.9",
@@ -206,6 +219,11 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "if chunk.order > newest.order:",
             "chunk.order > newest.order",
             "chunk.order >= newest.order",
+        ): "only itself is as old",
+        (
+            "if chunk.transmissions == 1 and (once is None or chunk.order > once.order):",
+            "chunk.order > once.order",
+            "chunk.order >= once.order",
         ): "only itself is as old",
         (
             "for tsn in range(self._sent.next_tsn - 1, self._sent.acknowledged, -1):",
@@ -230,5 +248,9 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
+    },
+    "signaling/client_session": {
+        ("self._written = 0", "0", "1"): "each connection that is accepted sets it",
+        ("self._written = 0", "0", "-1"): "each connection that is accepted sets it",
     },
 }

@@ -56,7 +56,7 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
         (
             *("tests/rtc/channels/test_channel_framing.py", "tests/rtc/channels/test_bad_input.py"),
             *("tests/rtc/channels/test_channel_inbox.py", "tests/rtc/channels/test_credit.py"),
-            "tests/rtc/channels/test_reassembly.py",
+            *("tests/rtc/channels/test_growing_window.py", "tests/rtc/channels/test_reassembly.py"),
         ),
     ),
     (("rtc/backend/sctp/path_mtu",), ("tests/rtc/backend/sctp/test_path_mtu.py",)),

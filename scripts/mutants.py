@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import os
 import pickle
+import resource
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from math import ceil
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -133,8 +135,9 @@ def _try(path: Path, mutation: Mutation, tests: list[str], baseline: Baseline, m
         return "unreached"
     status: Any = 0
     for part in _in_parts(tests, baseline, most):
-        limit = 30 + 20 * sum(baseline.seconds[test] for test in part)
-        status = _in_child(partial(_run_tests, path, mutation.source, part), limit)
+        seconds = sum(baseline.seconds[test] for test in part)
+        work = partial(_run_tests, path, mutation.source, part)
+        status = _in_child(work, 30 + 20 * seconds, processor=5 + ceil(5 * seconds))
         if status != 0:
             break
     # 1: a test fails. 2 or 4: the module or a test cannot be imported. None: nobody waits for ever.
@@ -159,12 +162,18 @@ def _in_parts(tests: Sequence[str], baseline: Baseline, most: float) -> Iterator
     return (part for part in parts if part)
 
 
-def _in_child(work: Callable[[], Any], limit: float) -> Any:
-    """Do this in a process that has nothing of ours yet; None if it takes longer."""
+def _in_child(work: Callable[[], Any], limit: float, processor: int | None = None) -> Any:
+    """Do this in a process that has nothing of ours yet; None if it takes longer.
+
+    `processor` is how many seconds of one it may take: what goes round in circles is told from what
+    another load makes slow, and ends sooner.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.setsid()
+        if processor is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from trio_rtc.wire.native import (
+    NATIVE,
     BadMessage,
     Message,
     Send,
@@ -16,6 +17,7 @@ from trio_rtc.wire.native import (
     decode_from_client,
     decode_from_server,
     encode,
+    told_protocol,
 )
 
 Decoder = Callable[[str], object]
@@ -86,3 +88,8 @@ def test_the_bytes_of_a_message() -> None:
 def test_bytes_that_are_no_text_travel_otherwise() -> None:
     assert content("é".encode()) == ("é", None)
     assert content(b"\xff") == (None, b"\xff")
+
+
+def test_how_a_peer_speaks_as_others_are_told() -> None:
+    told = {protocol: told_protocol(protocol) for protocol in ("", NATIVE, "classic")}
+    assert told == {"": NATIVE, NATIVE: NATIVE, "classic": "classic"}

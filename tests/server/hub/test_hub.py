@@ -110,6 +110,36 @@ def test_messages_stay_in_the_room() -> None:
         send(hub, alice, alice.id, b"x")
 
 
+class ToldMailbox(PollingMailbox):
+    """With a place for one thing that its dialect says."""
+
+    def __init__(self) -> None:
+        limits = ServerLimits()
+        super().__init__(limits, Memory(10_000, Statistics()).open(), nothing)
+        self.told: list[bytes] = []
+
+    def put_own(self, body: bytes) -> None:
+        if self.told:
+            raise MailboxFull("mailbox_messages")
+        self.told.append(body)
+
+
+def test_what_its_dialect_says_comes_to_a_member_or_ends_it() -> None:
+    hub = Hub(ServerLimits())
+    box = ToldMailbox()
+    alice = hub.join_at_once("alice", box)
+    hub.tell(alice, b"servers")
+    assert (box.told, alice.present) == ([b"servers"], True)
+    assert str(MailboxFull("mailbox_messages")) == "mailbox_messages"
+    hub.tell(alice, b"servers anew")
+    assert (box.told, alice.present) == ([b"servers"], False)
+    assert hub.statistics.over_limit["mailbox_messages"] == 1
+    # Who has gone is told nothing.
+    box.told.clear()
+    hub.tell(alice, b"too late")
+    assert box.told == []
+
+
 @pytest.mark.parametrize(
     "limits",
     [ServerLimits(mailbox_messages=2), ServerLimits(mailbox_bytes=20, body_bytes=20)],

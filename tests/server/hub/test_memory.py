@@ -8,7 +8,7 @@ import trio.testing
 
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.counters import Statistics
-from trio_rtc.server.hub.memory import Memory
+from trio_rtc.server.hub.memory import SHARE, Memory
 
 from ..harness import MemoryServer, get, memory_server
 from ..native_client import NativeClient, join, pair, serves
@@ -34,6 +34,16 @@ def test_many_greedy_ones_leave_something_for_a_modest_one() -> None:
     assert modest.take(10_000)
     modest.close()
     assert statistics.memory_bytes == 0
+
+
+def test_a_newcomer_may_keep_a_share_of_what_is_left_to_the_byte() -> None:
+    statistics = Statistics()
+    memory = Memory(SHARE * 100 + 100, statistics)
+    assert memory.allows(0, 100)
+    assert not memory.allows(1, 100)
+    assert not memory.allows(0, 101)
+    statistics.memory_bytes = 1
+    assert not memory.allows(0, 100)
 
 
 async def unread(server: MemoryServer, number: int) -> NativeClient:

@@ -14,6 +14,7 @@ from trio_rtc.rtc.backend.jsep.descriptions import (
     parse_remote,
     sections_of,
     separate_candidates,
+    to_be_sent,
 )
 from trio_rtc.rtc.backend.jsep.rejections import unknown, with_rejections
 from trio_rtc.wire.messages import IceCandidate, SessionDescription
@@ -144,3 +145,16 @@ def test_a_rejection_keeps_its_id_and_names_no_formats() -> None:
         "a=rtcp-mux",
     ]
     assert "rtpmap" not in said
+
+
+@pytest.mark.parametrize(
+    ("direction", "is_named"),
+    [("sendrecv", True), ("sendonly", True), ("recvonly", False), ("inactive", False)],
+)
+def test_only_what_is_sent_has_a_name(direction: str, is_named: bool) -> None:
+    """RFC 9429, section 5.2.1."""
+    section = video("0").replace("a=sendrecv", f"a={direction}")
+    named = section + "a=msid:stream track\r\na=ssrc:7 cname:us\r\n"
+    text = to_be_sent("offer", bundle("0") + named, {})
+    assert f"a={direction}" in text
+    assert [part in text for part in ("a=msid:", "a=ssrc:7 ")] == [is_named] * 2

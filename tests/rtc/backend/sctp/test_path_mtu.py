@@ -69,6 +69,23 @@ def test_a_probe_on_the_wire() -> None:
     assert MAX_PROBES == 3
 
 
+def test_a_small_probe_tells_whether_anything_arrives() -> None:
+    mtu = PathMtu()
+    mtu.limit = 1420
+    mtu.probe()
+    small = mtu.ask_small()
+    assert isinstance(small, HeartbeatChunk)
+    assert len(serialize_packet(5000, 5000, 1, small)) == 28
+    for arrived in (1, 2):
+        mtu.acknowledge(small.params)
+        assert mtu.small_answered == arrived
+    # It is of no size that was asked for, and counts whenever it comes.
+    assert mtu.largest == PathMtu().largest
+    for _, parameters in answers(mtu.probe()[0]):
+        mtu.acknowledge(parameters)
+    assert mtu.small_answered == 2
+
+
 def test_the_largest_that_is_answered_counts() -> None:
     mtu = PathMtu()
     mtu.limit = LONGEST

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trio_rtc.rtc.backend.sctp.machine.bbr import Bbr
+from trio_rtc.rtc.backend.sctp.machine.bbr import PROBE_RTT_SECONDS, Bbr, _Mode
 from trio_rtc.rtc.backend.sctp.machine.congestion import (
     INITIAL_PACKETS,
     LOCAL_WINDOW,
@@ -192,6 +192,15 @@ def test_few_messages_tell_nothing_of_a_path() -> None:
     steady(control, 1e3, 40, start=now, app_limited=True)
     assert control.rate is not None
     assert control.rate > 0.7e6
+
+
+@pytest.mark.parametrize(("after", "is_looked_for"), [(0.0, False), (0.25, True)])
+def test_the_shortest_trip_counts_for_so_long(after: float, is_looked_for: bool) -> None:
+    control = Bbr(PACKET)
+    control._filled = True
+    control.acknowledged(ack(1.0, trip=0.25, rate=1e6, delivered=1))
+    control.acknowledged(ack(1.0 + PROBE_RTT_SECONDS + after, trip=0.5, rate=1e6, delivered=2))
+    assert (control._mode is _Mode.PROBE_RTT) is is_looked_for
 
 
 def test_the_shortest_trip_is_looked_for_again() -> None:

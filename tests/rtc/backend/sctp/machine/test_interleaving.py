@@ -26,7 +26,7 @@ from trio_rtc.rtc.backend.sctp.machine.outbound import (
     UNORDERED,
     UserMessage,
 )
-from trio_rtc.rtc.backend.sctp.machine.send_queue import MOST_BEGUN, SendQueue
+from trio_rtc.rtc.backend.sctp.machine.send_queue import MOST_BEGUN, WHOLE, SendQueue
 
 from .link import path
 
@@ -153,6 +153,64 @@ def test_only_so_much_begins() -> None:
     assert queue.size == 0
 
 
+class Interleaved(SendQueue):
+    """Chunks of 1000 bytes, each of the message whose turn it is."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.interleaves = True
+
+    def put_sizes(self, *sizes: int) -> list[UserMessage]:
+        """A message of each size, in streams that begin with 1."""
+        messages = [UserMessage(stream, 53, bytes(size)) for stream, size in enumerate(sizes, 1)]
+        for message in messages:
+            self.put(message)
+        return messages
+
+    def send_chunk(self, size: int = 1000) -> int:
+        """Send one; return its stream."""
+        message = self.peek()
+        if not message.position:
+            self.begin(message)
+        length = min(size, len(message.data) - message.position)
+        message.position += length
+        self.taken(message, length)
+        return message.stream
+
+
+def test_what_is_put_behind_a_message_that_must_wait_waits_with_it() -> None:
+    queue = Interleaved()
+    queue.put_sizes(MOST_BEGUN, 2000)
+    assert [queue.send_chunk() for _ in range(3)] == [1, 1, 1]
+    queue.put(UserMessage(2, 53, b"behind it"))
+    assert {queue.send_chunk() for _ in range(5)} == {1}
+    while queue:
+        queue.send_chunk()
+    assert (queue.size, queue.holds(2)) == (0, False)
+
+
+@pytest.mark.parametrize(("size", "order"), [(WHOLE, [1, 2]), (WHOLE + 1, [1, 1])])
+def test_what_is_no_fragment_in_any_packet_need_not_wait(size: int, order: list[int]) -> None:
+    queue = Interleaved()
+    queue.put_sizes(MOST_BEGUN, size)
+    assert [queue.send_chunk(1200), queue.send_chunk(1200)] == order
+
+
+def test_what_is_given_up_half_way_has_not_begun_any_more() -> None:
+    queue = Interleaved()
+    large, _ = queue.put_sizes(MOST_BEGUN, 2000)
+    assert [queue.send_chunk(), queue.send_chunk()] == [1, 1]
+    queue.end(large)
+    queue.put(UserMessage(3, 53, bytes(MOST_BEGUN - 2000)))
+    assert [queue.send_chunk(), queue.send_chunk()] == [2, 3]
+
+
+def test_what_is_done_in_one_piece_makes_no_room_for_others() -> None:
+    queue = Interleaved()
+    queue.put_sizes(MOST_BEGUN - 1000, WHOLE, 3000)
+    assert [queue.send_chunk(1200) for _ in range(4)] == [1, 2, 1, 1]
+
+
 def test_one_message_may_be_larger_than_what_may_begin() -> None:
     queue = SendQueue({})
     queue.interleaves = True
@@ -175,6 +233,8 @@ def test_both_kinds_of_numbers_begin_anew_where_a_stream_was_reset() -> None:
 
     kinds = (True, False, True, False, False)
     assert [number(ordered=ordered) for ordered in kinds] == [0, 0, 1, 1, 2]
+    # Those of ordered messages are of the association, which tells them of a stream's reset.
+    assert sequences == {1: 2}
     sequences.pop(1)
     assert [number(ordered=ordered) for ordered in (False, True)] == [0, 0]
 

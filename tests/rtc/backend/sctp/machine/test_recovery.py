@@ -317,3 +317,27 @@ def test_a_stale_acknowledgement_keeps_the_timer() -> None:
     assert half.recovery.deadline() == due
     half.acknowledge(1, 1.1)
     assert half.recovery.deadline() == pytest.approx(1.1 + 2 * TRIP + PROBE_MARGIN)
+
+
+def test_an_undone_loss_is_undone_once() -> None:
+    half = Half()
+    chunks = half.send(0.0, 4)
+    half.acknowledge(0, 0.1, (4, 4))
+    half.wake(0.2)
+    assert half.repair(0.2) == [1, 2, 3]
+    half.acknowledge(0, 0.25, (4, 4), duplicates=(1, 2, 3))
+    assert half.control.log == ["lost", "undo"]
+    # What the other side took back was no loss that could be undone.
+    half.recovery.lose(chunks[2:3])
+    assert half.repair(0.26) == [3]
+    half.acknowledge(0, 0.3, (4, 4), duplicates=(3,))
+    assert half.control.log == ["lost", "undo"]
+
+
+def test_where_nothing_was_sent_the_time_passes_once() -> None:
+    half = Half()
+    # As when the other side was only told what to pass over.
+    half.recovery.departed(1.0)
+    assert half.wake(half.due) is True
+    assert half.recovery.deadline() is None
+    assert half.control.log == []

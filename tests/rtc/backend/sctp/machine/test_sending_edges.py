@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from trio_rtc.rtc.backend.sctp.machine.congestion import LOCAL_BUSY, LOCAL_SECONDS
-from trio_rtc.rtc.backend.sctp.machine.data_sender import Sender
+from trio_rtc.rtc.backend.sctp.machine.congestion import (
+    INITIAL_PACKETS,
+    LOCAL_BUSY,
+    LOCAL_SECONDS,
+)
+from trio_rtc.rtc.backend.sctp.machine.data_sender import (
+    COMMON_HEADER,
+    PACKETS_IN_WINDOW,
+    SMALLEST_FRAGMENT,
+    Sender,
+)
 from trio_rtc.rtc.backend.sctp.machine.outbound import UserMessage
 from trio_rtc.rtc.backend.sctp.machine.send_queue import MIN_UNSENT, MOST_UNSENT
 
@@ -128,3 +137,88 @@ def test_where_a_room_ends(trip: float, log: list[str]) -> None:
     packets(sends)
     acknowledge(sends, 1, trip)
     assert control.log == log
+
+
+def test_what_was_lost_is_more_to_send_and_may_not_fit_any_more() -> None:
+    sends = sender(Wide())
+    put(sends, 1000, 1000, 1000)
+    packets(sends)
+    sends.taken.clear()
+    assert (sends.has_more, sends.is_stuck) == (False, False)
+    acknowledge(sends, 0, 0.1, blocks=[(2, 3)])
+    sends.wake(0.5)
+    assert (sends.has_more, sends.is_stuck) == (True, False)
+    # 16 bytes of the chunk's header, and 12 of the packet's.
+    sends.packet_size = 1016 + COMMON_HEADER
+    assert not sends.is_stuck
+    sends.packet_size -= 1
+    assert sends.is_stuck
+
+
+def test_what_expires_when_it_is_its_turn_leaves_nothing_to_send() -> None:
+    sends: Any = sender(Wide())
+    put(sends, 1000, expires=1.0)
+    assert packets(sends, 1.0) == []
+    assert sends._delivery.snapshot().app_limited
+
+
+def test_a_small_window_has_several_packets() -> None:
+    control = Wide()
+    sends = Sender(1, control, peer_window=1 << 20, packet_size=9000)
+    for window, size in (
+        (PACKETS_IN_WINDOW * 2000, 2000),
+        (PACKETS_IN_WINDOW * 2000 + PACKETS_IN_WINDOW - 1, 2000),
+        (1000, SMALLEST_FRAGMENT),
+        (1 << 20, 9000 - COMMON_HEADER - 16),
+    ):
+        control.window = window
+        sends.queue.clear()
+        put(sends, 20_000)
+        [first, *_] = packets(sends)[0]
+        assert len(first.user_data) == size
+        acknowledge_all(sends)
+
+
+def acknowledge_all(sends: Any) -> None:
+    last = sends._sent.next_tsn - 1
+    sends.acknowledge(last, 1 << 20, [], (), 10.0)
+
+
+def test_after_silence_ten_packets_go_at_once_whatever_the_rate() -> None:
+    control = Wide()
+    control.rate = 1.0
+    sends = sender(control)
+    put(sends, *[1172] * 30)
+    assert len(packets(sends)) == INITIAL_PACKETS
+
+
+def test_what_arrives_behind_a_gap_puts_off_the_timeout() -> None:
+    sends = sender(Wide())
+    put(sends, 1000, 1000, 1000)
+    packets(sends)
+    before = sends.deadline()
+    acknowledge(sends, 0, 0.3, blocks=[(3, 3)])
+    sends.wake(0.4)
+    # What is in the gap is sent again, which puts off nothing.
+    assert len(packets(sends, 0.4)) == 2
+    after = sends.deadline()
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+def test_what_is_passed_over_puts_off_the_timeout() -> None:
+    sends = sender(Wide())
+    put(sends, 1000, max_retransmits=0)
+    put(sends, 1000, 1000)
+    packets(sends)
+    acknowledge(sends, 0, 0.1, blocks=[(2, 2)])
+    sends.wake(0.2)
+    # It is given up when it would be sent again, and the other side is told.
+    packets(sends, 0.2)
+    before = sends.deadline()
+    acknowledge(sends, 2, 0.3)
+    after = sends.deadline()
+    assert before is not None
+    assert after is not None
+    assert after > before

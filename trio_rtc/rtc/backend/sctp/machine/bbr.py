@@ -94,15 +94,11 @@ class Bbr:
         self.window = INITIAL_PACKETS * self._packet
         self.rate: float | None = None
         self.needs_samples = True
-        self._mode = _Mode.STARTUP
-        self._gain = STARTUP_GAIN
+        self._start_up(0.0)
         self._bandwidth = 0.0
         self._samples: deque[tuple[int, float]] = deque()
         self._round = 0
         self._round_ends_at = 0
-        self._full_bandwidth = 0.0
-        self._stalled = 0
-        self._filled = False
         self._phase = 0
         self._phase_began = 0.0
         self._phase_bandwidth = 0.0
@@ -120,6 +116,13 @@ class Bbr:
         self._high = inf
         self._given_way = 0
         self._before_timeout = 0
+
+    def _start_up(self, bandwidth: float) -> None:
+        """Look for what the path takes beyond this."""
+        self._filled = False
+        self._stalled = 0
+        self._full_bandwidth = bandwidth
+        self._mode, self._gain = _Mode.STARTUP, STARTUP_GAIN
 
     def acknowledged(self, ack: Acknowledged) -> None:
         self._packet = ack.largest_packet
@@ -271,13 +274,6 @@ class Bbr:
         else:
             self._begin_cycle(2, now)
 
-    def _start_up(self, bandwidth: float) -> None:
-        """Look for what the path takes beyond this."""
-        self._filled = False
-        self._stalled = 0
-        self._full_bandwidth = bandwidth
-        self._mode, self._gain = _Mode.STARTUP, STARTUP_GAIN
-
     def _begin_cycle(self, phase: int, now: float) -> None:
         self._mode = _Mode.PROBE_BANDWIDTH
         self._phase, self._phase_began = phase, now
@@ -320,7 +316,7 @@ class Bbr:
         if self._mode is _Mode.PROBE_RTT:
             target = self._probe_rtt_window()
         else:
-            clump = self._clumps[0][1] if self._filled and not is_local else 0.0
+            clump = self._clumps[0][1] if self._filled else 0.0
             target = min(self._product(WINDOW_GAIN) + clump, self._high) + 3 * packet
         target = max(target, _MIN_PACKETS * packet)
         if self._filled:

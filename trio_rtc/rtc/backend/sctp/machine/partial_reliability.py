@@ -97,14 +97,14 @@ class PartialReliability:
         interleaves = self._queue.interleaves
         #: By stream, and whether it is unordered, the last message that is passed over.
         passed: dict[tuple[int, bool], int] = {}
-        for tsn in range(self._sent.acknowledged + 1, self._point + 1):
-            chunk = self._sent.get(tsn)
+        for before in range(self._sent.acknowledged, self._point):
+            chunk = self._sent.get(before + 1)
             if chunk is not None and (interleaves or chunk.message.ordered):
                 message = chunk.message
                 passed[message.stream, not message.ordered] = message.sequence
                 if len(passed) == MAX_STREAMS:
                     # The rest follows when this is acknowledged.
-                    self._point = tsn
+                    self._point = before + 1
                     break
         if interleaves:
             kind = I_FORWARD_TSN
