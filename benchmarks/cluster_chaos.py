@@ -1,9 +1,9 @@
 """A cluster whose servers and Redis are stopped and killed, while everybody sends.
 
 Three servers stand behind haproxy, which sends each connection to any of them. Every few seconds a
-server is killed and started again, or stopped for longer than its lease, or Redis is killed and
-started again, or stopped. At the end all that was sent has come once, and in its order, or its
-sender has been told that it has not.
+server is killed and started again, or stopped for longer than its lease, and Redis, which has its
+own turns meanwhile, is killed and started again, or stopped. At the end all that was sent has come
+once, and in its order, or its sender has been told that it has not.
 
     python benchmarks/cluster_chaos.py --seconds 60
 
@@ -14,6 +14,7 @@ order, and the sessions that have ended; the exit status is 1 if one of the last
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import shutil
 import signal
@@ -51,7 +52,8 @@ backend servers
 {servers}
 """
 
-FAULTS = ("kill a server", "stop a server", "kill Redis", "stop Redis")
+#: One of the first and one of the others at a time.
+FAULTS = (("kill a server", "stop a server"), ("kill Redis", "stop Redis"))
 
 
 class Part:
@@ -178,7 +180,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 async def chaos(
-    seconds: float, clients: int, rate: float, seed: int, faults: tuple[str, ...] = FAULTS
+    seconds: float,
+    clients: int,
+    rate: float,
+    seed: int,
+    faults: tuple[tuple[str, ...], ...] = FAULTS,
 ) -> Figures:
     """Send for so long, while one fault follows the other; compare what has come with it."""
     chosen = random.Random(seed)
@@ -196,13 +202,9 @@ async def chaos(
         for client in all_of_them:
             await client.ready.wait()
         until = trio.current_time() + seconds
-        number = 0
-        while trio.current_time() < until:
-            await trio.sleep(1)
-            which = faults[number % len(faults)]
-            print(f"{which} ...", file=sys.stderr)
-            await cluster.fault(which, chosen)
-            number += 1
+        async with trio.open_nursery() as turns:
+            for kinds in faults:
+                turns.start_soon(_take_turns, cluster, kinds, chosen, until)
         for client in all_of_them:
             client.stopping = True
             client.ending.set()
@@ -213,6 +215,19 @@ async def chaos(
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     return check({client.name: client.account.as_json() for client in all_of_them})
+
+
+async def _take_turns(
+    cluster: Cluster, faults: tuple[str, ...], chosen: random.Random, until: float
+) -> None:
+    """Have one fault after the other, each at least once."""
+    for number in itertools.count():
+        if number >= len(faults) and trio.current_time() >= until:
+            return
+        await trio.sleep(1)
+        which = faults[number % len(faults)]
+        print(f"{which} ...", file=sys.stderr)
+        await cluster.fault(which, chosen)
 
 
 def _sent(clients: list[Client]) -> int:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import trio
 
+from trio_rtc.server import serve
 from trio_rtc.server.cluster import cluster_server
 from trio_rtc.server.cluster.cluster_settings import ClusterSettings
+from trio_rtc.server.dialects.native import native_dialect
 
 from ..harness import MemoryServer, memory_server
 from ..native_client import NativeClient, join
@@ -22,17 +24,19 @@ async def serving(
 ) -> AsyncIterator[list[MemoryServer]]:
     """So many servers, which are ready."""
     async with AsyncExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patience:
-            # A Redis that is late is an error only at the start, and may be late on a busy machine.
-            patience.setattr(cluster_server, "ANSWER_SECONDS", 10.0)
-            servers = [
-                await stack.enter_async_context(
-                    memory_server(cluster=cluster, **({"drain_seconds": 0.1} | options))
-                )
-                for _ in range(count)
-            ]
-            for server in servers:
-                await until(lambda server=server: server.statistics.cluster_up == 1)
+        often = stack.enter_context(pytest.MonkeyPatch.context())
+        # What is due within a second is so at once: nobody here has that much time.
+        often.setattr(native_dialect, "ACK_SECONDS", 0.02)
+        often.setattr(serve, "TICK_SECONDS", 0.02)
+        often.setattr(cluster_server, "TICK_SECONDS", 0.1)
+        servers = [
+            await stack.enter_async_context(
+                memory_server(cluster=cluster, **({"drain_seconds": 0.1} | options))
+            )
+            for _ in range(count)
+        ]
+        for server in servers:
+            await until(lambda server=server: server.statistics.cluster_up == 1)
         yield servers
 
 
@@ -41,6 +45,22 @@ async def until(condition: Any) -> None:
     with trio.fail_after(60):
         while not condition():  # noqa: ASYNC110
             await trio.sleep(0.01)
+
+
+@asynccontextmanager
+async def impatient(servers: list[MemoryServer]) -> AsyncIterator[None]:
+    """During the block a Redis that does not answer is soon given up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_server, "ANSWER_SECONDS", 0.5)
+        # Nothing is on its way that was begun with more patience.
+        before = [server.statistics.cluster_batches for server in servers]
+        for server, batches in zip(servers, before, strict=True):
+            await until(
+                lambda server=server, batches=batches: (
+                    server.statistics.cluster_batches > batches + 1
+                )
+            )
+        yield
 
 
 async def hear(client: NativeClient, kind: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ pytestmark = [
 def test_nothing_is_lost_doubled_or_out_of_order_in_any_chaos() -> None:
     """Each fault once: a server killed, and one stopped; Redis killed, and stopped."""
     run = subprocess.run(
-        [sys.executable, str(CHAOS), "--seconds", "17", "--clients", "5", "--rate", "10"],
+        [sys.executable, str(CHAOS), "--seconds", "8", "--clients", "5", "--rate", "10"],
         capture_output=True,
         text=True,
         check=False,

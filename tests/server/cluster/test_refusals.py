@@ -61,6 +61,7 @@ async def test_another_password(tmp_path: Path) -> None:
     [
         ("CONFIG SET maxmemory-policy allkeys-lru", "maxmemory-policy is allkeys-lru"),
         ("REPLICAOF 127.0.0.1 1", "it is a replica"),
+        ("CONFIG SET maxmemory 1", "OOM"),
         ("SET own:layout 2", "own:layout is '2' there, and '1' here"),
         ("HSET own:layout a b", "own:layout is 'something else' there"),
         (

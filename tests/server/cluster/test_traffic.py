@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import trio
 
-from trio_rtc.server.cluster import cluster_server
 from trio_rtc.server.cluster.cluster_settings import ClusterSettings
 from trio_rtc.server.limits import ServerLimits
 
@@ -52,12 +51,8 @@ async def test_many_to_one(cluster: ClusterSettings) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_a_thousand_peers_at_once(
-    cluster: ClusterSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_thousand_peers_at_once(cluster: ClusterSettings) -> None:
     """In rooms of four: each knows of all others there, and writes to each."""
-    # All of them, the servers, and Redis share a machine: an answer may be late.
-    monkeypatch.setattr(cluster_server, "ANSWER_SECONDS", 100.0)
     rooms, size = 250, 4
     async with serving(cluster, 3, limits=ServerLimits(handshake_seconds=100)) as servers:
         known: dict[int, int] = {}

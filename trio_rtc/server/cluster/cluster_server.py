@@ -31,6 +31,9 @@ TICK_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
 """How long Redis may take to answer before its connection is given up."""
 
+START_SECONDS: Final = 10.0
+"""The same before this server serves anybody: there it is the end."""
+
 LEAVE_SECONDS: Final = 2.0
 """How long a server that ends waits for Redis to take its leave."""
 
@@ -98,7 +101,8 @@ class ClusterServer:
 
         while True:
             try:
-                await self._converse(started)
+                seconds = ANSWER_SECONDS if is_started else START_SECONDS
+                await self._converse(started, seconds)
             except (RedisLost, RedisRefused, ClusterError) as error:
                 if not is_started:
                     where = f"the cluster at {self._settings.redis}"
@@ -118,15 +122,15 @@ class ClusterServer:
         self._level = logging.WARNING
         self._idle.set()
 
-    async def _converse(self, started: Callable[[], None]) -> None:
+    async def _converse(self, started: Callable[[], None], seconds: float) -> None:
         settings = self._settings
-        address = await find_primary(settings.redis, ANSWER_SECONDS)
-        opening = open_redis(address, self._pushed, settings.ssl_context, seconds=ANSWER_SECONDS)
+        address = await find_primary(settings.redis, seconds)
+        opening = open_redis(address, self._pushed, settings.ssl_context, seconds=seconds)
         async with opening as redis:
-            with trio.move_on_after(ANSWER_SECONDS) as greeting:
+            with trio.move_on_after(seconds) as greeting:
                 digest = await self._begin(redis)
             if greeting.cancelled_caught:
-                raise RedisLost(f"no answer from {address} within {ANSWER_SECONDS:g} seconds")
+                raise RedisLost(f"no answer from {address} within {seconds:g} seconds")
             self._statistics.cluster_connections += 1
             self._answered()
             started()
