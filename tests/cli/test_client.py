@@ -165,8 +165,10 @@ async def test_both_call_each_other() -> None:
 async def test_peers_come_and_go() -> None:
     async with server_here() as url, client(url, "bob", "--json") as bob:
         await bob.event("signed_in")
-        async with client(url, "carol") as carol:
+        async with client(url, "carol", "--json") as carol:
             joined = await bob.event("peer_joined", name="carol")
+            # Others hear of it first; who does not know yet leaves nothing, and is waited for.
+            await carol.event("signed_in")
             carol.interrupt()
             assert await carol.exit_status() == 130
             await bob.event("peer_left", peer_id=joined["peer_id"])
