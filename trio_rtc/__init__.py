@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .relaying import Relay as Relay
     from .relaying import open_relay as open_relay
     from .relaying import relay as relay
+    from .relaying import relay_host as relay_host
     from .relaying import serve_relay as serve_relay
     from .rtc import AudioFrames as AudioFrames
     from .rtc import AudioTrack as AudioTrack
@@ -108,7 +109,7 @@ _HOMES: Final = {
     "files": ("FileOffer", "FileProgress", "receive_files", "send_files"),
     "whip": ("open_whep", "open_whip"),
     "wire.messages": ("IceCandidate", "SessionDescription"),
-    "relaying": ("Relay", "open_relay", "relay", "serve_relay"),
+    "relaying": ("Relay", "open_relay", "relay", "relay_host", "serve_relay"),
     "rtc": (
         "AudioFrames",
         "AudioTrack",

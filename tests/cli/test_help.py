@@ -23,7 +23,8 @@ def test_help_in_its_two_forms(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["send", "receive", "forward", "record", "play", "call", "load", "peers", "doctor"]
+    "name",
+    ["server", "send", "receive", "forward", "record", "play", "call", "load", "peers", "doctor"],
 )
 def test_examples_and_exit_statuses(name: str) -> None:
     output = CliRunner().invoke(app, [name, "--help"]).output

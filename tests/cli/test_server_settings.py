@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import trio_rtc
+from trio_rtc.cli.commands.server_options import with_values
 from trio_rtc.cli.logs import JsonFormatter, TextFormatter
 from trio_rtc.cli.server_settings import (
     LIMITS,
@@ -79,7 +80,7 @@ def test_the_defaults() -> None:
 ALONE = [
     setting
     for setting in SETTINGS
-    if not re.match("turn_|jwt_|tls_key|cluster_", setting.name)
+    if not re.match("turn_|jwt_|tls_key|cluster_|relay_", setting.name)
     and not setting.name.endswith("_file")
 ]
 
@@ -245,6 +246,7 @@ def test_secret_files_that_are_no_good(tmp_path: Path) -> None:
         ({"jwt_audience": "k"}, "--jwt-audience: it needs jwt_key as well"),
         ({"jwt_issuer": "k"}, "--jwt-issuer: it needs jwt_key as well"),
         ({"jwt_algorithms": "HS256"}, "--jwt-algorithms: it needs jwt_key as well"),
+        ({"relay_calls": "9"}, "--relay-calls: it needs relay as well"),
         ({"turn_secret": "k"}, "--turn-secret: it needs turn_urls as well"),
         ({"turn_urls": "turn:a"}, "--turn-urls: it needs turn_secret as well"),
         ({"turn_lifetime": "1"}, "--turn-lifetime: it needs turn_secret as well"),
@@ -415,3 +417,19 @@ async def test_settings_of_peerjs_that_make_no_sense(name: str, value: str) -> N
         assert await running.exit_status() == 2
         assert name.replace("_", "-") in running.errors
         assert repr(value) in running.errors
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ([], []),
+        (["--relay"], ["--relay", "yes"]),
+        (["--relay", "no", "--page"], ["--relay", "no", "--page", "yes"]),
+        (["--relay", "--port", "-1"], ["--relay", "yes", "--port", "-1"]),
+        # What is typed after it is its value, be it none.
+        (["--relay", "maybe"], ["--relay", "maybe"]),
+        (["--host", "--relay"], ["--host", "--relay", "yes"]),
+    ],
+)
+def test_a_switch_may_stand_alone(given: list[str], meant: list[str]) -> None:
+    assert list(with_values(given)) == meant

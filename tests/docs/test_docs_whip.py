@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -23,6 +24,7 @@ from .console_blocks import going_on_when_ready
 from .pages import blocks_of, function_of
 
 BLOCKS = blocks_of("whip.md")
+CONSOLES = [text for language, text in BLOCKS if language == "console"]
 function = partial(function_of, BLOCKS)
 
 
@@ -73,7 +75,7 @@ async def test_a_relay() -> None:
 
 
 def test_the_commands(tmp_path: Path) -> None:
-    (block,) = (text for language, text in BLOCKS if language == "console")
+    (block,) = (text for text in CONSOLES if "--relay" not in text)
     lines = [line.removeprefix("$ ") for line in block.splitlines()]
     port = str(free_port())
     script = "\n".join(lines).replace("8888", port)
@@ -95,4 +97,32 @@ def test_the_commands(tmp_path: Path) -> None:
     assert "sending audio and video" in done.stdout
     assert "over: hung up" in done.stdout
     with av.open(str(tmp_path / "view.mkv")) as file:
+        assert {stream.type for stream in file.streams} == {"audio", "video"}
+
+
+def test_a_server_that_relays(tmp_path: Path) -> None:
+    """Who types it sees when there is something to watch; here it is asked for again."""
+    (block,) = (text for text in CONSOLES if "--relay" in text)
+    lines = [line.removeprefix("$ ") for line in block.splitlines() if "sleep" not in line]
+    server, publish, watch = "\n".join(lines).replace("8888", str(free_port())).splitlines()
+    again = "until {}; do kill -0 $server; sleep 0.2; done"
+    publish = again.format(publish.removesuffix(" &").replace("--seconds 6", "--seconds 60"))
+    script = f"{server}\nserver=$!\n{{ {publish} }} &\n{again.format(watch)}"
+    with subprocess.Popen(
+        ["bash", "-ec", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as shell:
+        try:
+            status = shell.wait(timeout=60)
+        finally:
+            # The server and the publisher go with it.
+            os.killpg(shell.pid, signal.SIGTERM)
+        assert shell.stdout is not None
+        assert status == 0, shell.stdout.read()
+    with av.open(str(tmp_path / "stage.mkv")) as file:
         assert {stream.type for stream in file.streams} == {"audio", "video"}

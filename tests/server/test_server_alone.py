@@ -130,6 +130,11 @@ def test_what_is_not_there_is_named_in_a_line(alone: Path) -> None:
         "is not installed: all that trio-rtc needs comes by pip install trio-rtc\n"
     )
     assert sent.stderr.count("\n") == 1
+    relay = run(alone, "-m", "trio_rtc", "server", "--relay")
+    assert relay.returncode == 2
+    assert relay.stderr == (
+        "trio-rtc server: --relay: it needs the media stack: pip install trio-rtc\n"
+    )
     used = run(alone, "-c", "import trio_rtc; trio_rtc.serve_signaling; trio_rtc.open_call")
     assert used.stderr.splitlines()[-1].startswith("ImportError: ")
     assert "pip install trio-rtc" in used.stderr

@@ -19,6 +19,7 @@ from ..server.authorize import Authorize, everybody, jwt_tokens, shared_secret
 from ..server.cluster.cluster_settings import ClusterSettings
 from ..server.cluster.redis_address import parse_redis_address
 from ..server.counters import Statistics
+from ..server.dialects.hosted.hosted_peer import PeerHost
 from ..server.dialects.peerjs.peerjs_admission import PeerJSSettings
 from ..server.http.addresses import LOOPBACK, client_network
 from ..server.http.hosts import Hosts
@@ -115,6 +116,7 @@ class _ServerCommand:
         self._authorize = _authorize(settings)
         self._turn = _turn(settings)
         self._peerjs = _peerjs(settings)
+        self._publishers = _publishers(settings)
         self.cluster = _cluster(settings)
         _check("origins", Origins, settings.origins, settings)
         _check("allowed_hosts", Hosts, settings.allowed_hosts, settings)
@@ -193,6 +195,7 @@ class _ServerCommand:
             turn=self._turn,
             bind_classic=settings.bind_classic,
             peerjs=self._peerjs,
+            publishers=self._publishers,
             cluster=self.cluster if self.worker is None else self.worker.cluster,
             page=settings.page,
             ssl_context=None if self._certificate is None else self._certificate.context,
@@ -269,6 +272,18 @@ def _peerjs(settings: ServerSettings) -> PeerJSSettings | None:
         return replace(path, key=settings.peerjs_key, discovery=settings.peerjs_discovery)
     except ValueError as error:
         raise SettingsError(f"{settings.where[where]}: {error}") from error
+
+
+def _publishers(settings: ServerSettings) -> PeerHost | None:
+    if not settings.relay:
+        return None
+    if find_spec("aiortc") is None:
+        why = "it needs the media stack: pip install trio-rtc"
+        raise SettingsError(f"{settings.where['relay']}: {why}")
+    # No other server has anything of the media stack.
+    from ..relaying import relay_host
+
+    return relay_host(max_calls=settings.relay_calls)
 
 
 def _cluster(settings: ServerSettings) -> ClusterSettings | None:

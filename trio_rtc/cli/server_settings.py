@@ -113,6 +113,13 @@ class ServerSettings:
     peerjs_discovery: bool = _setting(
         PeerJSSettings.discovery, SWITCH, "Whether PeerJS pages may list all peers."
     )
+    relay: bool = _setting(
+        False, SWITCH, "Relay what is sent by WHIP to a name that nobody has to all who call that "
+        "name, by WHEP or from the page. It needs the media stack.",
+    )  # fmt: skip
+    relay_calls: int = _setting(
+        100, integer(2), "How many calls the relay has at once, of publishers and viewers."
+    )
     cluster: str | None = _setting(
         None, TEXT, "The Redis of a cluster of servers, such as redis://redis.example.org.",
         unset="none, and the server is alone", secret=True,
@@ -221,6 +228,7 @@ def load_server_settings(
         ("jwt_audience", "jwt_key"),
         ("jwt_issuer", "jwt_key"),
         ("jwt_leeway", "jwt_key"),
+        ("relay_calls", "relay"),
         ("turn_secret", "turn_urls"),
         ("turn_urls", "turn_secret"),
         ("turn_lifetime", "turn_secret"),

@@ -16,6 +16,7 @@ from .context import Context
 from .counters import Statistics
 from .dialects.classic.classic_dialect import ClassicDialect
 from .dialects.dialect import ANY_PATH, Dialect, all_endpoints
+from .dialects.hosted.hosted_dialect import HostedDialect
 from .dialects.native.native_dialect import NativeDialect
 from .dialects.peerjs.peerjs_dialect import PeerJSDialect
 from .dialects.whip.whip_dialect import WhipDialect
@@ -74,6 +75,8 @@ async def serve_signaling(
         bind_classic: whether a classic peer can be spoken for only from the address that it
             signed in from.
         peerjs: how PeerJS's protocol is spoken; None if it is not.
+        publishers: who takes what is sent by WHIP to a name that nobody has, such as
+            `trio_rtc.relay_host`; by default nobody.
         cluster: the Redis that keeps all for several servers; by default it is kept in memory.
             It needs the extra ``trio-rtc[cluster]``.
         page: whether there is a page for browsers at ``/``, with its modules beside it.
@@ -223,11 +226,16 @@ async def _open_engine(
 
 def _dialects(hub: HubEngine, context: Context, options: ServerOptions) -> list[Dialect]:
     """All protocols that the server speaks."""
+    hosted = None if (host := options.publishers) is None else HostedDialect(hub, context, host)
+    find_or_open = None if hosted is None else hosted.find_or_open
     dialects: list[Dialect] = [
         ClassicDialect(hub, context, bound=options.bind_classic),
         NativeDialect(hub, context, options.turn),
-        *(WhipDialect(protocol, hub, context, options.turn) for protocol in ("whip", "whep")),
+        WhipDialect("whip", hub, context, options.turn, find_or_open),
+        WhipDialect("whep", hub, context, options.turn),
     ]
+    if hosted is not None:
+        dialects.append(hosted)
     if options.peerjs is not None:
         dialects.append(PeerJSDialect(hub, context, options.peerjs))
     return dialects

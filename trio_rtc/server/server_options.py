@@ -10,6 +10,7 @@ from typing import Final, TypedDict
 from .authorize import Authorize, everybody
 from .cluster.cluster_settings import ClusterSettings
 from .counters import Statistics
+from .dialects.hosted.hosted_peer import PeerHost
 from .dialects.peerjs.peerjs_admission import PeerJSSettings
 from .http.routes import Route
 from .limits import ServerLimits
@@ -32,6 +33,7 @@ class ServerKeywords(TypedDict, total=False):
     turn: TurnCredentials | None
     bind_classic: bool
     peerjs: PeerJSSettings | None
+    publishers: PeerHost | None
     cluster: ClusterSettings | None
     page: bool
     ssl_context: ssl.SSLContext | None
@@ -54,6 +56,7 @@ class ServerOptions:
     turn: TurnCredentials | None = None
     bind_classic: bool = True
     peerjs: PeerJSSettings | None = PEERJS_DEFAULTS
+    publishers: PeerHost | None = None
     cluster: ClusterSettings | None = None
     page: bool = True
     ssl_context: ssl.SSLContext | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from ... import needs_the_rest
 
@@ -132,8 +133,9 @@ def declare(
     function: Callable[..., None],
     parameters: Sequence[inspect.Parameter],
     epilog: str | None = None,
+    cls: type[TyperCommand] | None = None,
 ) -> None:
     """Have Typer see these parameters instead of those of the function's own signature."""
     vars(function)["__signature__"] = inspect.Signature(parameters)
     function.__annotations__ = {one.name: one.annotation for one in parameters}
-    app.command(epilog=epilog)(function)
+    app.command(epilog=epilog, cls=cls)(function)

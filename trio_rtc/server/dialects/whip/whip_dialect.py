@@ -8,7 +8,7 @@ with DELETE (RFC 9725). To the peer it is a call like any other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import quote
@@ -36,13 +36,13 @@ from ...http.connection import HttpExchange
 from ...http.requests import RequestError
 from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
-from ...hub.hub import MailboxFull, NoSuchMember, Relayed
+from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.memory import OVERHEAD
 from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit
 from ..refusal import Refused
-from .whip_requests import Told, body, sentence, target
+from .whip_requests import CORS, Told, body, describe, not_allowed, sentence, target
 from .whip_session import Called, WhipSession, fragment_candidates
 from .whip_transfer import WhipTransfer
 
@@ -57,16 +57,6 @@ CANDIDATE_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 2
 """After which a client may look again whether somebody is there."""
 
-CORS: Final = (
-    "Access-Control-Allow-Methods: POST, PATCH, DELETE, OPTIONS\r\n"
-    "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match\r\n"
-    "Access-Control-Expose-Headers: Location, ETag, Link, Accept-Post, Accept-Patch\r\n"
-)
-"""What pages of other origins may ask for and read (RFC 9725, section 4.7)."""
-
-ENDPOINT_METHODS: Final = "POST, OPTIONS"
-SESSION_METHODS: Final = "PATCH, DELETE, OPTIONS"
-
 
 class WhipDialect(Dialect):
     """Answers the requests of WHIP's, or of WHEP's, clients out of a hub.
@@ -74,16 +64,24 @@ class WhipDialect(Dialect):
     Args:
         protocol: ``whip`` or ``whep``, which is also where it is spoken.
         turn: what clients are given credentials for TURN servers from.
+        find_or_open: called with the name of a peer, a room and the client's network, to make
+            that peer if there is none.
     """
 
     def __init__(
-        self, protocol: str, hub: HubEngine, context: Context, turn: TurnCredentials | None = None
+        self,
+        protocol: str,
+        hub: HubEngine,
+        context: Context,
+        turn: TurnCredentials | None = None,
+        find_or_open: Callable[[str, str, str], Awaitable[Member]] | None = None,
     ):
         self._protocol = protocol
         self._root = f"/{protocol}/"
         self._hub = hub
         self._context = context
         self._turn = turn
+        self._find_or_open = find_or_open
         self._sessions: Membership[WhipSession] = Membership(
             protocol, hub, context, lambda session: None, WhipTransfer(self._made)
         )
@@ -131,7 +129,7 @@ class WhipDialect(Dialect):
         session = await self._sessions.find(path.rpartition("/")[2])
         try:
             if method == "OPTIONS":
-                exchange.respond(self._options(session))
+                exchange.respond(describe(is_session=session is not None))
             elif session is not None and method == "PATCH":
                 await self._patch(exchange, session)
             elif session is not None and method == "DELETE":
@@ -142,19 +140,13 @@ class WhipDialect(Dialect):
             elif session is None and method in ("PATCH", "DELETE"):
                 raise RequestError(404, "Not Found", "There is no such session, or no more.")
             else:
-                exchange.respond(_not_allowed(session))
+                exchange.respond(not_allowed(is_session=session is not None))
         except Told as told:
             logger.info("refused", extra=self._log(exchange) | {"why": told.response.body.decode()})
             exchange.respond(told.response)
         except RequestError as error:
             logger.info("refused", extra=self._log(exchange) | {"why": str(error)})
             exchange.refuse(error)
-
-    def _options(self, session: WhipSession | None) -> Response:
-        extra = {"Allow": ENDPOINT_METHODS, "Accept-Post": SDP}
-        if session is not None:
-            extra = {"Allow": SESSION_METHODS, "Accept-Patch": FRAGMENT}
-        return Response(200, "OK", content_type=None, extra=extra, cors=CORS)
 
     async def _post(self, exchange: HttpExchange, path: str) -> None:
         room, name = target(path)
@@ -164,9 +156,7 @@ class WhipDialect(Dialect):
         except NegotiationError as error:
             raise RequestError(400, "Bad Request", sentence(error)) from None
         admission = await self._admit(exchange, room)
-        named = await self._hub.find_named(name, admission.room)
-        if named is None:
-            raise Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
+        named = await self._find(exchange, name, admission.room)
         called = Called(named.id, named.name)
         session = await self._join(exchange, admission, called, offer)
         done = False
@@ -180,6 +170,17 @@ class WhipDialect(Dialect):
         finally:
             if not done:
                 self._hang_up(session, "The client has not had an answer.")
+
+    async def _find(self, exchange: HttpExchange, name: str, room: str) -> Member:
+        """The peer that is to be called."""
+        if self._find_or_open is not None:
+            try:
+                return await self._find_or_open(name, room, exchange.client_network)
+            except Refused as refusal:
+                raise refusal.over_http() from None
+        if (named := await self._hub.find_named(name, room)) is None:
+            raise Told(404, "Not Found", f"Nobody is called {name!r} there.", retry=RETRY_SECONDS)
+        return named
 
     async def _admit(self, exchange: HttpExchange, room: str) -> Admission:
         scheme, _, token = exchange.request.headers.get("authorization", "").strip().partition(" ")
@@ -388,11 +389,3 @@ def _failed(session: WhipSession, failure: SendFailure) -> str:
 def _settled(session: WhipSession, failure: SendFailure | None) -> None:
     if failure is not None:
         session.end(_failed(session, failure))
-
-
-def _not_allowed(session: WhipSession | None) -> Response:
-    allowed = ENDPOINT_METHODS if session is None else SESSION_METHODS
-    what = "A session takes" if session is not None else "The endpoint takes"
-    return Response(
-        405, "Method Not Allowed", f"{what} {allowed}.".encode(), extra={"Allow": allowed}
-    )

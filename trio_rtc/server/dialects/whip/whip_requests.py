@@ -1,13 +1,25 @@
-"""Requests of WHIP: what they are for, what is in them, and refusals that have headers."""
+"""Requests of WHIP: what they are for, what is in them, and answers that need no session."""
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ....errors import NegotiationError
 from ....wire.names import problem_of
+from ....wire.whip import FRAGMENT, SDP
 from ...http.requests import Request, RequestError
 from ...http.responses import Response
+
+CORS: Final = (
+    "Access-Control-Allow-Methods: POST, PATCH, DELETE, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match\r\n"
+    "Access-Control-Expose-Headers: Location, ETag, Link, Accept-Post, Accept-Patch\r\n"
+)
+"""What pages of other origins may ask for and read (RFC 9725, section 4.7)."""
+
+ENDPOINT_METHODS: Final = "POST, OPTIONS"
+SESSION_METHODS: Final = "PATCH, DELETE, OPTIONS"
 
 
 class Told(Exception):
@@ -67,3 +79,20 @@ def sentence(error: NegotiationError) -> str:
     """What is wrong, as a sentence."""
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def describe(*, is_session: bool) -> Response:
+    """The answer to OPTIONS: what the endpoint, or a session, takes."""
+    extra = {"Allow": ENDPOINT_METHODS, "Accept-Post": SDP}
+    if is_session:
+        extra = {"Allow": SESSION_METHODS, "Accept-Patch": FRAGMENT}
+    return Response(200, "OK", content_type=None, extra=extra, cors=CORS)
+
+
+def not_allowed(*, is_session: bool) -> Response:
+    """The refusal of another method."""
+    allowed = SESSION_METHODS if is_session else ENDPOINT_METHODS
+    what = "A session takes" if is_session else "The endpoint takes"
+    return Response(
+        405, "Method Not Allowed", f"{what} {allowed}.".encode(), extra={"Allow": allowed}
+    )

@@ -1,0 +1,1 @@
+"""Peers that live in the server's own process."""
