@@ -178,7 +178,8 @@ class Checks:
 
     def _handle_complete(self, pair: Any) -> None:
         agent = self._agent
-        pair.round_trip = asyncio.get_running_loop().time() - pair.asked
+        pair.answered = asyncio.get_running_loop().time()
+        pair.round_trip = pair.answered - pair.asked
         before = list(agent._check_list)
         self._check_complete(pair)
         if _is_second_best(pair):
@@ -203,13 +204,15 @@ class Checks:
         """When another pair works, see whether the one in use does so still.
 
         A router that has forgotten the other side gives it another port, of which its checks tell:
-        all that it sends comes, and nothing of ours arrives.
+        all that it sends comes, and nothing of ours arrives. A check that was under way when the pair
+        in use answered, as at the beginning of a call, tells nothing of the kind.
         """
         selected = self._agent._nominated.get(pair.component)
         if (
             self._agent._check_list_done
             and pair.state is CandidatePair.State.SUCCEEDED
             and selected not in (None, pair)
+            and pair.asked > selected.answered
             and (self._verifying is None or self._verifying.done())
         ):
             self._verifying = asyncio.ensure_future(self._replace_if_silent(selected, pair))
