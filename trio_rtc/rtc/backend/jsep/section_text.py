@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """Codecs that need not be described (RFC 3551, section 6)."""
@@ -16,7 +17,13 @@ EXTENSION_IDS = range(1, 256)
 
 
 def split(sdp: str) -> list[list[str]]:
-    """The lines of the session, and those of each section."""
+    """The lines of the session, and those of each section, for the caller to change."""
+    return [list(part) for part in _split(sdp)]
+
+
+# Whoever reads a description asks each of its sections for something: 34 times in a call.
+@lru_cache(maxsize=8)
+def _split(sdp: str) -> list[list[str]]:
     parts: list[list[str]] = [[]]
     for line in sdp.splitlines():
         if line.startswith("m="):
