@@ -1,4 +1,4 @@
-"""Checks that go on where the first pair that works needs a relay."""
+"""Checks that go on after a pair works: for one without a relay, and of the pair in use."""
 
 from __future__ import annotations
 
@@ -56,6 +56,40 @@ def test_a_relay_is_left_for_a_direct_way_whose_answer_comes_later(
             complete(better)
             assert agent._nominated == {1: better}
             assert checks._better() == []
+        await agent.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("later", "asks"), [(False, 0), (True, 1)])
+def test_the_pair_in_use_is_asked_again_if_another_works_that_was_tried_since(
+    later: bool, asks: int
+) -> None:
+    async def main() -> None:
+        agent: Any = aioice.Connection(ice_controlling=True)
+        checks = Checks(agent)
+        in_use, other = pair("host", "host"), pair("host", "prflx")
+        asked: list[Any] = []
+
+        async def request(_message: Any, address: Any, **_options: Any) -> None:
+            asked.append(address)
+
+        in_use.protocol.request = request
+        agent.remote_username, agent.remote_password = "user", "password"
+        now = asyncio.get_running_loop().time()
+        for one in (in_use, other):
+            # Both are checked at the same time.
+            one.asked, one.state = now - 0.01, CandidatePair.State.SUCCEEDED
+            agent._check_list.append(one)
+        in_use.nominated = True
+        agent.check_complete(in_use)
+        assert await agent._check_list_state.get() == 1
+        if later:
+            other.asked = in_use.answered + 0.01
+        agent.check_complete(other)
+        if checks._verifying is not None:
+            await checks._verifying
+        assert asked == [in_use.remote_addr] * asks
         await agent.close()
 
     asyncio.run(main())

@@ -204,8 +204,8 @@ class Checks:
         """When another pair works, see whether the one in use does so still.
 
         A router that has forgotten the other side gives it another port, of which its checks tell:
-        all that it sends comes, and nothing of ours arrives. A check that was under way when the pair
-        in use answered, as at the beginning of a call, tells nothing of the kind.
+        all that it sends comes, and nothing of ours arrives. A check that was under way when the
+        pair in use answered, as at the beginning of a call, tells nothing of the kind.
         """
         selected = self._agent._nominated.get(pair.component)
         if (
