@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 import trio
@@ -15,6 +14,7 @@ from trio_rtc.rtc.backend.sctp.channel import LoopChannel
 from trio_rtc.rtc.channels.outbox import HIGH_WATER
 
 from ..pairs import open_channels
+from ..virtual import in_virtual_time
 
 
 class Stalled:
@@ -24,7 +24,7 @@ class Stalled:
         self.asked = 0
         self.cancelled = 0
         self._channel = channel
-        self._waiting = threading.Event()
+        self._waiting = trio.Event()
         self._released = asyncio.Event()
         drained = LoopChannel.drained
 
@@ -42,13 +42,14 @@ class Stalled:
 
     async def wait(self) -> None:
         """Wait until somebody waits for it."""
-        await trio.to_thread.run_sync(self._waiting.wait)
+        await self._waiting.wait()
         await wait_all_tasks_blocked()
 
     def release(self) -> None:
         self._channel._bridge.call_soon(self._released.set)
 
 
+@in_virtual_time
 async def test_backpressure(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = 0
     size = 32 * 1024
@@ -72,6 +73,7 @@ async def test_backpressure(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(received) == sent == 2 * HIGH_WATER // size
 
 
+@in_virtual_time
 async def test_a_small_message_waits_behind_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_channels(strangers=True) as (ours, theirs, _, _):
         stalled = Stalled(monkeypatch, ours)
@@ -93,6 +95,7 @@ async def fill(channel: DataChannel) -> None:
         await channel.send(b"x" * (HIGH_WATER // 16))
 
 
+@in_virtual_time
 async def test_a_send_that_waits_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_channels(strangers=True) as (ours, theirs, _, _):
         stalled = Stalled(monkeypatch, ours)
@@ -110,6 +113,7 @@ async def test_a_send_that_waits_is_cancelled(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("end", ["ours", "theirs", "connection"])
+@in_virtual_time
 async def test_a_send_that_waits_hears_of_the_end(
     monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
@@ -136,6 +140,7 @@ async def test_a_send_that_waits_hears_of_the_end(
             stalled.release()
 
 
+@in_virtual_time
 async def test_a_message_that_is_too_large() -> None:
     async with open_channels(strangers=True) as (ours, theirs, _, _):
         limit = 262_144

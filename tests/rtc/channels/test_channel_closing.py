@@ -12,11 +12,13 @@ from trio_rtc.errors import CallError
 from trio_rtc.rtc import open_peer_connection
 
 from ..pairs import Peer, negotiate, open_channels, open_pair
+from ..virtual import in_virtual_time
 
 MESSAGES: list[str | bytes] = ["hello", b"\x00\xff", "", b"", "x"]
 
 
 @pytest.mark.parametrize("closer", ["opener", "other"])
+@in_virtual_time
 async def test_closing(closer: str) -> None:
     async with open_channels() as (ours, theirs, _, _):
         near, far = (ours, theirs) if closer == "opener" else (theirs, ours)
@@ -45,12 +47,14 @@ async def test_closing(closer: str) -> None:
             await far.receive()
 
 
+@in_virtual_time
 async def test_both_close_at_once() -> None:
     async with open_channels() as (ours, theirs, _, _), trio.open_nursery() as nursery:
         nursery.start_soon(ours.aclose)
         nursery.start_soon(theirs.aclose)
 
 
+@in_virtual_time
 async def test_closing_wakes_our_own_tasks() -> None:
     async def fails(method: Callable[[], Awaitable[object]]) -> None:
         with pytest.raises(trio.ClosedResourceError):
@@ -62,6 +66,7 @@ async def test_closing_wakes_our_own_tasks() -> None:
         await ours.aclose()
 
 
+@in_virtual_time
 async def test_closed_before_it_is_open() -> None:
     async def fails(method: Callable[[], Awaitable[object]]) -> None:
         with pytest.raises(trio.ClosedResourceError):
@@ -82,6 +87,7 @@ async def test_closed_before_it_is_open() -> None:
             assert (await bob.channels.receive()).label == "second"
 
 
+@in_virtual_time
 async def test_a_channel_is_a_context_manager_and_an_iterator() -> None:
     async with open_channels() as (ours, theirs, _, _):
         async with ours:
@@ -90,6 +96,7 @@ async def test_a_channel_is_a_context_manager_and_an_iterator() -> None:
         assert [message async for message in theirs] == MESSAGES
 
 
+@in_virtual_time
 async def test_an_id_is_free_again_after_closing() -> None:
     async with open_channels(id=10) as (ours, theirs, alice, bob):
         await ours.aclose()
@@ -102,6 +109,7 @@ async def test_an_id_is_free_again_after_closing() -> None:
         assert await theirs.receive() == "hello"
 
 
+@in_virtual_time
 async def test_graceful_close_delivers_everything() -> None:
     async with open_channels() as (ours, theirs, _, _):
         for number in range(1000):
@@ -112,6 +120,7 @@ async def test_graceful_close_delivers_everything() -> None:
         assert received == [str(number) for number in range(1000)]
 
 
+@in_virtual_time
 async def test_what_was_delivered_outlives_the_connection() -> None:
     async with open_channels() as (ours, theirs, alice, bob):
         for number in range(10):
@@ -133,6 +142,7 @@ async def test_what_was_delivered_outlives_the_connection() -> None:
         await theirs.aclose()
 
 
+@in_virtual_time
 async def test_a_connection_that_closes_ends_its_own_channels() -> None:
     async def is_broken(method: Callable[[], Awaitable[object]]) -> None:
         with pytest.raises(trio.BrokenResourceError):
@@ -150,6 +160,7 @@ async def test_a_connection_that_closes_ends_its_own_channels() -> None:
             await alice.connection.create_data_channel("more")
 
 
+@in_virtual_time
 async def test_a_channel_that_never_opened_ends_with_the_connection() -> None:
     async def is_broken(method: Callable[[], Awaitable[object]]) -> None:
         with pytest.raises(trio.BrokenResourceError):
@@ -169,6 +180,7 @@ async def test_a_channel_that_never_opened_ends_with_the_connection() -> None:
             await connection.aclose()
 
 
+@in_virtual_time
 async def test_after_the_block() -> None:
     async with open_channels() as (ours, theirs, _, _):
         await theirs.send("late")
@@ -183,6 +195,7 @@ async def test_after_the_block() -> None:
         await ours.send("more")
 
 
+@in_virtual_time
 async def test_cancelled_close() -> None:
     async with open_channels() as (ours, theirs, _, _):
         await ours.send("last words")
@@ -198,6 +211,7 @@ async def test_cancelled_close() -> None:
             await ours.send("more")
 
 
+@in_virtual_time
 async def test_closing_has_a_limit() -> None:
     # Nobody answers the closing of a connection that does not close itself.
     async with open_channels(connection={"close_timeout": 0.05}) as (ours, _, alice, bob):
@@ -208,6 +222,7 @@ async def test_closing_has_a_limit() -> None:
         await silence(alice)
 
 
+@in_virtual_time
 async def test_the_limit_of_closing_is_as_long_as_it_is_set() -> None:
     async with open_channels(connection={"close_timeout": 3600}) as (ours, _, alice, bob):
         await silence(bob)

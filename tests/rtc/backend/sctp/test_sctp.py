@@ -27,13 +27,14 @@ from trio_rtc.rtc.backend.sctp.sctp_packet import seal, unseal
 from ...cutting import one_by_one
 from ...lacking import lacking
 from ...pairs import negotiate, open_channels, open_pair, transport
+from ...virtual import in_virtual_time
 
 SIDES = ["ours", "aiortc"]
 
 
 @contextmanager
-def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
-    """Of what these send, lose 3 of 100 packets, double 2, and deliver 3 late."""
+def bad_network(seed: int, *connections: PeerConnection) -> Iterator[list[str]]:
+    """Of what these send, lose 3 of 100 packets, double 2, deliver 3 late; gives what it did."""
     chance = random.Random(seed)
     sockets: list[Any] = [
         protocol.transport
@@ -42,6 +43,7 @@ def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
         for protocol in path._agent._protocols
     ]
     originals = [sock.sendto for sock in sockets]
+    done: list[str] = []
 
     def worsen(send: Callable[..., None]) -> Callable[..., None]:
         late: list[tuple[Any, ...]] = []
@@ -49,12 +51,15 @@ def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
         def sendto(*packet: Any) -> None:
             event = chance.random()
             if event < 0.03:
+                done.append("lost")
                 return
             if event < 0.06:
+                done.append("late")
                 late.append(packet)
                 return
             send(*packet)
             if event < 0.08:
+                done.append("doubled")
                 send(*packet)
             while late:
                 send(*late.pop())
@@ -65,7 +70,7 @@ def bad_network(seed: int, *connections: PeerConnection) -> Iterator[None]:
         sock.sendto = worsen(original)
     try:
         with one_by_one():
-            yield
+            yield done
     finally:
         for sock, original in zip(sockets, originals, strict=True):
             sock.sendto = original
@@ -88,6 +93,7 @@ async def drink(channel: DataChannel, received: list[bytes]) -> None:
 
 @pytest.mark.parametrize("caller", SIDES)
 @pytest.mark.parametrize("callee", SIDES)
+@in_virtual_time
 async def test_all_arrives_in_order_over_a_bad_network(
     caller: str, callee: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +114,7 @@ async def test_all_arrives_in_order_over_a_bad_network(
             theirs = await bob.channels.receive()
             assert isinstance(transport(alice), sctp.SctpTransport) == (caller == "ours")
             assert isinstance(transport(bob), sctp.SctpTransport) == (callee == "ours")
-            with bad_network(7, alice.connection, bob.connection):
+            with bad_network(7, alice.connection, bob.connection) as done:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(pour, ours, 1, lists[0])
                     nursery.start_soon(pour, theirs, 2, lists[1])
@@ -116,6 +122,7 @@ async def test_all_arrives_in_order_over_a_bad_network(
                     nursery.start_soon(drink, ours, lists[3])
     assert lists[2] == lists[0]
     assert lists[3] == lists[1]
+    assert {"lost", "late", "doubled"} <= set(done)
 
 
 async def test_messages_that_may_be_lost_do_not_hold_up_the_rest() -> None:
