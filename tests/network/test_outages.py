@@ -35,8 +35,8 @@ async def test_an_outage_of_some_seconds(network: Network) -> None:
 async def test_an_outage_for_good(network: Network) -> None:
     alice, bob = network.host("alice", 11), network.host("bob", 12)
     async with (
-        peer(bob, "bob", silence_timeout=SOON, restart_timeout=3) as callee,
-        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=3) as caller,
+        peer(bob, "bob", silence_timeout=SOON, restart_timeout=1) as callee,
+        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=1) as caller,
     ):
         await counts_on(caller)
         alice.unplug()
@@ -48,7 +48,7 @@ async def test_an_outage_for_good(network: Network) -> None:
 async def test_an_outage_for_good_in_the_middle_of_a_message(network: Network) -> None:
     """Both sides are told of what was in flight, when the call gives up and not before."""
     alice, bob = network.host("alice", 11), network.host("bob", 12)
-    options: dict[str, Any] = {"silence_timeout": 2, "restart_timeout": 3}
+    options: dict[str, Any] = {"silence_timeout": 2, "restart_timeout": 1}
     async with (
         peer(bob, "bob", **options) as callee,
         peer(alice, "alice", call="bob", **options) as caller,
@@ -73,7 +73,7 @@ async def test_a_peer_that_is_killed(network: Network) -> None:
     alice, bob = network.host("alice", 11), network.host("bob", 12)
     async with (
         peer(bob, "bob") as callee,
-        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=3) as caller,
+        peer(alice, "alice", call="bob", silence_timeout=SOON, restart_timeout=1) as caller,
     ):
         await counts_on(caller)
         callee.process.send_signal(signal.SIGKILL)
