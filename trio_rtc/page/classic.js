@@ -27,6 +27,8 @@ export class ClassicSignaling extends Signaling {
   #patience;
   #sending = Promise.resolve();
   #number = 0;
+  /** What shows that a request is of this session, if the server has told it. */
+  #session = "";
   #ended = new AbortController();
   #pause = new Pause();
   /** Whether the server is one of this project: that one says so in every answer. */
@@ -59,6 +61,7 @@ export class ClassicSignaling extends Signaling {
     const response = await this.#fetch(`sign_in?${encodeURIComponent(this.name)}`, { signal });
     if (response.status !== 200) throw await refused(response, this.#url);
     this.peerId = sender(response);
+    this.#session = response.headers.get("Signaling-Session") ?? "";
     await this.#checkOrigin();
     this.#isOurs = isOurs(response);
     for (const { id, name } of peerLines(await response.text())) {
@@ -84,7 +87,7 @@ export class ClassicSignaling extends Signaling {
     if (!this.peerId) return;
     const request = { keepalive: true, cache: "no-store" };
     // What was sent before goes first; what fails now, the server finds out by itself.
-    fetch(`${this.#url}/sign_out?peer_id=${this.peerId}`, request).catch(() => {});
+    fetch(`${this.#url}/${this.#own("sign_out")}`, request).catch(() => {});
   }
 
   async #checkOrigin() {
@@ -114,7 +117,7 @@ export class ClassicSignaling extends Signaling {
     const deadline = performance.now() + RETRY_MS;
     let pause = FIRST_PAUSE_MS;
     for (;;) {
-      const response = await this.#fetch(`message?peer_id=${this.peerId}&to=${to}`, {
+      const response = await this.#fetch(`${this.#own("message")}&to=${to}`, {
         method: "POST",
         body: data,
         headers: { "Content-Type": "text/plain" },
@@ -126,6 +129,12 @@ export class ClassicSignaling extends Signaling {
       await new Promise((resolve) => setTimeout(resolve, pause));
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
+  }
+
+  /** The path of a request of this session. */
+  #own(path) {
+    const session = this.#session && `&session=${encodeURIComponent(this.#session)}`;
+    return `${path}?peer_id=${this.peerId}${session}`;
   }
 
   /** Whether it is the server itself that says so, and no gateway before it. */
@@ -203,7 +212,7 @@ export class ClassicSignaling extends Signaling {
     const settled = this.#isOurs ? 0 : setTimeout(() => this.connected(), LONGEST_PAUSE_MS);
     const seconds = this.#isOurs ? `&seconds=${hang / 1000}` : "";
     try {
-      const url = `${this.#url}/wait?peer_id=${this.peerId}${seconds}`;
+      const url = `${this.#url}/${this.#own("wait")}${seconds}`;
       const response = await fetch(url, { cache: "no-store", signal: late.signal });
       return { response, body: await response.text() };
     } finally {

@@ -20,6 +20,7 @@ import trio
 
 from ..errors import MessageTooLarge, SignalingError, SignalingLost, UnknownPeer
 from ..tasks import last_words, open_background_nursery
+from ..wire.native import SESSION_HEADER
 from .address import shown
 from .event_queue import Delivery
 from .events import Peer
@@ -103,6 +104,7 @@ class _ClassicClient:
         self._http = http
         self._url = url
         self._peer_id = 0
+        self._session = ""
         self.is_ours = False
         # Messages leave one at a time, in the order in which they were made.
         self._sending = trio.Lock()
@@ -129,6 +131,7 @@ class _ClassicClient:
         if pragma is None or not any(peer.id == pragma for peer, _ in lines):
             raise self._not_signaling_server("its answer to a sign-in names no peer")
         self._peer_id = pragma
+        self._session = answer.headers.get(SESSION_HEADER.lower(), "")
         self.is_ours = answer.is_ours
         own = next(peer for peer, _ in lines if peer.id == pragma)
         signaling = Signaling(own.id, own.name, self.send)
@@ -137,6 +140,11 @@ class _ClassicClient:
             if connected:
                 signaling.joined(peer)
         return signaling
+
+    def _own(self, path: str) -> str:
+        """The URL for a request of this session, which it shows where it has been told one."""
+        url = f"{self._url}/{path}?peer_id={self._peer_id}"
+        return f"{url}&session={quote(self._session, safe='')}" if self._session else url
 
     def _unreachable(self, why: str) -> SignalingError:
         return SignalingError(
@@ -171,7 +179,7 @@ class _ClassicClient:
         async with self._sending:
             self._number += 1
             number = self._number
-            answer = await self._post(f"{self._url}/message?peer_id={self._peer_id}&to={to}", data)
+            answer = await self._post(f"{self._own('message')}&to={to}", data)
         if answer.status == 200 and (answer.is_ours or not self.is_ours):
             return number
         if answer.status == 413:
@@ -269,7 +277,7 @@ class _ClassicClient:
 
     async def _wait(self, hang: float) -> httpx.Response:
         """One hanging GET."""
-        url = f"{self._url}/wait?peer_id={self._peer_id}"
+        url = self._own("wait")
         # The other server has no end to it: an empty answer is nothing that it may send.
         read, whole = None, math.inf
         if self.is_ours:
@@ -289,7 +297,7 @@ class _ClassicClient:
 
     async def sign_out(self) -> None:
         try:
-            await self._http.get(f"{self._url}/sign_out?peer_id={self._peer_id}")
+            await self._http.get(self._own("sign_out"))
         except httpx.RequestError as error:
             # The server finds out by itself, half a minute after our last GET.
             logger.debug("could not sign out: %s", reason(error))

@@ -23,6 +23,9 @@ SERVER_NAME: Final = "trio-rtc"
 ``Server`` would not do: proxies put their own name there.
 """
 
+SESSION_HEADER: Final = "Signaling-Session"
+"""The header by which a classic client learns what shows that a request is of its session."""
+
 #: JSON numbers are exact up to here in every language (RFC 8259, section 6).
 _LARGEST: Final = 2**53 - 1
 

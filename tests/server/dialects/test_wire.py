@@ -28,6 +28,8 @@ ADDED = [
     ("Access-Control-Expose-Headers", "Signaling-Server"),
     ("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
 ]
+#: How a session is shown is told to who signs in, and at its end what pages may read of that.
+SESSION = ("Access-Control-Expose-Headers", "Signaling-Session")
 NOT_TOLD = {"Access-Control-Allow-Credentials"}
 
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
@@ -62,6 +64,10 @@ def assert_same(name: str, answer: Answer | None, expected: Answer) -> None:
         "Content-Type": "text/plain",
     }
     told = [header for header in answer.headers if header not in ADDED]
+    if "_sign_in" in name:
+        assert SESSION in told
+        assert answer.header("Signaling-Session")
+        told = [header for header in told if "Signaling-Session" not in header]
     assert set(ADDED[1:]) < set(answer.headers), name
     recorded = [(key, value) for key, value in expected.headers if key not in NOT_TOLD]
     assert told == [(key, changed.get(key, value)) for key, value in recorded], name

@@ -60,6 +60,53 @@ async def test_nobody_speaks_for_a_peer_from_elsewhere(
         assert (await server.poll(bob)).body == b"really"
 
 
+async def signed_in(server: MemoryServer, name: str) -> tuple[int, str]:
+    """Somebody's id, and what shows that a request is his."""
+    answer = await server.ask(get(f"/sign_in?{name}"))
+    session = answer.header("Signaling-Session")
+    assert answer.pragma is not None
+    assert session
+    return answer.pragma, session
+
+
+def with_session(request: bytes, session: str) -> bytes:
+    """A request that shows a session."""
+    path, _, rest = request.partition(b" HTTP/")
+    return path + b"&session=" + session.encode() + b" HTTP/" + rest
+
+
+@pytest.mark.parametrize("request_of", REQUESTS)
+async def test_a_session_is_shown_from_anywhere(
+    request_of: Callable[[int, int], bytes], places: Places
+) -> None:
+    async with memory_server() as server:
+        (alice, session), (bob, _) = [await signed_in(server, name) for name in ("alice", "bob")]
+        request = with_session(request_of(alice, bob), session)
+        assert (await places.ask(server, ELSEWHERE, request)).status == 200
+        assert server.statistics.refused == 0
+
+
+@pytest.mark.parametrize("session", ["x", "%C3%A9", "of bob"])
+@pytest.mark.parametrize("request_of", REQUESTS)
+async def test_with_another_session_it_is_somebody_else(
+    request_of: Callable[[int, int], bytes], session: str, places: Places
+) -> None:
+    """Such as one whose id somebody else has, since the server was started again."""
+    async with memory_server() as server:
+        (alice, _), (bob, bobs) = [await signed_in(server, name) for name in ("alice", "bob")]
+        await server.poll(alice)
+        hanging = await server.hang(alice)
+        request = with_session(request_of(alice, bob), bobs if session == "of bob" else session)
+        answer = await places.ask(server, HOME, request)
+        assert (answer.status, answer.reason) == (404, "Not Found")
+        # Nothing has happened to either.
+        assert (await server.ask(post(bob, alice, b"really"))).status == 200
+        heard = await hanging.answer()
+        assert heard is not None
+        assert heard.body == b"really"
+        await hanging.stream.aclose()
+
+
 @pytest.mark.parametrize("request_of", REQUESTS)
 async def test_the_guard_is_a_setting(
     request_of: Callable[[int, int], bytes], places: Places

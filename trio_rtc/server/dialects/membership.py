@@ -183,12 +183,15 @@ class Membership(Generic[PeerT]):
                 return peer
             self._context.peers.remove(client_network)
 
-    async def look(self, key: Hashable) -> tuple[Found, str] | None:
-        """The peer of another server with this key, where it stays, and its client network."""
+    async def look(self, key: Hashable) -> tuple[Found, str, bytes] | None:
+        """A peer of another server, which stays there, with its client network and state."""
         if self._transfer is None:
             return None
         found = await self._hub.find(self._protocol, self._transfer.key(key))
-        return None if found is None else (found, _decode_state(found.state)[0])
+        if found is None:
+            return None
+        client_network, _, state = _decode_state(found.state)
+        return found, client_network, state
 
     def note(self, peer: PeerT) -> None:
         """What its dialect keeps of a peer has changed."""

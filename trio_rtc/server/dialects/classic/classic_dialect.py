@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 
 import trio
 
+from ....wire.native import SESSION_HEADER
+from ....world import world
 from ...authorize import JoinRequest
 from ...chores import Turn
 from ...context import Context
@@ -35,10 +37,13 @@ from .classic_requests import (
     peer_number,
 )
 from .classic_transfer import ClassicTransfer
+from .speaker_check import SpeakerCheck, not_signed_in
 
 logger = logging.getLogger("trio_rtc.server")
 
 PROTOCOL: Final = "classic"
+
+SESSION_BYTES: Final = 16
 
 NO_NEWS: Final = b",0,0\n"
 """What a GET that has hung for long enough is answered: that peer 0 has left, who never was.
@@ -57,13 +62,8 @@ _OfPeer: TypeAlias = "Callable[[HttpExchange, ClassicMember], Awaitable[None] | 
 class ClassicDialect(Dialect):
     """Answers the requests of classic clients out of a hub.
 
-    An id is all that such a client shows for itself, and ids are counted up. So a request in
-    the name of a peer has to come from where that peer signed in; see
-    `addresses.client_network`. It does not stop those who come from there too: on the same
-    host, behind the same network address translator, or behind the same proxy.
-
     Args:
-        bound: whether that is so.
+        bound: whether a request has to come from where its peer signed in; see `SpeakerCheck`.
     """
 
     def __init__(self, hub: HubEngine, context: Context, *, bound: bool = True):
@@ -132,11 +132,14 @@ class ClassicDialect(Dialect):
             return self._later(exchange, self._sign_in(exchange))
         parameters = parameters_of(exchange)
         number = peer_number(exchange, parameters, "peer_id")
+        shown = parameters.get("session")
+        check = SpeakerCheck(exchange, number, shown, self._bound, self._context.statistics)
         if request.path == "/wait":
-            return self._with_peer(exchange, number, partial(self._wait, parameters))
+            return self._with_peer(exchange, number, check, partial(self._wait, parameters))
         if request.path == "/message":
-            return self._message(exchange, number, peer_number(exchange, parameters, "to"))
-        return self._with_peer(exchange, number, self._sign_out)
+            to = peer_number(exchange, parameters, "to")
+            return self._message(exchange, number, check, to)
+        return self._with_peer(exchange, number, check, self._sign_out)
 
     async def _later(self, exchange: HttpExchange, answering: Awaitable[None]) -> None:
         """As `handle`, for what has to be awaited."""
@@ -150,26 +153,22 @@ class ClassicDialect(Dialect):
         exchange.refuse(error)
 
     def _with_peer(
-        self, exchange: HttpExchange, number: int, then: _OfPeer
+        self, exchange: HttpExchange, number: int, check: SpeakerCheck, then: _OfPeer
     ) -> Awaitable[None] | None:
         """Answer a request of a peer; at once if it is here."""
         peer = self._peers.here(number)
         if peer is None:
-            return self._later(exchange, self._with_found(exchange, number, then))
-        self._check_client_network(peer.client_network, exchange, number)
+            return self._later(exchange, self._with_found(exchange, number, check, then))
+        check(peer.client_network, peer.session)
         return then(exchange, peer)
 
-    async def _with_found(self, exchange: HttpExchange, number: int, then: _OfPeer) -> None:
+    async def _with_found(
+        self, exchange: HttpExchange, number: int, check: SpeakerCheck, then: _OfPeer
+    ) -> None:
         """As `_with_peer`; one that is on another server goes on with this one."""
-
-        def check(peer: ClassicMember) -> None:
-            self._check_client_network(peer.client_network, exchange, number)
-
-        peer = await self._peers.find(number, check)
+        peer = await self._peers.find(number, lambda one: check(one.client_network, one.session))
         if peer is None:
-            raise RequestError(
-                404, "Not Found", f"No peer {number} is signed in; it may have been too silent."
-            )
+            raise not_signed_in(number)
         if (answering := then(exchange, peer)) is not None:
             await answering
 
@@ -181,9 +180,12 @@ class ClassicDialect(Dialect):
             presence_line(Presence(o.id, o.name, connected=True)) for o in self._hub.others(member)
         ]
         body = "".join(lines).encode("utf-8", "surrogateescape")
-        exchange.respond(
-            Response(200, "Added", body, pragma=member.id), partial(self._signed_in, peer)
-        )
+        extra = {
+            SESSION_HEADER: peer.session,
+            "Access-Control-Expose-Headers": SESSION_HEADER,
+        }
+        response = Response(200, "Added", body, pragma=member.id, extra=extra)
+        exchange.respond(response, partial(self._signed_in, peer))
 
     def _signed_in(self, peer: ClassicMember, answered: bool) -> None:
         if not answered and peer.member.present:
@@ -195,7 +197,12 @@ class ClassicDialect(Dialect):
         asked = JoinRequest(name=name, room="", token=None, address=exchange.address)
         try:
             admission = await admit(asked, context)
-            peer = ClassicMember(exchange.client_network, context.limits, context.memory.open())
+            peer = ClassicMember(
+                exchange.client_network,
+                context.limits,
+                context.memory.open(),
+                world().random_token(SESSION_BYTES),
+            )
             await self._peers.join(peer, peer.mailbox, admission)
         except Refused as refusal:
             raise refusal.over_http() from None
@@ -287,11 +294,13 @@ class ClassicDialect(Dialect):
             self._hub.acknowledge(peer.member, peer.mailbox.fetched)
         return False
 
-    def _message(self, exchange: HttpExchange, sender_id: int, to: int) -> Awaitable[None] | None:
+    def _message(
+        self, exchange: HttpExchange, sender_id: int, check: SpeakerCheck, to: int
+    ) -> Awaitable[None] | None:
         sender = self._peers.here(sender_id)
         if sender is None:
-            return self._later(exchange, self._message_for(exchange, sender_id, to))
-        self._check_client_network(sender.client_network, exchange, sender_id)
+            return self._later(exchange, self._message_for(exchange, sender_id, check, to))
+        check(sender.client_network, sender.session)
         if not sender.bucket.take(1, trio.current_time()):
             raise RequestError(
                 429,
@@ -308,38 +317,41 @@ class ClassicDialect(Dialect):
         except (NoSuchMember, MailboxFull) as failure:
             raise _undelivered(failure) from None
         if pending is not None:
-            return self._later(exchange, self._settled(exchange, pending, sender_id, to))
+            return self._later(exchange, self._settled(exchange, pending, sender_id, check, to))
         exchange.respond(_TAKEN)
         return None
 
     async def _settled(
-        self, exchange: HttpExchange, pending: PendingSend, sender_id: int, to: int
+        self,
+        exchange: HttpExchange,
+        pending: PendingSend,
+        sender_id: int,
+        check: SpeakerCheck,
+        to: int,
     ) -> None:
         try:
             await _respond_when_settled(exchange, pending)
         except SenderElsewhere:
             # Its GET hangs on a server of which this one has not heard yet.
-            await self._message_for(exchange, sender_id, to)
+            await self._message_for(exchange, sender_id, check, to)
 
-    async def _message_for(self, exchange: HttpExchange, sender_id: int, to: int) -> None:
+    async def _message_for(
+        self, exchange: HttpExchange, sender_id: int, check: SpeakerCheck, to: int
+    ) -> None:
         """Send a message of a peer whose GET hangs on another server: there it stays."""
         if (found := await self._peers.look(sender_id)) is None:
             raise _undelivered(NoSuchMember(sender_id))
-        self._check_client_network(found[1], exchange, sender_id)
+        place, client_network, state = found
+        check(client_network, state.decode())
         message = Relayed(sender_id, exchange.request.body)
         try:
-            await _respond_when_settled(exchange, self._hub.send_for(found[0], message, to))
+            await _respond_when_settled(exchange, self._hub.send_for(place, message, to))
         except SenderElsewhere as failure:
             raise _undelivered(failure) from None
 
     def _sign_out(self, exchange: HttpExchange, peer: ClassicMember) -> None:
         self._peers.leave(peer)
         exchange.respond(_TAKEN)
-
-    def _check_client_network(self, network: str, exchange: HttpExchange, peer: int) -> None:
-        if self._bound and network != exchange.client_network:
-            self._context.statistics.refused += 1
-            raise RequestError(403, "Forbidden", f"Peer {peer} signed in from another address.")
 
 
 def _undelivered(failure: SendFailure) -> RequestError:

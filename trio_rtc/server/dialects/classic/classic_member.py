@@ -58,14 +58,16 @@ class ClassicMember:
 
     Attributes:
         client_network: where it signed in; see `addresses.client_network`.
+        session: by which it can show that a request is its own; another server may not know it.
         hanging: its GET that hangs.
         requests: how many of its requests wait for mail.
     """
 
     member: Member
 
-    def __init__(self, client_network: str, limits: ServerLimits, account: Account):
+    def __init__(self, client_network: str, limits: ServerLimits, account: Account, session: str):
         self.client_network = client_network
+        self.session = session
         self.mailbox = PollingMailbox(limits, account, self._on_mail)
         self.bucket = TokenBucket(
             limits.messages_per_second, limits.messages_burst, trio.current_time()
@@ -75,7 +77,7 @@ class ClassicMember:
 
     @property
     def key(self) -> int:
-        """Its id, which is all that it shows for itself."""
+        """Its id, which is all that an original client shows for itself."""
         return self.member.id
 
     def _on_mail(self) -> None:

@@ -27,15 +27,15 @@ class ClassicTransfer(Transfer[ClassicMember]):
         return key
 
     def pack(self, peer: ClassicMember) -> bytes:
-        """It shows nothing for itself but where it comes from."""
-        return b""
+        """What it may show for itself, beside where it comes from."""
+        return peer.session.encode()
 
     def unpack(
         self, found: Found, state: bytes, key: Hashable, client_network: str
     ) -> tuple[ClassicMember, Mailbox]:
         """A peer without a GET."""
         context = self._context
-        peer = ClassicMember(client_network, context.limits, context.memory.open())
+        peer = ClassicMember(client_network, context.limits, context.memory.open(), state.decode())
         return peer, peer.mailbox
 
     def restored(self, peer: ClassicMember) -> None:
