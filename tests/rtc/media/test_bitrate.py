@@ -22,6 +22,7 @@ from trio_rtc.rtc.backend.media.congestion.media_path import MediaPath
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
 from ..lacking import lacking
+from ..virtual import in_virtual_time
 from .pictures import FPS
 
 
@@ -82,6 +83,7 @@ async def settled(sizes: list[int]) -> float:
 
 
 @pytest.mark.parametrize(("codec", "lowest", "default"), [("VP8", 50, 500), ("H264", 50, 1000)])
+@in_virtual_time
 async def test_a_limit_that_is_set_and_lifted(codec: str, lowest: int, default: int) -> None:
     with trio.fail_after(90):
         async with (
@@ -113,6 +115,7 @@ async def test_a_limit_that_is_set_before_anything_flows() -> None:
             await until_encoded(ends.alice, 300_000)
 
 
+@in_virtual_time
 async def test_a_limit_above_what_the_receiver_allows_changes_nothing() -> None:
     with trio.fail_after(60):
         async with open_track("video", noise()) as track, open_both(receive=("video",)) as ends:
@@ -152,6 +155,7 @@ async def test_a_limit_after_the_end_of_the_call() -> None:
         assert caught.value.code == "connection_closed"
 
 
+@in_virtual_time
 async def test_without_what_is_private_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
     assert patches.missing_attributes("bitrate") == []
     with lacking("bitrate", ledger.RTP_SENDER):

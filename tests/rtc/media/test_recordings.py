@@ -26,6 +26,7 @@ from trio_rtc.rtc.backend.media.recording.writing import Writer
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
 from ..test_media import streams, wait_started
+from ..virtual import in_virtual_time
 from .pictures import grey, picture, tone
 from .test_forms import FORMS, play, show
 
@@ -33,49 +34,60 @@ FORMATS = [("mp4", {"video", "audio"}), ("webm", {"video", "audio"}), ("wav", {"
 
 
 @pytest.mark.parametrize(("name", "kinds"), FORMATS)
-async def test_a_recording_of_a_call_is_finished_when_cancelled(
+def test_a_recording_of_a_call_is_finished_when_cancelled(
     tmp_path: Path, name: str, kinds: set[str]
 ) -> None:
     path = tmp_path / f"call.{name}"
-    with trio.fail_after(100), trio.CancelScope() as scope:
-        async with (
-            open_media(video="pattern", audio="tone") as tracks,
-            open_both(receive=("audio", "video"), tracks=tracks) as ends,
-            record_media(path) as recorder,
-        ):
-            remotes = [await next_track(ends.bob) for _ in tracks]
-            for remote in remotes:
-                await recorder.add_track(remote)
-            await wait_started(recorder)
-            for remote in remotes:
-                frames = remote.frames(1)
-                for _ in range(20):
-                    await anext(frames)
-            scope.cancel()
-            await trio.sleep_forever()
-    assert scope.cancelled_caught
+
+    @in_virtual_time
+    async def record() -> None:
+        with trio.fail_after(100), trio.CancelScope() as scope:
+            async with (
+                open_track("video", grey(90)) as pictures,
+                open_track("audio", tone()) as sound,
+                open_both(receive=("audio", "video"), tracks=[pictures, sound]) as ends,
+                record_media(path) as recorder,
+            ):
+                remotes = [await next_track(ends.bob) for _ in range(2)]
+                for remote in remotes:
+                    await recorder.add_track(remote)
+                await wait_started(recorder)
+                for remote in remotes:
+                    frames = remote.frames(1)
+                    for _ in range(20):
+                        await anext(frames)
+                scope.cancel()
+                await trio.sleep_forever()
+        assert scope.cancelled_caught
+
+    record()
     found = streams(path)
     assert set(found) == kinds
     assert all(count > 10 for count in found.values())
 
 
 @pytest.mark.parametrize(("name", "kinds"), FORMATS)
-async def test_a_recording_of_what_changes(tmp_path: Path, name: str, kinds: set[str]) -> None:
+def test_a_recording_of_what_changes(tmp_path: Path, name: str, kinds: set[str]) -> None:
     path = tmp_path / f"call.{name}"
     changed = trio.Event()
-    async with (
-        open_track("audio", play(FORMS, changed)) as sound,
-        open_track("video", show((161, 121), (320, 240), (64, 49), then=200)) as pictures,
-        record_media(path) as recorder,
-    ):
-        await recorder.add_track(sound)
-        await recorder.add_track(pictures)
-        await wait_started(recorder)
-        await changed.wait()
-        for track in (sound, pictures):
-            frames = track.frames(1)
-            for _ in range(20):
-                await anext(frames)
+
+    @in_virtual_time
+    async def record() -> None:
+        async with (
+            open_track("audio", play(FORMS, changed)) as sound,
+            open_track("video", show((161, 121), (320, 240), (64, 49), then=200)) as pictures,
+            record_media(path) as recorder,
+        ):
+            await recorder.add_track(sound)
+            await recorder.add_track(pictures)
+            await wait_started(recorder)
+            await changed.wait()
+            for track in (sound, pictures):
+                frames = track.frames(1)
+                for _ in range(20):
+                    await anext(frames)
+
+    record()
     found = streams(path)
     assert set(found) == kinds
     # Ten of each size, and those at the end.
@@ -100,12 +112,17 @@ async def leaping() -> AsyncIterator[VideoFrame]:
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm"])
-async def test_a_recording_takes_no_leap(tmp_path: Path, name: str) -> None:
+def test_a_recording_takes_no_leap(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"leap.{name}"
-    async with open_track("video", leaping()) as track, record_media(path) as recorder:
-        await recorder.add_track(track)
-        async for _ in track:
-            pass
+
+    @in_virtual_time
+    async def record() -> None:
+        async with open_track("video", leaping()) as track, record_media(path) as recorder:
+            await recorder.add_track(track)
+            async for _ in track:
+                pass
+
+    record()
     seen = times(path)
     assert len(seen) > 30
     assert 1.5 < seen[-1] < 10
@@ -180,14 +197,14 @@ async def test_an_encoder_that_is_slow(
             for track in tracks:
                 await recorder.add_track(track)
             frames = tracks[0].frames()
-            for _ in range(150):
+            for _ in range(75):
                 await anext(frames)
-    assert recorder.frames_dropped > 30
+    assert recorder.frames_dropped > 15
     seen = times(path)
     assert max(after - before for before, after in pairwise(seen)) < 1
-    # 150 pictures are 5 s.
-    assert 4.5 < seen[-1] < 6
-    assert seconds_of_sound(path) > 4.5
+    # 75 pictures are 2.5 s.
+    assert 2 < seen[-1] < 3.5
+    assert seconds_of_sound(path) > 2
     (at_once, at_the_end) = (record.getMessage() for record in caplog.records)
     assert "does not keep up" in at_once
     assert f"has left out {recorder.frames_dropped} of " in at_the_end
@@ -241,26 +258,31 @@ async def test_an_encoder_that_stands_still(
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "mkv", "ts", "mov"])
-async def test_tracks_that_come_late_join(
+def test_tracks_that_come_late_join(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "START_SECONDS", 0.1)
     path = tmp_path / f"call.{name}"
     added = []
-    with trio.fail_after(60):
-        async with (
-            open_track("audio", tone()) as sound,
-            open_track("video", grey(90, 320, 240)) as pictures,
-            open_track("audio", tone()) as other,
-            record_media(path) as recorder,
-        ):
-            frames = sound.frames()
-            for track in (sound, pictures, other):
-                await recorder.add_track(track)
-                added.append(trio.current_time())
-                await wait_started(recorder)
-                for _ in range(30):
-                    await anext(frames)
+
+    @in_virtual_time
+    async def record() -> None:
+        with trio.fail_after(60):
+            async with (
+                open_track("audio", tone()) as sound,
+                open_track("video", grey(90, 320, 240)) as pictures,
+                open_track("audio", tone()) as other,
+                record_media(path) as recorder,
+            ):
+                frames = sound.frames()
+                for track in (sound, pictures, other):
+                    await recorder.add_track(track)
+                    added.append(trio.current_time())
+                    await wait_started(recorder)
+                    for _ in range(30):
+                        await anext(frames)
+
+    record()
     starts: dict[int, float] = {}
     with av.open(str(path)) as container:
         assert sorted(stream.type for stream in container.streams) == ["audio", "audio", "video"]
@@ -345,12 +367,17 @@ async def halting(seconds: float) -> AsyncIterator[AudioFrame]:
 
 
 @pytest.mark.parametrize("name", ["wav", "mp3", "flac", "ogg", "mp4", "webm"])
-async def test_a_pause_is_silence(name: str, tmp_path: Path) -> None:
+def test_a_pause_is_silence(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"call.{name}"
-    async with open_track("audio", halting(0.6)) as track, record_media(path) as recorder:
-        await recorder.add_track(track)
-        async for _ in track:
-            pass
+
+    @in_virtual_time
+    async def record() -> None:
+        async with open_track("audio", halting(0.6)) as track, record_media(path) as recorder:
+            await recorder.add_track(track)
+            async for _ in track:
+                pass
+
+    record()
     resampler = av.AudioResampler("s16", "mono", 48000)
     with av.open(str(path)) as container:
         pieces = [
@@ -376,12 +403,17 @@ async def turned() -> AsyncIterator[VideoFrame]:
             await trio.sleep(1 / 30)
 
 
-async def test_a_picture_that_is_turned_keeps_its_proportions(tmp_path: Path) -> None:
+def test_a_picture_that_is_turned_keeps_its_proportions(tmp_path: Path) -> None:
     path = tmp_path / "call.mkv"
-    async with open_track("video", turned()) as track, record_media(path) as recorder:
-        await recorder.add_track(track)
-        async for _ in track:
-            pass
+
+    @in_virtual_time
+    async def record() -> None:
+        async with open_track("video", turned()) as track, record_media(path) as recorder:
+            await recorder.add_track(track)
+            async for _ in track:
+                pass
+
+    record()
     with av.open(str(path)) as container:
         last = list(container.decode(video=0))[-1].to_ndarray(format="gray")
     assert last.shape == (180, 320)
@@ -399,18 +431,23 @@ async def slide() -> AsyncIterator[VideoFrame]:
     await trio.sleep_forever()
 
 
-async def test_the_last_picture_is_seen_to_the_end(tmp_path: Path) -> None:
+def test_the_last_picture_is_seen_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "call.mp4"
-    async with (
-        open_track("video", slide()) as slides,
-        open_track("audio", tone()) as sound,
-        record_media(path) as recorder,
-    ):
-        await recorder.add_track(slides)
-        await recorder.add_track(sound)
-        frames = sound.frames()
-        for _ in range(60):
-            await anext(frames)
+
+    @in_virtual_time
+    async def record() -> None:
+        async with (
+            open_track("video", slide()) as slides,
+            open_track("audio", tone()) as sound,
+            record_media(path) as recorder,
+        ):
+            await recorder.add_track(slides)
+            await recorder.add_track(sound)
+            frames = sound.frames()
+            for _ in range(60):
+                await anext(frames)
+
+    record()
     assert times(path)[-1] == pytest.approx(times(path, "audio")[-1], abs=0.3)
 
 
