@@ -111,7 +111,7 @@ def test_there_is_an_example_of_each() -> None:
 
 
 def test_the_conversation_is_made_of_messages() -> None:
-    ((_, block),) = BLOCKS.findall(SECTIONS["A session from its begin to its end"])
+    ((_, block),) = BLOCKS.findall(SECTIONS["A session from beginning to end"])
     for line in block.splitlines():
         decode = {"C": protocol.decode_from_client, "S": protocol.decode_from_server}.get(line[0])
         if decode is not None:
