@@ -162,22 +162,25 @@ async def test_a_page_watches_a_film_as_it_is(chromium: str, tmp_path: Path) -> 
 
 
 async def test_pages_watch_what_a_page_publishes(chromium: str, maybe_firefox: str | None) -> None:
-    """There is a relay between them, which decodes nothing."""
+    """The server has a relay between them, which decodes nothing."""
     with trio.fail_after(120):
         async with (
-            open_house(chromium) as house,
+            open_house(chromium, publishers=trio_rtc.relay_host()) as house,
             visiting(house, None) as publisher,
             visiting(house, maybe_firefox) as viewer,
-            trio_rtc.open_signaling(house.ws_url, name="studio") as signaling,
-            trio.open_nursery() as nursery,
         ):
-            await nursery.start(trio_rtc.serve_relay, signaling)
-            await publisher.run(PUBLISH, url=f"{house.url}/whip/studio")
+            session = await publisher.run(PUBLISH, url=f"{house.url}/whip/studio")
             await until_published(f"{house.url}/whep/studio")
             _, width, kinds = await viewer.run(WATCH, url=f"{house.url}/whep/studio")
             assert width == 320
             assert "video" in kinds
-            nursery.cancel_scope.cancel()
+            # The name is a peer of the room, which the page calls as any other.
+            await viewer.signed_in("alice")
+            await viewer.call("studio")
+            await viewer.until("callState() === 'connected'")
+            await viewer.until("$('.remote video')?.videoWidth === 320")
+            assert await publisher.run(END, url=session) == 200
+            await viewer.until("callState() === ''")
 
 
 async def until_published(url: str) -> None:
