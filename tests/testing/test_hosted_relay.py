@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,11 +17,12 @@ from trio_rtc.calls.call import Call
 from trio_rtc.errors import SignalingError
 from trio_rtc.relaying import relay_host
 from trio_rtc.rtc import open_track
-from trio_rtc.server.authorize import shared_secret
+from trio_rtc.server.authorize import Admission, JoinRequest, shared_secret
 from trio_rtc.server.counters import Statistics
 from trio_rtc.signaling.http import open_http_client
 from trio_rtc.testing import Network, SimulatedServer, start_signaling_server
 from trio_rtc.whip import open_whep, open_whip
+from trio_rtc.world import world
 
 from ..calls.both_sides import next_track
 from ..rtc.media.pictures import grey, until_level
@@ -228,6 +230,36 @@ def test_who_may_not_join_neither_publishes_nor_watches() -> None:
         await network.host("alice").run(publish)
 
     run(try_to)
+
+
+async def brief_tokens(asked: JoinRequest) -> Admission:
+    """Who has the token ``brief`` may stay for 10 s, and all others for ever."""
+    until = world().time() + 10 if asked.token == "brief" else math.inf
+    return Admission(name=asked.name, room=asked.room, until=until)
+
+
+def test_a_token_that_expires_ends_the_calls_that_hang_on_it() -> None:
+    async def expire(network: Network) -> None:
+        server = await start_relay(network, authorize=brief_tokens)
+
+        async def watch_three() -> None:
+            async with publishing(server, 140), watching(server) as carol:
+                async with watching(server, token="brief") as bob:
+                    await until_level(await next_track(bob), 140)
+                    with trio.fail_after(15):
+                        assert (await bob.wait_ended()).reason == "connection_closed"
+                assert carol.end is None
+                await until_level(await next_track(carol), 140)
+            async with publishing(server, 60, token="brief"), watching(server) as carol:
+                await until_level(await next_track(carol), 60)
+                with trio.fail_after(15):
+                    assert (await carol.wait_ended()).reason == "connection_closed"
+            async with publishing(server, 200):
+                await watch(server, 200)
+
+        await network.host("alice").run(watch_three)
+
+    run(expire)
 
 
 def test_a_peer_of_that_name_is_called_as_without_a_relay() -> None:
