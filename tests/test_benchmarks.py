@@ -143,6 +143,16 @@ def test_relay(tmp_path: Path) -> None:
         assert all(figure["median"] > 0 for figure in sides.values())
 
 
+def test_encoded(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    run("encoded.py", "--quick", "--json", figures)
+    rows = json.loads(figures.read_text())["rows"]
+    assert len(rows) == 2
+    for sides in rows.values():
+        assert set(sides) == {"encoded", "decoded"}
+        assert all(figure["median"] > 0 for figure in sides.values())
+
+
 def test_filtered_video(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     run("filtered_video.py", "--quick", "--json", figures)
