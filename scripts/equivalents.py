@@ -70,6 +70,21 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("if len(line.split(None, 1)) < 2:", "1", "2"): "one word is one, however it is split",
         ('return ""', 'return ""', "return None"): "neither is a line",
     },
+    "rtc/backend/media/congestion/bandwidth_estimate": {
+        ("self._silence = 0.0", "0.0", "1.0"): "the first feedback sets it",
+        ("self._silence = 0.0", "0.0", "-1.0"): "the first feedback sets it",
+    },
+    "rtc/backend/media/congestion/delay_gradient": {
+        (
+            "gain = K_DOWN if abs(offset) < self._threshold else K_UP",
+            "abs(offset) < self._threshold",
+            "abs(offset) <= self._threshold",
+        ): "what is no difference times either is none",
+    },
+    "rtc/backend/media/congestion/sent_packets": {
+        ("self._clock = 0", "0", "1"): "the first feedback sets it",
+        ("self._clock = 0", "0", "-1"): "the first feedback sets it",
+    },
     "rtc/backend/media/receiving/pictures/frame_size": {
         (
             "return (number + 1) // 2 if number % 2 else -(number // 2)",

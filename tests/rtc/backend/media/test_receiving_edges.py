@@ -35,6 +35,7 @@ from trio_rtc.rtc.backend.media.receiving.pictures.picture_buffer import (
     PicturePacket,
 )
 from trio_rtc.rtc.backend.media.receiving.pictures.picture_packets import (
+    _slice_type,
     _unit_types,
     may_precede,
 )
@@ -402,3 +403,12 @@ def test_keyframes_settled_before_any_was_asked_for() -> None:
     requests.arrive()
     requests.settle()
     assert requests.due is None
+
+
+@pytest.mark.parametrize("kind", range(10))
+@pytest.mark.parametrize("first", ["1", "010", "00111"])
+def test_the_type_of_a_slice_is_its_second_number(first: str, kind: int) -> None:
+    """In Exp-Golomb code (H.264, section 9.1): as many zeros as digits follow the first."""
+    digits = f"{kind + 1:b}"
+    bits = first + "0" * (len(digits) - 1) + digits
+    assert _slice_type(int(bits.ljust(64, "0"), 2).to_bytes(8)) == kind

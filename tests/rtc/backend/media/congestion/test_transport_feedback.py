@@ -109,3 +109,15 @@ def test_it_is_found_in_a_compound_packet() -> None:
     # What is cut short is left to whoever says so.
     assert split_compound(report + one[:-4]) == ([], report + one[:-4])
     assert split_compound(b"\x80") == ([], b"\x80")
+
+
+def test_others_of_its_format_are_none() -> None:
+    other = struct.pack("!BBHL", 0x8F, 206, 1, 5)
+    assert split_compound(other) == ([], other)
+    # The shortest that there may be; what it lacks is said when it is read.
+    short = struct.pack("!BBH", 0x8F, 205, 0)
+    assert split_compound(short) == ([short], b"")
+    with pytest.raises(ValueError, match="cut short"):
+        TransportFeedback.parse(short)
+    with pytest.raises(ValueError, match="of no packet"):
+        TransportFeedback.parse(struct.pack("!BBHLLHHL", 0x8F, 205, 4, 1, 2, 3, 0, 0))
