@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from trio_rtc.errors import MediaError
 from trio_rtc.rtc import MediaTrack, open_media
 from trio_rtc.rtc.backend.media import player
 from trio_rtc.rtc.backend.media.player import Player, PlayerTrack
+from trio_rtc.rtc.bridge.bridge import open_bridge
 
 from ...calls.both_sides import next_track, open_both, open_chat, works
 from ..test_media import make_film
@@ -35,6 +37,26 @@ async def test_what_is_not_wanted_is_not_read(tmp_path: Path) -> None:
     async with open_media(audio=film) as [track]:
         assert [stream.type for stream in inside(track)._player._streams] == ["audio"]
         assert [frame async for frame in track]
+
+
+async def test_a_machine_without_a_thread_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not begin is not waited for at the end, which would hide why."""
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    film = make_film(tmp_path / "film.mkv", frames=10)
+    async with open_bridge() as bridge, open_media(audio=film) as [track]:
+
+        async def start() -> None:
+            inside(track)._player.start()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fail)
+            with pytest.raises(RuntimeError, match="can't start"):
+                await bridge.run(start)
 
 
 async def test_what_is_not_taken_is_not_kept(

@@ -104,6 +104,7 @@ class Player:
         self._is_still = is_still(self._container.format.name, name)
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop
         self._began: float | None = None
         self._first: Fraction | None = None
@@ -136,10 +137,12 @@ class Player:
     # On the loop.
 
     def start(self) -> None:
-        if self._thread is None and self._playing:
-            self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._read, name="media-player")
-            self._thread.start()
+        with self._starting:
+            if self._thread is None and self._playing:
+                self._loop = asyncio.get_running_loop()
+                thread = threading.Thread(target=self._read, name="media-player")
+                thread.start()
+                self._thread = thread
 
     async def until_due(self, frame: Data) -> None:
         if self._began is not None and not self._is_live:
@@ -158,8 +161,11 @@ class Player:
         if self._playing:
             return
         self._quit.set()
-        if self._thread is not None:
-            self._thread.join()
+        # It may be about to start: what is half started cannot be waited for.
+        with self._starting:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
         self._container.close()
 
     # In the thread.
