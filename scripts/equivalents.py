@@ -264,6 +264,16 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
     },
+    "server/http/proxies": {
+        ("return False", "return False", "return None"): "only its truth counts",
+    },
+    "server/http/serving/request_builder": {
+        (
+            'if not first and line[:1] in (b" ", b"\\t"):',
+            'not first and line[:1] in (b" ", b"\\t")',
+            "line[:1] in (b' ', b'\\t')",
+        ): "what begins so is no request, and does not get here",
+    },
     "signaling/client_session": {
         ("self._written = 0", "0", "1"): "each connection that is accepted sets it",
         ("self._written = 0", "0", "-1"): "each connection that is accepted sets it",

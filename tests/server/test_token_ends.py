@@ -80,7 +80,9 @@ async def test_a_session_ends_with_its_token(
         assert await late.refusal() == ("session_lost", 4404, "session_lost")
 
 
-async def test_a_resume_does_not_outlive_the_token(wall: WallClock) -> None:
+async def test_a_resume_does_not_outlive_the_token(
+    wall: WallClock, autojump_clock: trio.testing.MockClock
+) -> None:
     """Not even until the server looks."""
     async with serving() as server:
         alice = await join(server, "alice", token=token())
@@ -251,7 +253,9 @@ async def test_leeway(wall: WallClock) -> None:
         await strict(JoinRequest(name="a", room="", token=token(NOW), address=""))
 
 
-async def test_claims_are_compared_as_the_server_writes_them(wall: WallClock) -> None:
+async def test_claims_are_compared_as_the_server_writes_them(
+    wall: WallClock, autojump_clock: trio.testing.MockClock
+) -> None:
     async with serving() as server:
         jane = await join(server, "Doe, Jane", token=token(name="Doe, Jane"))
         assert jane.welcome["name"] == "Doe_ Jane"

@@ -124,8 +124,17 @@ async def test_coturn_takes_them(tmp_path: Path) -> None:
         (good,) = turn.issue(now, "7")
         assert await server.allocates(good["username"], good["credential"])
         (other,) = turn.issue(now, "8")
-        assert not await server.allocates(other["username"], good["credential"])
         (expired,) = turn.issue(now - 120, "7")
-        assert not await server.allocates(expired["username"], expired["credential"])
         (foreign,) = TurnCredentials("another", urls, lifetime=60).issue(now, "9")
-        assert not await server.allocates(foreign["username"], foreign["credential"])
+        refused: list[str] = []
+
+        async def refuse(username: str, credential: str) -> None:
+            assert not await server.allocates(username, credential)
+            refused.append(username)
+
+        # At once: a client that is refused takes its time to see that it is.
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refuse, other["username"], good["credential"])
+            nursery.start_soon(refuse, expired["username"], expired["credential"])
+            nursery.start_soon(refuse, foreign["username"], foreign["credential"])
+        assert len(set(refused)) == 3

@@ -34,6 +34,11 @@ def test_client_networks(one: str, other: str, same: bool) -> None:
     assert (client_network(one) == client_network(other)) is same
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+def test_loopback_has_one_name(address: str) -> None:
+    assert client_network(address) == LOOPBACK
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [

@@ -68,6 +68,8 @@ def test_who_has_none_is_no_page() -> None:
 def test_without_a_list_all_are_allowed() -> None:
     assert allowed(Origins(None), "https://anything.example", "\xff")
     assert Origins(None).cors("https://anything.example") == CORS
+    rest = "Access-Control-Allow-Methods: PATCH\r\n"
+    assert Origins(None).cors(None, rest) == "Access-Control-Allow-Origin: *\r\n" + rest
 
 
 @pytest.mark.parametrize(

@@ -321,3 +321,48 @@ def test_a_head_is_read_anew_under_other_limits() -> None:
     assert parse(post, limits=ServerLimits(body_bytes=39)) == ([], 413)
     assert parse(post, limits=ServerLimits(header_count=2)) == ([], 431)
     assert len(one(post).body) == 40
+
+
+def test_what_came_behind_the_last_request_is_handed_over() -> None:
+    parser = RequestParser(LIMITS)
+    assert not parser.in_request
+    parser.feed(POST + b"Content-Length: 3\r\n\r\nabcbehind it")
+    assert parser.next_request() is not None
+    assert parser.in_request
+    assert parser.take_rest() == b"behind it"
+    assert (parser.in_request, parser.buffered, parser.take_rest()) == (False, 0, b"")
+
+
+def test_a_head_may_have_so_many_bytes_and_no_more() -> None:
+    head = POST + b"X: "
+    end = b"\r\n\r\n"
+    fill = LIMITS.head_bytes - len(head) - len(end)
+    for more, status in ((0, None), (1, 431)):
+        # Whether it comes at once or byte by byte.
+        data = head + b"x" * (fill + more) + end
+        for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+            requests, told = parse(*pieces)
+            assert (len(requests), told) == (1 - bool(more), status)
+
+
+def test_a_chunked_body_may_have_so_much_of_framing() -> None:
+    """Eight bytes for each of the body, and as many as a head."""
+    # One chunk of one byte, and then an extension of the next one that does not end.
+    begin = b"1\r\nx\r\n1;"
+    fill = LIMITS.head_bytes + 8 + 1 - len(begin)
+    for more, status in ((0, None), (1, 400)):
+        assert parse(CHUNKED, begin + b"e" * (fill + more)) == ([], status)
+
+
+def test_what_is_wrong_with_a_request_is_its_text() -> None:
+    error = RequestError(400, "Bad Request", "This is not an HTTP request.")
+    assert str(error) == error.sentence == "This is not an HTTP request."
+    assert error.limit is None
+
+
+def test_items_of_a_list_may_stand_in_several_headers() -> None:
+    request = one(
+        b"GET / HTTP/1.1\r\nHost: x\r\n"
+        b"Connection: a,  B\r\nX: n\r\nConnection: keep-alive ,c\r\n\r\n"
+    )
+    assert request.options("connection") == {"a", "b", "keep-alive", "c"}

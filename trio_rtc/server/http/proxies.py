@@ -54,7 +54,7 @@ class TrustedProxies:
         if not self.trust(address):
             return address
         fields = ",".join(value for name, value in headers if name == FORWARDED_FOR)
-        hops = [hop.strip() for hop in fields.split(",") if hop.strip()]
+        hops = [hop for hop in fields.split(",") if hop.strip()]
         while hops and self.trust(address):
             parsed = parse_address(hops.pop())
             if parsed is None:

@@ -35,7 +35,6 @@ class RequestParser:
         """What came after the last request, for whoever goes on with the connection."""
         rest = bytes(self._buffer)
         self._buffer.clear()
-        self._scanned = 0
         return rest
 
     @property
