@@ -7,19 +7,21 @@ import trio
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.errors import TrioRTCError
-from trio_rtc.rtc import open_media
+from trio_rtc.rtc import open_track
 from trio_rtc.testing import MemoryHub
 
 from ..rtc.bridge.stepping import cancelled_after_each_step
+from ..rtc.media.pictures import tone
+from ..rtc.virtual import in_virtual_time
 
 STRIDE = 13
 
 
 async def change(call: Call) -> None:
     """Everything that is negotiated in a call that stands."""
-    async with open_media(audio="tone") as tracks:
+    async with open_track("audio", tone()) as track:
         await call.restart()
-        await call.add_track(tracks[0])
+        await call.add_track(track)
         await call.open_channel("chat")
         await call.stats()
 
@@ -28,6 +30,7 @@ async def wait(call: Call) -> None:
     await call.wait_ended()
 
 
+@in_virtual_time
 async def test_the_caller_is_cancelled_at_each_step() -> None:
     hub = MemoryHub()
     alice, bob = hub.sign_in("alice"), hub.sign_in("bob")
@@ -43,6 +46,7 @@ async def test_the_caller_is_cancelled_at_each_step() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_the_callee_is_cancelled_at_each_step() -> None:
     hub = MemoryHub()
     alice, bob = hub.sign_in("alice"), hub.sign_in("bob")
@@ -72,8 +76,8 @@ async def test_the_callee_is_cancelled_at_each_step() -> None:
             nursery.cancel_scope.cancel()
 
     async def all_calls_ended() -> None:
-        while callers.child_tasks:
-            await trio.testing.wait_all_tasks_blocked(0.005)
+        while callers.child_tasks:  # noqa: ASYNC110
+            await trio.sleep(0.05)
 
     async with trio.open_nursery() as callers:
         cancelled = await cancelled_after_each_step(answer, all_calls_ended, stride=STRIDE)

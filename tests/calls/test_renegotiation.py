@@ -14,6 +14,7 @@ from trio_rtc.testing import MemoryHub, describe
 from trio_rtc.wire.messages import SessionDescription, encode
 
 from ..rtc.backend.jsep.test_descriptions import OFFER, VIDEO_OFFER
+from ..rtc.virtual import in_virtual_time
 from .both_sides import next_track, open_both, open_chat, works
 
 
@@ -81,6 +82,7 @@ async def test_a_callee_sends_what_the_offer_had_no_place_for() -> None:
             nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_an_offer_that_is_not_answered_is_taken_back() -> None:
     async with open_media(video="pattern") as [video], open_both(connect_timeout=5) as ends:
         ours, theirs = await open_chat(ends)

@@ -240,8 +240,8 @@ async def test_an_answer_that_goes_on_for_ever(
     client: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("classic", "reconnecting"):
-        monkeypatch.setattr(f"trio_rtc.signaling.{name}.ANSWER_SECONDS", 1)
-    monkeypatch.setattr("trio_rtc.peerjs.address.ANSWER_SECONDS", 1)
+        monkeypatch.setattr(f"trio_rtc.signaling.{name}.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("trio_rtc.peerjs.address.ANSWER_SECONDS", 0.3)
 
     async def talk(size: int, pause: float, stream: trio.SocketStream) -> None:
         try:
