@@ -118,7 +118,7 @@ def test_a_server_that_relays(tmp_path: Path) -> None:
         start_new_session=True,
     ) as shell:
         try:
-            status = shell.wait(timeout=60)
+            status = shell.wait(timeout=100)
         finally:
             # The server and the publisher go with it.
             os.killpg(shell.pid, signal.SIGTERM)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from av import AudioFrame
 
 import trio_rtc
 from trio_rtc.calls.call import Call
@@ -25,7 +26,7 @@ from trio_rtc.whip import open_whep, open_whip
 from trio_rtc.world import world
 
 from ..calls.both_sides import next_track
-from ..rtc.media.pictures import grey, until_level
+from ..rtc.media.pictures import grey, tone, until_level
 from ..server.dialects.test_whip import OFFER
 from ..waiting import until
 from .simulated import run
@@ -230,6 +231,39 @@ def test_who_may_not_join_neither_publishes_nor_watches() -> None:
         await network.host("alice").run(publish)
 
     run(try_to)
+
+
+async def later(seconds: float) -> AsyncIterator[AudioFrame]:
+    """A tone that begins after a while."""
+    await trio.sleep(seconds)
+    async for frame in tone():
+        yield frame
+
+
+@pytest.mark.parametrize(("seconds", "kinds"), [(1.0, {"audio", "video"}), (1e6, {"video"})])
+def test_a_viewer_gets_what_comes_a_little_later(seconds: float, kinds: set[str]) -> None:
+    """WHEP has no place for a track after the answer."""
+
+    async def publish(network: Network) -> None:
+        server = await start_relay(network)
+
+        async def publish_both() -> None:
+            async with (
+                open_track("video", grey(140)) as pictures,
+                open_track("audio", later(seconds)) as sound,
+                open_whip(studio(server, "whip"), tracks=[pictures, sound]),
+                watching(server) as call,
+            ):
+                found = set()
+                with trio.move_on_after(5):
+                    async for track in call.tracks:
+                        await anext(aiter(track))
+                        found.add(track.kind)
+                assert found == kinds
+
+        await network.host("alice").run(publish_both)
+
+    run(publish)
 
 
 async def brief_tokens(asked: JoinRequest) -> Admission:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import trio
 
@@ -14,6 +15,9 @@ from ..rtc import MediaTrack
 from ..tasks import open_background_nursery
 
 logger = logging.getLogger("trio_rtc.call")
+
+TRACK_SECONDS: Final = 2.0
+"""How long after the first one the other tracks of a publisher are waited for."""
 
 
 class Relay:
@@ -29,7 +33,19 @@ class Relay:
         self._publisher = publisher
         self._nursery = nursery
         self._viewers: list[Call] = []
+        #: Tracks of which nothing has come yet, and until when that matters.
+        self._awaited = 0
+        self._complete_by = 0.0
         self._changed = trio.Event()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether something of each track has come, or has had its time to come since the first.
+
+        To a viewer who cannot be offered more later, what comes after that is lost.
+        """
+        is_late = trio.current_time() >= self._complete_by
+        return bool(self.tracks) and (is_late or not self._awaited)
 
     async def add_viewer(self, call: Call) -> None:
         """Send a viewer what the publisher sends, and what it adds later, until either call ends.
@@ -61,6 +77,7 @@ class Relay:
 
     async def _listen(self) -> None:
         async for track in self._publisher.tracks:
+            self._awaited += 1
             self._nursery.start_soon(self._take, track)
 
     async def _watch_end(self) -> None:
@@ -77,6 +94,10 @@ class Relay:
         except MediaError as error:
             logger.info("a track of %s is not relayed: %s", self._publisher.peer, error)
             return
+        finally:
+            self._awaited -= 1
+        if not self.tracks:
+            self._complete_by = trio.current_time() + TRACK_SECONDS
         self.tracks = (*self.tracks, relayed)
         for viewer in self._viewers:
             self._nursery.start_soon(self._send, viewer, relayed)

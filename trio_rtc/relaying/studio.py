@@ -47,7 +47,7 @@ class Studio:
         if not self._has_place():
             return False
         if self._is_viewer(peer):
-            return self._relay is not None and bool(self._relay.tracks)
+            return self._relay is not None and self._relay.is_complete
         return self._relay is None
 
     def tracks(self, call: Call) -> Iterable[MediaTrack]:
