@@ -63,7 +63,13 @@ BACK: Final = 0.6
 
 GIVEN_WAY: Final = 2
 """Times that it gives way to a queue that stays: then that is one which others keep, as BBR does,
-and whoever goes on giving way to it is left with nothing."""
+and whoever goes on giving way to it is left with nothing. Until they give way, it does not."""
+
+LET_IN: Final = 0.8
+"""Of the queue that overflowed: where it is shorter, others have given way, as CUBIC does."""
+
+KEPT_GAIN: Final = 1.5
+"""Of what a trip with that queue delivers: how much may be on its way then, to gain a share."""
 
 MARGIN: Final = 0.99
 """Slightly below what the path delivers, so that queues drain."""
@@ -115,6 +121,7 @@ class Bbr:
         self._variation = 0.0
         self._high = inf
         self._given_way = 0
+        self._overflow_trip = 0.0
         self._before_timeout = 0
 
     def _start_up(self, bandwidth: float) -> None:
@@ -188,10 +195,20 @@ class Bbr:
         over = max((FULL - 1) * self._shortest + FULL_SECONDS, 2 * NOISE * self._variation)
         return len(self._trips) == _TRIPS and min(self._trips) > self._shortest + over
 
+    @property
+    def _is_let_in(self) -> bool:
+        """Whether others have given way since a queue overflowed."""
+        full = self._overflow_trip - self._shortest
+        return (
+            self._given_way >= GIVEN_WAY
+            and len(self._trips) == _TRIPS
+            and max(self._trips) < self._shortest + LET_IN * full
+        )
+
     def _look_for_overflow(self, ack: Acknowledged) -> None:
         total = self._round_size + self._round_lost
         has_queue = self._has_queue
-        if not has_queue:
+        if not has_queue or self._is_let_in:
             self._given_way = 0
         if self._round_lost > LOSS * total and has_queue:
             if self._filled:
@@ -205,13 +222,16 @@ class Bbr:
         self._round_size = self._round_lost = 0
 
     def _give_way(self, ack: Acknowledged) -> None:
+        self._overflow_trip = max(self._trips)
         if self._given_way < GIVEN_WAY:
             self._given_way += 1
             self._high = max(BACK * (ack.in_flight + ack.size), self._product(1.0))
             return
         # What is delivered with the queue as it is needs this much on its way.
         kept = self._high if self._high < inf else 0.0
-        self._high = max(kept, self._bandwidth * max(self._trips), 2 * _MIN_PACKETS * self._packet)
+        self._high = max(
+            kept, self._bandwidth * self._overflow_trip, 2 * _MIN_PACKETS * self._packet
+        )
 
     def _look_for_full(self, ack: Acknowledged) -> None:
         if self._filled or ack.app_limited:
@@ -280,7 +300,7 @@ class Bbr:
         self._gain = CYCLE[phase]
         if phase == 0:
             self._phase_bandwidth = self._bandwidth
-        elif self._has_queue:
+        elif self._has_queue and self._given_way < GIVEN_WAY:
             # What was measured is too much, as where acknowledgements come in clumps.
             self._gain = min(self._gain, DRAIN_GAIN)
 
@@ -317,7 +337,11 @@ class Bbr:
             target = self._probe_rtt_window()
         else:
             clump = self._clumps[0][1] if self._filled else 0.0
-            target = min(self._product(WINDOW_GAIN) + clump, self._high) + 3 * packet
+            target = self._product(WINDOW_GAIN)
+            if self._given_way >= GIVEN_WAY:
+                # Two products are all on their way in a queue of one, and leave no room for more.
+                target = max(target, KEPT_GAIN * self._bandwidth * ack.smoothed)
+            target = min(target + clump, self._high) + 3 * packet
         target = max(target, _MIN_PACKETS * packet)
         if self._filled:
             self.window = round(min(self.window + ack.size, target))
