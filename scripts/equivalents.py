@@ -187,6 +187,11 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
         ("self._phase_began = 0.0", "0.0", "-1.0"): "each cycle sets it",
         ("self._variation = 0.0", "0.0", "1.0"): "each acknowledgement sets it",
         ("self._variation = 0.0", "0.0", "-1.0"): "each acknowledgement sets it",
+        (
+            "longest = max(self._trips, default=0.0) if has_queue else 0.0",
+            "0.0",
+            "-1.0",
+        ): "a product is no less than nothing",
         ("self._before_timeout = 0", "0", "1"): "no window is as small",
         ("self._before_timeout = 0", "0", "-1"): "no window is as small",
     },
@@ -263,6 +268,13 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
+    },
+    "server/hub/mail": {
+        (
+            "super().__init__(limit)",
+            "super().__init__(limit)",
+            "pass",
+        ): "what an exception is made of is its text anyway",
     },
     "server/http/proxies": {
         ("return False", "return False", "return None"): "only its truth counts",

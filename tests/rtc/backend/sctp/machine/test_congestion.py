@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from trio_rtc.rtc.backend.sctp.machine.bbr import PROBE_RTT_SECONDS, Bbr, _Mode
+from trio_rtc.rtc.backend.sctp.machine.bbr import (
+    GIVEN_WAY,
+    PROBE_RTT_SECONDS,
+    STALLED,
+    Bbr,
+    _Mode,
+)
 from trio_rtc.rtc.backend.sctp.machine.congestion import (
     INITIAL_PACKETS,
     LOCAL_WINDOW,
@@ -201,6 +207,46 @@ def test_the_shortest_trip_counts_for_so_long(after: float, is_looked_for: bool)
     control.acknowledged(ack(1.0, trip=0.25, rate=1e6, delivered=1))
     control.acknowledged(ack(1.0 + PROBE_RTT_SECONDS + after, trip=0.5, rate=1e6, delivered=2))
     assert (control._mode is _Mode.PROBE_RTT) is is_looked_for
+
+
+def test_a_path_that_is_full_stays_so_while_nothing_changes() -> None:
+    control = Bbr(PACKET)
+    now = steady(control, 1e6, 6)
+    assert control._filled
+    for _ in range(40):
+        now = steady(control, 1e6, 1, start=now)
+        assert control._filled
+
+
+def test_a_path_that_is_looked_at_again_is_full_after_as_many_rounds() -> None:
+    control = Bbr(PACKET)
+    now = steady(control, 1e6, 20)
+    control._start_up(control._bandwidth)
+    rounds = 0
+    while not control._filled:
+        now = steady(control, 1e6, 1, start=now)
+        rounds += 1
+    assert rounds == STALLED
+
+
+@pytest.mark.parametrize(("high", "kept"), [(inf, False), (1e9, True)])
+def test_whoever_has_given_way_twice_gives_no_more(high: float, kept: bool) -> None:
+    control = Bbr(PACKET)
+    now = steady(control, 1e6, 20)
+    control._given_way, control._high = GIVEN_WAY, high
+    control._give_way(ack(now, in_flight=0))
+    # At least what is delivered within the longest trip, and never nothing of a limit.
+    assert control._high == (1e9 if kept else pytest.approx(1e6 * 0.1))
+
+
+@pytest.mark.parametrize(("trip", "phase"), [(0.1, 0), (0.3, 1)])
+def test_a_queue_ends_the_asking_for_more(trip: float, phase: int) -> None:
+    control = Bbr(PACKET)
+    now = steady(control, 1e6, 20)
+    control._begin_cycle(0, now)
+    control._trips.extend([trip] * 8)
+    control._advance_cycle(ack(now + 0.15, trip=trip))
+    assert control._phase == phase
 
 
 def test_the_shortest_trip_is_looked_for_again() -> None:

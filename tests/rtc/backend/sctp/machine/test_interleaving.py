@@ -207,7 +207,7 @@ def test_what_is_given_up_half_way_has_not_begun_any_more() -> None:
 
 def test_what_is_done_in_one_piece_makes_no_room_for_others() -> None:
     queue = Interleaved()
-    queue.put_sizes(MOST_BEGUN - 1000, WHOLE, 3000)
+    queue.put_sizes(MOST_BEGUN - 1000, WHOLE, 2000)
     assert [queue.send_chunk(1200) for _ in range(4)] == [1, 2, 1, 1]
 
 
