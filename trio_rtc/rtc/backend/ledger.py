@@ -255,7 +255,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "stop",
         ),
         DTLS_TRANSPORT: ("_register_rtp_receiver", "_rtp_router"),
-        RTP_ROUTER: ("mid_table", "route_rtp", "ssrc_table"),
+        RTP_ROUTER: ("mid_table", "route_rtp", "ssrc_table", "unregister_receiver"),
         STREAM_STATISTICS: (
             "_clockrate",
             "_jitter_q4",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiortc.rtcdtlstransport import RtpRouter
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RtcpByePacket, RtpPacket
 
 from trio_rtc.rtc.backend.media.receiving import router
 from trio_rtc.rtc.backend.media.receiving.reception import Reception
@@ -131,6 +131,37 @@ def test_a_source_that_nobody_has_signaled_is_found_by_its_section() -> None:
     # What nobody can decode counts where it belongs, and nowhere else.
     assert table.route_rtp(packet(7, 126)) is two
     assert table.route_rtp(packet(8, 126)) is None
+
+
+def test_what_is_under_way_of_a_track_that_has_ended_is_not_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    loop = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
+    table: Any = RtpRouter()
+    router.install(SimpleNamespace(_rtp_router=table))
+    first, second, third = object(), object(), object()
+    table.register_receiver(first, ssrcs=[1], payload_types=[96], mid="a")
+    assert table.route_rtp(packet(2, 96, "a")) is first
+    table.unregister_receiver(first)
+    table.register_receiver(second, ssrcs=[3], payload_types=[96], mid="a")
+    for late in (1, 2):
+        assert table.route_rtp(packet(late, 96, "a")) is None
+        assert table.route_rtcp(RtcpByePacket(sources=[late])) == set()
+    assert table.route_rtp(packet(3, 96, "a")) is second
+    table.unregister_receiver(second)
+    # Some use a source again: at once where they say so, and otherwise after a while.
+    table.register_receiver(third, ssrcs=[1], payload_types=[96], mid="a")
+    assert table.route_rtp(packet(1, 96, "a")) is third
+    assert table.route_rtp(packet(2, 96, "a")) is None
+    now += router.STRAGGLING_SECONDS
+    assert table.route_rtp(packet(2, 96, "a")) is third
+    for ssrc in range(5000):
+        table.route_rtp(packet(ssrc, 96, "a"))
+        table.unregister_receiver(object())
+    table.unregister_receiver(third)
+    assert len(table._over) <= router.MOST_SOURCES
 
 
 def test_a_router_has_a_bound() -> None:
