@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from ...wire.native import SERVER_HEADER, SERVER_NAME
+from ...wire.native import SERVER_HEADER, SERVER_NAME, SESSION_HEADER
 from .origins import CORS, REST
 from .requests import RequestError
 
 #: By which a client tells an answer of ours from one of what stands in between, which may put its
 #: own name into ``Server``.
 IDENTITY: Final = (
-    f"{SERVER_HEADER}: {SERVER_NAME}\r\nAccess-Control-Expose-Headers: {SERVER_HEADER}\r\n"
+    f"{SERVER_HEADER}: {SERVER_NAME}\r\n"
+    f"Access-Control-Expose-Headers: {SERVER_HEADER}, {SESSION_HEADER}\r\n"
 )
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

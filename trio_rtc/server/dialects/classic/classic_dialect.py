@@ -180,10 +180,7 @@ class ClassicDialect(Dialect):
             presence_line(Presence(o.id, o.name, connected=True)) for o in self._hub.others(member)
         ]
         body = "".join(lines).encode("utf-8", "surrogateescape")
-        extra = {
-            SESSION_HEADER: peer.session,
-            "Access-Control-Expose-Headers": SESSION_HEADER,
-        }
+        extra = {SESSION_HEADER: peer.session}
         response = Response(200, "Added", body, pragma=member.id, extra=extra)
         exchange.respond(response, partial(self._signed_in, peer))
 
