@@ -90,6 +90,8 @@ def test_a_change_changes_no_chance_of_later_packets() -> None:
         ("burst", 0.5),
         ("queue", -1),
         ("mtu", 20),
+        ("queue", float("nan")),
+        ("mtu", float("nan")),
     ],
 )
 def test_bad_values_are_told(name: str, value: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as calendar
 import email.utils
+import os
 import random
 import secrets
 import socket
@@ -150,6 +151,14 @@ async def starts_a_process(_: Network) -> None:
     subprocess.run(["true"], check=False)  # noqa: ASYNC221
 
 
+async def calls_a_shell(_: Network) -> None:
+    os.system("true")  # noqa: ASYNC221
+
+
+async def divides(_: Network) -> None:
+    os.fork()
+
+
 async def blocks(_: Network) -> None:
     time.sleep(0.001)  # noqa: ASYNC251
 
@@ -189,6 +198,8 @@ async def hides_it(_: Network) -> None:
         starts_a_thread,
         uses_a_thread,
         starts_a_process,
+        calls_a_shell,
+        divides,
         blocks,
         reads_the_time_of_day,
         reads_a_clock,
@@ -279,6 +290,47 @@ def test_libraries_have_the_time_and_the_sockets_of_the_simulation() -> None:
 async def test_in_a_run_of_trio_there_is_none_to_begin() -> None:
     with pytest.raises(RuntimeError, match="begins runs of Trio"):
         simulate(goes_on_for_ever, 1)
+
+
+@pytest.mark.parametrize("seeds", [0, -1, True])
+def test_no_seed_at_all_would_show_nothing(seeds: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        simulate(goes_on_for_ever, seeds)
+
+
+def test_an_interrupt_beside_an_error_is_an_interrupt() -> None:
+    async def is_interrupted(_: Network) -> None:
+        raise BaseExceptionGroup("both", [ValueError("a"), KeyboardInterrupt()])
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        simulate(is_interrupted, 1)
+    assert caught.group_contains(KeyboardInterrupt)
+
+
+def test_a_host_that_runs_can_be_started_again() -> None:
+    async def start_again(network: Network) -> None:
+        host = network.host("alice")
+        host.start_soon(trio.sleep_forever)
+        await trio.sleep(1)
+        await host.restart()
+        assert host.is_up
+        await host.run(trio.sleep, 1)
+
+    simulate(start_again, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "told"),
+    [
+        ("", None, "cannot be called ''"),
+        ("localhost", None, "cannot be called 'localhost'"),
+        ("alice", "127.0.0.1", "127.0.0.1 is no address"),
+        ("alice", "::", ":: is no address"),
+    ],
+)
+def test_hosts_that_cannot_be(name: str, address: str | None, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Network().host(name, address=address)
 
 
 def test_a_seed_is_a_whole_number() -> None:

@@ -40,7 +40,11 @@ _EVENTS: Final = {
     "socket.__new__": "opens a real socket",
     "socket.getaddrinfo": "looks up a name in the real network",
     "socket.gethostbyname": "looks up a name in the real network",
+    "socket.gethostbyaddr": "looks up a name in the real network",
     "subprocess.Popen": "starts a process",
+    "os.fork": "starts a process",
+    "os.posix_spawn": "starts a process",
+    "os.system": "starts a process",
 }
 
 #: Their own sockets, which nothing is sent over.

@@ -96,16 +96,17 @@ def simulate(
     Raises:
         SimulationFailed: the first seed that fails; the error of the program is its cause.
         TypeError: a seed is no whole number.
+        ValueError: there is to be no seed at all.
         RuntimeError: there is a simulation in this process already, or this is in a run of Trio.
     """
     if trio.lowlevel.in_trio_run():
         raise RuntimeError("simulate() begins runs of Trio, and cannot be called in one")
-    for seed in range(seeds) if isinstance(seeds, int) else seeds:
+    for seed in _each(seeds):
         limits = virtual_seconds, real_seconds
         run = _run(program, seed, *limits)
         if run.error is None:
             continue
-        if not isinstance(_innermost(run.error), Exception):
+        if not isinstance(run.error, Exception):
             # Somebody has pressed Ctrl-C.
             raise run.error
         faults: Collection[Fault] | None = None
@@ -118,6 +119,14 @@ def simulate(
             shown = again if again.kind is run.kind else run
         path = _write(shown, where)
         raise SimulationFailed(shown, faults or shown.network.faults.seen, path) from shown.error
+
+
+def _each(seeds: int | Iterable[int]) -> Iterable[int]:
+    if not isinstance(seeds, int):
+        return seeds
+    if isinstance(seeds, bool) or seeds < 1:
+        raise ValueError(f"seeds are how many, at least 1, or which ones, not {seeds!r}")
+    return range(seeds)
 
 
 def _run(

@@ -46,11 +46,7 @@ def refuse(number: int) -> OSError:
 
 
 def here() -> Host:
-    """The host that the caller is on.
-
-    Raises:
-        RuntimeError: it is on none.
-    """
+    """The host that the caller is on; RuntimeError: it is on none."""
     host = present_host()
     if host is None:
         raise RuntimeError(
@@ -256,7 +252,9 @@ class Host:
             scope.cancel()
 
     async def restart(self) -> None:
-        """Start again after a crash, with no program."""
+        """Start again, with no program; one that runs crashes first."""
+        if self.is_up:
+            self.crash()
         while self._tasks:
             await self._idle.wait()
         await trio.lowlevel.checkpoint()

@@ -142,7 +142,8 @@ class Network:
             down: otherwise on the way in.
 
         Raises:
-            ValueError: there is a host or router of this name, or with this address.
+            ValueError: there is a host or router of this name, or with this address, or there can
+                be none.
         """
         self._check_name(name)
         host = Host(self, name)
@@ -207,7 +208,9 @@ class Network:
         return TurnServer(self.host(name, address=address, link=link), username, password)
 
     def _check_name(self, name: str) -> None:
-        if name in self.hosts or name in self._routers or not name:
+        if not name or name == "localhost":
+            raise ValueError(f"a host or router cannot be called {name!r}")
+        if name in self.hosts or name in self._routers:
             raise ValueError(f"there is a host or router called {name!r} already")
 
     def attach(
@@ -222,6 +225,8 @@ class Network:
         """Have a host be on a network."""
         host.router = router
         segment = self.internet if router is None else router.segment
+        if address and (ip_address(address).is_loopback or ip_address(address).is_unspecified):
+            raise ValueError(f"{address} is no address by which others reach a host")
         attachment = Attachment(name, host, segment, up, down)
         attachment.add(str(ip_address(address)) if address else segment.address())
         host.attach(attachment)

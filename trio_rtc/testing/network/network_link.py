@@ -64,7 +64,7 @@ class Link:
             raise ValueError(f"burst is the mean length of losses, at least 1, not {self.burst}")
         if not self.rate > 0:
             raise ValueError(f"rate is in bits per second, above 0, not {self.rate}")
-        if self.queue < 0 or self.mtu < 68:
+        if not (self.queue >= 0 and self.mtu >= 68):
             raise ValueError("a queue has 0 bytes or more, and an MTU 68 bytes or more (RFC 791)")
 
 
