@@ -71,7 +71,7 @@ class PeerJSPeer:
         return self._server.state.now
 
     async def wait_for_state(self, *states: State) -> State:
-        """Wait until the state is one of these, and give it."""
+        """Wait until the state is one of ``states``, and give it."""
         return await self._server.state.wait_for(states)
 
     @asynccontextmanager

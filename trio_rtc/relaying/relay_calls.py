@@ -65,6 +65,9 @@ class Relay:
     async def wait_tracks(self, count: int = 1) -> None:
         """Wait until there are so many tracks.
 
+        Args:
+            count: how many, 1 or more.
+
         Raises:
             CallError: ``call_ended``: the publisher has left before.
         """
@@ -134,6 +137,10 @@ async def relay(call_in: Call, *calls_out: Call) -> None:
     """Send what comes in one call out in others, as it is, until that call ends.
 
     For viewers that come and go there is `open_relay`.
+
+    Args:
+        call_in: the publisher's.
+        calls_out: those of the viewers.
 
     Raises:
         CallError: ``negotiation_failed``: a viewer does not take it; ``call_ended``: a viewer, or

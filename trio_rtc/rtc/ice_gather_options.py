@@ -81,7 +81,7 @@ class IceGatherOptions:
         return {_address(own): _address(other) for own, other in self.advertise.items()}
 
     def is_used(self, interface: str, address: str) -> bool:
-        """Whether there are candidates of this address."""
+        """Whether there are candidates of an ``address`` of this ``interface``."""
         wanted = [name for name in self.interfaces if not name.startswith("!")]
         unwanted = [name[1:] for name in self.interfaces if name.startswith("!")]
         if any(_is_of(name, interface, address) for name in unwanted):

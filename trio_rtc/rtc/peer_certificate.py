@@ -50,7 +50,11 @@ class PeerCertificate:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, create: bool = True) -> PeerCertificate:
-        """The one in this file (PEM), which is made if it is not there and ``create`` is true.
+        """The one in a file, which is made if it is not there.
+
+        Args:
+            path: of the file (PEM), with the key and the certificate.
+            create: whether it may be made.
 
         Raises:
             CallError: ``bad_certificate``: the file holds something else.

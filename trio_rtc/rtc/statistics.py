@@ -32,7 +32,11 @@ class ChannelStats:
     """One data channel (W3C RTCDataChannelStats).
 
     Attributes:
-        bytes_sent: of messages that `DataChannel.send` has taken.
+        label: of the channel, as both sides see it.
+        id: its SCTP stream, 0 to 65534; None until it has one.
+        messages_sent: messages that `DataChannel.send` has taken.
+        bytes_sent: of these messages.
+        messages_received: messages that arrived.
         bytes_received: of messages that arrived, also those that nobody has read yet.
         current_buffer_used: bytes on their way, at most: not yet read by a peer of ours, or not
             yet handed to the network for another.
@@ -64,6 +68,8 @@ class TrackStats:
     """One track in one direction (W3C RTCSentRtpStreamStats, RTCReceivedRtpStreamStats).
 
     Attributes:
+        kind: ``audio`` or ``video``.
+        id: of the track, as `MediaTrack.id`.
         direction: ``sent`` or ``received``, seen from us.
         packets: RTP packets so far.
         bytes: of their payloads.
@@ -96,6 +102,9 @@ class ConnectionStats:
         mtu: bytes of SCTP that the path is known to carry in one packet (W3C
             RTCSctpTransportStats); None without data channels.
         packets_sent: of the transport, with all that runs over it; so the next three.
+        bytes_sent: of these packets.
+        packets_received: likewise.
+        bytes_received: of these packets.
         channels: the data channels that are open.
         tracks: in both directions.
     """

@@ -104,7 +104,13 @@ async def serve_signaling_listeners(
     task_status: trio.TaskStatus[list[ListenerT]] = trio.TASK_STATUS_IGNORED,
     **options: Unpack[ServerKeywords],
 ) -> NoReturn:
-    """`serve_signaling` on listeners of your own, which it closes at its end."""
+    """`serve_signaling` on listeners of your own, which it closes at its end.
+
+    Args:
+        listeners: they give streams of bytes, as those of `trio.open_tcp_listeners` do.
+        task_status: given the listeners when they are served.
+        options: as of `serve_signaling`, which has the errors, too.
+    """
     check_keywords("serve_signaling_listeners", ServerKeywords, options)
     await _serve(listeners, ServerOptions(**options), task_status)
 

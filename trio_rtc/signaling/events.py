@@ -33,21 +33,34 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class PeerJoined:
-    """A peer signed in, or was there already when we did."""
+    """A peer signed in, or was there already when we did.
+
+    Attributes:
+        peer: the one who is there now.
+    """
 
     peer: Peer
 
 
 @dataclass(frozen=True, slots=True)
 class PeerLeft:
-    """A peer signed out, or the server gave it up."""
+    """A peer signed out, or the server gave it up.
+
+    Attributes:
+        peer: the one who is there no more.
+    """
 
     peer: Peer
 
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A peer sent us something; ``data`` is as it was sent, byte for byte."""
+    """A peer sent us something.
+
+    Attributes:
+        peer: the sender, as the server names it.
+        data: as it was sent, byte for byte; of a text, its UTF-8.
+    """
 
     peer: Peer
     data: bytes
@@ -58,6 +71,7 @@ class MessageFailed:
     """What we sent to a peer did not reach it.
 
     Attributes:
+        peer: the one whom it was for.
         error: why.
         number: which message it was: what `Signaling.send` has returned for it.
     """

@@ -130,7 +130,7 @@ class Signaling:
         return self._state.now
 
     async def wait_for_state(self, *states: State) -> State:
-        """Wait until the state is one of these, and give it."""
+        """Wait until the state is one of ``states``, and give it."""
         return await self._state.wait_for(states)
 
     @property

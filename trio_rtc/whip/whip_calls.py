@@ -74,7 +74,14 @@ async def open_whep(
 ) -> AsyncIterator[Call]:
     """Receive the media of a WHEP endpoint (draft-ietf-wish-whep) during the block.
 
-    Its tracks are those of a `Call`. The arguments and errors are those of `open_whip`.
+    Its tracks are those of a `Call`. The errors are those of `open_whip`.
+
+    Args:
+        url: of the endpoint, such as ``https://example.org/whep/studio``. Redirections are
+            followed.
+        token: what the endpoint lets us in with (``Authorization: Bearer``), if it wants one.
+        ssl_context: how to verify the endpoint, instead of by the system's authorities.
+        options: as of `open_whip`.
     """
     kinds = ("audio", "video")
     settings = CallOptions.of("open_whep", WhipKeywords, options, receive=kinds, one_way=True)

@@ -177,6 +177,9 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         been handed to the network. When this returns, the message is buffered; `aclose` waits for
         the other side to have it. Cancelled, it has sent nothing.
 
+        Args:
+            value: a text, or bytes; it arrives as the same type.
+
         Raises:
             MessageTooLarge: the other side takes no message of that size.
             trio.BrokenResourceError: the other side has closed the channel, or is lost.

@@ -78,8 +78,11 @@ class TrackSender:
     async def set_max_bitrate(self, bits_per_second: int | None) -> None:
         """Send no more than this from the next frame on, whatever the receiver allows.
 
-        None stands for no limit of ours (W3C ``maxBitrate``). aiortc goes down to 250 000 with VP8,
-        and to 500 000 with H264.
+        aiortc goes down to 250 000 with VP8, and to 500 000 with H264.
+
+        Args:
+            bits_per_second: of pictures, without headers (W3C ``maxBitrate``); None stands for no
+                limit of ours.
 
         Raises:
             ValueError: it is not above 0, or this sends sound, whose bitrate aiortc has settled.

@@ -64,7 +64,8 @@ class MediaTrack:
     def frames(self, limit: int = QUEUE_FRAMES) -> Frames:
         """As the track itself, for one who wants to keep another number of frames.
 
-        With 1, one who lags always gets the newest frame.
+        Args:
+            limit: how many frames wait for one who lags. With 1 it is always the newest.
 
         Raises:
             MediaError: ``only_encoded``: it was opened with ``encoded=True``.
@@ -133,7 +134,7 @@ class VideoTrack(MediaTrack):
         return self.frames()
 
     def frames(self, limit: int = QUEUE_FRAMES) -> VideoFrames:
-        """As those of a `MediaTrack`."""
+        """As those of a `MediaTrack`, with the same ``limit``."""
         return VideoFrames(self._bridge, self._decoded(), _checked(limit))
 
 
@@ -144,7 +145,7 @@ class AudioTrack(MediaTrack):
         return self.frames()
 
     def frames(self, limit: int = QUEUE_FRAMES) -> AudioFrames:
-        """As those of a `MediaTrack`."""
+        """As those of a `MediaTrack`, with the same ``limit``."""
         return AudioFrames(self._bridge, self._decoded(), _checked(limit))
 
 
