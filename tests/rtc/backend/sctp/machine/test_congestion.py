@@ -210,9 +210,9 @@ def test_the_shortest_trip_counts_for_so_long(after: float, is_looked_for: bool)
 
 
 def test_a_path_that_is_full_stays_so_while_nothing_changes() -> None:
-    control = Bbr(PACKET)
-    now = steady(control, 1e6, 6)
-    assert control._filled
+    control, now = Bbr(PACKET), 0.0
+    while not control._filled:
+        now = steady(control, 1e6, 1, start=now)
     for _ in range(40):
         now = steady(control, 1e6, 1, start=now)
         assert control._filled
