@@ -11,7 +11,7 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc import Call, FileError, FileProgress
+from trio_rtc import Call, FileError, FileProgress, Signaling
 
 from .browsers import Visitor, open_house, visiting
 
@@ -23,6 +23,12 @@ $("#file").files = files.files;
 $("#file").dispatchEvent(new Event("change"));
 """
 
+BLOBS = """
+window.made = [];
+const make = URL.createObjectURL;
+URL.createObjectURL = (blob) => (made.push(blob), make.call(URL, blob));
+"""
+
 CONTENT = bytes(i * 7 % 251 for i in range(251))
 
 
@@ -31,22 +37,40 @@ def content(size: int) -> bytes:
 
 
 @asynccontextmanager
-async def in_a_call(chromium: str, firefox: str | None) -> AsyncIterator[tuple[Visitor, Call]]:
-    """Python has called somebody at the page."""
+async def at_the_page(
+    chromium: str, firefox: str | None
+) -> AsyncIterator[tuple[Visitor, Signaling]]:
+    """Somebody is at the page, and Python is at the same server."""
     with trio.fail_after(110):
         async with (
             open_house(chromium) as house,
             visiting(house, firefox) as alice,
             trio_rtc.open_signaling(house.ws_url, name="python") as signaling,
-            trio.open_nursery() as nursery,
         ):
             await alice.signed_in("alice")
-            nursery.start_soon(alice.click, "#answer")
-            async with trio_rtc.open_call(
-                signaling, await signaling.wait_for_peer("alice"), receive=()
-            ) as call:
-                yield alice, call
-            nursery.cancel_scope.cancel()
+            yield alice, signaling
+
+
+@asynccontextmanager
+async def calling(alice: Visitor, signaling: Signaling) -> AsyncIterator[Call]:
+    """Python calls, and is answered."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(alice.click, "#answer")
+        async with trio_rtc.open_call(
+            signaling, await signaling.wait_for_peer("alice"), receive=()
+        ) as call:
+            yield call
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def in_a_call(chromium: str, firefox: str | None) -> AsyncIterator[tuple[Visitor, Call]]:
+    """Python has called somebody at the page."""
+    async with (
+        at_the_page(chromium, firefox) as (alice, signaling),
+        calling(alice, signaling) as call,
+    ):
+        yield alice, call
 
 
 async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_path: Path) -> None:
@@ -62,14 +86,7 @@ async def test_files_go_both_ways(chromium: str, maybe_firefox: str | None, tmp_
         assert paths[1].read_bytes() == b""
         await alice.until("$('#files').textContent.includes('Sent Übung.bin and 1 more')")
         async with trio.open_nursery() as nursery:
-            await alice.run(
-                """
-                $("#files").replaceChildren();
-                window.made = [];
-                const make = URL.createObjectURL;
-                URL.createObjectURL = (blob) => (made.push(blob), make.call(URL, blob));
-                """
-            )
+            await alice.run('$("#files").replaceChildren();' + BLOBS)
             sources = [tmp_path / "things", tmp_path / "large.bin"]
             nursery.start_soon(trio_rtc.send_files, call, sources)
             # It is more than what comes without a question.
@@ -119,6 +136,41 @@ async def test_either_side_says_no(
         assert scope.cancelled_caught
         assert not list((tmp_path / "here").iterdir())
         await alice.until("notices().some((one) => one.includes('cancelled'))")
+
+
+async def test_what_has_come_before_a_cut_is_not_sent_again(chromium: str, tmp_path: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(content(33_600_000))
+    async with at_the_page(chromium, None) as (alice, signaling):
+        await alice.run(BLOBS)
+        cut = trio.Event()
+
+        def look(done: FileProgress) -> None:
+            if done.bytes > 4_000_000:
+                cut.set()
+
+        async def send(call: Call) -> None:
+            with pytest.raises(FileError) as caught:
+                await trio_rtc.send_files(call, [tmp_path / "large.bin"], progress=look)
+            assert caught.value.code in ("interrupted", "not_taken")
+
+        async with calling(alice, signaling) as call, trio.open_nursery() as nursery:
+            nursery.start_soon(send, call)
+            await alice.click("#files .question button")
+            await cut.wait()
+            await call.hang_up()
+        await alice.until("notices().some((one) => one.includes('was not received'))")
+        async with calling(alice, signaling) as call, trio.open_nursery() as nursery:
+            nursery.start_soon(trio_rtc.send_files, call, [tmp_path / "large.bin"])
+            await alice.until("$('#files .question')")
+            assert "are here already" in await alice.run("return $('#files .detail').textContent")
+            await alice.click("#files .question button")
+            await alice.until("$('#files a')")
+        assert await alice.run(
+            """
+            const bytes = new Uint8Array(await made[0].arrayBuffer());
+            return [bytes.length, bytes.every((byte, i) => byte === i * 7 % 251)];
+            """
+        ) == [33_600_000, True]
 
 
 async def test_what_cannot_be_taken_is_said(chromium: str, tmp_path: Path) -> None:

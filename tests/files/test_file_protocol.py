@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import msgspec
 import pytest
@@ -170,6 +171,12 @@ def test_a_receiver_that_lies(said: str | bytes) -> None:
     with pytest.raises(FileError) as caught:
         transmission.receive(said)
     assert caught.value.code == "bad_message"
+
+
+def test_what_is_here_has_the_form_that_the_page_speaks() -> None:
+    text = wire.encode(wire.KeptFiles(files=[wire.KeptFile(1, 2, HASH)]))
+    assert json.loads(text) == {"type": "have", "files": [[1, 2, HASH]]}
+    assert wire.decode(text) == wire.KeptFiles(files=[wire.KeptFile(1, 2, HASH)])
 
 
 def test_a_receiver_tells_what_it_has() -> None:

@@ -8,6 +8,7 @@ export const PIECE = 64 * 1024;
 export const WINDOW = 16 * 1024 * 1024;
 
 const LIST_BYTES = 12 * 1024;
+const HAVE_FILES = 100;
 const MAX_ENTRIES = 1_000_000;
 const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?$/i;
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/u;
@@ -41,6 +42,12 @@ export function* manifest(entries) {
   }
   if (part.length) yield JSON.stringify({ type: "entries", entries: part });
   yield JSON.stringify({ type: "offer", count: entries.length });
+}
+
+/** The messages that say what is here already: a list of [index, size, hash]. */
+export function* keptFiles(files) {
+  for (let at = 0; at < files.length; at += HAVE_FILES)
+    yield JSON.stringify({ type: "have", files: files.slice(at, at + HAVE_FILES) });
 }
 
 /** The names in a path, each in normal form C; throws if one is no name for a file. */
@@ -82,6 +89,7 @@ export class FilesReception {
   #state = "manifest";
   #next = 0;
   #came = 0;
+  #kept = new Map();
   entries = [];
 
   get complete() {
@@ -101,10 +109,12 @@ export class FilesReception {
       this.#state = "asking";
       return { type: "offer", entries: this.entries };
     }
-    if (key === "between begin" && said.index === this.#next && !said.start) {
+    if (key === "between begin" && said.index === this.#next) {
+      const start = said.start ?? 0;
+      if (start !== 0 && start !== this.#kept.get(said.index)) throw unexpected("a bad beginning");
       this.#state = "content";
-      this.#came = 0;
-      return { type: "begin", entry: this.current };
+      this.#came = start;
+      return { type: "begin", index: said.index, entry: this.current, start };
     }
     if (key === "content end" && isHash(said.sha256)) return this.#end(said);
     throw unexpected(JSON.stringify(said.type ?? "nothing"));
@@ -120,7 +130,9 @@ export class FilesReception {
     return null;
   }
 
-  accepted() {
+  /** Begin; `kept` has how many bytes are here of some entries, by their index. */
+  accepted(kept = new Map()) {
+    this.#kept = kept;
     this.#advance();
   }
 

@@ -1,8 +1,10 @@
 // Sending and receiving files: what is read, and where it is written.
 
-import { FileError, FilesReception, FilesTransmission, LABEL, manifest, PIECE, PROTOCOL } from "./files.js";
+import {
+  FileError, FilesReception, FilesTransmission, keptFiles, LABEL, manifest, PIECE, PROTOCOL,
+} from "./files.js";
 import { Hasher } from "./hashing.js";
-import { openStore } from "./stores.js";
+import { Parts } from "./parts.js";
 
 const BLOCK = 4 * 1024 * 1024;
 const BUFFER_HIGH = 4 * 1024 * 1024;
@@ -61,7 +63,9 @@ class Conversation {
   }
 
   send(data) {
-    if (this.#ended) throw this.#ended;
+    // What came before the end is looked at first, and may say why; then the event of the end is there.
+    if (this.#ended && !this.#messages.length) throw this.#ended;
+    if (/^clos/.test(this.channel.readyState)) return;
     this.channel.send(typeof data === "string" || data instanceof Uint8Array ? data : JSON.stringify(data));
   }
 
@@ -170,60 +174,58 @@ async function read(file, at) {
 /**
  * Receive what comes over a channel; resolves with a list of {name, blob, discard}.
  *
- * `accept({entries, size})` is asked first; `size` is null if nobody knows. It resolves with whether they are
- * wanted, or with a function that opens a place for an entry (as stores.js does). `onProgress(bytes)` is told
- * what has been written; `signal` (AbortSignal) cancels it.
+ * `accept({entries, size, kept, open})` is asked first; `size` is null if nobody knows. It resolves with whether
+ * they are wanted, or with a function that opens a place for an entry (as stores.js does). Of transfers that are
+ * cut, `unfinished` (parts.js) keeps what has come: when the same comes again, `kept` bytes of it are here, and
+ * `open` is the function that was resolved with then, or null. `onProgress(bytes)` is told what has been written; `signal`
+ * (AbortSignal) cancels it.
  */
-export async function receiveFiles(channel, { call, accept, onProgress = () => {}, signal } = {}) {
+export async function receiveFiles(channel, { call, accept, unfinished, onProgress = () => {}, signal } = {}) {
   const talk = new Conversation(channel, call, signal);
   const reception = new FilesReception();
-  const hasher = new Hasher();
-  const arrived = [];
-  let store = null;
+  let parts = null;
   try {
     let event;
     do event = reception.receive(await talk.receive()); while (event?.type !== "offer");
-    const files = event.entries.filter(({ folder }) => !folder);
+    const { entries } = event;
+    const files = entries.filter(({ folder }) => !folder);
     const known = files.every(({ size }) => size !== null);
     const size = known ? files.reduce((sum, one) => sum + one.size, 0) : null;
-    const accepted = await accept({ entries: files, size });
+    parts = unfinished?.take(entries) ?? null;
+    const kept = parts ? [...parts.sizes.values()].reduce((sum, one) => sum + one, 0) : 0;
+    const accepted = await accept({ entries: files, size, kept, open: parts?.open });
     if (!accepted) throw new FileError("It is not wanted.", "declined");
-    const open = typeof accepted === "function" ? accepted : (entry) => openStore(entry.size);
+    parts ??= new Parts(typeof accepted === "function" ? accepted : null);
+    for (const text of keptFiles(parts.have)) talk.send(text);
     talk.send({ type: "accept" });
-    reception.accepted();
-    let written = 0;
-    let told = 0;
-    while (!reception.complete) {
-      event = reception.receive(await talk.receive());
-      if (event.type === "begin") {
-        await hasher.begin(event.entry.size);
-        store = await open(event.entry);
-      } else if (event.type === "content") {
-        const data = new Uint8Array(event.data);
-        await hasher.update(data);
-        await store.write(data);
-        written += data.length;
-        if (written - told >= REPORT_EVERY) {
-          told = written;
-          talk.send({ type: "received", bytes: written });
-        }
-      } else {
-        const [hash] = await Promise.all([hasher.end(), store.flush()]);
-        if (hash !== event.sha256)
-          throw new FileError(`${event.entry.path} is not what was sent: its hash differs.`, "wrong_hash");
-        arrived.push({ name: event.entry.names.at(-1), path: event.entry.path, ...(await store.finish()) });
-        store = null;
-      }
-      onProgress(written);
-    }
+    reception.accepted(parts.sizes);
+    await receiveContent(talk, reception, parts, (written) => onProgress(kept + written));
     talk.send({ type: "done" });
-    return arrived;
+    return parts.finish();
   } catch (error) {
-    store?.discard();
-    for (const one of arrived) one.discard();
+    if (error.code === "interrupted" && parts && unfinished) await unfinished.keep(reception.entries, parts);
+    else parts?.discard();
     talk.close(error);
     throw error;
-  } finally {
-    hasher.close();
+  }
+}
+
+/** Take the files one after the other. */
+async function receiveContent(talk, reception, parts, onProgress) {
+  let written = 0;
+  let told = 0;
+  while (!reception.complete) {
+    const event = reception.receive(await talk.receive());
+    if (event.type === "begin") await parts.begin(event.index, event.entry, event.start);
+    else if (event.type === "content") {
+      const data = new Uint8Array(event.data);
+      await parts.write(data);
+      written += data.length;
+      if (written - told >= REPORT_EVERY) {
+        told = written;
+        talk.send({ type: "received", bytes: written });
+      }
+    } else await parts.end(event.entry, event.sha256);
+    onProgress(written);
   }
 }

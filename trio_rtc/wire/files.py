@@ -69,8 +69,11 @@ class ManifestEnd(_Said, frozen=True, tag="offer"):
     count: Size
 
 
-class KeptFile(msgspec.Struct, frozen=True):
-    """What the receiver has of a file: its first bytes, and their SHA-256."""
+class KeptFile(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the receiver has of a file: its first bytes, and their SHA-256.
+
+    On the wire it is a list: ``[index, size, sha256]``.
+    """
 
     index: Size
     size: Size

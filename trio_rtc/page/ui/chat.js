@@ -3,6 +3,7 @@
 import { $, bytes, element, notify } from "./dom.js";
 import { isFileChannel } from "../files.js";
 import { Transfer } from "./transfer_row.js";
+import { Unfinished } from "../parts.js";
 import { pickPlaces } from "../stores.js";
 import { receiveFiles, sendFiles } from "../transfers.js";
 
@@ -17,6 +18,7 @@ export class Chat {
   #channel = null;
   #waiting = [];
   #links = [];
+  #unfinished = new Unfinished();
 
   constructor() {
     $("chat-form").addEventListener("submit", (event) => {
@@ -106,18 +108,19 @@ export class Chat {
     let name = "A file";
     let isSaved = false;
     const stop = new AbortController();
-    const accept = async ({ entries, size }) => {
+    const accept = async ({ entries, size, kept, open }) => {
       name = described(entries);
       row = new Transfer(`Receiving ${name}`, size, stop);
       // A small one is kept in memory until somebody saves it; for others there has to be room.
       if (size !== null && size <= ASK_ABOVE) return true;
-      const answer = await row.ask(call.peer.name, () => pickPlaces(entries));
+      const answer = await row.ask(call.peer.name, kept, () => (kept ? open : pickPlaces(entries)));
       isSaved = typeof answer === "function";
       return answer;
     };
     try {
       const arrived = await receiveFiles(channel, {
-        call, accept, onProgress: (count) => row.progress(count), signal: stop.signal });
+        call, accept, unfinished: this.#unfinished, onProgress: (count) => row.progress(count),
+        signal: stop.signal });
       if (isSaved) row.finish(`Saved ${name}, ${bytes(arrived.reduce((sum, { blob }) => sum + blob.size, 0))}`);
       else row.finish("Received ", ...arrived.flatMap((one, index) => [index ? ", " : "", this.#link(one)]));
     } catch (error) {

@@ -52,13 +52,17 @@ export class Transfer {
     this.#detail.textContent = parts.join(", ");
   };
 
-  /** Ask whether to receive it, and then `where`; resolves with false or with what that gives, or true. */
-  ask(from, where) {
+  /**
+   * Ask whether to receive it, of which so many bytes are here, and then `where`; resolves with false or with
+   * what that gives, or true.
+   */
+  ask(from, kept, where) {
     const take = element("button", { type: "button", className: "primary", textContent: "Receive" });
     const decline = element("button", { type: "button", textContent: "Decline" });
     const question = element("span", { className: "question" }, take, decline);
     this.#detail.textContent =
-      `${from} offers ${this.size === null ? "a file of unknown size" : bytes(this.size)}`;
+      `${from} offers ${this.size === null ? "a file of unknown size" : bytes(this.size)}`
+      + (kept ? `, of which ${bytes(kept)} are here already` : "");
     this.#cancel.hidden = true;
     this.row.append(question);
     return new Promise((resolve) => {
