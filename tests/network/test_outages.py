@@ -65,6 +65,8 @@ async def test_an_outage_for_good_in_the_middle_of_a_message(network: Network) -
                 await side.event("ended", reason="connection_lost")
                 names = [event["event"] for event in side.events]
                 assert names.index("disconnected") < names.index("broken")
+        # The signaling session takes its leave, too.
+        alice.plug()
         assert await caller.exit_status() == 0
         assert caller.errors == ""
 
