@@ -366,3 +366,11 @@ def test_items_of_a_list_may_stand_in_several_headers() -> None:
         b"Connection: a,  B\r\nX: n\r\nConnection: keep-alive ,c\r\n\r\n"
     )
     assert request.options("connection") == {"a", "b", "keep-alive", "c"}
+
+
+def test_what_is_kept_of_a_request_is_counted() -> None:
+    parser = RequestParser(LIMITS)
+    assert parser.kept == 0
+    parser.feed(POST + b"Content-Length: 30\r\n\r\nabc")
+    assert parser.next_request() is None
+    assert parser.kept >= len(b"abc")
