@@ -19,8 +19,8 @@ class Peer:
         id: a number that nobody else has there.
         name: which others may have, too.
         protocol: how it speaks to the server, as that tells: ``native``, ``classic``, ``peerjs``,
-            ``whip`` or ``whep``; empty if it does not tell. Two peers are the same whatever this
-            is.
+            ``whip``, ``whep``, or ``hosted``: the server speaks for it; empty if it does not
+            tell. Two peers are the same whatever this is.
     """
 
     id: int
