@@ -15,6 +15,7 @@ from trio_rtc.cli.commands.sharing_options import SendOptions
 from trio_rtc.cli.report import Reporter
 from trio_rtc.cli.sharing.narrator import Narrator
 from trio_rtc.cli.sharing.send import _FilesSender
+from trio_rtc.cli.sharing.statuses import status_of
 from trio_rtc.testing import Link, Network, simulate, start_signaling_server
 
 from ..testing.simulated import URL, call_bob, run
@@ -89,3 +90,7 @@ def test_a_program_that_takes_no_files_says_so(tmp_path: Path) -> None:
         return await call_bob(network, alice, bob, during)
 
     assert 30 <= run(program) < 32
+
+
+def test_an_interruption_has_a_status_of_its_own() -> None:
+    assert (status_of("interrupted"), status_of("no_such_file"), status_of("other")) == (6, 5, 1)
