@@ -143,7 +143,7 @@ class ScriptModel:
             return []
         return [session.id, session.name, session.room, session.epoch, session.state]
 
-    def do_x(self, me: str, id_: int, epoch: int, received: int) -> list[Any]:
+    def do_x(self, me: str, id_: int, epoch: int, received: int, state: bytes) -> list[Any]:
         session = self.sessions.get(id_)
         if session is None or session.epoch != epoch:
             return [b"no"]
@@ -152,6 +152,7 @@ class ScriptModel:
             return [b"lost"]
         self._verify(session)
         session.epoch += 1
+        session.state = state
         if session.owner not in ("", me):
             self._tell(session.owner, b"X 0 %d %d\n" % (id_, session.epoch))
         session.owner = me

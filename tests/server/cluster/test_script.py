@@ -94,7 +94,9 @@ operations = st.one_of(
     st.tuples(st.just("f"), st.sampled_from([b"native", b"peerjs"]), st.sampled_from(
         [b"i1", b"i2", b"kkey", b"kother\0key"]
     )),
-    st.tuples(st.just("x"), ids, epochs.filter(bool), numbers),
+    st.tuples(
+        st.just("x"), ids, epochs.filter(bool), numbers, st.sampled_from([b"", b"w" * 130])
+    ),
     st.tuples(st.just("n"), ids, epochs.filter(bool), st.sampled_from([b"", b"v" * 130])),
     st.tuples(st.just("y"), ids, epochs.filter(bool), numbers, numbers),
     st.tuples(st.just("m"), rooms),

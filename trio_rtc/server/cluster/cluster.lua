@@ -109,7 +109,7 @@ end
 
 -- Operations: each is given its arguments, of which there are `arguments[name]`.
 local arguments = {
-    h = 2, t = 0, d = 0, j = 6, s = 5, r = 4, o = 3, a = 4, l = 2, f = 2, x = 3, n = 3, y = 4, m = 1,
+    h = 2, t = 0, d = 0, j = 6, s = 5, r = 4, o = 3, a = 4, l = 2, f = 2, x = 4, n = 3, y = 4, m = 1,
 }
 local operations = {}
 
@@ -488,7 +488,7 @@ local function define_others()
         return { tonumber(id), name, s.R, tonumber(s.e), get_state(id) }
     end
 
-    function operations.x(id, epoch, received)
+    function operations.x(id, epoch, received, state)
         local s = session(id)
         if s.e ~= epoch then
             return { 'no' }
@@ -500,6 +500,7 @@ local function define_others()
         verify(id)
         local new = text(tonumber(epoch) + 1)
         call('HSET', P .. 's:' .. id, 'e', new, 'o', me)
+        put_state(id, state)
         if s.o ~= '' and s.o ~= me then
             own_remove(s.o, id)
             tell(s.o, 'X 0 ' .. id .. ' ' .. new .. '\n')

@@ -237,7 +237,7 @@ class ClusterHub:
         """As `HubEngine.take`."""
         taken: list[LocalMember] = []
         then = partial(self._taken, taken, found, mailbox)
-        asked = found.id, found.epoch, received
+        asked = found.id, found.epoch, received, found.state
         answer = await self._members.ask("x", *asked, then=then, undo=taken)
         if not taken or taken[0].id not in self._members:
             return None

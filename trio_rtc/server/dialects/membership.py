@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -141,7 +142,8 @@ class Membership(Generic[PeerT]):
 
         Args:
             key: see `DialectPeer`.
-            check: called with the peer while it is where it was; what it raises leaves it there.
+            check: called with the peer while it is where it was; what it raises leaves it there,
+                and what it changes goes on with it.
             received: how much of its mail it has, as it says.
         """
         while (peer := self.here(key)) is None and key in self._finding:
@@ -170,6 +172,8 @@ class Membership(Generic[PeerT]):
             client_network, until, state = _decode_state(found.state)
             peer, mailbox = transfer.unpack(found, state, key, client_network)
             check(peer)
+            # With it goes what it is from now on, in one step: nobody finds it as it was before.
+            found = replace(found, state=_encode_state(transfer, peer, until))
             self._context.peers.add(client_network)
             try:
                 member = await self._hub.take(found, mailbox, self._removed, received)

@@ -202,6 +202,7 @@ class NativeDialect(WebSocketDialect[Session]):
         if attempt <= session.attempt and session.attempt:
             self._context.statistics.late += 1
             raise Refused(CloseCode.SUPERSEDED, "the session was resumed on a later connection")
+        session.attempt = attempt
 
     async def leave(self, exchange: HttpExchange) -> None:
         """Take the last messages of a client that has no connection left: one on a line of a body.
