@@ -32,6 +32,9 @@ from pathlib import Path
 
 MIB = 2**20
 DEVNULL = subprocess.DEVNULL
+
+#: What takes longer has stopped: that is an error, which says where.
+PATIENCE_SECONDS = 60
 SENDER_SECONDS = 2.0
 """Until the one who sends by wormhole is there, which it does not tell programs."""
 BIN = Path(sys.executable).parent
@@ -73,17 +76,23 @@ def until_listening(port: int) -> None:
 def line_with(process: subprocess.Popen[str], mark: str) -> str:
     """The first line of output with this in it."""
     assert process.stdout is not None
-    for line in process.stdout:
-        if mark in line:
-            return line
-    raise EOFError(f"it has not said {mark!r}")
+    patience = threading.Timer(PATIENCE_SECONDS, process.kill)
+    patience.start()
+    try:
+        for line in process.stdout:
+            if mark in line:
+                return line
+    finally:
+        patience.cancel()
+    raise EOFError(f"{process.args!r} has not said {mark!r}")
 
 
 def timed(*command: object, **options: object) -> float:
     began = time.perf_counter()
     subprocess.run(
         list(map(str, command)), check=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options,  # type: ignore[call-overload]
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE_SECONDS,
+        **options,  # type: ignore[call-overload]
     )  # fmt: skip
     return time.perf_counter() - began
 
@@ -161,6 +170,7 @@ class Source:
         """Seconds until all of it has come through this port."""
         buffer = bytearray(MIB)
         with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.settimeout(PATIENCE_SECONDS)
             began, left = time.perf_counter(), self.size
             while count := connection.recv_into(buffer):
                 left -= count
