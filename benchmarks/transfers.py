@@ -161,10 +161,12 @@ class Source:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            # Who only looks whether anybody listens does not stay.
-            with connection, suppress(OSError):
-                for start in range(0, self.size, MIB):
-                    connection.sendall(self._block[: self.size - start])
+            threading.Thread(target=self._send, args=[connection], daemon=True).start()
+
+    def _send(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for start in range(0, self.size, MIB):
+                connection.sendall(self._block[: self.size - start])
 
     def read_at(self, port: int) -> float:
         """Seconds until all of it has come through this port."""
@@ -209,9 +211,12 @@ def ssh_tunnel(stack: ExitStack, folder: Path, to: int) -> int:
     until_listening(port)
     options = ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder}/known"]
     options += ["-o", "LogLevel=ERROR", "-i", str(folder / "user"), "-p", str(port)]
-    forward = ["-N", "-L", f"{at}:127.0.0.1:{to}", f"{getpass.getuser()}@127.0.0.1"]
-    stack.enter_context(running("ssh", "-F", "none", *options, *forward))
-    until_listening(at)
+    # It goes into the background once it listens: who only looked whether it does would be a
+    # connection through it, and those that end at once have been seen to hold up the next one.
+    control = [*options, "-S", folder / "control", f"{getpass.getuser()}@127.0.0.1"]
+    forward = ["-f", "-N", "-M", "-o", "ExitOnForwardFailure=yes", "-L", f"{at}:127.0.0.1:{to}"]
+    timed("ssh", "-F", "none", *forward, *control)
+    stack.callback(timed, "ssh", "-F", "none", "-O", "exit", *control)
     return at
 
 
