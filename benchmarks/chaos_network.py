@@ -60,9 +60,11 @@ class Connection:
         """Break it for one of the two only, of whom the other hears later or not at all."""
         self._is_half_open = True
         self._scope.cancel()
-        await trio.aclose_forcefully(random.choice([self._client, self._server]))
-        await trio.sleep(seconds)
-        self._over.set()
+        try:
+            await trio.aclose_forcefully(random.choice([self._client, self._server]))
+            await trio.sleep(seconds)
+        finally:
+            self._over.set()
 
 
 class Network:
@@ -119,18 +121,22 @@ class Network:
 
     async def _freeze(self, connection: Connection) -> None:
         connection.freeze()
-        await trio.sleep(self._random.choice([0.1, 1, 10]))
-        connection.thaw()
+        try:
+            await trio.sleep(self._random.choice([0.1, 1, 10]))
+        finally:
+            connection.thaw()
 
     async def _half_open(self, connection: Connection) -> None:
         await connection.half_open(self._random.choice([0.1, 1, 10]))
 
-    async def _cut_all(self, _: Connection) -> None:
+    async def _cut_all(self, _: object) -> None:
         for connection in list(self._connections):
             connection.cut()
 
-    async def _go_down(self, connection: Connection) -> None:
+    async def _go_down(self, _: object) -> None:
         self._is_up = False
-        await self._cut_all(connection)
-        await trio.sleep(self._random.uniform(0, 3))
-        self._is_up = True
+        try:
+            await self._cut_all(None)
+            await trio.sleep(self._random.uniform(0, 3))
+        finally:
+            self._is_up = True

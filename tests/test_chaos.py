@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 CHAOS = Path(__file__).parent.parent / "benchmarks" / "chaos.py"
 sys.path.insert(0, str(CHAOS.parent))
@@ -34,6 +36,20 @@ def test_some_thousand_messages(tmp_path: Path) -> None:
     assert result["lost"] == result["doubled"] == result["out_of_order"] == 0
     assert result["told_wrongly"] == 0
     assert result["ended"] == []
+
+
+async def test_a_network_that_is_down_is_up_again_when_faults_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    from chaos_network import Network
+
+    network = Network(0, 0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(network._go_down, None)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not network._is_up
+        nursery.cancel_scope.cancel()
+    assert network._is_up
 
 
 def account(sent: int, **fields: object) -> dict[str, object]:
