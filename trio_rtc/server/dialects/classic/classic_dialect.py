@@ -36,7 +36,7 @@ from .classic_requests import (
     parameters_of,
     peer_number,
 )
-from .classic_transfer import ClassicTransfer
+from .classic_transfer import ClassicTransfer, session_of
 from .speaker_check import SpeakerCheck, not_signed_in
 
 logger = logging.getLogger("trio_rtc.server")
@@ -135,11 +135,11 @@ class ClassicDialect(Dialect):
         shown = parameters.get("session")
         check = SpeakerCheck(exchange, number, shown, self._bound, self._context.statistics)
         if request.path == "/wait":
-            return self._with_peer(exchange, number, check, partial(self._wait, parameters))
+            return self._with_peer(check, partial(self._wait, parameters))
         if request.path == "/message":
             to = peer_number(exchange, parameters, "to")
-            return self._message(exchange, number, check, to)
-        return self._with_peer(exchange, number, check, self._sign_out)
+            return self._message(check, to)
+        return self._with_peer(check, self._sign_out)
 
     async def _later(self, exchange: HttpExchange, answering: Awaitable[None]) -> None:
         """As `handle`, for what has to be awaited."""
@@ -152,24 +152,22 @@ class ClassicDialect(Dialect):
         logger.info("refused", extra=_log(exchange) | {"why": str(error)})
         exchange.refuse(error)
 
-    def _with_peer(
-        self, exchange: HttpExchange, number: int, check: SpeakerCheck, then: _OfPeer
-    ) -> Awaitable[None] | None:
+    def _with_peer(self, check: SpeakerCheck, then: _OfPeer) -> Awaitable[None] | None:
         """Answer a request of a peer; at once if it is here."""
-        peer = self._peers.here(number)
+        peer = self._peers.here(check.number)
         if peer is None:
-            return self._later(exchange, self._with_found(exchange, number, check, then))
+            return self._later(check.exchange, self._with_found(check, then))
         check(peer.client_network, peer.session)
-        return then(exchange, peer)
+        return then(check.exchange, peer)
 
-    async def _with_found(
-        self, exchange: HttpExchange, number: int, check: SpeakerCheck, then: _OfPeer
-    ) -> None:
+    async def _with_found(self, check: SpeakerCheck, then: _OfPeer) -> None:
         """As `_with_peer`; one that is on another server goes on with this one."""
-        peer = await self._peers.find(number, lambda one: check(one.client_network, one.session))
+        peer = await self._peers.find(
+            check.number, lambda one: check(one.client_network, one.session)
+        )
         if peer is None:
-            raise not_signed_in(number)
-        if (answering := then(exchange, peer)) is not None:
+            raise not_signed_in(check.number)
+        if (answering := then(check.exchange, peer)) is not None:
             await answering
 
     async def _sign_in(self, exchange: HttpExchange) -> None:
@@ -291,12 +289,11 @@ class ClassicDialect(Dialect):
             self._hub.acknowledge(peer.member, peer.mailbox.fetched)
         return False
 
-    def _message(
-        self, exchange: HttpExchange, sender_id: int, check: SpeakerCheck, to: int
-    ) -> Awaitable[None] | None:
+    def _message(self, check: SpeakerCheck, to: int) -> Awaitable[None] | None:
+        exchange, sender_id = check.exchange, check.number
         sender = self._peers.here(sender_id)
         if sender is None:
-            return self._later(exchange, self._message_for(exchange, sender_id, check, to))
+            return self._later(exchange, self._message_for(check, to))
         check(sender.client_network, sender.session)
         if not sender.bucket.take(1, trio.current_time()):
             raise RequestError(
@@ -314,32 +311,24 @@ class ClassicDialect(Dialect):
         except (NoSuchMember, MailboxFull) as failure:
             raise _undelivered(failure) from None
         if pending is not None:
-            return self._later(exchange, self._settled(exchange, pending, sender_id, check, to))
+            return self._later(exchange, self._settled(check, pending, to))
         exchange.respond(_TAKEN)
         return None
 
-    async def _settled(
-        self,
-        exchange: HttpExchange,
-        pending: PendingSend,
-        sender_id: int,
-        check: SpeakerCheck,
-        to: int,
-    ) -> None:
+    async def _settled(self, check: SpeakerCheck, pending: PendingSend, to: int) -> None:
         try:
-            await _respond_when_settled(exchange, pending)
+            await _respond_when_settled(check.exchange, pending)
         except SenderElsewhere:
             # Its GET hangs on a server of which this one has not heard yet.
-            await self._message_for(exchange, sender_id, check, to)
+            await self._message_for(check, to)
 
-    async def _message_for(
-        self, exchange: HttpExchange, sender_id: int, check: SpeakerCheck, to: int
-    ) -> None:
+    async def _message_for(self, check: SpeakerCheck, to: int) -> None:
         """Send a message of a peer whose GET hangs on another server: there it stays."""
+        exchange, sender_id = check.exchange, check.number
         if (found := await self._peers.look(sender_id)) is None:
             raise _undelivered(NoSuchMember(sender_id))
         place, client_network, state = found
-        check(client_network, state.decode())
+        check(client_network, session_of(state))
         message = Relayed(sender_id, exchange.request.body)
         try:
             await _respond_when_settled(exchange, self._hub.send_for(place, message, to))

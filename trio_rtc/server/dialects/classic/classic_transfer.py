@@ -11,6 +11,11 @@ from ..membership import Transfer
 from .classic_member import ClassicMember
 
 
+def session_of(state: bytes) -> str:
+    """What a peer may show for itself, out of what is packed of it."""
+    return state.decode()
+
+
 class ClassicTransfer(Transfer[ClassicMember]):
     """How a peer goes on with another server, where it is known by its id."""
 
@@ -35,7 +40,9 @@ class ClassicTransfer(Transfer[ClassicMember]):
     ) -> tuple[ClassicMember, Mailbox]:
         """A peer without a GET."""
         context = self._context
-        peer = ClassicMember(client_network, context.limits, context.memory.open(), state.decode())
+        peer = ClassicMember(
+            client_network, context.limits, context.memory.open(), session_of(state)
+        )
         return peer, peer.mailbox
 
     def restored(self, peer: ClassicMember) -> None:

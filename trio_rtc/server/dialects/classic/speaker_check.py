@@ -10,7 +10,7 @@ from ...http.connection import HttpExchange
 from ...http.requests import RequestError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpeakerCheck:
     """What a request shows for itself, to be held against the peer that it names.
 
@@ -22,6 +22,7 @@ class SpeakerCheck:
     taken for who has their id at a server that was started again.
 
     Attributes:
+        exchange: the request, and where its answer goes.
         number: the id of the peer, as the request says.
         session: what it shows as that peer's session; None if nothing.
         is_bound: whether the client network counts.
