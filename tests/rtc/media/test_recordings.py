@@ -111,18 +111,20 @@ async def leaping() -> AsyncIterator[VideoFrame]:
         await trio.sleep(1 / 30)
 
 
+@in_virtual_time
+async def record_pictures(pictures: AsyncIterator[VideoFrame], path: Path) -> None:
+    """Record all of them."""
+    async with open_track("video", pictures) as track, record_media(path) as recorder:
+        await recorder.add_track(track)
+        async for _ in track:
+            pass
+
+
 @pytest.mark.parametrize("name", ["mp4", "webm"])
 def test_a_recording_takes_no_leap(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"leap.{name}"
 
-    @in_virtual_time
-    async def record() -> None:
-        async with open_track("video", leaping()) as track, record_media(path) as recorder:
-            await recorder.add_track(track)
-            async for _ in track:
-                pass
-
-    record()
+    record_pictures(leaping(), path)
     seen = times(path)
     assert len(seen) > 30
     assert 1.5 < seen[-1] < 10
@@ -406,14 +408,7 @@ async def turned() -> AsyncIterator[VideoFrame]:
 def test_a_picture_that_is_turned_keeps_its_proportions(tmp_path: Path) -> None:
     path = tmp_path / "call.mkv"
 
-    @in_virtual_time
-    async def record() -> None:
-        async with open_track("video", turned()) as track, record_media(path) as recorder:
-            await recorder.add_track(track)
-            async for _ in track:
-                pass
-
-    record()
+    record_pictures(turned(), path)
     with av.open(str(path)) as container:
         last = list(container.decode(video=0))[-1].to_ndarray(format="gray")
     assert last.shape == (180, 320)
