@@ -12,7 +12,7 @@ import trio
 from ..errors import SignalingError, SignalingLost, UnknownPeer
 from ..server.dialects.hosted.hosted_peer import HostedPeer, Undelivered
 from ..server.hub.hub import MailboxFull, NoSuchMember, Relayed
-from ..server.hub.mail import UNKNOWN, SendFailure
+from ..server.hub.mail import FULL, UNKNOWN, SendFailure
 from ..signaling import Peer, Signaling
 from ..tasks import open_background_nursery
 
@@ -71,7 +71,7 @@ class _HostedSession:
 
 
 def _error(to: int, failure: SendFailure) -> SignalingError:
-    return _failed(to, UNKNOWN if isinstance(failure, NoSuchMember) else "mailbox_full")
+    return _failed(to, UNKNOWN if isinstance(failure, NoSuchMember) else FULL)
 
 
 def _failed(to: int, code: str) -> SignalingError:
