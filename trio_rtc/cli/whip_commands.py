@@ -37,7 +37,7 @@ def run_publish(options: PublishOptions) -> int:
             kinds = sorted(track.kind for track in tracks)
             _say_connected(events, call, f"sending {' and '.join(kinds)}", kinds=kinds)
             with trio.move_on_after(options.seconds):
-                await until_sent(call)
+                await until_sent(call, tracks)
         _say_end(events, call)
 
     return run_session(options.ca, main, events.error)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
 
 from ...calls.call import Call
-from ...errors import CallError, MediaError
+from ...errors import MediaError
 from ...rtc import MediaTrack, open_media
 
 LOOK_SECONDS = 0.2
 """Until it is looked again whether a file has been sent."""
+
+CLOSING_SECONDS = 5
+"""Until a call is over whose connection is."""
 
 
 @asynccontextmanager
@@ -40,14 +43,14 @@ async def open_source(source: str, *, loop: bool = False) -> AsyncIterator[list[
         yield opened
 
 
-async def until_sent(call: Call) -> bool:
-    """Wait until all that is sent in a call has ended, or the call has; whether all was sent."""
+async def until_sent(call: Call, tracks: Iterable[MediaTrack]) -> bool:
+    """Wait until all tracks that a call sends have ended, or it has; whether all was sent."""
     # A track that has ended is no sender's any more, of which nobody tells.
     while call.senders and call.end is None:  # noqa: ASYNC110
         await trio.sleep(LOOK_SECONDS)
-    try:
-        # A connection that the other side closes takes them along before the call is over.
-        await call.stats()
-    except CallError:
-        return False
-    return call.end is None
+    if all(track.ended for track in tracks):
+        return call.end is None
+    # A connection that the other side closes takes them along before the call is over.
+    with trio.move_on_after(CLOSING_SECONDS):
+        await call.wait_ended()
+    return False

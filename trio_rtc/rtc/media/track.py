@@ -44,6 +44,11 @@ class MediaTrack:
         return f"<MediaTrack {self.kind} {self.id}>"
 
     @property
+    def ended(self) -> bool:
+        """Whether it gives nothing more, ever (W3C MediaStreamTrack.readyState)."""
+        return self._source.is_over
+
+    @property
     def enabled(self) -> bool:
         """Whether its frames are what they are; set it to False for black or silent ones.
 
