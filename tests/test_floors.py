@@ -81,7 +81,7 @@ MACHINES = [
     "server/cluster/redis_address",
     "server/cluster/replicas",
     "server/hub/",
-    "server/shares",
+    "server/scheduling/shares",
     "signaling/client_session",
     "rtc/channels/credit",
     "rtc/channels/framing",

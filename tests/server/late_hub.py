@@ -8,11 +8,11 @@ from typing import Any
 
 import trio
 
-from trio_rtc.server.chores import Step, do_at_once
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.engine import HubEngine, PendingSend
 from trio_rtc.server.hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.limits import ServerLimits
+from trio_rtc.server.scheduling.chores import Step, do_at_once
 
 
 class LateHub(Hub):

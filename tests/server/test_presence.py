@@ -8,10 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Step
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub, Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
+from trio_rtc.server.scheduling.chores import Step
 
 
 class Box(Mailbox):

@@ -9,7 +9,6 @@ from typing import Final
 import trio
 
 from .authorize import Authorize, everybody
-from .chores import Chores
 from .counters import Statistics
 from .draining import Closing
 from .http.addresses import Quota, Rates
@@ -21,8 +20,9 @@ from .hub.flush_batches import FlushBatch
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
-from .timers import Timers
-from .turns import Turns
+from .scheduling.chores import Chores
+from .scheduling.timers import Timers
+from .scheduling.turns import Turns
 
 
 def _no_trouble() -> str | None:

@@ -15,7 +15,6 @@ from tests.server.harness import Answer, MemoryServer, get, memory_server
 from tests.server.native_client import join
 from trio_rtc.server import ServerLimits, serve
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized
-from trio_rtc.server.chores import Turn
 from trio_rtc.server.context import Context
 from trio_rtc.server.counters import PROTOCOLS
 from trio_rtc.server.dialects.dialect import Dialect, Endpoints, all_endpoints
@@ -26,6 +25,7 @@ from trio_rtc.server.http.requests import RequestError
 from trio_rtc.server.http.responses import Response
 from trio_rtc.server.hub.hub import Hub, Member, Relayed
 from trio_rtc.server.hub.mailbox import PollingMailbox
+from trio_rtc.server.scheduling.chores import Turn
 
 ROOT = "/pager/"
 

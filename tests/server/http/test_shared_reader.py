@@ -14,7 +14,7 @@ import trio.testing
 from trio_rtc.server.http import shared_reader
 from trio_rtc.server.http.shared_reader import SharedReader, read_at_once
 from trio_rtc.server.hub.flush_batches import FlushBatch
-from trio_rtc.server.turns import Turns
+from trio_rtc.server.scheduling.turns import Turns
 from trio_rtc.server.websocket.frames import Receiver, WebSocket
 
 from ..websocket.websocket_serving import Echo, serving, tcp_pair

@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.server.at_once import at_once
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Step, do_at_once
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub as PlainHub
 from trio_rtc.server.hub.hub import (
@@ -26,6 +25,7 @@ from trio_rtc.server.hub.hub import (
 from trio_rtc.server.hub.mailbox import PollingMailbox
 from trio_rtc.server.hub.memory import Account, Memory
 from trio_rtc.server.hub.presence import Presence
+from trio_rtc.server.scheduling.chores import Step, do_at_once
 
 
 def nothing(*_: object) -> None:

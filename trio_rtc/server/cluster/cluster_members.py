@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from ...wire.close_codes import CloseCode
-from ..chores import Step
 from ..counters import Statistics
 from ..hub.hub import Member
 from ..hub.mail import MailboxFull, PendingSend, SendFailure
+from ..scheduling.chores import Step
 from .entries import (
     DepartedItem,
     EntryItem,

@@ -13,8 +13,8 @@ import trio
 
 from ...tasks import open_background_nursery
 from ...world import world
-from ..chores import Step
 from ..context import Context
+from ..scheduling.chores import Step
 from .cluster_hub import ClusterHub
 from .cluster_members import ClusterMembers
 from .cluster_settings import ClusterSettings

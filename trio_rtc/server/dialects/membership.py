@@ -16,13 +16,13 @@ from ...wire.close_codes import CloseCode
 from ...wire.names import clean_text
 from ...world import world
 from ..authorize import Admission, JoinRequest, NotAuthorized
-from ..chores import Turn
 from ..context import Context
 from ..hub.deadlines import Deadlines
 from ..hub.engine import HubEngine
 from ..hub.hub import HubFull, KeyTaken, Mailbox, Member
 from ..hub.portable import Found, Portable
-from ..turns import TURN_SECONDS
+from ..scheduling.chores import Turn
+from ..scheduling.turns import TURN_SECONDS
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 import trio
 
-from ..turns import TURN_SECONDS, WORK_SECONDS, Turns
+from ..scheduling.turns import TURN_SECONDS, WORK_SECONDS, Turns
 
 AVAILABLE: Final = hasattr(select, "epoll")
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from ..chores import Step, do_at_once
 from ..counters import Statistics
 from ..limits import ServerLimits
+from ..scheduling.chores import Step, do_at_once
 from .mail import (
     FULL,
     HubFull,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...wire.close_codes import UNRESPONSIVE, CloseCode
-from ..chores import Turn
 from ..context import Context
 from ..hub.expiry import Expiry
+from ..scheduling.chores import Turn
 from .frames import WebSocket
 
 

@@ -12,7 +12,6 @@ import trio
 from ....wire.native import SESSION_HEADER
 from ....world import world
 from ...authorize import JoinRequest
-from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import RequestError
@@ -23,6 +22,7 @@ from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.mail import SenderElsewhere
 from ...hub.member_names import clean_name, decode_name
 from ...hub.presence import Presence
+from ...scheduling.chores import Turn
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit
 from ..refusal import Refused

@@ -16,7 +16,6 @@ from ....wire.native import SUBPROTOCOL
 from ....wire.session import ACK_SECONDS, SessionFault
 from ....world import world
 from ...authorize import Admission, JoinRequest
-from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import RequestError
@@ -26,6 +25,7 @@ from ...hub.expiry import Expiry
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.mail import FULL, UNKNOWN
 from ...hub.member_link import MemberLink
+from ...scheduling.chores import Turn
 from ...turn import TurnCredentials
 from ...websocket.frames import WebSocket
 from ..dialect import ANY_PATH, Endpoints, WebSocketEndpoint

@@ -14,7 +14,6 @@ from ....wire import peerjs as wire
 from ....wire.close_codes import REASONS, CloseCode
 from ....wire.peerjs import Envelope
 from ....world import world
-from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import Request
@@ -24,6 +23,7 @@ from ...hub.engine import HubEngine, SendFailure
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.member_names import clean_text
+from ...scheduling.chores import Turn
 from ...websocket.frames import WebSocket
 from ..dialect import Endpoints, WebSocketEndpoint
 from ..membership import Membership, entering

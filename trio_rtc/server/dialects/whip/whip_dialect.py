@@ -30,7 +30,6 @@ from ....wire.whip import (
 from ....wire.whip_sdp import check_offer, credentials_of, with_candidates, with_credentials
 from ....world import world
 from ...authorize import Admission, JoinRequest
-from ...chores import Turn
 from ...context import Context
 from ...http.connection import HttpExchange
 from ...http.requests import RequestError
@@ -38,6 +37,7 @@ from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.memory import OVERHEAD
+from ...scheduling.chores import Turn
 from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit

@@ -15,7 +15,7 @@ import trio
 
 from ...context import Context
 from ...draining import Drain
-from ...turns import WORK_SECONDS
+from ...scheduling.turns import WORK_SECONDS
 from ..accepted import LINGER_BYTES, LINGER_SECONDS, RECEIVE_BYTES, Accepted
 from ..connection import Handler, nobody
 from ..shared_reader import read_at_once, write_at_once

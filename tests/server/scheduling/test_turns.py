@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from trio_rtc.server.hub.flush_batches import FlushBatch
-from trio_rtc.server.turns import TURN_SECONDS, WORK_SECONDS, Turns
+from trio_rtc.server.scheduling.turns import TURN_SECONDS, WORK_SECONDS, Turns
 
 #: How many tasks go on in a turn.
 IN_A_TURN = TURN_SECONDS / WORK_SECONDS

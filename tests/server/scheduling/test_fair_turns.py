@@ -15,8 +15,8 @@ from trio_rtc.server import ServerLimits
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.http.shared_reader import AVAILABLE
 
-from .harness import get, tcp_server
-from .ws_client import handshake, text
+from ..harness import get, tcp_server
+from ..ws_client import handshake, text
 
 REQUESTS = 300
 

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 import trio
 
-from .hub.flush_batches import FlushBatch
+from ..hub.flush_batches import FlushBatch
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.server.shares import Shares
+from trio_rtc.server.scheduling.shares import Shares
 
 
 def taken(shares: Shares[int], seconds: dict[str, float], count: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from trio_rtc.server.timers import Timers
+from trio_rtc.server.scheduling.timers import Timers
 
 
 class Alarm:

@@ -6,11 +6,11 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.chores import Chores, Turn
 from trio_rtc.server.hub.flush_batches import FlushBatch
+from trio_rtc.server.scheduling.chores import Chores, Turn
 
-from .harness import memory_server
-from .native_client import join
+from ..harness import memory_server
+from ..native_client import join
 
 
 def test_a_turn_does_not_ask_for_more_than_it_does() -> None:

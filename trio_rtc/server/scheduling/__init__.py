@@ -1,0 +1,1 @@
+"""Shares of a server's time: turns, work in steps, and timers."""
