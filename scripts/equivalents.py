@@ -39,7 +39,7 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     "wire/session": {
         ("size = len(messages[0])", "0", "-1"): "it is the only one yet",
     },
-    "server/hub/flush_batches": {
+    "server/scheduling/flush_batches": {
         (
             "if not self._depth and self._marked:",
             "not self._depth and self._marked",

@@ -27,10 +27,18 @@ MACHINES: Final[list[tuple[Sequence[str], Sequence[str]]]] = [
     (("calls/admission",), ("tests/calls/test_admission.py",)),
     (("files/protocol",), ("tests/files/test_file_protocol.py",)),
     (
-        ("server/hub/*",),
         (
-            *("tests/server/hub", "tests/server/test_presence.py", "tests/wire/test_sessions.py"),
-            "tests/test_names.py",
+            *("server/hub/*", "server/scheduling/deadlines", "server/scheduling/flush_batches"),
+            *("server/scheduling/shares", "server/scheduling/steps"),
+        ),
+        (
+            *(
+                "tests/server/hub",
+                "tests/server/test_presence.py",
+                "tests/server/scheduling",
+                "tests/wire/test_sessions.py",
+            ),
+            *("tests/test_names.py",),
         ),
     ),
     (

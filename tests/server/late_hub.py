@@ -12,7 +12,7 @@ from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.engine import HubEngine, PendingSend
 from trio_rtc.server.hub.hub import Hub, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.limits import ServerLimits
-from trio_rtc.server.scheduling.chores import Step, do_at_once
+from trio_rtc.server.scheduling.steps import Step, do_at_once
 
 
 class LateHub(Hub):

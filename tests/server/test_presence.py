@@ -11,7 +11,7 @@ from trio_rtc.server import ServerLimits
 from trio_rtc.server.counters import Statistics
 from trio_rtc.server.hub.hub import Hub, Mail, Mailbox, MailboxFull, Member, NoSuchMember, Relayed
 from trio_rtc.server.hub.presence import Presence
-from trio_rtc.server.scheduling.chores import Step
+from trio_rtc.server.scheduling.steps import Step
 
 
 class Box(Mailbox):

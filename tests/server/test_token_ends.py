@@ -12,7 +12,7 @@ import trio.testing
 from websockets.frames import Close
 
 from trio_rtc.server.authorize import Admission, JoinRequest, NotAuthorized, jwt_tokens
-from trio_rtc.server.hub.deadlines import Deadlines
+from trio_rtc.server.scheduling.deadlines import Deadlines
 from trio_rtc.server.turn import TurnCredentials
 
 from ..peerjs import clients as peerjs_clients

@@ -16,11 +16,11 @@ from .http.hosts import Hosts
 from .http.origins import Origins
 from .http.proxies import TrustedProxies
 from .http.shared_reader import SharedReader
-from .hub.flush_batches import FlushBatch
 from .hub.hub import HubFull
 from .hub.memory import Memory
 from .limits import ServerLimits
 from .scheduling.chores import Chores
+from .scheduling.flush_batches import FlushBatch
 from .scheduling.timers import Timers
 from .scheduling.turns import Turns
 

@@ -25,7 +25,7 @@ from trio_rtc.server.http.requests import RequestError
 from trio_rtc.server.http.responses import Response
 from trio_rtc.server.hub.hub import Hub, Member, Relayed
 from trio_rtc.server.hub.mailbox import PollingMailbox
-from trio_rtc.server.scheduling.chores import Turn
+from trio_rtc.server.scheduling.steps import Turn
 
 ROOT = "/pager/"
 

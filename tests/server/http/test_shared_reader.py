@@ -13,7 +13,7 @@ import trio.testing
 
 from trio_rtc.server.http import shared_reader
 from trio_rtc.server.http.shared_reader import SharedReader, read_at_once
-from trio_rtc.server.hub.flush_batches import FlushBatch
+from trio_rtc.server.scheduling.flush_batches import FlushBatch
 from trio_rtc.server.scheduling.turns import Turns
 from trio_rtc.server.websocket.frames import Receiver, WebSocket
 

@@ -25,7 +25,7 @@ from trio_rtc.server.hub.hub import (
 from trio_rtc.server.hub.mailbox import PollingMailbox
 from trio_rtc.server.hub.memory import Account, Memory
 from trio_rtc.server.hub.presence import Presence
-from trio_rtc.server.scheduling.chores import Step, do_at_once
+from trio_rtc.server.scheduling.steps import Step, do_at_once
 
 
 def nothing(*_: object) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from trio_rtc.server.counters import Statistics
-from trio_rtc.server.hub.flush_batches import FlushBatch
 from trio_rtc.server.hub.mail import MailboxFull, Relayed
 from trio_rtc.server.hub.mailbox import PollingMailbox
 from trio_rtc.server.hub.memory import OVERHEAD, SHARE, Memory
 from trio_rtc.server.hub.presence import Presence
 from trio_rtc.server.limits import ServerLimits
+from trio_rtc.server.scheduling.flush_batches import FlushBatch
 
 
 class Kept:

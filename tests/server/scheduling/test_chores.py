@@ -6,22 +6,11 @@ import trio
 import trio.testing
 
 from trio_rtc.server import ServerLimits
-from trio_rtc.server.hub.flush_batches import FlushBatch
-from trio_rtc.server.scheduling.chores import Chores, Turn
+from trio_rtc.server.scheduling.chores import Chores
+from trio_rtc.server.scheduling.flush_batches import FlushBatch
 
 from ..harness import memory_server
 from ..native_client import join
-
-
-def test_a_turn_does_not_ask_for_more_than_it_does() -> None:
-    things = iter(range(10))
-    turn = Turn(4)
-    assert list(turn.some(things)) == [0, 1, 2, 3]
-    assert turn.is_over
-    assert list(turn.some(things)) == []
-    turn = Turn(7)
-    assert list(turn.some(things)) == [4, 5, 6, 7, 8, 9]
-    assert not turn.is_over
 
 
 async def test_others_come_between_the_steps() -> None:

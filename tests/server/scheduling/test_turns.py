@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.server.hub.flush_batches import FlushBatch
+from trio_rtc.server.scheduling.flush_batches import FlushBatch
 from trio_rtc.server.scheduling.turns import TURN_SECONDS, WORK_SECONDS, Turns
 
 #: How many tasks go on in a turn.

@@ -15,7 +15,7 @@ from ...wire.close_codes import CloseCode
 from ..counters import Statistics
 from ..hub.hub import Member
 from ..hub.mail import MailboxFull, PendingSend, SendFailure
-from ..scheduling.chores import Step
+from ..scheduling.steps import Step
 from .entries import (
     DepartedItem,
     EntryItem,

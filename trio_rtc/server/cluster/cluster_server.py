@@ -14,7 +14,7 @@ import trio
 from ...tasks import open_background_nursery
 from ...world import world
 from ..context import Context
-from ..scheduling.chores import Step
+from ..scheduling.steps import Step
 from .cluster_hub import ClusterHub
 from .cluster_members import ClusterMembers
 from .cluster_settings import ClusterSettings

@@ -17,11 +17,11 @@ from ...wire.names import clean_text
 from ...world import world
 from ..authorize import Admission, JoinRequest, NotAuthorized
 from ..context import Context
-from ..hub.deadlines import Deadlines
 from ..hub.engine import HubEngine
 from ..hub.hub import HubFull, KeyTaken, Mailbox, Member
 from ..hub.portable import Found, Portable
-from ..scheduling.chores import Turn
+from ..scheduling.deadlines import Deadlines
+from ..scheduling.steps import Turn
 from ..scheduling.turns import TURN_SECONDS
 from .refusal import Refused
 

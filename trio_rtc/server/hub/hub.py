@@ -12,7 +12,7 @@ from typing import Final
 
 from ..counters import Statistics
 from ..limits import ServerLimits
-from ..scheduling.chores import Step, do_at_once
+from ..scheduling.steps import Step, do_at_once
 from .mail import (
     FULL,
     HubFull,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...wire.rate import TokenBucket
-from .flush_batches import Flushable
+from ..scheduling.flush_batches import Flushable
 
 
 class MemberLink(Flushable, Protocol):

@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol
 
 import trio
 
-from ..hub.deadlines import Deadlines
+from .deadlines import Deadlines
 
 
 class Expiring(Protocol):

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 import trio
 
-from ..hub.flush_batches import FlushBatch
+from .flush_batches import FlushBatch
 from .shares import Shares
 
 TURN_SECONDS: Final = 0.0015

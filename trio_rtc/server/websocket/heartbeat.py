@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...wire.close_codes import UNRESPONSIVE, CloseCode
 from ..context import Context
 from ..hub.expiry import Expiry
-from ..scheduling.chores import Turn
+from ..scheduling.steps import Turn
 from .frames import WebSocket
 
 

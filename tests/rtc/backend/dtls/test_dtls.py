@@ -11,7 +11,8 @@ from OpenSSL import SSL
 
 from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.dtls.flights import Flights
-from trio_rtc.rtc.backend.dtls.transport import LONGEST, _MemoryConnection
+from trio_rtc.rtc.backend.dtls.records import LONGEST
+from trio_rtc.rtc.backend.dtls.transport import _MemoryConnection
 
 from ...lacking import lacking
 from ...pairs import open_channels

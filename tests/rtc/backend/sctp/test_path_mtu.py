@@ -14,7 +14,7 @@ from aiortc.rtcsctptransport import Chunk, HeartbeatChunk, serialize_packet
 
 from trio_rtc.rtc.backend import ledger
 from trio_rtc.rtc.backend.dtls import transport as dtls
-from trio_rtc.rtc.backend.dtls.transport import LONGEST
+from trio_rtc.rtc.backend.dtls.records import LONGEST
 from trio_rtc.rtc.backend.sctp.fragmentation import unfragmented
 from trio_rtc.rtc.backend.sctp.large_packets import Bundle
 from trio_rtc.rtc.backend.sctp.machine.outbound import I_DATA

@@ -30,19 +30,14 @@ from ....world import world
 from ..patches import can
 from .fingerprints import decisive
 from .flights import Flights
+from .records import EXPANSION, LONGEST
 
 logger = logging.getLogger("trio_rtc.rtc")
 
 _util: Any = getattr(OpenSSL, "_util", None)
 
-LONGEST: Final = 16 * 1024
-"""Bytes that a record carries at most (RFC 6347, section 4.1)."""
-
 _APPLICATION_DATA: Final = 23
 """The first byte of a record of data (RFC 6347, section 4.1; RFC 5246, section 6.2.1)."""
-
-EXPANSION: Final = 13 + 1024
-"""Bytes that its header and a cipher may add to that (RFC 6347, sections 4.1 and 4.1.2.1)."""
 
 
 async def send_together(transport: RTCDtlsTransport, messages: Sequence[bytes]) -> None:

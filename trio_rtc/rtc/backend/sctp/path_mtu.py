@@ -14,7 +14,7 @@ from typing import Final
 
 from aiortc.rtcsctptransport import SCTP_MAX_PACKET_LENGTH, Chunk, HeartbeatChunk
 
-from ..dtls.transport import LONGEST
+from ..dtls.records import LONGEST
 
 BASE: Final = SCTP_MAX_PACKET_LENGTH
 """Bytes of a packet that every path carries, by aiortc's reckoning."""

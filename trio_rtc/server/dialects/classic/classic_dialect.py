@@ -22,7 +22,7 @@ from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.mail import SenderElsewhere
 from ...hub.member_names import clean_name, decode_name
 from ...hub.presence import Presence
-from ...scheduling.chores import Turn
+from ...scheduling.steps import Turn
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit
 from ..refusal import Refused

@@ -25,7 +25,7 @@ from ...hub.expiry import Expiry
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.mail import FULL, UNKNOWN
 from ...hub.member_link import MemberLink
-from ...scheduling.chores import Turn
+from ...scheduling.steps import Turn
 from ...turn import TurnCredentials
 from ...websocket.frames import WebSocket
 from ..dialect import ANY_PATH, Endpoints, WebSocketEndpoint

@@ -16,13 +16,13 @@ from ....wire.rate import TokenBucket
 from ....wire.session import Inbox, Outbox, SessionFault
 from ....world import world
 from ...authorize import JoinRequest
-from ...hub.flush_batches import FlushBatch
 from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.mail import FULL
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Account
 from ...hub.presence import Presence
 from ...limits import ServerLimits
+from ...scheduling.flush_batches import FlushBatch
 from ...websocket.unsent import UnsentMessages
 
 SECRET_BYTES = 32

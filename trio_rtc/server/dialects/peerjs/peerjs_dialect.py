@@ -23,7 +23,7 @@ from ...hub.engine import HubEngine, SendFailure
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.member_names import clean_text
-from ...scheduling.chores import Turn
+from ...scheduling.steps import Turn
 from ...websocket.frames import WebSocket
 from ..dialect import Endpoints, WebSocketEndpoint
 from ..membership import Membership, entering

@@ -11,12 +11,12 @@ from ....errors import NegotiationError
 from ....wire import peerjs as wire
 from ....wire.close_codes import REASONS, CloseCode
 from ....wire.peerjs import Envelope
-from ...hub.flush_batches import FlushBatch
 from ...hub.hub import Mailbox, MailboxFull, Member, Relayed
 from ...hub.member_link import MemberLink
 from ...hub.memory import OVERHEAD, Memory
 from ...hub.presence import Presence
 from ...limits import ServerLimits
+from ...scheduling.flush_batches import FlushBatch
 from .translation import Translator
 
 PROTOCOL: Final = "peerjs"

@@ -37,7 +37,7 @@ from ...http.responses import Response
 from ...hub.engine import HubEngine, SendFailure
 from ...hub.hub import MailboxFull, Member, NoSuchMember, Relayed
 from ...hub.memory import OVERHEAD
-from ...scheduling.chores import Turn
+from ...scheduling.steps import Turn
 from ...turn import TurnCredentials
 from ..dialect import Dialect, Endpoints
 from ..membership import Membership, admit

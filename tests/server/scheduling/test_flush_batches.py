@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trio_rtc.server.hub.flush_batches import FlushBatch
+from trio_rtc.server.scheduling.flush_batches import FlushBatch
 
 
 class Connection:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from trio_rtc.server.hub.deadlines import Deadlines
+from trio_rtc.server.scheduling.deadlines import Deadlines
 
 
 def test_a_deadline_that_is_reached_is_told_of_once() -> None:
