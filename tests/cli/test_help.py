@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -35,3 +38,18 @@ def test_examples_and_exit_statuses(name: str) -> None:
 def test_shells_complete() -> None:
     output = CliRunner().invoke(app, ["--help"]).output
     assert "--install-completion" in output
+
+
+@pytest.mark.parametrize(
+    ("loading", "kept_out"),
+    [
+        ("import trio_rtc.cli.app", {"trio", "trio_rtc.server", "aiortc", "av"}),
+        ("import trio_rtc.cli.diagnosis.peers", {"aiortc", "aioice", "av"}),
+        ("import trio_rtc.server.token_signing", {"aiortc", "aioice", "av"}),
+    ],
+    ids=["help and version", "peers", "token"],
+)
+def test_what_a_command_does_not_need_is_not_loaded(loading: str, kept_out: set[str]) -> None:
+    code = f"import sys\n{loading}\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not kept_out & set(ran.stdout.split())

@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from ..server_settings import SETTINGS
-from ..settings import FILE, SWITCH
 from .declare import declare
 
 EPILOG = (
@@ -23,22 +21,54 @@ EPILOG = (
 )
 
 
-#: Options that may stand without a value, which is yes.
-SWITCHES = {f"--{one.name.replace('_', '-')}" for one in SETTINGS if one.kind is SWITCH}
+class _CommandOfSettings(TyperCommand):
+    """The command, whose options are looked up when it is used.
 
+    The table of settings knows the server, which takes longer to load than all other commands
+    need to show their help.
+    """
 
-class _WithSwitches(TyperCommand):
-    """A command with ``--relay`` for ``--relay yes``."""
+    def get_params(self, ctx: Any) -> list[Any]:
+        if not self.params:
+            app = typer.Typer(add_completion=False)
+            declare(app, server, list(_options()))
+            whole = typer.main.get_command(app)
+            self.params, self.callback = whole.params, whole.callback
+        return super().get_params(ctx)
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(with_values(args)))
 
 
+def _options() -> Iterator[inspect.Parameter]:
+    """An option for each setting.
+
+    They are all text here: every setting is parsed in one place, wherever it comes from.
+    """
+    from ..server_settings import SETTINGS
+    from ..settings import FILE
+
+    yield _option(FILE, "FILE", "A file of settings.")
+    for one in SETTINGS:
+        text = f"{one.help} [default: {one.shown_default}]"
+        yield _option(one.name, one.kind.metavar, text)
+
+
+def _option(name: str, metavar: str, text: str) -> inspect.Parameter:
+    annotation = Annotated[str | None, typer.Option(metavar=metavar, help=text)]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+
+
 def with_values(args: Sequence[str]) -> Iterator[str]:
-    """Arguments in which each switch has a value."""
+    """Arguments in which each switch has a value: ``--relay`` is ``--relay yes``."""
+    from ..server_settings import SETTINGS
+    from ..settings import SWITCH
+
+    switches = {f"--{one.name.replace('_', '-')}" for one in SETTINGS if one.kind is SWITCH}
     for arg, following in zip(args, [*args[1:], "-"], strict=False):
         yield arg
-        if arg in SWITCHES and following.startswith("-"):
+        if arg in switches and following.startswith("-"):
             yield "yes"
 
 
@@ -55,19 +85,5 @@ def server(**flags: str | None) -> None:
 
 
 def add_server_to(app: typer.Typer) -> None:
-    """Offer the command with an option for each setting.
-
-    They are all text here: every setting is parsed in one place, wherever it comes from.
-    """
-    file = _option(FILE, "FILE", "A file of settings.")
-    settings = (
-        _option(one.name, one.kind.metavar, f"{one.help} [default: {one.shown_default}]")
-        for one in SETTINGS
-    )
-    declare(app, server, [file, *settings], EPILOG, _WithSwitches)
-
-
-def _option(name: str, metavar: str, text: str) -> inspect.Parameter:
-    annotation = Annotated[str | None, typer.Option(metavar=metavar, help=text)]
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+    """Offer the command."""
+    declare(app, server, [], EPILOG, _CommandOfSettings)
