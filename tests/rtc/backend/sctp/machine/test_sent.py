@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from trio_rtc.rtc.backend.sctp.machine.outbound import (
     ACKNOWLEDGED,
+    IN_FLIGHT,
     LOST,
     OutboundChunk,
     UserMessage,
@@ -54,6 +55,35 @@ def test_each_chunk_is_acknowledged_once(source: random.Random, acknowledgements
     assert sent.in_flight == 0
     assert not sent
     assert all(chunk.state == ACKNOWLEDGED for chunk in chunks)
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_newest_on_its_way_is_that_of_the_highest_tsn(source: random.Random) -> None:
+    sent, chunks = sent_chunks(100, 40)
+    blocks = [(t, t + source.randrange(3)) for t in range(105, 137, 5) if source.random() < 0.6]
+    sent.acknowledge(99 + source.randrange(4), blocks)
+    for chunk in source.sample(chunks, 10):
+        if chunk.state != ACKNOWLEDGED:
+            sent.leave(chunk, LOST)
+    on_their_way = [chunk for chunk in chunks if chunk.state == IN_FLIGHT]
+    assert sent.newest_in_flight() is (on_their_way[-1] if on_their_way else None)
+
+
+def test_what_a_block_tells_of_is_not_walked_over() -> None:
+    sent, chunks = sent_chunks(1, 5000)
+    sent.acknowledge(0, [(2, 2500), (2502, 5000)])
+    looked_at = []
+
+    class Looked(dict[int, OutboundChunk]):
+        def __getitem__(self, tsn: int) -> OutboundChunk:
+            looked_at.append(tsn)
+            return super().__getitem__(tsn)
+
+    sent._chunks = Looked(sent._chunks)
+    assert sent.newest_in_flight() is chunks[2500]
+    sent.leave(chunks[2500], LOST)
+    assert sent.newest_in_flight() is chunks[0]
+    assert looked_at == [2501, 2501, 1]
 
 
 def test_what_was_told_of_before_costs_nothing() -> None:

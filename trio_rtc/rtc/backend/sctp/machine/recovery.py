@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from .congestion import CongestionControl
-from .outbound import IN_FLIGHT, LOST, OutboundChunk
+from .outbound import LOST, OutboundChunk
 from .partial_reliability import is_over
 from .rack import LossDetection
 from .rtt import RoundTrips
@@ -165,16 +165,15 @@ class Recovery:
         self.is_forced = True
         if has_new:
             return
-        for tsn in range(self._sent.next_tsn - 1, self._sent.acknowledged, -1):
-            chunk = self._sent.get(tsn)
-            if chunk is not None and chunk.state == IN_FLIGHT:
-                if is_over(chunk.message, chunk.transmissions, now):
-                    # It may still arrive: only a timeout gives it up.
-                    self.is_forced = False
-                    return
-                self._probe_tsn = tsn
-                self.lose([chunk])
-                return
+        chunk = self._sent.newest_in_flight()
+        if chunk is None:
+            return
+        if is_over(chunk.message, chunk.transmissions, now):
+            # It may still arrive: only a timeout gives it up.
+            self.is_forced = False
+            return
+        self._probe_tsn = chunk.tsn
+        self.lose([chunk])
 
     def _time_out(self, now: float, *, open_window: bool) -> None:
         self._trips.back_off()

@@ -44,6 +44,18 @@ class SentChunks:
     def get(self, tsn: int) -> OutboundChunk | None:
         return self._chunks.get(tsn)
 
+    def newest_in_flight(self) -> OutboundChunk | None:
+        """That of the highest TSN. What a gap block has told of is passed over at once."""
+        tsn = self._next - 1
+        for start, end in (*reversed(self._blocks.items()), (0, self.acknowledged)):
+            while tsn > end:
+                chunk = self._chunks[tsn]
+                if chunk.state == IN_FLIGHT:
+                    return chunk
+                tsn -= 1
+            tsn = start - 1
+        return None
+
     def depart(self, chunk: OutboundChunk) -> None:
         """It is on its way."""
         chunk.state = IN_FLIGHT
