@@ -93,3 +93,30 @@ def test_the_pair_in_use_is_asked_again_if_another_works_that_was_tried_since(
         await agent.close()
 
     asyncio.run(main())
+
+
+def test_a_round_trip_ends_with_the_answer_and_not_with_the_nomination() -> None:
+    """The side that nominates nothing has its answer before the other one's choice comes."""
+
+    async def main() -> None:
+        agent: Any = aioice.Connection(ice_controlling=False)
+        Checks(agent)
+        agent.remote_username, agent.remote_password = "user", "password"
+        one = pair("host", "host")
+        agent._check_list.append(one)
+        agent.build_request(one, nominate=False)
+        one.state = CandidatePair.State.SUCCEEDED
+        agent.check_complete(one)
+        trip = one.round_trip
+        one.asked -= 10.0
+        one.nominated = True
+        agent.check_complete(one)
+        assert one.round_trip == trip
+        # It is asked again, as for consent or a better pair.
+        agent.build_request(one, nominate=False)
+        assert one.round_trip is None
+        agent.check_complete(one)
+        assert one.round_trip is not None
+        await agent.close()
+
+    asyncio.run(main())

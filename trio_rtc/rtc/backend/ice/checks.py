@@ -173,13 +173,15 @@ class Checks:
         )
 
     def _build(self, pair: Any, nominate: bool) -> Any:
-        pair.asked = asyncio.get_running_loop().time()
+        pair.asked, pair.round_trip = asyncio.get_running_loop().time(), None
         return self._build_request(pair, nominate)
 
     def _handle_complete(self, pair: Any) -> None:
         agent = self._agent
         pair.answered = asyncio.get_running_loop().time()
-        pair.round_trip = pair.answered - pair.asked
+        if getattr(pair, "round_trip", None) is None:
+            # Where the other side nominates, this is called again then.
+            pair.round_trip = pair.answered - pair.asked
         before = list(agent._check_list)
         self._check_complete(pair)
         if _is_second_best(pair):
