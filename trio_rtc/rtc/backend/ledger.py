@@ -104,10 +104,14 @@ OWNERS: Final[dict[str, object]] = {
 ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
     "host_addresses": {
         CONNECTION: (
+            "_local_candidates",
+            "_local_candidates_end",
+            "_local_candidates_start",
             "_local_password",
             "_local_username",
             "_protocols",
             "_transport_policy",
+            "gather_candidates",
             "get_component_candidates",
         ),
         GATHERER: ("_connection",),

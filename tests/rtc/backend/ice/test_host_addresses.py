@@ -120,6 +120,21 @@ async def test_with_nothing_but_loopback_it_is_a_candidate(
         assert await candidates(alice, bob) == [False, True]
 
 
+async def test_a_call_lists_the_addresses_of_the_machine_once_for_each_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = []
+
+    def list_adapters() -> list[ifaddr.Adapter]:
+        listed.append(1)
+        return [ifaddr.Adapter("lo", "lo", [ifaddr.IP("127.0.0.1", 8, "lo")])]
+
+    monkeypatch.setattr(ifaddr, "get_adapters", list_adapters)
+    async with open_pair() as (alice, bob):
+        await candidates(alice, bob)
+        assert len(listed) == 2
+
+
 async def test_who_wants_relays_only_has_no_loopback_either(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

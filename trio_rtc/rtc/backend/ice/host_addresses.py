@@ -81,7 +81,8 @@ def gather_from(agent: aioice.Connection, options: IceGatherOptions) -> None:
     """Have an ICE agent gather these."""
     if can("host_addresses"):
         private: Any = agent
-        private.get_component_candidates = _Gathering(agent, options)
+        gathering = private.get_component_candidates = _Gathering(agent, options)
+        private.gather_candidates = gathering.gather_once
         if options.udp_mux is not None:
             # aioice's four letters would not be unique among thousands.
             private._local_username = world().random_hex(8)
@@ -116,6 +117,17 @@ class _Gathering:
         self.own: list[str] = []
         self._agent: Any = agent
         self._gather = agent.get_component_candidates
+
+    async def gather_once(self) -> None:
+        """Gather, for the one component there is. aioice lists the addresses of the machine before.
+
+        That takes a millisecond, and one of a call's set-up is enough.
+        """
+        agent = self._agent
+        if not agent._local_candidates_start:
+            agent._local_candidates_start = True
+            agent._local_candidates += await self(1, [])
+            agent._local_candidates_end = True
 
     async def __call__(self, component: int, addresses: list[str], timeout: int = 5) -> Any:
         # With relays only there are none.
