@@ -204,7 +204,7 @@ async def _idle(redis: Redis, first: ClusterServer, third: ClusterServer, figure
         async with limiter:
             found = await third.hub.find("native", number.to_bytes(16, "big"))
             assert found is not None
-            assert await third.hub.take(found, Box(), nothing) is not None
+            assert await third.hub.take(found, found.state, Box(), nothing) is not None
 
     for what in (join, resume):
         cpu, begun = redis.cpu(), time.perf_counter()

@@ -143,9 +143,11 @@ class ScriptModel:
             return []
         return [session.id, session.name, session.room, session.epoch, session.state]
 
-    def do_x(self, me: str, id_: int, epoch: int, received: int, state: bytes) -> list[Any]:
+    def do_x(
+        self, me: str, id_: int, epoch: int, received: int, before: bytes, state: bytes
+    ) -> list[Any]:
         session = self.sessions.get(id_)
-        if session is None or session.epoch != epoch:
+        if session is None or (session.epoch, session.state) != (epoch, before):
             return [b"no"]
         if received > self._verified(session):
             self._depart(id_)

@@ -95,7 +95,8 @@ operations = st.one_of(
         [b"i1", b"i2", b"kkey", b"kother\0key"]
     )),
     st.tuples(
-        st.just("x"), ids, epochs.filter(bool), numbers, st.sampled_from([b"", b"w" * 130])
+        st.just("x"), ids, epochs.filter(bool), numbers,
+        st.sampled_from([b"state", b"state", b"", b"v" * 130]), st.sampled_from([b"", b"w" * 130])
     ),
     st.tuples(st.just("n"), ids, epochs.filter(bool), st.sampled_from([b"", b"v" * 130])),
     st.tuples(st.just("y"), ids, epochs.filter(bool), numbers, numbers),

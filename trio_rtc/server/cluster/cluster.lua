@@ -109,7 +109,7 @@ end
 
 -- Operations: each is given its arguments, of which there are `arguments[name]`.
 local arguments = {
-    h = 2, t = 0, d = 0, j = 6, s = 5, r = 4, o = 3, a = 4, l = 2, f = 2, x = 4, n = 3, y = 4, m = 1,
+    h = 2, t = 0, d = 0, j = 6, s = 5, r = 4, o = 3, a = 4, l = 2, f = 2, x = 5, n = 3, y = 4, m = 1,
 }
 local operations = {}
 
@@ -488,9 +488,10 @@ local function define_others()
         return { tonumber(id), name, s.R, tonumber(s.e), get_state(id) }
     end
 
-    function operations.x(id, epoch, received, state)
+    -- Go on with a session as it was found: its state says which connection is its last one, too.
+    function operations.x(id, epoch, received, before, state)
         local s = session(id)
-        if s.e ~= epoch then
+        if s.e ~= epoch or get_state(id) ~= before then
             return { 'no' }
         end
         if tonumber(received) > verified(id, s) then

@@ -217,6 +217,14 @@ class ClusterHub:
         if (local := self._members.local(member)) is not None:
             self._members.submit_for(local, "n", state())
 
+    async def claim(self, member: Member, state: Callable[[], bytes]) -> bool:
+        """As `HubEngine.claim`."""
+        if (local := self._members.local(member)) is None:
+            return False
+        look = self._members.look(local)
+        await self._members.ask("n", local.id, local.epoch, state(), then=look)
+        return self._members.local(member) is local
+
     async def find(self, protocol: str, key: bytes | int) -> Found | None:
         """As `HubEngine.find`."""
         by = b"k" + key if isinstance(key, bytes) else f"i{key}"
@@ -230,6 +238,7 @@ class ClusterHub:
     async def take(
         self,
         found: Found,
+        state: bytes,
         mailbox: Mailbox,
         on_removed: Callable[[Member], None],
         received: int = 0,
@@ -237,7 +246,7 @@ class ClusterHub:
         """As `HubEngine.take`."""
         taken: list[LocalMember] = []
         then = partial(self._taken, taken, found, mailbox)
-        asked = found.id, found.epoch, received, found.state
+        asked = found.id, found.epoch, received, found.state, state
         answer = await self._members.ask("x", *asked, then=then, undo=taken)
         if not taken or taken[0].id not in self._members:
             return None

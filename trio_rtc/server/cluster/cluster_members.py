@@ -310,10 +310,12 @@ class ClusterMembers:
 
     def submit_for(self, local: LocalMember, name: str, what: bytes) -> None:
         """Have something done for a member that nobody waits for."""
-        look = self._look(local)
+        look = self.look(local)
         self.submit(Operation(name, local.id, local.epoch, what, on_reply=look))
 
-    def _look(self, local: LocalMember) -> Callable[[int], None]:
+    def look(self, local: LocalMember) -> Callable[[int], None]:
+        """Takes the answer to what was said for a member: whether it is this server's still."""
+
         def on_reply(answer: int) -> None:
             if answer == FENCED and self._locals.get(local.id) is local:
                 self.fenced(local.id, FENCED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -134,7 +133,12 @@ class Membership(Generic[PeerT]):
         return self._by_key.get(key)
 
     async def find(
-        self, key: Hashable, check: Callable[[PeerT], None] = _nothing, received: int = 0
+        self,
+        key: Hashable,
+        check: Callable[[PeerT], None] = _nothing,
+        received: int = 0,
+        *,
+        claim: bool = False,
     ) -> PeerT | None:
         """The peer with this key, by which somebody shows that it goes on as that one.
 
@@ -145,18 +149,28 @@ class Membership(Generic[PeerT]):
             check: called with the peer while it is where it was; what it raises leaves it there,
                 and what it changes goes on with it.
             received: how much of its mail it has, as it says.
+            claim: whether whoever shows an earlier connection, on any server, is to find what the
+                check has changed.
         """
-        while (peer := self.here(key)) is None and key in self._finding:
-            await self._finding[key].wait()
-        if peer is not None or self._transfer is None:
-            if peer is not None:
-                check(peer)
-            return peer
+        while True:
+            while (peer := self.here(key)) is None and key in self._finding:
+                await self._finding[key].wait()
+            if peer is None:
+                break
+            check(peer)
+            if not claim or self._transfer is None or await self._claim(self._transfer, peer):
+                return peer
+        if self._transfer is None:
+            return None
         self._finding[key] = trio.Event()
         try:
             return await self._take(key, self._transfer, check, received)
         finally:
             self._finding.pop(key).set()
+
+    async def _claim(self, transfer: Transfer[PeerT], peer: PeerT) -> bool:
+        until = self._deadlines.get(peer.member.id)
+        return await self._hub.claim(peer.member, partial(_encode_state, transfer, peer, until))
 
     async def _take(
         self,
@@ -173,10 +187,10 @@ class Membership(Generic[PeerT]):
             peer, mailbox = transfer.unpack(found, state, key, client_network)
             check(peer)
             # With it goes what it is from now on, in one step: nobody finds it as it was before.
-            found = replace(found, state=_encode_state(transfer, peer, until))
+            state = _encode_state(transfer, peer, until)
             self._context.peers.add(client_network)
             try:
-                member = await self._hub.take(found, mailbox, self._removed, received)
+                member = await self._hub.take(found, state, mailbox, self._removed, received)
             except BaseException:
                 self._context.peers.remove(client_network)
                 raise

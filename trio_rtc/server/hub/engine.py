@@ -88,12 +88,20 @@ class HubEngine(Protocol):
     def note(self, member: Member, state: Callable[[], bytes]) -> None:
         """What another server needs of a member has changed: see `Portable`."""
 
+    async def claim(self, member: Member, state: Callable[[], bytes]) -> bool:
+        """`note`, waited for: whoever has found the member as it was before does not `take` it.
+
+        Returns:
+            False if it is a member here no more: another server has been first.
+        """
+
     async def find(self, protocol: str, key: bytes | int) -> Found | None:
         """The member of another server with this key, or this id."""
 
     async def take(
         self,
         found: Found,
+        state: bytes,
         mailbox: Mailbox,
         on_removed: Callable[[Member], None],
         received: int = ...,
@@ -102,12 +110,13 @@ class HubEngine(Protocol):
 
         Args:
             found: who it is.
+            state: what another server needs of it from now on.
             mailbox: it is restored, and gets all that has not reached the member.
             on_removed: as for `join`.
             received: how much of its mail has reached the member, as it says.
 
         Returns:
-            None if somebody else has gone on with it since it was found.
+            None if it is not as it was found: somebody else has gone on with it, or noted more.
         """
 
     def send_for(self, found: Found, message: Relayed, to: int) -> PendingSend:

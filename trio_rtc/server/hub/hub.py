@@ -278,6 +278,10 @@ class Hub:
     def note(self, member: Member, state: Callable[[], bytes]) -> None:
         """As `HubEngine.note`: nobody goes on elsewhere."""
 
+    async def claim(self, member: Member, state: Callable[[], bytes]) -> bool:
+        """As `HubEngine.claim`: nobody goes on elsewhere."""
+        return member.present
+
     async def find(self, protocol: str, key: bytes | int) -> Found | None:
         """As `HubEngine.find`: there is no other server."""
         return None
@@ -285,6 +289,7 @@ class Hub:
     async def take(
         self,
         found: Found,
+        state: bytes,
         mailbox: Mailbox,
         on_removed: Callable[[Member], None],
         received: int = 0,

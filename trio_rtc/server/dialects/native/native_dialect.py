@@ -183,15 +183,15 @@ class NativeDialect(WebSocketDialect[Session]):
     async def resume(self, message: protocol.Resume, link: SessionLink) -> Session:
         """Go on with a session on another connection."""
         check = partial(self._check_attempt, message.attempt or 0)
-        session = await self._sessions.find(digest(message.session), check, message.received)
+        session = await self._sessions.find(
+            digest(message.session), check, message.received, claim=True
+        )
         if session is None or message.received < session.outbox.acknowledged:
             raise Refused(CloseCode.SESSION_LOST, "there is no such session any more")
         if session.until <= world().time():
             self._expire(session)
             raise Refused(CloseCode.NOT_AUTHORIZED, EXPIRED)
         self._acknowledge(session, message.received)
-        session.attempt = message.attempt or 0
-        self._sessions.note(session)
         self._context.statistics.resumed += 1
         self._resumable.end(session)
         self._unacknowledged.end(session)

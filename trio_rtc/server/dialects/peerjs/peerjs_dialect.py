@@ -113,13 +113,11 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         """Let a client in, or let it go on with another connection."""
         admission = admitted.admission
         key = admission.room, admitted.id
-        peer = await self._peers.find(key, partial(self._check_same, admitted))
+        peer = await self._peers.find(key, partial(self._check_same, admitted), claim=True)
         if peer is None:
             peer = await self._join(admitted, client_network)
         else:
             self._context.statistics.resumed += 1
-        peer.token, peer.subject = admitted.token, admission.subject
-        peer.attempt = admitted.attempt
         self._peers.stay(peer, admission.until)
         self._peers.note(peer)
         with self._context.flush_batch:
@@ -133,6 +131,8 @@ class PeerJSDialect(WebSocketDialect[PeerJSMember]):
         if admitted.is_late(peer.attempt):
             self._context.statistics.late += 1
             raise Refused(CloseCode.SUPERSEDED, "There is a later connection.")
+        peer.token, peer.subject = admitted.token, admitted.admission.subject
+        peer.attempt = admitted.attempt
 
     def _arrives(self, member: Member) -> None:
         """Somebody has come, whatever its dialect."""
