@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 import trio
 
+from ..ports import free_port
 from ..processes import client, command, server, server_here
 from .server_side import has_been_asked
 
@@ -184,10 +186,11 @@ async def fails(*arguments: str, code: str, status: int = 1) -> str:
 
 
 async def test_a_server_that_is_not_there() -> None:
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listeners[0].socket.getsockname()[1]
-    await listeners[0].aclose()
-    line = await fails("--server", f"http://127.0.0.1:{port}", code="server_unreachable")
+    # Nobody else gets a port that is taken, and nobody listens at it.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        line = await fails("--server", f"http://127.0.0.1:{port}", code="server_unreachable")
     assert str(port) in line
 
 
@@ -274,7 +277,9 @@ async def test_the_server_goes_while_the_client_waits() -> None:
 
 
 async def test_a_client_that_stays_signs_in_again() -> None:
-    async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
+    # Nothing else takes the port meanwhile.
+    at = ("--host", "127.0.0.1", "--port", str(free_port()))
+    async with command("server", *at) as running:
         url = (await running.line("listening on")).split()[-1]
         ws = url.replace("http", "ws")
         async with client(ws, "bob", "--json", "--echo") as bob:
@@ -282,8 +287,7 @@ async def test_a_client_that_stays_signs_in_again() -> None:
             running.interrupt()
             assert await running.exit_status() == 0
             await bob.event("server", state="reconnecting")
-            port = url.rpartition(":")[2]
-            async with command("server", "--host", "127.0.0.1", "--port", port) as again:
+            async with command("server", *at) as again:
                 await again.line("listening on")
                 await bob.event("server", state="lost")
                 async with client(ws, "alice", "--call", "bob", "--wait", "30", "--send", "hello",

@@ -18,6 +18,7 @@ from trio_rtc.cli.listening import inherited_listeners, open_unix_listener, pars
 from trio_rtc.cli.logs import OncePerSecond, TextFormatter
 from trio_rtc.cli.notify import ServiceManager
 
+from ..ports import free_port
 from ..processes import Command, python
 from ..server.harness import Client, get
 
@@ -60,7 +61,7 @@ class Manager:
         self._socket.close()
 
     async def hear(self) -> list[str]:
-        with trio.fail_after(60):
+        with trio.fail_after(200):
             return (await self._socket.recv(4096)).decode().splitlines()
 
 
@@ -181,9 +182,7 @@ async def test_metrics_are_for_this_machine(tmp_path: Path) -> None:
 
 
 async def test_metrics_with_an_address_of_their_own() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with (
         server(*LOCAL, "--metrics-listen", f"127.0.0.1:{port}") as (_, url),
         httpx.AsyncClient() as http,

@@ -139,10 +139,7 @@ def ports_of(sdp: str) -> set[int]:
 
 def free_range() -> tuple[int, int]:
     """Ports that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    first = min(port, 65535 - 20)
+    first = free_port()
     return first, first + 20
 
 

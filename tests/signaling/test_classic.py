@@ -239,12 +239,12 @@ async def test_something_else_than_a_signaling_server(sign_in: bytes) -> None:
 
 
 async def test_a_server_that_is_not_there() -> None:
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listeners[0].socket.getsockname()[1]
-    await listeners[0].aclose()
-    with pytest.raises(SignalingError) as caught:
-        async with open_signaling(f"http://127.0.0.1:{port}", name="a"):
-            raise AssertionError("it opened")
+    with trio.socket.socket() as unused:
+        await unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(SignalingError) as caught:
+            async with open_signaling(f"http://127.0.0.1:{port}", name="a"):
+                raise AssertionError("it opened")
     assert (caught.value.code, caught.value.fault) == ("server_unreachable", "network")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from trio_rtc.rtc.backend.media.recording import packet_recording
 from trio_rtc.rtc.backend.media.recording.packet_recording import PacketRecording
 
 from ...calls.both_sides import open_both
+from ...ports import free_even_port
 from .films import FILM_FPS, make_film
 from .pictures import grey, level
 
@@ -70,7 +71,9 @@ async def test_a_recording(
     assert all(abs(level(frame) - 140) < 12 for frame in found["video"])
     times = [frame.time for frame in found["video"]]
     assert times == sorted(times)
-    assert abs((times[-1] - times[0]) * FILM_FPS - (len(times) - 1)) < 2
+    # Where one came late, or the clock of the other side became known, there may be a leap.
+    steps = sorted(after - before for before, after in pairwise(times))
+    assert abs(steps[len(steps) // 2] * FILM_FPS - 1) < 0.1
     assert len(found["audio"]) >= 40
 
 
@@ -109,22 +112,6 @@ async def test_what_is_not_recorded_so(
         assert raised.value.code == "media_unwritable"
 
 
-def free_even_port() -> int:
-    """A port with a free one after it."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            if port % 2:
-                continue
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-                try:
-                    other.bind(("127.0.0.1", port + 1))
-                except OSError:
-                    continue
-                return port
-
-
 @pytest.mark.parametrize("film", ["h264", "vp8"])
 async def test_ffmpeg_sees_what_is_forwarded(
     films: dict[str, Path], film: str, tmp_path: Path
@@ -133,7 +120,7 @@ async def test_ffmpeg_sees_what_is_forwarded(
     options = {"protocol_whitelist": "file,udp,rtp", "probesize": "5000000"}
 
     def look() -> float:
-        with av.open(str(sdp), options=options, timeout=20) as container:
+        with av.open(str(sdp), options=options, timeout=60) as container:
             return level(next(container.decode(video=0)))
 
     async with (

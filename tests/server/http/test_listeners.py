@@ -18,6 +18,7 @@ import trio.testing
 
 from trio_rtc.server.http.listeners import EagerListener, open_listeners
 
+from ...ports import free_port
 from ..harness import Client, get, tcp_server
 
 
@@ -51,11 +52,7 @@ async def test_a_name_with_addresses_that_are_not_here(
     names: dict[str, list[str]], elsewhere: str, port: object
 ) -> None:
     names["half.example"] = [elsewhere, "127.0.0.1"]
-    number = 0
-    if port == "free":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            number = probe.getsockname()[1]
+    number = free_port() if port == "free" else 0
     listeners = await open_listeners(number, "half.example")
     assert [one.socket.getsockname()[0] for one in listeners] == ["127.0.0.1"]
     assert number in (0, listeners[0].socket.getsockname()[1])
