@@ -81,7 +81,7 @@ def forbid_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", ["mp4", "webm"])
 async def test_a_film_is_seen_and_heard(films: dict[str, Path], form: str) -> None:
     async with (
-        open_media(video=films[form], audio=films[form], encoded=True) as tracks,
+        open_media(video=films[form], audio=films[form], loop=True, encoded=True) as tracks,
         open_both(receive=("audio", "video"), tracks=tracks) as ends,
     ):
         found = await of_kinds(ends.bob)
@@ -119,7 +119,7 @@ async def test_nobody_encodes_or_decodes(
     films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        open_media(video=films["mp4"], audio=films["mp4"], encoded=True) as tracks,
+        open_media(video=films["mp4"], audio=films["mp4"], loop=True, encoded=True) as tracks,
         open_both(receive=("audio", "video"), tracks=tracks) as ends,
     ):
         readers = [
@@ -137,7 +137,7 @@ async def test_nobody_encodes_or_decodes(
 
 async def test_frames_begin_again_when_they_are_wanted(films: dict[str, Path]) -> None:
     async with (
-        open_media(video=films["mp4"], encoded=True) as [track],
+        open_media(video=films["mp4"], loop=True, encoded=True) as [track],
         open_both(receive=("video",), tracks=[track]) as ends,
     ):
         theirs = await anext(aiter(ends.bob.tracks))
@@ -243,7 +243,7 @@ async def test_who_calls_takes_other_codecs(films: dict[str, Path]) -> None:
 async def test_who_calls_sees_it(films: dict[str, Path]) -> None:
     hub = MemoryHub()
     async with (
-        open_media(video=films["mp4"], audio=films["mp4"], encoded=True) as tracks,
+        open_media(video=films["mp4"], audio=films["mp4"], loop=True, encoded=True) as tracks,
         serving(hub, tracks=tracks) as (alice, _),
         open_call(alice, "bob") as call,
     ):
@@ -269,9 +269,9 @@ async def test_a_track_is_added_that_the_other_side_does_not_take(films: dict[st
 
 async def test_another_track_in_its_place(films: dict[str, Path]) -> None:
     async with (
-        open_media(video=films["mp4"], encoded=True) as [first],
-        open_media(video=films["ts"], encoded=True) as [second],
-        open_media(video=films["webm"], encoded=True) as [other],
+        open_media(video=films["mp4"], loop=True, encoded=True) as [first],
+        open_media(video=films["ts"], loop=True, encoded=True) as [second],
+        open_media(video=films["webm"], loop=True, encoded=True) as [other],
         open_both(receive=("video",), tracks=[first]) as ends,
     ):
         theirs = await next_track(ends.bob)
@@ -293,7 +293,7 @@ async def test_another_track_in_its_place(films: dict[str, Path]) -> None:
 
 
 async def test_muted(films: dict[str, Path]) -> None:
-    async with open_media(video=films["mp4"], encoded=True) as [track]:
+    async with open_media(video=films["mp4"], loop=True, encoded=True) as [track]:
         with trio.fail_after(30):
             packets = track.packets()
             first = await anext(packets)
