@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
 
 from tests.processes import Command, Event, python
+from tests.waiting import until
 
 from .hosts import SERVER, Host, Network, open_network
 
@@ -19,6 +23,17 @@ URL = f"ws://{SERVER}:8888"
 STUN = (f"stun:{SERVER}:3478",)
 TURN = (f"turn:{SERVER}:3478?transport=udp", "alice", "secret")
 TURN_TCP = (f"turn:{SERVER}:3478?transport=tcp", "alice", "secret")
+
+
+def answers(process: trio.Process, port: int) -> bool:
+    """Whether it has the port, in its own network, for TCP and for UDP."""
+    assert process.returncode is None
+    return all(
+        re.search(
+            rf"^ *\d+: \w+:{port:04X} ", Path(f"/proc/{process.pid}/net/{kind}").read_text(), re.M
+        )
+        for kind in ("tcp", "udp")
+    )
 
 
 @pytest.fixture
@@ -41,6 +56,7 @@ async def network() -> AsyncIterator[Network]:
                 "-m", "trio_rtc", "server", "--host", SERVER, prefix=network.server.prefix
             ) as server:
                 await server.line("listening on")
+                await until(partial(answers, coturn, 3478))
                 yield network
         finally:
             coturn.kill()

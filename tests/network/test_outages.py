@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from .conftest import STUN, TURN, counts_on, pair, peer, told
+from .conftest import STUN, TURN, counts_on, peer, stats, told
 from .hosts import Network, needs_network
 
 pytestmark = needs_network
@@ -79,7 +79,7 @@ async def test_a_peer_that_is_killed(network: Network) -> None:
     ):
         await counts_on(caller)
         callee.process.send_signal(signal.SIGKILL)
-        with trio.fail_after(15):
+        with trio.fail_after(60):
             await caller.event("disconnected")
         await caller.event("ended", reason="connection_lost")
 
@@ -98,8 +98,7 @@ async def test_a_host_that_gets_another_address(network: Network, behind_nat: bo
         alice.move(11, 21)
         await caller.event("disconnected")
         await counts_on(caller, 20)
-        assert await pair(caller)
-        assert caller.events[-1]["address"] != "203.0.113.11"
+        assert (await stats(caller))["address"] != "203.0.113.11"
 
 
 async def test_a_program_that_knows_of_another_address(network: Network) -> None:
