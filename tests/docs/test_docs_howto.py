@@ -25,6 +25,8 @@ from trio_rtc.testing import MemoryHub
 from ..calls.both_sides import open_both
 from ..ports import free_port
 from ..rtc.media.test_voice import until_loud, wave
+from ..rtc.virtual import in_virtual_time
+from ..waiting import until
 from .console_blocks import run_console
 from .pages import ROOT, blocks_of, function_of, output_of, reworded, serving_server, texts_of
 from .test_docs_testing import INI
@@ -98,7 +100,7 @@ async def test_calls_with_options(page: str) -> None:
     async def stay(call: trio_rtc.Call) -> None:
         await call.wait_ended()
 
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             if page == "nat":
                 nursery.start_soon(trio_rtc.serve_calls, stay, bob)
@@ -153,9 +155,7 @@ async def test_a_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             trio_rtc.open_media(video="pattern") as tracks,
             trio_rtc.open_whip(endpoint, tracks=tracks),
         ):
-            await trio.sleep(0.5)
-        while not recorded():  # noqa: ASYNC110
-            await trio.sleep(0.05)
+            await until(recorded)
         nursery.cancel_scope.cancel()
 
 
@@ -168,11 +168,12 @@ def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert f"{program.count('def test_')} passed" in done.stdout, done.stdout + done.stderr
 
 
+@in_virtual_time
 async def test_a_conversation() -> None:
     converse = function_of(blocks_of("howto/voice.md"), "converse")
     heard: list[int] = []
@@ -228,7 +229,7 @@ async def test_an_asgi_application() -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     over = trio.Event()
-    with trio.fail_after(30):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve, names["app"], config, shutdown_trigger=over.wait))
             async with trio_rtc.open_signaling(f"ws://localhost:{names['PORT']}", name="a") as one:
@@ -250,7 +251,7 @@ async def echoing(url: str, task_status: trio.TaskStatus[None]) -> None:
 async def test_other_ways_to_run(number: int) -> None:
     program = texts_of("howto/asyncio.md", "python")[number]
     (expected,) = texts_of("howto/asyncio.md", "text")
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with serving_server() as url, trio.open_nursery() as nursery:
             await nursery.start(echoing, url)
             body = reworded(program, url)

@@ -17,6 +17,7 @@ from trio_rtc import Voice
 
 from ..calls.both_sides import open_both
 from ..rtc.media.test_voice import is_loud, pitch_of, speak, until_loud, wave
+from ..rtc.virtual import in_virtual_time
 from .pages import ROOT, blocks_of, function_of
 
 BLOCKS = blocks_of("voice.md")
@@ -28,6 +29,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
     assert {language for language, _ in BLOCKS} == {"python", "console"}
 
 
+@in_virtual_time
 async def test_the_parrot_repeats_what_it_hears() -> None:
     async with (
         open_both(receive=("audio",)) as ends,
@@ -42,6 +44,7 @@ async def test_the_parrot_repeats_what_it_hears() -> None:
         nursery.cancel_scope.cancel()
 
 
+@in_virtual_time
 async def test_a_story_is_told_or_interrupted() -> None:
     tell = function("tell")
     async with (
@@ -74,7 +77,7 @@ async def serving() -> AsyncIterator[str]:
 
 
 async def test_the_example_answers_and_is_interrupted() -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             serving() as url,
             trio_rtc.open_signaling(url, name="me") as signaling,
@@ -83,8 +86,8 @@ async def test_the_example_answers_and_is_interrupted() -> None:
             ) as call,
             trio_rtc.open_voice(call) as voice,
         ):
-            # Long enough for an answer of four seconds.
-            await voice.play(wave(2.0))
+            # Long enough for an answer of six seconds.
+            await voice.play(wave(3.0))
             await until_loud(voice)
             blocks = [await anext(voice) for _ in range(20)]
             assert pitch_of(b"".join(blocks), voice.rate) == pytest.approx(262, abs=15)
@@ -101,8 +104,8 @@ async def until_silent_while_speaking(voice: Voice) -> None:
             silent = 0 if is_loud(block) else silent + 1
             if silent == 25:
                 break
-        # The answer has a hundred blocks and more that are loud.
-        assert heard < 80
+        # The answer has 300 blocks, and a busy machine takes some time to hear us.
+        assert heard < 200
         nursery.cancel_scope.cancel()
 
 
