@@ -133,6 +133,8 @@ async def test_a_call_in_lines_for_programs() -> None:
                     open_call(bob, "ann") as call,
                     await call.open_channel("chat") as channel,
                 ):
+                    # A bitrate is that since the reading before.
+                    await ann.event("stats")
                     # More than may wait where nobody reads.
                     for _ in range(40):
                         await channel.send(bytes(60_000))

@@ -43,7 +43,7 @@ def test_the_table() -> None:
     assert report.errors() == [{"what": "signed in", "code": "server_full", "count": 1}]
 
 
-TALK = ("--seconds", "0.5", "--interval", "0.1", "--json")
+TALK = ("--seconds", "1.5", "--interval", "0.1", "--json")
 
 
 @pytest.mark.parametrize("how", [[], ["--no-calls"]])

@@ -11,6 +11,7 @@ import pytest
 
 from ..consoles import sleep_until_listening
 from ..ports import free_port
+from ..processes import besides_slowness
 from .console_blocks import WAIT
 from .pages import blocks_of, texts_of
 
@@ -38,7 +39,7 @@ def test_the_commands(block: str, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     if "trio-rtc send" in block:
@@ -50,7 +51,7 @@ def test_the_commands(block: str, tmp_path: Path) -> None:
         assert (tmp_path / "view.webm").stat().st_size > 1000
         assert "signed in  4 of 4" in done.stdout
         return
-    assert done.stderr == ""
+    assert besides_slowness(done.stderr) == ""
     if "--record view.mp4" in block:
         assert (tmp_path / "view.mp4").stat().st_size > 10_000
     else:
