@@ -9,7 +9,7 @@ def sleep_until_listening(*ports: int) -> str:
 sleep() {{
     command sleep "$1"
     for port in {" ".join(map(str, ports))}; do
-        for _ in $(seq 300); do
+        for _ in $(seq 1500); do
             if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue 2; fi
             command sleep 0.1
         done

@@ -44,7 +44,7 @@ async def coturn(folder: Path, *options: str, address: str = "127.0.0.1") -> Asy
 async def answers(address: str, port: int) -> None:
     """Return once it answers over UDP as well, which its threads begin with at their own time."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with trio.fail_after(20), trio.socket.socket(family, socket.SOCK_DGRAM) as sock:
+    with trio.fail_after(100), trio.socket.socket(family, socket.SOCK_DGRAM) as sock:
         await sock.connect((address, port))
         while True:
             with trio.move_on_after(0.2), suppress(ConnectionRefusedError):

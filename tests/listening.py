@@ -20,7 +20,7 @@ async def listening(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        with trio.move_on_after(20) as patience:
+        with trio.move_on_after(100) as patience:
             while process.returncode is None:
                 try:
                     stream = await trio.open_tcp_stream(*awaited)

@@ -29,7 +29,7 @@ window.until = (condition) => new Promise((resolve, reject) => {
     let value;
     try { value = condition(); } catch (error) { return reject(error); }
     if (value) resolve(value);
-    else if (Date.now() - began > 20000)
+    else if (Date.now() - began > 100000)
       reject(new Error(`waited too long: ${condition}; ${window.scene()}`));
     else setTimeout(look, 20);
   })();

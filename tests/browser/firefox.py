@@ -142,5 +142,5 @@ async def open_firefox_page(address: str, url: str) -> AsyncIterator[FirefoxPage
             await page.open(url)
             yield page
         finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(5), suppress(WebSocketLost):
+            with trio.CancelScope(shield=True), trio.move_on_after(60), suppress(WebSocketLost):
                 await page.close()

@@ -61,7 +61,7 @@ async def check(visitor: Visitor, axe: str, state: str) -> None:
 
 
 async def test_every_state_of_the_page(chromium: str, axe: str) -> None:
-    with trio.fail_after(110):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await check(alice, axe, "signing in")

@@ -25,7 +25,7 @@ async def told(visitor: Visitor, text: str) -> None:
 
 
 async def test_a_token_that_is_not_good(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium, authorize=shared_secret("open sesame")) as house:
             alice = await house.visitor()
             await alice.screenshot("sign-in")
@@ -37,7 +37,7 @@ async def test_a_token_that_is_not_good(chromium: str) -> None:
 
 
 async def test_a_page_of_another_origin(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium, origins=["https://example.org"]) as house:
             alice = await house.visitor()
             for classic in (False, True):
@@ -50,7 +50,7 @@ async def test_a_page_of_another_origin(chromium: str) -> None:
 
 
 async def test_a_room_that_the_server_refuses(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice = await house.visitor()
             await alice.sign_in("alice", room="a,b")
@@ -64,7 +64,7 @@ async def test_a_camera_that_is_refused(chromium: str) -> None:
     async def answer(call: Call) -> None:
         await call.wait_ended()
 
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, answering(house, answer):
             alice = await house.visitor()
             await alice.signed_in("alice")
@@ -79,7 +79,7 @@ async def test_a_camera_that_is_refused(chromium: str) -> None:
 
 
 async def test_a_peer_that_declines_and_one_that_goes(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await alice.signed_in("alice")
@@ -105,7 +105,7 @@ async def test_a_peer_that_declines_and_one_that_goes(chromium: str) -> None:
 
 
 async def test_nonsense_of_a_peer(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             trio_rtc.open_signaling(house.ws_url, name="mallory") as mallory,
@@ -129,7 +129,7 @@ async def test_nonsense_of_a_peer(chromium: str) -> None:
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_a_server_that_is_started_again(chromium: str, classic: bool) -> None:
     """The page signs in again by itself, with its call as it was, and takes calls as before."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await alice.signed_in("alice", classic=classic)
@@ -162,7 +162,7 @@ async def test_a_server_that_is_started_again(chromium: str, classic: bool) -> N
 @pytest.mark.parametrize("who", ["page", "python"])
 async def test_a_hang_up_that_no_server_carries(chromium: str, who: str) -> None:
     """The other side hears of it by the connection itself."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, trio.open_nursery() as nursery:
             alice = await house.visitor()
             await alice.signed_in("alice")
@@ -223,7 +223,7 @@ async def test_a_video_codec_that_only_one_side_has(chromium: str) -> None:
         await call.wait_ended()
 
     heard = trio.Event()
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, answering(house, answer):
             alice = await house.visitor()
             await alice.signed_in("alice")
@@ -239,7 +239,7 @@ async def test_codecs_that_only_one_side_has(chromium: str) -> None:
     async def answer(call: Call) -> None:
         await call.wait_ended()
 
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             answering(house, answer),
@@ -271,7 +271,7 @@ async def test_codecs_that_only_one_side_has(chromium: str) -> None:
 
 async def test_a_section_that_one_side_does_not_want(chromium: str) -> None:
     """Alice's page hears so from a peer, and says so to Python."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             trio_rtc.open_signaling(house.ws_url, name="python") as python,
@@ -328,7 +328,7 @@ RTCPeerConnection.prototype.setLocalDescription = function () {
 
 @pytest.mark.parametrize("state", ["ringing", "connecting", "connected"])
 async def test_a_page_that_is_closed_in_a_call_of_python(chromium: str, state: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             trio_rtc.open_signaling(house.ws_url, name="python") as python,
@@ -380,7 +380,7 @@ ADDRESSES = {
 
 
 async def test_addresses_that_are_none(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice = await house.visitor()
             for url, code in ADDRESSES.items():

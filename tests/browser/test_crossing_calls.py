@@ -30,7 +30,7 @@ WebSocket.prototype.send = function (message) {
 
 
 async def test_two_who_call_each_other_at_once(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await alice.signed_in("alice")
@@ -49,7 +49,7 @@ async def test_two_who_call_each_other_at_once(chromium: str) -> None:
 
 
 async def test_an_offer_that_comes_while_one_is_made(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await bob.run(HOLD_THE_OFFER)

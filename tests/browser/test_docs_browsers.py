@@ -61,7 +61,7 @@ def test_consoles(text: str, tmp_path: Path) -> None:
 async def test_the_page_of_ones_own(chromium: str) -> None:
     (html,) = (text for language, text in BLOCKS if language == "html")
     routes = {"/own": lambda _: Response(200, "OK", html.encode(), "text/html")}
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, routes=routes) as house,
             trio_rtc.open_signaling(house.ws_url, name="python") as signaling,

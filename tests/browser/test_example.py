@@ -19,7 +19,7 @@ FILTER = EXAMPLES / "video_filter.py"
 
 async def test_page_player(chromium: str, tmp_path: Path) -> None:
     recording = tmp_path / "returned.webm"
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, trio.open_nursery() as nursery:
             command = [sys.executable, str(EXAMPLE), "--server", house.ws_url, "--once"]
             command += ["--record", str(recording)]
@@ -45,7 +45,7 @@ async def test_page_player(chromium: str, tmp_path: Path) -> None:
 
 async def test_video_filter(chromium: str) -> None:
     """The page calls, and what the program adds to the call comes back to it."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, trio.open_nursery() as nursery:
             command = [sys.executable, str(FILTER), "--server", house.ws_url]
             nursery.start_soon(partial(trio.run_process, command, stdout=subprocess.DEVNULL))

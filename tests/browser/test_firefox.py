@@ -8,7 +8,7 @@ from .browsers import open_house, visiting
 
 
 async def test_firefox_and_chromium_send_files(chromium: str, firefox: str) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, firefox) as fox:
             alice = await house.visitor()
             await alice.signed_in("alice")

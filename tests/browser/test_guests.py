@@ -38,7 +38,7 @@ async def invited(house: House, link: str, name: str) -> Visitor:
 async def test_ways_to_call_and_to_answer(
     chromium: str, maybe_firefox: str | None, way: str, kinds: list[str]
 ) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
             bob = await house.visitor()
             for visitor, name in ((alice, "alice"), (bob, "bob")):
@@ -68,7 +68,7 @@ async def test_ways_to_call_and_to_answer(
 
 async def test_an_answer_without_a_camera(chromium: str) -> None:
     """Who has none after all is told so, and may still chat: the call goes on ringing."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await house.visitor(), await house.visitor()
             await alice.signed_in("alice")
@@ -90,7 +90,7 @@ async def test_an_answer_without_a_camera(chromium: str) -> None:
 
 
 async def test_an_invitation_leads_into_the_room(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice = await house.visitor()
             await alice.signed_in("alice", room="the den")
@@ -112,7 +112,7 @@ async def test_an_invitation_leads_into_the_room(chromium: str) -> None:
 
 async def test_a_private_invitation(chromium: str) -> None:
     """Only who has its link can be in a call with the one who has sent it."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice = await house.visitor()
             await alice.signed_in("alice", room="den")
@@ -157,7 +157,7 @@ async def test_a_private_invitation(chromium: str) -> None:
 
 
 async def test_devices_are_chosen_and_tried(chromium: str, maybe_firefox: str | None) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
             await alice.signed_in("alice")
             await alice.run("$('#devices').open = true")
@@ -195,7 +195,7 @@ async def test_devices_are_chosen_and_tried(chromium: str, maybe_firefox: str | 
 
 
 async def test_who_is_mute_stays_so_with_another_source(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice = await house.visitor()
             await alice.signed_in("alice")
@@ -213,7 +213,7 @@ async def test_who_sends_nothing_any_more_is_shown(
     chromium: str, maybe_firefox: str | None
 ) -> None:
     """A source that ends, of which browsers are told nothing."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
             bob = await house.visitor()
             await alice.signed_in("alice")

@@ -86,7 +86,7 @@ async def is_clean(house: House) -> None:
 
 
 async def test_a_message_is_no_page_and_no_service_worker(chromium: str) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, evil_site() as site, httpx.AsyncClient() as http:
             page = (await house.visitor(site)).page
             assert isinstance(page, Page)
@@ -116,7 +116,7 @@ async def test_a_message_is_no_page_and_no_service_worker(chromium: str) -> None
 
 async def test_an_answer_that_holds_a_page_is_shown_as_text(chromium: str) -> None:
     """The echo answers a POST, which is a navigation when a form makes it."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, evil_site() as site, httpx.AsyncClient() as http:
             page = (await house.visitor(site)).page
             assert isinstance(page, Page)
@@ -145,7 +145,7 @@ async def test_an_answer_that_holds_a_page_is_shown_as_text(chromium: str) -> No
 
 async def test_a_page_that_is_not_allowed_reaches_nobody(chromium: str) -> None:
     """Neither without `Origin` nor with it."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, origins=["https://app.example.org"]) as house,
             evil_site() as site,
@@ -186,7 +186,7 @@ async def test_a_page_that_is_not_allowed_reaches_nobody(chromium: str) -> None:
 
 async def test_a_name_that_is_rebound_leads_nowhere(chromium: str) -> None:
     """A page whose name has come to be the server's address, and port: one origin with it."""
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_browser(chromium) as browser, trio.open_nursery() as nursery:
             async with tcp_server(routes={"/evil": evil}) as port:
                 page = await browser.open_page(f"http://evil.localhost:{port}/evil")

@@ -32,7 +32,7 @@ async def connected(alice: Visitor) -> None:
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_a_path_that_is_dead_is_noticed(chromium: str, classic: bool) -> None:
     limits = ServerLimits(poll_seconds=1)
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, limits=limits) as house,
             open_proxy(house.port) as (proxy, port),
@@ -54,7 +54,7 @@ async def test_a_path_that_is_dead_is_noticed(chromium: str, classic: bool) -> N
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_a_page_on_a_path_that_works_stays_as_it_is(chromium: str, classic: bool) -> None:
     limits = ServerLimits(poll_seconds=1)
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium, limits=limits) as house:
             alice = await house.visitor()
             await alice.run(HURRY, speed=SPEED)
@@ -84,7 +84,7 @@ async def test_a_link_that_leads_nowhere_signs_nobody_out(
     chromium: str, maybe_firefox: str | None, path: str
 ) -> None:
     routes = {"/nothing": nothing, "/download": download}
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, routes=routes) as house,
             trio_rtc.open_signaling(house.ws_url, name="python") as python,
@@ -109,7 +109,7 @@ async def test_a_link_that_leads_nowhere_signs_nobody_out(
 
 async def test_a_page_that_goes_without_a_connection_signs_out(chromium: str) -> None:
     """As in Firefox, which closes the WebSocket first: what was said last goes by a POST."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             open_proxy(house.port) as (proxy, port),

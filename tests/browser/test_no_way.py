@@ -32,7 +32,7 @@ RTCPeerConnection.prototype.setLocalDescription = function (...description) {
 
 
 async def test_nobody_answers(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             trio_rtc.open_signaling(house.ws_url, name="bob"),
@@ -52,7 +52,7 @@ async def test_there_is_no_way_between_the_two(
     chromium: str, maybe_firefox: str | None, turn: bool
 ) -> None:
     credentials = TurnCredentials("secret", ["turn:127.0.0.1:34789"])
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, turn=credentials if turn else None) as house,
             visiting(house, maybe_firefox) as alice,

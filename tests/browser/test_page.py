@@ -17,7 +17,7 @@ async def two(house: House, **options: object) -> tuple[Visitor, Visitor]:
 
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_two_pages_call_each_other(chromium: str, classic: bool) -> None:
-    with trio.fail_after(100):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             alice, bob = await two(house, classic=classic)
             await alice.choose("picture")

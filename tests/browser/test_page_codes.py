@@ -34,7 +34,7 @@ async def test_a_page_and_python_know_a_code(
     chromium: str, maybe_firefox: str | None, right: bool
 ) -> None:
     typed = "7 Guitarist paperweight" if right else "7-guitarist-butterfly"
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, maybe_firefox) as page,
@@ -98,7 +98,7 @@ async def test_a_link_brings_files_from_a_terminal(
     chromium: str, maybe_firefox: str | None, tmp_path: Path
 ) -> None:
     (tmp_path / "report.txt").write_text("42")
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, maybe_firefox) as phone:
             words = ["send", "--json", "--server", house.ws_url, str(tmp_path / "report.txt")]
             async with command(*words) as sender:
@@ -116,7 +116,7 @@ async def test_a_link_brings_files_from_a_terminal(
 
 async def test_a_code_that_is_wrong_or_of_nobody(chromium: str, tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("42")
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house:
             phone = await house.visitor()
             type_code = """

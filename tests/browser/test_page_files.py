@@ -41,7 +41,7 @@ async def at_the_page(
     chromium: str, firefox: str | None
 ) -> AsyncIterator[tuple[Visitor, Signaling]]:
     """Somebody is at the page, and Python is at the same server."""
-    with trio.fail_after(110):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, firefox) as alice,

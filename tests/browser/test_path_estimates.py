@@ -25,7 +25,7 @@ for (;;) {
 
 
 async def test_a_page_learns_what_its_path_carries(chromium: str) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, None) as visitor:
 
             async def answer(call: trio_rtc.Call) -> None:

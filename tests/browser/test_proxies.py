@@ -21,7 +21,7 @@ NGINX = "proxy_read_timeout 2s; add_header Pragma no-cache always;"
 async def test_a_server_that_is_out_of_reach_for_a_moment(
     chromium: str, classic: bool, tmp_path: Path
 ) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             open_proxy(house.port) as (path, behind),
@@ -54,7 +54,7 @@ async def test_a_server_that_is_out_of_reach_for_a_moment(
 
 @pytest.mark.parametrize("classic", [False, True], ids=["native", "classic"])
 async def test_a_gateway_without_a_server(chromium: str, classic: bool, tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             open_proxy(house.port) as (path, behind),

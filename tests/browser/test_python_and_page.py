@@ -67,7 +67,7 @@ def where(house: House, *, classic: bool) -> str:
 async def test_python_calls_the_page(
     chromium: str, maybe_firefox: str | None, classic: bool
 ) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, maybe_firefox) as alice,
@@ -130,7 +130,7 @@ async def test_the_page_calls_python(
             await talked.send(seen)
             await ended.send(await call.wait_ended())
 
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             answering(house, answer, classic=classic),
@@ -169,7 +169,7 @@ async def test_a_screen_is_shared_in_the_middle_of_a_call(
         connected.set()
         await seen.watch(call)
 
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             answering(house, answer),
@@ -208,7 +208,7 @@ async def test_a_page_that_is_loaded_again_ends_its_call(
         await connected.send(call)
         await ended.send(await call.wait_ended())
 
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             answering(house, answer),
@@ -235,7 +235,7 @@ async def test_a_call_outlives_the_signaling_of_the_page(
             async for message in channel:
                 await channel.send(f"you said: {message!s}")
 
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             answering(house, answer),
@@ -277,7 +277,7 @@ window.WebSocket = class extends WebSocket {
 
 
 async def test_a_session_is_given_up_while_its_connection_is_made(chromium: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             open_proxy(house.port) as (proxy, port),

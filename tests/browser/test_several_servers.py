@@ -30,7 +30,7 @@ async def page(
     """What happens to a page with these servers."""
     script = f"{FOLDER / 'servers_module.mjs'}"
     command = [f"{NODE}", script, f"{modules}", token, silent, *urls]
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         done = await trio.run_process(command, capture_stdout=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -60,7 +60,7 @@ END = "return (await fetch(url, { method: 'DELETE' })).status"
 
 
 async def test_a_page_publishes(chromium: str, maybe_firefox: str | None) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with open_house(chromium) as house, visiting(house, maybe_firefox) as visitor:
             seen, ended = Seen(), trio.Event()
 
@@ -86,7 +86,7 @@ async def test_a_page_publishes(chromium: str, maybe_firefox: str | None) -> Non
 
 
 async def test_a_page_watches(chromium: str, maybe_firefox: str | None) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, maybe_firefox) as visitor,
@@ -121,7 +121,7 @@ async def _serve(
 async def test_the_page_is_called_and_shows_what_is_sent(
     chromium: str, maybe_firefox: str | None
 ) -> None:
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, maybe_firefox) as alice,
@@ -145,7 +145,7 @@ async def test_the_page_is_called_and_shows_what_is_sent(
 
 async def test_a_page_watches_a_film_as_it_is(chromium: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", 4, options={"profile": "high"})
-    with trio.fail_after(90):
+    with trio.fail_after(200):
         async with (
             open_house(chromium) as house,
             visiting(house, None) as visitor,
@@ -163,7 +163,7 @@ async def test_a_page_watches_a_film_as_it_is(chromium: str, tmp_path: Path) -> 
 
 async def test_pages_watch_what_a_page_publishes(chromium: str, maybe_firefox: str | None) -> None:
     """The server has a relay between them, which decodes nothing."""
-    with trio.fail_after(120):
+    with trio.fail_after(200):
         async with (
             open_house(chromium, publishers=trio_rtc.relay_host()) as house,
             visiting(house, None) as publisher,

@@ -33,7 +33,7 @@ class Terminal:
         self._slave = slave
         self.shown = b""
 
-    async def until(self, pattern: str, seconds: float = 60) -> re.Match[bytes]:
+    async def until(self, pattern: str, seconds: float = 200) -> re.Match[bytes]:
         """Read until this is shown."""
         with trio.move_on_after(seconds):
             while not (found := re.search(pattern.encode(), self.shown)):
@@ -71,8 +71,8 @@ class Terminal:
     async def end(self) -> int:
         """Its exit status, when all is read."""
         os.close(self._slave)
-        with trio.fail_after(60):
+        with trio.fail_after(200):
             while await self._read():
                 pass
         os.close(self._master)
-        return await trio.to_thread.run_sync(self.process.wait, 30)
+        return await trio.to_thread.run_sync(self.process.wait, 200)

@@ -58,7 +58,7 @@ async def decline(network: Network, path: Path) -> None:
         is_over.set()
 
     bob.start_soon(answer)
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         with pytest.raises(trio_rtc.FileError) as caught:
             await alice.run(lambda: send(path))
         assert caught.value.code == "declined"

@@ -38,7 +38,7 @@ async def metric(port: int, name: str) -> float:
 
 
 async def until_metric(port: int, name: str, value: float) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         while await metric(port, name) != value:  # noqa: ASYNC110
             await trio.sleep(0.1)
 

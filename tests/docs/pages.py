@@ -80,6 +80,6 @@ async def output_of(program: str, **names: Any) -> str:
 
     namespace: dict[str, Any] = {"print": write, **names}
     exec(compile(body, "<page>", "exec"), namespace)
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         await namespace["main"]()
     return "".join(printed)

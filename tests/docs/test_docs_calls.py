@@ -37,7 +37,7 @@ async def run(caller: Side, callee: Side) -> str:
     async def serve(signaling: Signaling) -> None:
         await serve_calls(callee, signaling)
 
-    with contextlib.redirect_stdout(printed), trio.fail_after(60):
+    with contextlib.redirect_stdout(printed), trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve, bob)
             async with open_call(alice, "bob") as call:

@@ -39,7 +39,7 @@ def test_an_example(title: str) -> None:
         [sys.executable, "-W", "error", "-c", f"{program}\n{FRAME}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert (done.stdout, done.stderr) == (output, "")
 

@@ -39,7 +39,7 @@ async def test_the_program(tmp_path: Path) -> None:
     with running_redis(tmp_path) as redis:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(function_of(BLOCKS, "serve"), 0, redis.url))
-            with trio.fail_after(60):
+            with trio.fail_after(200):
                 while redis.ask("ZCARD", "trio_rtc:1:servers") != "1":  # noqa: ASYNC110
                     await trio.sleep(0.05)
             nursery.cancel_scope.cancel()

@@ -22,7 +22,7 @@ def test_the_example(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", f"{PROGRAM}\n{FRAME}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         cwd=tmp_path,
     )
     assert (done.stdout, done.stderr) == (OUTPUT, "")

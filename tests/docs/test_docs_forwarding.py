@@ -23,7 +23,7 @@ def test_the_example() -> None:
         [sys.executable, "-W", "error", "-c", f"{ports}{program}\n{FRAME}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert (done.stdout, done.stderr) == (output, "")
 

@@ -148,7 +148,7 @@ def test_the_two_programs(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("filtered.mp4", "1.mp4"):
@@ -168,7 +168,7 @@ def test_what_a_newcomer_may_do_wrong(program: str) -> None:
         url = f"ws://127.0.0.1:{unused.getsockname()[1]}"
         done = subprocess.run(
             [sys.executable, str(ROOT / "examples" / program), "--server", url],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=200,
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith(f"{program}: no signaling server answers at ws://")

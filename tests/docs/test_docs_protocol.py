@@ -185,7 +185,7 @@ def test_the_independent_client_is_independent() -> None:
 
 async def test_two_independent_clients_converse() -> None:
     turn = TurnCredentials("secret", ["turn:turn.example.org:3478"])
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server(authorize=shared_secret("s"), turn=turn) as port:
             alice, bob = IndependentClient(port), IndependentClient(port)
             await alice.join(name="alice", room="den", token="s")
@@ -214,7 +214,7 @@ async def test_two_independent_clients_converse() -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_they_lose_connections_and_nothing_else(seed: int) -> None:
     dice = random.Random(seed)
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server() as port:
             alice, bob = IndependentClient(port), IndependentClient(port)
             await alice.join(name="alice")
@@ -236,7 +236,7 @@ async def test_they_lose_connections_and_nothing_else(seed: int) -> None:
 
 
 async def test_it_is_told_why_it_may_not_join() -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server(authorize=shared_secret("s")) as port:
             client = IndependentClient(port)
             with pytest.raises(Ended) as caught:
@@ -246,7 +246,7 @@ async def test_it_is_told_why_it_may_not_join() -> None:
 
 
 async def test_it_converses_with_the_client_of_this_package() -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server() as port:
             theirs = IndependentClient(port)
             await theirs.join(name="theirs")

@@ -49,7 +49,7 @@ def test_the_program(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         cwd=tmp_path,
     )
     assert done.stdout == output

@@ -134,7 +134,7 @@ def run_section(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     printed = iter(done.stdout.splitlines())

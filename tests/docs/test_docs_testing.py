@@ -26,7 +26,7 @@ def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{program.count('def test_')} passed" in done.stdout

@@ -35,7 +35,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 async def test_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             tcp_server() as port,
             trio_rtc.open_media(video="pattern", audio="tone") as tracks,
@@ -59,7 +59,7 @@ async def test_a_relay() -> None:
         async with trio_rtc.open_whip(url, tracks=tracks) as call:
             await call.wait_ended()
 
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             tcp_server() as port,
             trio_rtc.open_media(video="pattern") as tracks,
@@ -91,7 +91,7 @@ def test_the_commands(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sending audio and video" in done.stdout

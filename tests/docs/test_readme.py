@@ -32,7 +32,7 @@ def test_the_first_program() -> None:
     (program,) = (text for language, text in BLOCKS if language == "python")
     (output,) = (text for language, text in BLOCKS if language == "text")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=200
     )
     assert (done.stdout, done.stderr) == (output, "")
 

@@ -97,7 +97,7 @@ async def served(site: Path, folder: Path) -> AsyncIterator[str]:
 
 async def look_at(site: Path, folder: Path, chromium: str) -> None:
     """In a browser: figures are drawn, the search finds, and all of it comes from the site."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with served(site, folder) as url, open_browser(chromium) as browser:
             page = await browser.open_page(f"{url}/design.html")
             # The figure is in a shadow root that is closed: what is seen of it is its height.

@@ -47,7 +47,7 @@ async def calling(
         hub: where the example is signed in and serves its calls already.
         options: of `open_call`.
     """
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             if hub is None:
                 hub = MemoryHub()

@@ -224,7 +224,7 @@ async def test_tunnel() -> None:
 async def test_peerjs_bot() -> None:
     bot = program("peerjs_bot")
     assert "error" in bot.reply({"sum": ["a"]})
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             serving_server() as url,
             trio_rtc.open_media(video="pattern") as tracks,
@@ -258,7 +258,7 @@ async def test_bridge() -> None:
             async for message in channel:
                 await channel.send(f"{channel.label}: {message!s}".upper())
 
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             await nursery.start(trio_rtc.serve_calls, shout, hall.sign_in("bob"))
             over = partial(bridge.connect, hall.sign_in("bridge"), "bob")

@@ -14,7 +14,7 @@ from .programs import program
 async def test_the_stick_moves_the_robot(chromium: str) -> None:
     module = program("robot")
     robot = module.Robot()
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             url: str = await nursery.start(partial(module.serve, robot, 0))
             async with open_browser(chromium) as browser:

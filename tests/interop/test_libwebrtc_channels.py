@@ -85,7 +85,7 @@ async def foreign(
     *, our_limit: int | None = None, their_limit: int | None = None
 ) -> AsyncIterator[Foreign]:
     """Connected; either side may be told of another limit than the true one."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             python(str(PEER), stdin=subprocess.PIPE) as command,
             open_peer_connection() as connection,

@@ -26,7 +26,7 @@ either_way = pytest.mark.parametrize("role", [WE_CALL, IT_CALLS])
 @asynccontextmanager
 async def in_a_call(role: str = WE_CALL) -> AsyncIterator[tuple[Call, DataChannel, Command]]:
     """One has called the other, and we have a channel that it echoes."""
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with (
             server_here() as url,
             open_signaling(url, name="alice") as signaling,

@@ -319,7 +319,7 @@ async def test_features(stack: str, role: str, request: pytest.FixtureRequest) -
         for feature, attempt in IN_ONE_CALL.items():
             if matrix.cell(feature, stack, role).startswith(matrix.YES):
                 try:
-                    with trio.fail_after(100):
+                    with trio.fail_after(200):
                         await attempt(scene)
                 except Exception as error:
                     raise AssertionError(f"{feature!r} failed, after {done}") from error

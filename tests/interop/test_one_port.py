@@ -51,7 +51,7 @@ async def have_them_call(
 @needs_libwebrtc
 async def test_browsers_and_libwebrtc_on_one_port(chromium: str, firefox: str) -> None:
     hub = MemoryHub()
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(open_browser(chromium))
             page = await browser.open_page("about:blank")
@@ -67,7 +67,7 @@ async def test_browsers_and_libwebrtc_on_one_port(chromium: str, firefox: str) -
 async def test_chromium_connects_to_our_port_of_tcp(chromium: str) -> None:
     """Two pages of it, where nothing else gets through; it has active candidates only."""
     hub = MemoryHub()
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(open_browser(chromium))
             peers = [

@@ -72,7 +72,7 @@ async def test_ffmpeg_sends(tmp_path: Path) -> None:
         reason = call.end.reason
         ended.set()
 
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server() as port, trio.open_nursery() as nursery:
             url = f"ws://127.0.0.1:{port}"
             async with trio_rtc.open_signaling(url, name="studio") as signaling:

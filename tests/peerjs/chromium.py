@@ -203,7 +203,7 @@ async def open_browser(address: str) -> AsyncIterator[Browser]:
         finally:
             with (
                 trio.CancelScope(shield=True),
-                trio.move_on_after(5),
+                trio.move_on_after(60),
                 suppress(WebSocketLost, BrowserEnded),
             ):
                 for context in browser.contexts:

@@ -61,7 +61,7 @@ async def through(kind: str, folder: Path) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("kind", ["nginx", "haproxy", "send-proxy", "send-proxy-v2"])
 async def test_the_client_is_seen_behind_a_proxy(kind: str, tmp_path: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with through(kind, tmp_path) as port:
             transport = httpx.AsyncHTTPTransport(local_address=CLIENT)
             async with httpx.AsyncClient(transport=transport) as http:

@@ -61,7 +61,7 @@ async def test_all_protocols_through_it(example: Example, path: str, tmp_path: P
     certificate = authority.issue_cert("localhost")
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    with trio.fail_after(60):
+    with trio.fail_after(200):
         async with tcp_server() as server, example(tmp_path, server, certificate) as port:
             where = f"://localhost:{port}{path}"
             async with (
