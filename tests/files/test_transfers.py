@@ -274,7 +274,18 @@ async def test_either_side_may_cancel(tmp_path: Path, who: str) -> None:
     assert not list((tmp_path / "here").iterdir())
 
 
-async def test_after_a_cut_only_the_rest_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "cut_off",
+    [
+        lambda ends: ends.alice._connection.aclose(),
+        lambda ends: ends.alice.hang_up(),
+        lambda ends: ends.bob.hang_up(),
+    ],
+    ids=["a cut", "the sender hangs up", "the receiver hangs up"],
+)
+async def test_after_a_cut_only_the_rest_is_sent(
+    tmp_path: Path, cut_off: Callable[[Ends], Awaitable[None]]
+) -> None:
     source = tmp_path / "things"
     source.mkdir()
     (source / "first").write_bytes(os.urandom(1_500_000))
@@ -298,7 +309,7 @@ async def test_after_a_cut_only_the_rest_is_sent(tmp_path: Path) -> None:
             nursery.start_soon(interrupted, receive_files(ends.bob, here, progress=progress))
             nursery.start_soon(interrupted, send_files(ends.alice, [source]))
             await cut.wait()
-            await ends.alice._connection.aclose()
+            await cut_off(ends)
     assert (here / "things" / "first").read_bytes() == (source / "first").read_bytes()
     assert not (here / "things" / "second").exists()
     async with call() as ends:

@@ -135,7 +135,7 @@ class _Receiving:
             await self._take(reception, destination)
             await self._channel.send(wire.encode(wire.FilesDone()))
             await self._until_closed()
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             keep = True
             raise
         except FileError as error:

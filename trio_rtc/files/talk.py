@@ -46,7 +46,8 @@ async def hear(channel: DataChannel) -> str | bytes:
     """
     try:
         return await channel.receive()
-    except (trio.EndOfChannel, trio.BrokenResourceError) as error:
+    except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        # Also if it is this side that has hung up meanwhile.
         raise _interrupted() from error
 
 
