@@ -11,14 +11,15 @@ import pytest
 import trio
 
 import trio_rtc
-from trio_rtc import Call, FileError, FileProgress, Signaling
+from trio_rtc import Call, FileError, FileOffer, FileProgress, Signaling
 
 from .browsers import Visitor, open_house, visiting
 
 CHOOSE = """
 const files = new DataTransfer();
 for (const [name, size] of chosen)
-  files.items.add(new File([Uint8Array.from({length: size}, (_, i) => i * 7 % 251)], name));
+  files.items.add(new File([Uint8Array.from({length: size}, (_, i) => i * 7 % 251)], name,
+                           {lastModified: 1000}));
 $("#file").files = files.files;
 $("#file").dispatchEvent(new Event("change"));
 """
@@ -171,6 +172,92 @@ async def test_what_has_come_before_a_cut_is_not_sent_again(chromium: str, tmp_p
             return [bytes.length, bytes.every((byte, i) => byte === i * 7 % 251)];
             """
         ) == [33_600_000, True]
+
+
+async def test_python_keeps_what_has_come_of_a_page_before_a_cut(
+    chromium: str, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    chosen = [["numbers.bin", 20_000_000]]
+    kept = 0
+
+    async def accept(offer: FileOffer) -> bool:
+        nonlocal kept
+        kept = offer.kept
+        return True
+
+    async with at_the_page(chromium, None) as (alice, signaling):
+        async with calling(alice, signaling) as call, trio.open_nursery() as nursery:
+            cut = trio.Event()
+
+            def look(done: FileProgress) -> None:
+                if done.bytes > 4_000_000:
+                    cut.set()
+
+            async def receive() -> None:
+                with pytest.raises(FileError) as caught:
+                    await trio_rtc.receive_files(call, tmp_path / "here", progress=look)
+                assert caught.value.code == "interrupted"
+
+            nursery.start_soon(receive)
+            await alice.run(CHOOSE, chosen=chosen)
+            await cut.wait()
+            await call.hang_up()
+        await alice.until("notices().some((one) => one.includes('was not sent'))")
+        async with calling(alice, signaling) as call:
+            await alice.run(CHOOSE, chosen=chosen)
+            [path] = await trio_rtc.receive_files(call, tmp_path / "here", accept=accept)
+    assert kept > 4_000_000
+    assert path.read_bytes() == content(20_000_000)
+    assert [one.name for one in (tmp_path / "here").iterdir()] == ["numbers.bin"]
+
+
+LEAVE = """
+const { openStore } = await import("/stores.js");
+window.store = await openStore(70_000_000);
+await store.write(new Uint8Array(5_000_000));
+"""
+
+COUNT = """
+const count = async () => {
+  const pages = new Set();
+  for await (const name of (await navigator.storage.getDirectory()).keys())
+    if (name.startsWith("received-")) pages.add(name.slice(0, 45));
+  return pages.size;
+};
+"""
+
+PAGES_WITH_FILES = f"{COUNT} return await count();"
+
+NONE_LEFT = (
+    f"{COUNT} while (await count()) await new Promise((resolve) => setTimeout(resolve, 20));"
+)
+
+
+async def test_what_a_page_leaves_behind_is_removed_when_it_is_loaded_again(
+    chromium: str, maybe_firefox: str | None
+) -> None:
+    with trio.fail_after(110):
+        async with open_house(chromium) as house, visiting(house, maybe_firefox) as alice:
+            await alice.run(LEAVE)
+            assert await alice.run(PAGES_WITH_FILES) == 1
+            await alice.reload()
+            await alice.run(NONE_LEFT)
+
+
+async def test_what_is_of_a_page_that_is_there_stays(chromium: str) -> None:
+    with trio.fail_after(110):
+        async with open_house(chromium) as house:
+            alice, bob = await house.visitor(), await house.visitor()
+            await bob.run(LEAVE)
+            await alice.run(LEAVE)
+            await alice.reload()
+            await alice.run("await (await import('/stores.js')).removeLeftovers()")
+            assert await bob.run(PAGES_WITH_FILES) == 1
+            assert (
+                await bob.run("await store.flush(); return (await store.finish()).blob.size")
+                == 5_000_000
+            )
 
 
 async def test_what_cannot_be_taken_is_said(chromium: str, tmp_path: Path) -> None:

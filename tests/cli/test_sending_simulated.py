@@ -94,3 +94,33 @@ def test_a_program_that_takes_no_files_says_so(tmp_path: Path) -> None:
 
 def test_an_interruption_has_a_status_of_its_own() -> None:
     assert (status_of("interrupted"), status_of("no_such_file"), status_of("other")) == (6, 5, 1)
+
+
+def test_a_receiver_that_vanishes_is_an_interruption(tmp_path: Path) -> None:
+    path, here = tmp_path / "large.bin", tmp_path / "here"
+    path.write_bytes(bytes(1_000_000))
+    here.mkdir()
+
+    async def program(network: Network) -> str:
+        link = Link(delay=0.02, rate=4_000_000)
+        alice, bob = (network.host(name, link=link) for name in ("alice", "bob"))
+        await start_signaling_server(network)
+
+        def look(done: trio_rtc.FileProgress) -> None:
+            if done.bytes > 200_000:
+                bob.crash()
+
+        async def take(call: trio_rtc.Call) -> None:
+            await trio_rtc.receive_files(call, here, progress=look)
+
+        async def receive() -> None:
+            async with trio_rtc.open_signaling(URL, name="bob") as signaling:
+                await trio_rtc.serve_calls(take, signaling)
+
+        bob.start_soon(receive)
+        with trio.fail_after(200), pytest.raises(trio_rtc.TrioRTCError) as caught:
+            await alice.run(lambda: send(path))
+        return caught.value.code
+
+    assert status_of(run(program)) == 6
+    assert not (here / "large.bin").exists()

@@ -158,6 +158,44 @@ test("who cancels keeps nothing, and of many transfers the oldest goes", async (
   assert.equal((await transfer([file("d", 2 * MIB)], unfinished)).content, MIB);
 });
 
+test("who has cancelled before it began sends nothing, and takes nothing", async () => {
+  const signal = AbortSignal.abort();
+  const asked = [];
+  const accept = async (offer) => (asked.push(offer), true);
+  for (const [ours, others] of [[{ signal }, {}], [{}, { signal }]]) {
+    const [near, far] = Channel.pair();
+    const [sent, received] = await Promise.allSettled([
+      sendFiles({ openChannel: () => near }, [file("a", MIB)], ours),
+      receiveFiles(far, { accept, ...others }),
+    ]);
+    assert.deepEqual([sent.reason?.code, received.reason?.code], ["cancelled", "cancelled"]);
+    assert.equal(near.content, 0);
+  }
+  assert.deepEqual(asked, []);
+});
+
+test("what is of unknown size, or cannot be written any more, is not kept", async () => {
+  const places = [];
+  const open = async () => (places.push(new Place()), places.at(-1));
+  const unfinished = new Unfinished();
+  const begun = async (entry) => {
+    const parts = new Parts(open);
+    await parts.begin(0, entry, 0);
+    await parts.write(bytes(MIB));
+    return parts;
+  };
+  const known = { path: "a", names: ["a"], size: 2 * MIB };
+  const unknown = { ...known, size: null };
+  await unfinished.keep([unknown], await begun(unknown));
+  const parts = await begun(known);
+  places.at(-1).flush = async () => { throw new Error("the disk is full"); };
+  await unfinished.keep([known], parts);
+  assert.deepEqual(places.map(({ discarded }) => discarded), [true, true]);
+  assert.equal(unfinished.take([known]), null);
+  await unfinished.keep([known], await begun(known));
+  assert.deepEqual(unfinished.take([known]).have.map(([index, size]) => [index, size]), [[0, MIB]]);
+});
+
 test("nobody begins where nothing is", () => {
   for (const start of [1, -1, "0", 5]) {
     const reception = new FilesReception();

@@ -2,6 +2,7 @@
 
 import { phraseOfLink, readPhrase, senderOf } from "./codes.js";
 import { invitationOf } from "./invitations.js";
+import { removeLeftovers } from "./stores.js";
 import { Chat } from "./ui/chat.js";
 import { DevicePanel } from "./ui/device_panel.js";
 import { $, clearNotices, notify } from "./ui/dom.js";
@@ -241,3 +242,4 @@ addEventListener("hashchange", fillIn);
 setUpTheme($("theme"));
 $("self").classList.add("idle");
 fillIn();
+removeLeftovers();

@@ -107,13 +107,11 @@ export class Unfinished {
     return parts;
   }
 
-  /** Keep it for the same files. What is of unknown size never comes again as it was. */
+  /** Keep it for the same files. */
   async keep(entries, parts) {
-    try {
-      if (entries.some(({ size, folder }) => size === null && !folder)) throw new Error("its size is unknown");
-      await parts.pause();
-    } catch (error) {
-      console.debug("nothing is kept of a transfer:", error.message);
+    // What is of unknown size never comes again as it was.
+    const may = entries.every(({ size, folder }) => size !== null || folder);
+    if (!may || !(await isPaused(parts))) {
       parts.discard();
       return;
     }
@@ -125,6 +123,16 @@ export class Unfinished {
       this.#kept.delete(oldest);
       gone.discard();
     }
+  }
+}
+
+async function isPaused(parts) {
+  try {
+    await parts.pause();
+    return true;
+  } catch (error) {
+    console.debug("nothing is kept of a transfer:", error.message);
+    return false;
   }
 }
 

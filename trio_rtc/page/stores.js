@@ -15,14 +15,51 @@ export async function openStore(size) {
   const { quota = Infinity, usage = 0 } = (await navigator.storage?.estimate?.()) ?? {};
   if (size > quota - usage) throw new FileError("There is no room for it in this browser.", "no_space");
   try {
-    const folder = await navigator.storage.getDirectory();
-    const name = `received-${crypto.randomUUID()}`;
+    shelf ??= openShelf();
+    const { folder, mark } = await shelf;
+    const name = `${mark}-${++opened}`;
     const handle = await folder.getFileHandle(name, { create: true });
     return new DiskStore(handle, await handle.createWritable(), () => folder.removeEntry(name));
   } catch {
     if (size !== null && size > LARGEST)
       throw new FileError("It is too large for this page; over https it could be kept on the disk.", "no_space");
     return new MemoryStore();
+  }
+}
+
+/** Where files are on the disk: the folder that the browser has for all pages of this origin, and what the names
+ * of ours begin with. */
+let shelf = null;
+let opened = 0;
+
+async function openShelf() {
+  const folder = await navigator.storage.getDirectory();
+  const mark = `received-${crypto.randomUUID()}`;
+  // For as long as the page is there, this tells others that it is.
+  await new Promise((resolve, reject) => {
+    navigator.locks.request(mark, () => {
+      resolve();
+      return new Promise(() => {});
+    }).catch(reject);
+  });
+  await removeLeftovers();
+  return { folder, mark };
+}
+
+/** Remove what pages have left behind on the disk that are not there any more: closed, or crashed. */
+export async function removeLeftovers() {
+  if (!navigator.locks || !navigator.storage?.getDirectory) return;
+  try {
+    const folder = await navigator.storage.getDirectory();
+    const names = [];
+    for await (const name of folder.keys()) names.push(name);
+    for (const name of names) {
+      const mark = /^received-[0-9a-f-]{36}/.exec(name)?.[0];
+      if (mark)
+        await navigator.locks.request(mark, { ifAvailable: true }, (lock) => lock && folder.removeEntry(name));
+    }
+  } catch (error) {
+    console.debug("what pages have left behind stays:", error.message);
   }
 }
 

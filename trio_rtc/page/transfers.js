@@ -34,11 +34,14 @@ class Conversation {
           call?.end ? "The call was over before the end." : "It ended before all had come.", "interrupted");
         wake();
       });
-    signal?.addEventListener("abort", () => {
+    const cancel = () => {
       this.#ended = new FileError("You have cancelled it.", "cancelled");
       this.#messages = [];
       wake();
-    });
+    };
+    signal?.addEventListener("abort", cancel);
+    // Of what was before, there is no event.
+    if (signal?.aborted) cancel();
   }
 
   /** Wait for anything to happen. */
