@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_rtc.calls import conductor
+from trio_rtc.calls import hang_up
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.calls.options import CallStep
@@ -564,7 +564,7 @@ async def test_a_candidate_after_the_end_is_no_complaint(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The closing of the connection is faster than what the server still carries."""
-    monkeypatch.setattr(conductor, "LINGER_SECONDS", 60)
+    monkeypatch.setattr(hang_up, "FAREWELL_SECONDS", 60)
     _, alice, bob = pair()
     candidates: list[bytes] = []
     byes: list[bytes] = []

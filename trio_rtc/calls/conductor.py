@@ -42,16 +42,13 @@ from . import negotiation as todo
 from .authentication import Authentication, parse_fingerprint
 from .call import Call
 from .call_session import CallSession
-from .hang_up import send_hang_up
+from .hang_up import LINGER_SECONDS, seconds_to_hear_one, send_hang_up
 from .ice_restarter import IceRestarter
 from .incoming_offer import take_waiting_offer
 from .lifecycle import CallEnd, CallEvent, CallState
 from .options import CallOptions, CallStep, StepName, choose_ice_servers, open_tracks
 
 logger = logging.getLogger("trio_rtc.call")
-
-LINGER_SECONDS = 1.0
-"""After the other side has hung up: how long what it sent before may still be on its way."""
 
 TAKING_SECONDS = 30.0
 """How long a program may take until it first asks for the channels of a protocol of ours."""
@@ -307,8 +304,8 @@ class Conductor:
         """The other side has closed the connection, or we have."""
         if self._life.has_come_about:
             # The hang-up takes another way than the closing, and may well be the slower one.
-            with trio.move_on_after(LINGER_SECONDS):
-                await self._call.wait_ended()
+            with trio.move_on_after(seconds_to_hear_one(self._negotiation)):
+                await self._session.changes.wait_until(lambda: not self._life.may_hear_a_hang_up)
         self._session.step(CallEvent.CONNECTION_CLOSED)
 
     def ended(self, end: CallEnd) -> None:

@@ -11,11 +11,29 @@ from ..errors import MessageTooLarge, TrioRTCError
 from ..faults import RareWarnings
 from ..signaling import Peer, Signaling
 from ..wire.messages import Bye, encode
+from .negotiation import Negotiation
 
 logger = logging.getLogger("trio_rtc.call")
 
 MAX_DECLINING: Final = 64
 """Callers who are told at once that there is no place; those above that learn it from the time."""
+
+LINGER_SECONDS = 1.0
+"""How long what was sent before a hang-up may come after it, and the other way round."""
+
+FAREWELL_SECONDS = 15.0
+"""How long a hang-up that is surely said may come after the end of the connection.
+
+Each loss on its way doubles the time until TCP sends it again (RFC 6298, section 5.5).
+"""
+
+
+def seconds_to_hear_one(negotiation: Negotiation) -> float:
+    """How long the other side's hang-up is waited for once it has closed the connection.
+
+    Who names calls always says it; of others nobody knows.
+    """
+    return LINGER_SECONDS if negotiation.bye_call is None else FAREWELL_SECONDS
 
 
 async def send_hang_up(signaling: Signaling, peer: Peer, bye: Bye, timeout: float) -> None:

@@ -248,6 +248,11 @@ class Lifecycle:
         return self.state in COME_ABOUT
 
     @property
+    def may_hear_a_hang_up(self) -> bool:
+        """Whether the call goes on, and the peer can tell us of its end."""
+        return self.end is None and CallEvent.PEER_HUNG_UP in TRANSITIONS[self.state]
+
+    @property
     def owes_hang_up(self) -> bool:
         """Whether the peer is to be told of the end."""
         return self.state in OWED_A_HANG_UP

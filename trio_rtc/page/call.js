@@ -10,8 +10,10 @@ const CONNECT_MS = 30_000;
 const RESTORE_MS = 15_000;
 /** Until another ICE restart, if the one before has neither failed nor helped. */
 const TRY_EVERY_MS = 4000;
-/** How long the other side's goodbye may come after the end of its connection. */
+/** How long the other side's goodbye may come after the end of its connection, */
 const LINGER_MS = 1000;
+/** and if it is one of ours, which always says it: TCP may have to send it again. */
+const FAREWELL_MS = 15_000;
 
 /**
  * A call with a peer, from `Calls.call` or from the `call` event of `Calls`.
@@ -30,6 +32,8 @@ export class Call extends EventTarget {
   #restorer = 0;
   #tracks = [];
   #peerLeft = false;
+  #serverLost = false;
+  #isClosing = false;
   #negotiation;
   #authentication = null;
   #authenticated = () => {};
@@ -149,7 +153,7 @@ export class Call extends EventTarget {
   peerLeft() {
     this.#peerLeft = true;
     // It may have lost its server only, as we may lose ours.
-    if (this.state !== "connected") this.finish("peer_left");
+    if (this.state !== "connected" || this.#isClosing) this.finish("peer_left");
   }
 
   notDelivered({ code, message }) {
@@ -159,6 +163,8 @@ export class Call extends EventTarget {
   signalingLost(error) {
     if (this.state === "calling" || this.state === "ringing" || this.state === "connecting")
       this.finish("signaling_lost", error.message);
+    this.#serverLost = true;
+    if (this.#isClosing) this.finish("connection_closed");
   }
 
   finish(reason, detail = "") {
@@ -275,6 +281,7 @@ export class Call extends EventTarget {
   }
 
   #follow() {
+    if (this.#isClosing) return;
     switch (this.connection.connectionState) {
       case "connecting":
         if (this.state === "calling") this.#setState("connecting");
@@ -304,8 +311,15 @@ export class Call extends EventTarget {
 
   /** Who closes a connection tells the other side by DTLS too, which needs no server. */
   #followTransport = () => {
-    if (this.end || [...this.#transports()].some(({ state }) => state !== "closed")) return;
-    setTimeout(() => this.finish("connection_closed"), LINGER_MS);
+    if (this.end || this.#isClosing) return undefined;
+    if ([...this.#transports()].some(({ state }) => state !== "closed")) return undefined;
+    this.#isClosing = true;
+    if (this.#peerLeft) return this.finish("peer_left");
+    if (this.#serverLost) return this.finish("connection_closed");
+    const patience = this.#negotiation.remoteHasIds ? FAREWELL_MS : LINGER_MS;
+    clearTimeout(this.#restorer);
+    this.#restorer = setTimeout(() => this.finish("connection_closed"), patience);
+    return undefined;
   };
 
   #lose() {
