@@ -1,4 +1,7 @@
-"""One attack, as a program: which one, and on what, is on its standard input; it ends with that."""
+"""One attack, as a program: which one, and on what, is on its standard input; it ends with that.
+
+It prints a line when it begins.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ async def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stdin = trio.lowlevel.FdStream(os.dup(0))
     name, port, size = json.loads(await stdin.receive_some())
+    print("begins", flush=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ATTACKS[name], port, size)
         await stdin.receive_some()

@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +113,20 @@ async def metrics(port: int) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def measure(name: str, *, quiet: float, seconds: float, size: float = 1) -> Outcome:
-    """Attack a fresh server for a time."""
+async def limits_told(port: int) -> set[str]:
+    """Which limits of the server somebody has been told of."""
+    prefix = "trio_rtc_over_limit_total{limit="
+    return {
+        name.removeprefix(prefix).strip('"}')
+        for name, value in (await metrics(port)).items()
+        if name.startswith(prefix) and value
+    }
+
+
+async def measure(
+    name: str, *, quiet: float, seconds: float, size: float = 1, told: Set[str] = frozenset()
+) -> Outcome:
+    """Attack a fresh server for a time, and until these limits have been told to somebody."""
     # They are started together: each takes a second of its own to come up.
     async with (
         program(
@@ -132,22 +144,22 @@ async def measure(name: str, *, quiet: float, seconds: float, size: float = 1) -
             await trio.sleep(quiet)
             before = (await pair.ask("quiet"))["took"]
             await attacker.tell(json.dumps([name, port, size]))
+            assert await attacker.line() == "begins"
             await trio.sleep(seconds)
+            while told and not told <= await limits_told(port):  # noqa: ASYNC110
+                await trio.sleep(0.1)
             if attacker.process.poll() is not None:
                 raise AssertionError(f"the attack {name!r} has ended before its time")
-        told = await pair.ask("end")
+        pairs = await pair.ask("end")
         memory = resident_mib(server.process.pid)
         counted = await metrics(port)
-    prefix = "trio_rtc_over_limit_total{limit="
+        limits = await limits_told(port)
     return Outcome(
         memory_mib=memory,
         quiet=sorted(1000 * took for took in before),
-        attacked=sorted(1000 * took for took in told["took"]),
-        lost=told["lost"],
-        over_limit={
-            key.removeprefix(prefix).strip('"}') for key, value in counted.items()
-            if key.startswith(prefix) and value
-        },
+        attacked=sorted(1000 * took for took in pairs["took"]),
+        lost=pairs["lost"],
+        over_limit=limits,
         failures=int(counted["trio_rtc_failures_total"]),
     )  # fmt: skip
 
