@@ -16,7 +16,7 @@ from typing import Any
 import trio
 
 LIMIT_SECONDS = 180
-TALK_SECONDS = 2
+TALK_SECONDS = 4
 
 Event = dict[str, Any]
 

@@ -38,7 +38,7 @@ def test_call_setup(tmp_path: Path) -> None:
             "--json", figures,
         ],
         check=True,
-        timeout=110,
+        timeout=280,
         capture_output=True,
     )  # fmt: skip
     scenarios = json.loads(figures.read_text())
@@ -64,7 +64,7 @@ def test_channel_memory(tmp_path: Path) -> None:
 def test_transfers() -> None:
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "transfers.py", "--mib", "1", "--rounds", "1"],
-        check=True, timeout=110, capture_output=True, text=True,
+        check=True, timeout=280, capture_output=True, text=True,
     )  # fmt: skip
     assert json.loads(done.stdout[done.stdout.index("{") :])["ssh -L takes, by forward"] > 0
 
@@ -164,7 +164,7 @@ def run(name: str, *arguments: str | Path) -> None:
     subprocess.run(
         [sys.executable, BENCHMARKS / name, *arguments],
         check=True,
-        timeout=110,
+        timeout=280,
         capture_output=True,
     )
 
@@ -175,7 +175,7 @@ def test_page_files(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, BENCHMARKS / "page_files.py", "--quick", "--json", figures],
         check=True,
-        timeout=110,
+        timeout=280,
         capture_output=True,
     )
     measured = json.loads(figures.read_text())["chromium"]

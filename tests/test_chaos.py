@@ -26,7 +26,7 @@ def test_some_thousand_messages(tmp_path: Path) -> None:
             sys.executable, "-W", "error", CHAOS, "--messages", "4000", "--clients", "12",
             "--processes", "2", "--mailbox", "600", "--places", "50", "--json", figures,
         ],
-        timeout=110,
+        timeout=280,
         capture_output=True,
         text=True,
     )  # fmt: skip

@@ -18,7 +18,7 @@ def test_fifty_peers_for_some_seconds(tmp_path: Path) -> None:
             "--calls", "20", "--cut-seconds", "2", "--json", figures,
         ],
         check=True,
-        timeout=110,
+        timeout=280,
         capture_output=True,
     )  # fmt: skip
     result = json.loads(figures.read_text())

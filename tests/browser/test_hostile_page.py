@@ -87,7 +87,11 @@ async def is_clean(house: House) -> None:
 
 async def test_a_message_is_no_page_and_no_service_worker(chromium: str) -> None:
     with trio.fail_after(200):
-        async with open_house(chromium) as house, evil_site() as site, httpx.AsyncClient() as http:
+        async with (
+            open_house(chromium) as house,
+            evil_site() as site,
+            httpx.AsyncClient(timeout=60) as http,
+        ):
             page = (await house.visitor(site)).page
             assert isinstance(page, Page)
             # A picture makes nobody a peer.
@@ -117,7 +121,11 @@ async def test_a_message_is_no_page_and_no_service_worker(chromium: str) -> None
 async def test_an_answer_that_holds_a_page_is_shown_as_text(chromium: str) -> None:
     """The echo answers a POST, which is a navigation when a form makes it."""
     with trio.fail_after(200):
-        async with open_house(chromium) as house, evil_site() as site, httpx.AsyncClient() as http:
+        async with (
+            open_house(chromium) as house,
+            evil_site() as site,
+            httpx.AsyncClient(timeout=60) as http,
+        ):
             page = (await house.visitor(site)).page
             assert isinstance(page, Page)
             victim = int((await http.get(f"{house.url}/sign_in?victim")).headers["pragma"])
@@ -149,7 +157,7 @@ async def test_a_page_that_is_not_allowed_reaches_nobody(chromium: str) -> None:
         async with (
             open_house(chromium, origins=["https://app.example.org"]) as house,
             evil_site() as site,
-            httpx.AsyncClient() as http,
+            httpx.AsyncClient(timeout=60) as http,
         ):
             page = (await house.visitor(site)).page
             assert isinstance(page, Page)

@@ -30,7 +30,7 @@ async def has_read(stream: trio.SocketStream) -> None:
 
 async def has_been_asked(url: str, times: int) -> None:
     """Wait until a server has read so many requests, whether or not it has answered them."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         asked = 0
         while True:
             metrics = (await http.get(f"{url}/metrics")).text

@@ -265,7 +265,7 @@ async def test_the_server_goes_while_the_client_waits() -> None:
         async with client(url, "bob", "--json", "--once") as bob:
             await bob.event("signed_in")
             # A notice shows that its GET hangs.
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=60) as http:
                 await http.get(f"{url}/sign_in?carol")
             await bob.event("peer_joined", name="carol")
             # Two have signed in, and bob waits for the second time.

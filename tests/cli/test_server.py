@@ -20,7 +20,7 @@ async def test_one_line_tells_the_address() -> None:
         line = await running.line("listening on")
         url = re.search(r"http://\S+:\d+", line)
         assert url
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             response = await http.get(f"{url[0]}/sign_in?alice")
         assert response.status_code == 200
         assert response.text == "alice,1,1\n"
@@ -56,7 +56,7 @@ async def test_a_host_that_is_not_here() -> None:
 async def test_an_interrupt_ends_hanging_gets_in_order() -> None:
     async with command("server", "--host", "127.0.0.1", "--port", "0") as running:
         url = (await running.line("listening on")).split()[-1]
-        async with httpx.AsyncClient(timeout=10) as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             await http.get(f"{url}/sign_in?alice")
             answers: list[str] = []
 
@@ -79,7 +79,7 @@ async def test_a_hangup_without_tls_changes_nothing() -> None:
         url = (await running.line("listening on")).split()[-1]
         running.process.send_signal(signal.SIGHUP)
         await running.error("there is no certificate to be read again")
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             assert (await http.get(f"{url}/healthz")).text == "ok"
         running.process.send_signal(signal.SIGTERM)
         assert await running.exit_status() == 0

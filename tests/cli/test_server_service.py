@@ -106,7 +106,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 async def test_a_socket_that_is_handed_on() -> None:
     async with server(*SERVER, prefix=(sys.executable, "-c", ACTIVATE)) as (_, url):
         assert url.startswith("http://127.0.0.1:")
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             assert (await http.get(f"{url}/healthz")).text == "ok"
 
 
@@ -185,7 +185,7 @@ async def test_metrics_with_an_address_of_their_own() -> None:
     port = free_port()
     async with (
         server(*LOCAL, "--metrics-listen", f"127.0.0.1:{port}") as (_, url),
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=60) as http,
     ):
         answer = await http.get(f"http://127.0.0.1:{port}/metrics")
         assert "trio_rtc_connections_total" in answer.text
@@ -202,7 +202,7 @@ async def test_metrics_with_an_address_of_their_own() -> None:
             assert named.status_code == status
     async with (
         server(*LOCAL, "--allowed-hosts", "rtc.example", "--metrics-listen", f"127.0.0.1:{port}"),
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=60) as http,
     ):
         for host, status in (("rtc.example", 200), ("127.0.0.1", 200), ("evil.example", 421)):
             named = await http.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": host})

@@ -30,7 +30,7 @@ async def port_of(server: Command) -> int:
 
 async def metric(port: int, name: str) -> float:
     """What all workers have counted."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
     assert found is not None, text

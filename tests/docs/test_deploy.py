@@ -81,7 +81,7 @@ async def test_what_they_ask_for_is_there() -> None:
     with trio.fail_after(200):
         async with (
             listening([*command, str(port)], folder, Path(os.devnull), ("127.0.0.1", port)),
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(timeout=60) as client,
         ):
             text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     there = {metric.name for metric in METRICS}

@@ -20,6 +20,7 @@ from trio_rtc.peerjs import open_peerjs, serve_peerjs
 from trio_rtc.testing import MemoryHub
 
 from ..docs.pages import ROOT, serving_server
+from ..ports import free_port
 from ..rtc.media.test_voice import wave
 from .programs import EXAMPLES, calling, program
 
@@ -147,7 +148,7 @@ async def test_level_meter() -> None:
         trio_rtc.open_voice(call) as voice,
         trio.open_nursery() as nursery,
     ):
-        nursery.start_soon(voice.play, wave(3.0))
+        nursery.start_soon(voice.play, wave(30.0))
         async for channel in call.channels:
             async for line in channel:
                 if str(line).count("#") > 10:
@@ -210,9 +211,7 @@ async def test_tunnel() -> None:
         listeners = await nursery.start(partial(trio.serve_tcp, shout, 0, host="127.0.0.1"))
         target = f"127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         async with calling(partial(tunnel.answer, [target])) as call, trio.open_nursery() as inner:
-            port = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-            number = port.socket.getsockname()[1]
-            await port.aclose()
+            number = free_port()
             await inner.start(trio_rtc.forward_to, call, target, str(number))
             async with await trio.open_tcp_stream("127.0.0.1", number) as stream:
                 await stream.send_all(b"hello")
