@@ -46,7 +46,7 @@ function until(condition) {
     (function look() {
       const value = condition();
       if (value) resolve(value);
-      else if (Date.now() - began > 20000) reject(new Error(`waited too long: ${condition}`));
+      else if (Date.now() - began > 100000) reject(new Error(`waited too long: ${condition}`));
       else setTimeout(look, 10);
     })();
   });
