@@ -28,29 +28,11 @@ from ..wire.files import (
     fingerprint,
     names_of,
 )
+from .file_writing import FileWriter, naming
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _JOURNAL: Final = "journal"
 _BLOCK: Final = 2**20
-_FLUSH: Final = 8 * 2**20
-"""Bytes after which the system begins to write them to the disk."""
-_CODES: Final = {
-    errno.ENOSPC: "no_space",
-    errno.EDQUOT: "no_space",
-    errno.EFBIG: "no_space",
-}
-
-
-@contextmanager
-def naming(what: str) -> Iterator[None]:
-    """Errors of the system in the words of this package."""
-    try:
-        yield
-    except OSError as error:
-        raise FileError(
-            f"cannot write {one_line(what)}: {error.strerror}",
-            code=_CODES.get(error.errno or 0, "not_writable"),
-        ) from error
 
 
 class Destination:
@@ -205,10 +187,9 @@ class Destination:
                 # The other side has another file of this name and size by now.
                 del self._done[index]
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = os.open(str(index), flags, 0o666, dir_fd=self._parts)
-            incoming = Incoming(self, index, file)
-            incoming.rewind(start)
-            return incoming
+            file = FileWriter(os.open(str(index), flags, 0o666, dir_fd=self._parts))
+            file.rewind(start)
+            return Incoming(self, index, file)
 
     def place(self, index: int) -> None:
         """Move a file that is whole to where it belongs, under a name that is free."""
@@ -267,65 +248,18 @@ class Destination:
 
 
 class Incoming:
-    """A file that is being written. With None for the file it is here already."""
+    """A file that is being received. With None for the file it is here already."""
 
-    def __init__(self, destination: Destination, index: int, file: int | None):
+    def __init__(self, destination: Destination, index: int, file: FileWriter | None):
         self._destination = destination
         self._index = index
         self._file = file
-        self._digest = hashlib.sha256()
-        self._buffer = bytearray()
-        self._at = self._flushed = 0
-
-    def rewind(self, start: int) -> None:
-        """Keep so many bytes, and forget the others."""
-        assert self._file is not None
-        os.ftruncate(self._file, start)
-        self._at = self._flushed = start
-        while start:
-            data = os.read(self._file, min(_BLOCK, start))
-            self._digest.update(data)
-            start -= len(data)
 
     def write(self, pieces: Sequence[bytes], what: str) -> None:
         """Add what has come."""
         assert self._file is not None
         with naming(what):
-            left = self._as_one(pieces)
-            self._digest.update(left)
-            while left:
-                written = os.write(self._file, left)
-                left = left[written:]
-                self._at += written
-            self._begin_to_flush()
-
-    def _begin_to_flush(self) -> None:
-        """Have the system write to the disk while more comes, so that the end is not kept waiting.
-
-        The advice that this part is not needed soon does that in Linux, without waiting for it.
-        """
-        assert self._file is not None
-        if self._at - self._flushed >= _FLUSH:
-            with suppress(OSError):
-                os.posix_fadvise(
-                    self._file, self._flushed, self._at - self._flushed, os.POSIX_FADV_DONTNEED
-                )
-            self._flushed = self._at
-
-    def _as_one(self, pieces: Sequence[bytes]) -> memoryview:
-        """All of it as one: whoever lets the interpreter go has to wait for it.
-
-        The memory is that of the last time: what is new costs more than the copying.
-        """
-        size = sum(map(len, pieces))
-        if size > len(self._buffer):
-            self._buffer = bytearray(size)
-        whole = memoryview(self._buffer)[:size]
-        at = 0
-        for piece in pieces:
-            whole[at : at + len(piece)] = piece
-            at += len(piece)
-        return whole
+            self._file.write(pieces)
 
     def finish(self, digest: str, modified: float | None, what: str) -> None:
         """See whether it is what was sent, and put it where it belongs.
@@ -335,23 +269,19 @@ class Incoming:
         """
         if self._file is None:
             return
-        if self._digest.hexdigest() != digest:
+        if self._file.digest != digest:
             self._destination.forget(self._index)
             raise FileError(
                 f"{what} is not what was sent: its hash differs", code="wrong_hash", fault="remote"
             )
         with naming(what):
-            if modified is not None:
-                # Some file systems know of no such times.
-                with suppress(OSError, OverflowError, ValueError):
-                    os.utime(self._file, (modified, modified))
-            os.fsync(self._file)
+            self._file.finish(modified)
         self._destination.place(self._index)
 
     def close(self) -> None:
         """Let go of it."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
 

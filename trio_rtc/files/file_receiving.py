@@ -28,7 +28,7 @@ logger = logging.getLogger("trio_rtc.files")
 
 Ask = Callable[[FileOffer], Awaitable[bool]]
 
-BATCH = 2**20
+BATCH = 2**21
 """Bytes that are written at once, if they come fast.
 
 A thread costs the same for any number; of more, the first have left the processor's cache.
@@ -37,7 +37,7 @@ A thread costs the same for any number; of more, the first have left the process
 BATCH_SECONDS = 0.25
 """How long a smaller batch may take to come."""
 
-TOLD_EVERY = 3 * BATCH
+TOLD_EVERY = 2 * BATCH
 """Bytes of which the sender is told at once, if they come fast."""
 
 CLOSING_SECONDS = 30.0

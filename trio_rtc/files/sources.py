@@ -20,7 +20,7 @@ from ..wire.files import FileEntry, check
 Source: TypeAlias = "str | os.PathLike[str] | tuple[str, trio.abc.ReceiveStream]"
 """A path, or a stream and the name that the file shall have at the other side."""
 
-BLOCK: Final = 2**20
+BLOCK: Final = 2**21
 """Bytes that are read at once. A thread that comes back for more has to wait each time."""
 
 
