@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a release of what has changed: its version, its changes, and its public names.
 
-    python scripts/prepare_release.py 0.3.0 --source https://example.org/trio-rtc
+    scripts/prepare-release 0.3.0 --source https://example.org/trio-rtc
 
 What stands under *Next* in CHANGELOG.md comes under the version, pyproject.toml gets the version
 and where the sources are, and the snapshot of the public names is taken. Nothing is committed.
@@ -89,10 +89,13 @@ def prepare(root: Path, version: str, source: str | None) -> None:
     if source is not None:
         project = with_source(project, source)
     changes = with_changes(changelog.read_text(), version)
+    names = [sys.executable, str(root / "scripts" / "public_names.py"), "--write"]
+    taken = subprocess.run(names, cwd=root, check=False, capture_output=True, text=True)
+    if taken.returncode:
+        why = taken.stderr.strip().rpartition("\n")[2]
+        raise Refused(f"the public names cannot be read: {why}")
     pyproject.write_text(project)
     changelog.write_text(changes)
-    names = [sys.executable, str(root / "scripts" / "public_names.py"), "--write"]
-    subprocess.run(names, cwd=root, check=True)
 
 
 def main() -> int:

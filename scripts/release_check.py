@@ -44,7 +44,7 @@ READ_BY_HAND: Final = {"pyee": "MIT", "google-crc32c": "Apache-2.0"}
 #: What only the one who releases it knows.
 NO_SOURCE: Final = (
     "[project.urls] of pyproject.toml does not say where the sources are:"
-    " scripts/prepare_release.py VERSION --source https://… has it say so"
+    " scripts/prepare-release VERSION --source https://… has it say so"
 )
 
 #: What a server alone may take of a disk.

@@ -148,6 +148,18 @@ def checkout_in(folder: Path) -> Path:
     return root
 
 
+def test_a_release_that_cannot_be_prepared_changes_nothing(tmp_path: Path) -> None:
+    """The public names are those of what is installed: here something is missing."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "public_names.py").write_text("raise SystemExit('no such module')")
+    before = {"pyproject.toml": PROJECT, "CHANGELOG.md": "## Next\n\n* That.\n"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(preparation.Refused, match="cannot be read: no such module"):
+        preparation.prepare(tmp_path, "1.0.0", None)
+    assert {name: (tmp_path / name).read_text() for name in before} == before
+
+
 @pytest.mark.skipif(
     "CI" not in os.environ and not (find_spec("build") and find_spec("hatchling")),
     reason="build or hatchling is not installed (pip install -e .[dev])",
