@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import jwt
 import pytest
+
+from trio_rtc.cli.commands.doctor_options import DoctorOptions
+from trio_rtc.cli.diagnosis.doctor import _server
+from trio_rtc.server.authorize import jwt_tokens
 
 from ..coturn import coturn, needs_coturn
 from ..processes import Command, command, server
+from ..server.harness import tcp_server
 
 
 def about(running: Command, what: str) -> list[tuple[str, str]]:
@@ -50,3 +57,15 @@ async def test_a_server_that_is_not_there() -> None:
     text = "\n".join(running.lines)
     assert "ERROR" in text
     assert "is it running" in text
+
+
+async def test_a_token_for_one_name() -> None:
+    key = "k" * 64
+    token = jwt.encode({"exp": time.time() + 600, "name": "alice"}, key, "HS256")
+    async with tcp_server(authorize=jwt_tokens(key, ["HS256"])) as port:
+        url = f"ws://127.0.0.1:{port}"
+        [refused] = [one async for one in _server(url, DoctorOptions(token=token), None, [])]
+        assert (refused.level, "--name" in refused.hint) == ("error", True)
+        as_alice = DoctorOptions(token=token, name="alice")
+        levels = {one.about: one.level async for one in _server(url, as_alice, None, [])}
+        assert levels["server"] == "ok"

@@ -20,6 +20,7 @@ class DoctorOptions:
 
     old_server: Annotated[str | None, typer.Argument(metavar="[SERVER]", hidden=True)] = None
     server: Server = field(default_factory=list)
+    name: Annotated[str, typer.Option(help="What it signs in as.")] = "doctor"
     token: Token = None
     ca: Ca = None
     json: Json = False

@@ -83,7 +83,7 @@ def run_doctor(options: DoctorOptions) -> int:
         servers = ice_servers_from_environment()
         if given:
             for url in urls(given):
-                async for finding in _server(url, options.token, ssl_context, servers):
+                async for finding in _server(url, options, ssl_context, servers):
                     tell(finding)
         else:
             tell(
@@ -154,14 +154,17 @@ def _codecs() -> Iterable[Finding]:
 
 
 async def _server(
-    url: str, token: str | None, ssl_context: ssl.SSLContext | None, servers: list[IceServer]
+    url: str,
+    options: DoctorOptions,
+    ssl_context: ssl.SSLContext | None,
+    servers: list[IceServer],
 ) -> AsyncIterator[Finding]:
     began = trio.current_time()
     found: Finding
     try:
         with trio.fail_after(SERVER_SECONDS):
             async with open_signaling(
-                url, name="doctor", token=token, ssl_context=ssl_context
+                url, name=options.name, token=options.token, ssl_context=ssl_context
             ) as signaling:
                 took = 1000 * (trio.current_time() - began)
                 protocol = "trio-rtc.v1" if url.startswith("ws") else "the classic protocol"
@@ -197,6 +200,7 @@ def _hint_for(code: str) -> str:
         "server_unreachable": "is it running, and is the port open?",
         "not_signaling_server": "something else answers there; a proxy, or another path?",
         "not_authorized": "it wants a token: --token, or TRIO_RTC_TOKEN",
+        "forbidden": "the token is for another name: --name has the doctor sign in under that one",
         "no_place": "it is full, or too many come from your address",
     }.get(code, "")
 
