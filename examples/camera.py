@@ -3,7 +3,7 @@
 
 Whoever calls sees the picture and steers it for themselves: each call has a view of its own, over
 one source that is read once. The source is a test picture, or what `--video` names, such as
-/dev/video0.
+/dev/video0. It needs `pip install numpy`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     python examples/page_player.py [FILM] [--server ws://localhost:8888] [--record returned.webm]
 
 Without a film it makes one of five seconds. Without a server it starts one, and tells where to
-point a browser: sign in there, choose what to send, and call "player".
+point a browser: sign in there, choose what to send, and call "player". It needs
+`pip install numpy`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 
 The page sends where the stick is, many times a second, on a channel that may lose messages rather
 than be late (`maxRetransmits: 0`); the robot stops by itself when none comes for half a second.
-Its camera is a drawing of where it is. Open the address that it prints.
+Its camera is a drawing of where it is. Open the address that it prints. It needs
+`pip install numpy`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 The program is a thermometer that tells its callers a new value each second. The tests ask what it
 does when packets get lost, when a host moves to another network, and when the server crashes; a
-minute takes a second. A seed that fails, fails again.
+minute takes a second. A seed that fails, fails again. It needs `pip install pytest pytest-trio`.
 """
 
 from __future__ import annotations

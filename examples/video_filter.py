@@ -3,7 +3,7 @@
 
 A filter is a function of a numpy array, which runs in a thread; a frame that comes while it is at
 work is left out, so that the picture stays fresh. Frames keep their times, and stay in step with
-the sound.
+the sound. It needs `pip install numpy`.
 """
 
 from __future__ import annotations

@@ -1,32 +1,38 @@
-"""The page on testing is a test module; it is run as one."""
+"""What the two pages on testing show is one test module each; both are run as a reader would."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "testing.md").read_text()
-INI = """[pytest]
-trio_mode = true
-filterwarnings = error
-addopts = --strict-markers -p trio_rtc.pytest_plugin
-"""
+import pytest
+
+from .pages import blocks_of, texts_of
+
+PAGES = ("testing.md", "howto/testing.md")
 
 
-def test_the_tests_on_the_page_pass(tmp_path: Path) -> None:
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.S | re.M)
-    assert {language for language, _ in blocks} == {"python"}
-    program = "\n".join(text for _, text in blocks)
-    (tmp_path / "test_page.py").write_text(program)
-    (tmp_path / "pytest.ini").write_text(INI)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_of_a_kind_that_is_tested(page: str) -> None:
+    assert {language for language, _ in blocks_of(page)} == {"python", "ini"}
+
+
+def test_the_tests_on_the_pages_pass(tmp_path: Path) -> None:
+    count = 0
+    for page in PAGES:
+        program = "\n".join(texts_of(page, "python"))
+        (tmp_path / f"test_{page.replace('/', '_')[:-3]}.py").write_text(program)
+        count += program.count("def test_")
+    (settings,) = {"".join(texts_of(page, "ini")) for page in PAGES}
+    (tmp_path / "pytest.ini").write_text(settings)
+    options = ["-q", "-W", "error", "--strict-markers", "-p", "trio_rtc.pytest_plugin"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", str(tmp_path)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{program.count('def test_')} passed" in done.stdout
+    assert f"{count} passed" in done.stdout

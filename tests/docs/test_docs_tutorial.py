@@ -21,7 +21,7 @@ PAGES = ("index", "call", "page", "channels", "pictures", "filter")
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_of_a_kind_that_is_tested(page: str) -> None:
     kinds = {language for language, _ in blocks_of(f"tutorial/{page}.md")}
-    assert kinds <= {"python", "text", "console"}
+    assert kinds <= {"python", "text", "console", "ini"}
 
 
 async def meet(answering: str, *calling: str, lines: int = 0) -> list[str]:
@@ -86,6 +86,8 @@ async def test_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_the_filter_and_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, test = texts_of("tutorial/filter.md", "python")
+    # With what the guide's tests are run.
+    assert texts_of("tutorial/filter.md", "ini") == texts_of("testing.md", "ini")
     last = "trio.run(main)\n"
     assert program.endswith(f"\n{last}")
     guarded = program.removesuffix(last) + f'if __name__ == "__main__":\n    {last}'
