@@ -367,7 +367,7 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
         OPENSSL_LIBRARY: ("BIO_read", "BIO_write", "SSL_read", "SSL_write"),
     },
     "rsa": {
-        CERTIFICATE: ("_create_ssl_context",),
+        CERTIFICATE: ("_create_ssl_context", "getFingerprints"),
         PEER_CONNECTION: ("_RTCPeerConnection__certificates",),
     },
     "bundle": {RTP_TRANSCEIVER: ("_bundled",), SCTP_TRANSPORT: ("_bundled",)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aiortc import RTCCertificate, RTCPeerConnection
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCPeerConnection
 from OpenSSL import SSL
 
 from ....errors import CallError
@@ -54,6 +54,14 @@ def fingerprint(connection: RTCPeerConnection) -> str:
 
 
 class _DtlsCertificate(RTCCertificate):
+    _fingerprints: list[RTCDtlsFingerprint] | None = None
+
+    def getFingerprints(self) -> list[RTCDtlsFingerprint]:  # noqa: N802
+        # Three hashes, which aiortc 1.16 makes again for each description.
+        if self._fingerprints is None:
+            self._fingerprints = super().getFingerprints()
+        return self._fingerprints
+
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
         context = super()._create_ssl_context(srtp_profiles)
         context.set_cipher_list(SUITES)

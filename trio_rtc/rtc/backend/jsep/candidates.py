@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 from aiortc import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, RTCPeerConnection
@@ -16,15 +16,18 @@ from ..ice.trickle import Trickle, connect_again
 from ..patches import can
 from . import descriptions
 from .descriptions import FoundCandidates
-from .section_text import mid_of, split
+from .section_text import mids_of
 
 
 def transports(
-    connection: RTCPeerConnection, sdp: str, over: Collection[str] = ()
+    connection: RTCPeerConnection, mids: Iterable[str], over: Collection[str] = ()
 ) -> Iterator[tuple[int, str, RTCIceTransport]]:
     """The media sections of a description, by their numbers and ids, and the transport of each.
 
-    Those in ``over`` are rejected, and have none.
+    Args:
+        connection: that of aiortc.
+        mids: the ids of all of them, in their order.
+        over: the ids of those that are rejected, and have none.
     """
     by_mid = {
         transceiver.mid: transceiver.receiver.transport.transport
@@ -32,8 +35,7 @@ def transports(
     }
     if connection.sctp is not None:
         by_mid[connection.sctp.mid] = connection.sctp.transport.transport
-    for number, section in enumerate(split(sdp)[1:]):
-        mid = mid_of(section)
+    for number, mid in enumerate(mids):
         if mid in by_mid and mid not in over:
             yield number, mid, by_mid[mid]
 
@@ -64,12 +66,11 @@ class LocalCandidates:
         self.ended: set[RTCIceTransport] = set()
         self._told: dict[RTCIceTransport, _Section] = {}
 
-    def found(self) -> dict[str, FoundCandidates]:
-        """What has been found so far, by the ids of the sections."""
-        sdp = self.connection.localDescription.sdp
+    def found(self, sdp: str) -> dict[str, FoundCandidates]:
+        """What has been found so far, by the ids of the sections of the local description."""
         return {
             mid: FoundCandidates(_told(transport.iceGatherer), transport in self.ended)
-            for _, mid, transport in transports(self.connection, sdp, self.over)
+            for _, mid, transport in transports(self.connection, mids_of(sdp), self.over)
         }
 
     @property
@@ -77,10 +78,9 @@ class LocalCandidates:
         """Whether all sections that are described have all candidates that they will have."""
         return bool(self._told) and self.ended.issuperset(self._told)
 
-    def notify(self) -> None:
+    def notify(self, sdp: str) -> None:
         """Tell those of every transport that the local description has brought."""
-        sdp = self.connection.localDescription.sdp
-        for index, mid, transport in transports(self.connection, sdp, self.over):
+        for index, mid, transport in transports(self.connection, mids_of(sdp), self.over):
             # In a bundle the first section speaks for all (RFC 9429, section 4.1.19).
             if transport not in self._told:
                 section = self._told[transport] = _Section(self, mid, index, transport)

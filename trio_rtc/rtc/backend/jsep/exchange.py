@@ -164,11 +164,12 @@ class OfferAnswer:
         self._local_rejections = tuple(self._over), dict(self._lines)
         self._candidates.over = self._over
         with self._owner.owning():
-            self._candidates.notify()
+            local = self._pc.localDescription
+            self._candidates.notify(local.sdp)
         self._on_descriptions()
-        return self._local_description(self._known_at_once())
+        return self._local_description(local, self._known_at_once(local.sdp))
 
-    def _known_at_once(self) -> dict[str, FoundCandidates]:
+    def _known_at_once(self, sdp: str) -> dict[str, FoundCandidates]:
         """The candidates that a description tells with itself: those there are of a restart.
 
         A check that overtakes them is from nowhere, and in libwebrtc such a pair counts less than
@@ -178,14 +179,15 @@ class OfferAnswer:
             return {}
         return {
             mid: FoundCandidates(found.candidates, complete=False)
-            for mid, found in self._candidates.found().items()
+            for mid, found in self._candidates.found(sdp).items()
         }
 
     def local_description(self) -> SessionDescription | None:
         """That of our side, with the candidates that have been found so far."""
-        if self._pc.localDescription is None:
+        local = self._pc.localDescription
+        if local is None:
             return None
-        return self._local_description(self._candidates.found())
+        return self._local_description(local, self._candidates.found(local.sdp))
 
     def remote_description(self) -> SessionDescription | None:
         """That of the other side, with the candidates that it has told so far."""
@@ -196,8 +198,9 @@ class OfferAnswer:
         sdp = without_ids(sdp, self._given_ids)
         return SessionDescription(type=cast(DescriptionType, remote.type), sdp=sdp)
 
-    def _local_description(self, candidates: Mapping[str, FoundCandidates]) -> SessionDescription:
-        local = self._pc.localDescription
+    def _local_description(
+        self, local: RTCSessionDescription, candidates: Mapping[str, FoundCandidates]
+    ) -> SessionDescription:
         sdp = descriptions.to_be_sent(local.type, local.sdp, candidates)
         sdp = with_rejections(sdp, *self._local_rejections)
         if local.type == "answer":
@@ -260,7 +263,7 @@ class OfferAnswer:
         elif self._sections.share_transport:
             descriptions.check_bundle(parsed, rejections)
         refused = [] if is_offer else self._sections.refused(rejections)
-        if self._pc.remoteDescription is None:
+        if not self._agreed:
             if refused:
                 raise not_taken(refused[0].encoded)
             # What runs in a channel stays as it began.
@@ -326,8 +329,7 @@ class OfferAnswer:
         return description, descriptions.parse_remote(description)
 
     async def add_ice_candidate(self, candidate: IceCandidate) -> None:
-        remote = self._pc.remoteDescription
-        if remote is None:
+        if not self._agreed:
             raise NegotiationError(
                 "a candidate needs the description that it belongs to", code="wrong_state"
             )
@@ -340,7 +342,8 @@ class OfferAnswer:
             return
         mid, index = candidate.sdp_mid, candidate.sdp_m_line_index
         seen: set[RTCIceTransport] = set()
-        for number, section, transport in transports(self._pc, remote.sdp, self._over):
+        mids = [str(media.rtp.muxId) for media in self._agreed]
+        for number, section, transport in transports(self._pc, mids, self._over):
             # The end for a bundled section says nothing about the transport of the bundle.
             named = section == mid if mid is not None else index is None or number == index
             meant = not can("path") or self.paths.of(transport).is_meant(candidate.generation)

@@ -100,7 +100,8 @@ class RestartableIceTransports:
         if not can("path"):
             return {}
         found: dict[RestartableIceTransport, str] = {}
-        for _, mid, transport in transports(self._pc, str(parsed)):
+        mids = (str(media.rtp.muxId) for media in parsed.media)
+        for _, mid, transport in transports(self._pc, mids):
             # In a bundle the first section speaks for all.
             found.setdefault(self.of(transport), mid)
         return {mid: path for path, mid in found.items()}

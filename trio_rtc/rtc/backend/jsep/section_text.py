@@ -87,6 +87,11 @@ def mid_of(section: Iterable[str]) -> str:
     return next((line.removeprefix("a=mid:") for line in section if line.startswith("a=mid:")), "")
 
 
+def mids_of(sdp: str) -> list[str]:
+    """The ids of the sections of a description, in their order."""
+    return [mid_of(section) for section in _split(sdp)[1:]]
+
+
 def with_ids(sdp: str, ids: Sequence[str]) -> tuple[str, list[str]]:
     """The same description with an id for each section, and those that were given to some.
 
