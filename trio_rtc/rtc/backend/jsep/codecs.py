@@ -62,11 +62,18 @@ def common(
     Raises:
         NegotiationError: ``no_common_codec``: there is none.
     """
+    if chosen := named(codecs, names):
+        return chosen
+    raise NegotiationError(
+        "the other side has none of the codecs of our choice", code="no_common_codec"
+    )
+
+
+def named(
+    codecs: Sequence[RTCRtpCodecParameters], names: Sequence[str]
+) -> list[RTCRtpCodecParameters]:
+    """Those of a description that have these names, if any, and how they are sent again."""
     chosen = [codec for name in names for codec in codecs if codec.name.lower() == name.lower()]
-    if not chosen:
-        raise NegotiationError(
-            "the other side has none of the codecs of our choice", code="no_common_codec"
-        )
     types = [codec.payloadType for codec in chosen]
     return chosen + [codec for codec in codecs if codec.parameters.get("apt") in types]
 

@@ -13,7 +13,6 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription as ParsedDescription
 
-from ....errors import NegotiationError
 from ...bridge.ownership import Owner
 from ..media.congestion.numbered_packets import number
 from ..media.encoded.encoded_format import EncodedFormat
@@ -22,7 +21,7 @@ from ..media.sender_reports import report_origin
 from ..media.sound import encode_here
 from ..patches import can
 from . import descriptions, recycling, transport_cc
-from .codecs import KINDS, adopt, capabilities, common, is_receive_only
+from .codecs import KINDS, adopt, capabilities, common, is_receive_only, named
 from .encoded_codecs import check_taken, fitting, narrowed
 from .recycling import receives, sends
 
@@ -91,13 +90,13 @@ class Sections:
                 # Those of an answer are settled when the offer is applied, before there was
                 # anything to set preferences on.
                 if transceiver._codecs and can("codecs"):
-                    try:
+                    if self._pc.localDescription is None:
+                        # A first offer is declined as a whole.
                         transceiver._codecs = common(transceiver._codecs, names)
-                    except NegotiationError:
-                        # A first offer is declined as a whole; later only the section is rejected,
-                        # and what is rejected has any codec.
-                        if self._pc.localDescription is None:
-                            raise
+                    elif chosen := named(transceiver._codecs, names):
+                        transceiver._codecs = chosen
+                    else:
+                        # It is rejected, and what is rejected has any codec.
                         transceiver.setCodecPreferences([])
 
     def _encoded(self) -> dict[RTCRtpTransceiver, EncodedFormat]:
