@@ -268,6 +268,7 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
     },
     "rtc/backend/sctp/path_mtu": {
         ("self._round += 1", "1", "2"): "rounds are only compared",
+        ("self._valid_from = 0", "0", "-1"): "no round is as small",
     },
     "server/hub/mail": {
         (

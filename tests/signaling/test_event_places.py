@@ -48,6 +48,14 @@ async def test_what_is_taken_out_leaves_its_place() -> None:
     assert queue.put(message()) is not None
 
 
+async def test_what_waits_and_is_not_wanted_goes_on_waiting_in_its_order() -> None:
+    queue = full()
+    waiting = [queue.put(message(size)) for size in (2, 3, 4, 5)]
+    assert queue.take(lambda event: event in (message(3), message(5))) == [waiting[1], waiting[3]]
+    assert len(queue.take_placed()) == PLACES
+    assert queue.take_placed() == [message(2), message(4)]
+
+
 async def test_what_is_put_back_has_its_place_again() -> None:
     queue = full()
     event = await queue.get()

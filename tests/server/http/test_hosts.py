@@ -33,7 +33,7 @@ def test_a_host_is_allowed_however_it_is_written(configured: str, sent: str) -> 
 @pytest.mark.parametrize(
     "sent",
     ["evil.example", "example.org.evil.example", "evilexample.org", "", "a.example.org@evil", "::1",
-     "[::1", "x::2]", "[::2x", "example.org:80:80", "example.org\xff"],
+     "[::1", "x::2]", "[v1.fe80]", "[]", "[::2x", "example.org:80:80", "example.org\xff"],
 )  # fmt: skip
 def test_any_other_is_not(sent: str) -> None:
     assert not Hosts(["example.org", "*.example.org", "[::2]"]).allow(sent)

@@ -19,6 +19,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 #: What a client sends, and the status that it gets.
 HEADS = [
     ("bare_lf", b"GET / HTTP/1.1\nHost: x\n\n", 400),
+    ("bare_lf_at_the_end", GET + b"X: y\r\n\n", 400),
     ("bare_lf_in_headers", GET + b"X: y\nZ: z\r\n\r\n", 400),
     ("bare_cr_in_header", GET + b"X: y\rz\r\n\r\n", 400),
     ("obs_fold", GET + b"X: y\r\n z\r\n\r\n", 400),

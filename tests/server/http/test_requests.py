@@ -315,6 +315,14 @@ def test_a_head_that_comes_again_is_not_read_again() -> None:
     assert first.all_headers is second.all_headers
 
 
+def test_a_long_head_is_not_kept_for_when_it_comes_again() -> None:
+    """With a token or a cookie it is of one client, and there are as many as there are clients."""
+    head = b"GET /wait HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 500 + b"\r\n\r\n"
+    requests = [parse(head, limits=ServerLimits())[0][0] for _ in range(2)]
+    assert requests[0] is not requests[1]
+    assert requests[0].headers["x"] == "y" * 500
+
+
 def test_a_head_is_read_anew_under_other_limits() -> None:
     post = POST + b"X: y\r\nContent-Length: 40\r\n\r\n" + b"x" * 40
     assert len(one(post).body) == 40

@@ -95,6 +95,15 @@ def test_it_rises_more_slowly_once_there_was_overuse() -> None:
         assert control.rate == pytest.approx(factor * before)
 
 
+def test_the_round_trip_is_that_of_what_was_sent_last() -> None:
+    estimate: Any = BandwidthEstimate()
+    told: list[tuple[float, float]] = []
+    estimate._by_delay.update = lambda usage, arriving, rtt, now: told.append((rtt, now))
+    # It came before one that was sent earlier.
+    estimate.take([PacketResult(7.0, 1000, 0.4), PacketResult(7.1, 1000, 0.3)], 7.25)
+    assert told == [pytest.approx((0.15, 7.25))]
+
+
 def test_what_is_told_of_packets_is_counted() -> None:
     estimate: Any = BandwidthEstimate()
     told: list[tuple[int, int]] = []

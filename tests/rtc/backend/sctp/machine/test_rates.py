@@ -129,6 +129,14 @@ def test_a_burst_is_sent_at_once_and_no_more() -> None:
     assert pacer.next_at == pytest.approx(3.0)
 
 
+def test_of_a_burst_that_is_used_up_nothing_is_left() -> None:
+    pacer = Pacer()
+    pacer.sent(0, None, 2.0)
+    pacer.allow(1000)
+    pacer.sent(1000, 1000.0, 2.0)
+    assert pacer.next_at == pytest.approx(3.0)
+
+
 def test_a_message_becomes_chunks() -> None:
     message = UserMessage(7, 53, b"abcdef", ordered=False)
     message.sequence = 0

@@ -202,6 +202,19 @@ def test_something_new_is_a_probe_as_well() -> None:
     )
 
 
+def test_while_a_loss_waits_to_be_sent_again_there_is_no_probe() -> None:
+    half = Half()
+    half.send(0.0, 6)
+    half.acknowledge(0, 0.1, (3, 3))
+    half.wake(0.126)
+    assert half.recovery.has_lost
+    half.recovery.arm(0.2)
+    assert half.recovery._expires_at == pytest.approx(0.2 + half.trips.timeout)
+    half.repair(0.2)
+    half.recovery.arm(0.2)
+    assert half.recovery._expires_at == pytest.approx(0.2 + 2 * TRIP + PROBE_MARGIN)
+
+
 def test_a_probe_that_repaired_a_loss_tells_of_it() -> None:
     for duplicates, log in (((), ["lost"]), ((2,), [])):
         half = Half()

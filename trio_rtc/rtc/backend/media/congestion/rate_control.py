@@ -93,7 +93,8 @@ class RateControl:
             self._decrease(arriving, rtt, now)
 
     def _increase(self, arriving: float | None, rtt: float, since: float) -> None:
-        if arriving is not None and self._link is not None and arriving > self._highest_link():
+        link = self._link
+        if arriving is not None and link is not None and arriving > 1000 * (link + self._far(link)):
             # The path is another one.
             self._link = None
         if self._link is not None:
@@ -115,7 +116,8 @@ class RateControl:
             return
         self._decreased = now
         self._was_congested = True
-        if self._link is not None and arriving < self._lowest_link():
+        link = self._link
+        if link is not None and arriving < 1000 * (link - self._far(link)):
             self._link = None
         wanted = max(DECREASE * arriving, LEAST_KEPT * self.rate)
         self.rate = max(min(self.rate, wanted), LEAST)
@@ -129,14 +131,9 @@ class RateControl:
         variance = (1 - AVERAGING) * self._variance + AVERAGING * deviation
         self._variance = min(max(variance, 0.4), 2.5)
 
-    def _deviation(self) -> float:
-        return math.sqrt(self._variance * (self._link or 0.0))
-
-    def _highest_link(self) -> float:
-        return 1000 * ((self._link or 0.0) + 3 * self._deviation())
-
-    def _lowest_link(self) -> float:
-        return 1000 * ((self._link or 0.0) - 3 * self._deviation())
+    def _far(self, link: float) -> float:
+        """How far from what a path carries is another path's: three deviations, in kbit/s."""
+        return 3 * math.sqrt(self._variance * link)
 
 
 class LossControl:
