@@ -6,6 +6,7 @@ delay and of that by losses. A pure machine; rates in bits a second, times in se
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -25,6 +26,12 @@ SILENT: Final = 1.0
 there is some, which tells whether the path or only the other side's machine was held up."""
 
 SILENT_DECREASE: Final = 0.8
+
+PROVEN: Final = 0.8
+"""Of what arrives: a pacer that follows the rate makes no more than that arrive."""
+
+CONGESTED: Final = 0.5
+"""Seconds after which a path that was congested is one no more, unless it is again."""
 
 LONGEST_TURN: Final = 0.1
 """Seconds between two pictures that count as silence: in more than that we were held up."""
@@ -64,16 +71,20 @@ class BandwidthEstimate:
 
     Attributes:
         rate: bits a second.
+        trusts_arrivals: whether so much is carried as arrives without overuse, whatever was
+            thought before: where what is sent does not follow the rate, as a layer does not.
     """
 
     def __init__(self, rate: float = START) -> None:
         self.rate = rate
+        self.trusts_arrivals = False
         self._gradient = DelayGradient()
         self._by_delay = RateControl(rate)
         self._by_loss = LossControl()
         self._arriving = ArrivalRate()
         self._silence = 0.0
         self._asked: float | None = None
+        self._congested = -math.inf
 
     def take(self, results: Sequence[PacketResult], now: float) -> None:
         """Take what feedback tells of packets, in the order of sending."""
@@ -92,9 +103,21 @@ class BandwidthEstimate:
             lost += (result.arrived is None) - result.was_lost
         rtt = now - max(result.sent for result in results)
         usage = "overuse" if has_overuse else self._gradient.usage
+        before = self._by_loss.rate
         self._by_delay.update(usage, self._arriving.value, rtt, now)
+        arriving = self._arriving.value
+        if self.trusts_arrivals and usage == "normal" and arriving is not None:
+            self._by_delay.raise_to(PROVEN * arriving)
         self._by_loss.update(sent, lost, self._by_delay.rate, now)
+        if self.trusts_arrivals and self._by_loss.rate > before and arriving is not None:
+            self._by_loss.raise_to(PROVEN * arriving)
+        if usage == "overuse" or self._by_loss.rate < before:
+            self._congested = now
         self._combine()
+
+    def is_congested(self, now: float) -> bool:
+        """Whether there was overuse lately, or many packets were lost, or nobody tells."""
+        return now <= self._congested + CONGESTED or self._silence >= SILENT
 
     def be_without(self, now: float) -> None:
         """Tell that packets are sent, and that no feedback has come with this time."""

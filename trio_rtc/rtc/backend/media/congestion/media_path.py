@@ -128,6 +128,15 @@ class MediaPath:
         self._shares = {each: at for each, at in self._shares.items() if at > now - ACTIVE}
         return int(self._estimate.rate / len(self._shares))
 
+    def trust_arrivals(self) -> None:
+        """Have so much be carried as arrives, for what is sent does not follow the estimate."""
+        self._estimate.trusts_arrivals = True
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether lately more was sent than the path carries."""
+        return self._estimate.is_congested(asyncio.get_running_loop().time())
+
     @property
     def is_behind(self) -> bool:
         """Whether so much waits that a picture of now would only make those after it late."""

@@ -92,6 +92,10 @@ class RateControl:
         elif self._state == "decrease" and arriving is not None:
             self._decrease(arriving, rtt, now)
 
+    def raise_to(self, rate: float) -> None:
+        """Have it be at least this, which the path is known to carry."""
+        self.rate = min(max(self.rate, rate), MOST)
+
     def _increase(self, arriving: float | None, rtt: float, since: float) -> None:
         link = self._link
         if arriving is not None and link is not None and arriving > 1000 * (link + self._far(link)):
@@ -168,3 +172,7 @@ class LossControl:
             self.rate = max(min(self.rate, by_delay) * (1 - 0.5 * share), LEAST)
         elif share < FEW_LOST:
             self.rate = min(self.rate * LOSS_INCREASE, MOST)
+
+    def raise_to(self, rate: float) -> None:
+        """Have it be at least this, which the path is known to carry."""
+        self.rate = min(max(self.rate, rate), MOST)
