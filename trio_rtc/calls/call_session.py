@@ -166,6 +166,7 @@ class CallSession:
                 close_timeout=options.close_timeout,
                 max_frame_pixels=options.max_frame_pixels,
                 max_unread_bytes=options.max_unread_bytes,
+                simulcast=options.simulcast,
                 certificate=options.certificate,
                 ice_gathering=options.ice_gathering,
             ) as self.connection,

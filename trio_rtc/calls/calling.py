@@ -93,6 +93,8 @@ async def open_call(
             out, with a warning, and counted in `TrackStats.frames_refused`.
         max_unread_bytes: what the other side may have sent on all data channels together before
             it is read; a channel that brings more is closed.
+        simulcast: whether a browser that offers a track in several layers (RFC 8853) is to send
+            them all, as `open_relay` can use; otherwise it sends the first one.
         trace: called with each `CallStep`, in this thread; it must not block.
         code: a short secret that the other side has got from us by another way, or we from it.
             Only who knows it is connected, whatever the signaling server does. There is one

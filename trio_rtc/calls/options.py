@@ -96,6 +96,7 @@ class CallKeywords(ConnectionKeywords, total=False):
 
     tracks: Iterable[MediaTrack] | GiveTracks
     codecs: Iterable[str]
+    simulcast: bool
     restart_timeout: float
     trace: Callable[[CallStep], None] | None
     code: str | None
@@ -126,6 +127,7 @@ class ConnectionOptions:
     close_timeout: float = 5.0
     max_frame_pixels: int = MAX_FRAME_PIXELS
     max_unread_bytes: int = MAX_UNREAD_BYTES
+    simulcast: bool = False
     certificate: PeerCertificate | None = None
 
     @classmethod

@@ -67,7 +67,7 @@ class _Rooms:
             ):
                 serve = partial(
                     serve_calls, max_calls=self._max_calls, accept=studio.accept,
-                    tracks=studio.tracks, **self._options,
+                    tracks=studio.tracks, simulcast=True, **self._options,
                 )  # fmt: skip
                 nursery.start_soon(serve, studio.handle, signaling)
                 with trio.move_on_after(PUBLISHER_SECONDS):

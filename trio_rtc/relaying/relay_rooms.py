@@ -44,6 +44,7 @@ async def serve_relay(
         max_calls=max_calls,
         accept=studio.accept,
         tracks=studio.tracks,
+        simulcast=True,
         task_status=task_status,
         **options,
     )

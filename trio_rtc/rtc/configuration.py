@@ -24,6 +24,7 @@ class ConnectionConfiguration:
     bundle_policy: BundlePolicy
     silence_timeout: float
     max_frame_pixels: int
+    simulcast: bool
     certificate: PeerCertificate | None
     ice_gathering: IceGatherOptions
     ice_credentials: IceCredentials | None = None

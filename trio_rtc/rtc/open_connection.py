@@ -30,6 +30,7 @@ async def open_peer_connection(
     close_timeout: float = 5.0,
     max_frame_pixels: int = MAX_FRAME_PIXELS,
     max_unread_bytes: int = MAX_UNREAD_BYTES,
+    simulcast: bool = False,
     certificate: PeerCertificate | None = None,
     ice_gathering: IceGatherOptions | None = None,
     ice_credentials: IceCredentials | None = None,
@@ -50,6 +51,8 @@ async def open_peer_connection(
             left out, with a warning, and counted in `TrackStats.frames_refused`.
         max_unread_bytes: what the other side may have sent on all data channels together before
             it is read; a channel that brings more is closed.
+        simulcast: whether a peer that offers a track in several layers (RFC 8853) is to send them
+            all, for `MediaTrack.undecoded`; otherwise it sends the first one.
         certificate: ours; without it, one is made for this connection.
         ice_gathering: ports, interfaces and addresses of host candidates; by default as the
             environment has it (`gather_options_from_environment`).
@@ -69,6 +72,7 @@ async def open_peer_connection(
         bundle_policy=bundle_policy,
         silence_timeout=silence_timeout,
         max_frame_pixels=max_frame_pixels,
+        simulcast=simulcast,
         certificate=certificate,
         ice_gathering=ice_gathering or gather_options_from_environment(),
         ice_credentials=ice_credentials,

@@ -34,12 +34,14 @@ from .jsep import transport_cc
 from .jsep.candidates import LocalCandidates
 from .jsep.exchange import OfferAnswer
 from .jsep.sections import Sections, has_media
+from .jsep.simulcast import Simulcast
 from .media.congestion.media_path import MediaPath
 from .media.outgoing_media import OutgoingTrack
 from .media.receiving import receiver as media_receiver
 from .media.receiving.pictures.picture_limit import PictureLimit
 from .media.receiving.remote_packets import RemotePackets
 from .media.receiving.timeline import PeerTimeline
+from .media.simulcast.simulcast_packets import SimulcastPackets
 from .media.tracks import Source
 from .patches import can
 from .reports import ConnectionStatistics, TransportStats
@@ -110,10 +112,12 @@ class LoopConnection:
             MediaPath if transport_cc.is_possible() else _no_path,
         )
         host_addresses.install(self._pc, wanted.ice_gathering, wanted.ice_credentials)
+        self._simulcast = Simulcast(is_wanted=wanted.simulcast)
         sctp.install(self._pc, on_left=self._notify_states)
         self.sections = Sections(
             self._pc,
             self._owner,
+            self._simulcast,
             max_bundle=wanted.bundle_policy == "max-bundle",
             on_need=self._notify_descriptions,
             on_ended=lambda track: post(sink._on_sender_ended, track),
@@ -133,6 +137,7 @@ class LoopConnection:
             self._owner,
             self.sections,
             self._candidates,
+            self._simulcast,
             relay_only=relay_only,
             on_limits=self._notify_limits,
             on_descriptions=self._notify_descriptions,
@@ -235,7 +240,7 @@ class LoopConnection:
             if receiver.track is track and can("receiving"):
                 gate = self._picture_limit.gate(receiver)
                 source.timeline = self._timeline
-                source.packets = packets = RemotePackets(track, source)
+                source.packets = packets = self._packets_of(track, source)
                 media_receiver.install(receiver, self._timeline, gate, self._is_other_ours, packets)
             elif receiver.track is track and track.kind == "video":
                 self._picture_limit.watch(receiver)
@@ -243,6 +248,13 @@ class LoopConnection:
         source.start()
         self._sources = [*(old for old in self._sources if not old.is_over), source]
         self._post(self._sink._on_track, source)
+
+    def _packets_of(self, track: MediaStreamTrack, frames: Source) -> RemotePackets:
+        for section in self._pc.getTransceivers():
+            rids = self._simulcast.rids(section.mid)
+            if section.receiver.track is track and rids:
+                return SimulcastPackets(track, frames, rids)
+        return RemotePackets(track, frames)
 
     def _is_other_ours(self) -> bool:
         return self.exchange.is_other_ours

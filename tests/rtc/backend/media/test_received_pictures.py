@@ -387,7 +387,8 @@ async def test_packets_are_asked_for_where_their_numbers_wrap() -> None:
         receiving._send_rtcp = send
 
         async def ask() -> None:
-            receiving._ask_again([65_534, 65_535, 65_536, 65_538])
+            [stream] = receiving._streams.values()
+            receiving._ask_again(stream, [65_534, 65_535, 65_536, 65_538])
 
         await bob.connection._bridge.run(ask)
     [packet] = RtcpPacket.parse(asked[0])

@@ -40,6 +40,7 @@ from .rejections import first_lines, rejected, unknown, with_rejections, without
 from .rollback import Rollback
 from .section_text import with_ids, without_ids
 from .sections import Sections
+from .simulcast import Simulcast
 
 logger = logging.getLogger("trio_rtc.rtc")
 
@@ -64,6 +65,7 @@ class OfferAnswer:
         owner: Owner,
         sections: Sections,
         candidates: LocalCandidates,
+        simulcast: Simulcast,
         *,
         relay_only: bool,
         on_limits: Callable[[ChannelLimits], None],
@@ -75,6 +77,7 @@ class OfferAnswer:
         self._owner = owner
         self._sections = sections
         self._candidates = candidates
+        self._simulcast = simulcast
         self._relay_only = relay_only
         self._on_limits = on_limits
         self._on_descriptions = on_descriptions
@@ -203,6 +206,7 @@ class OfferAnswer:
     ) -> SessionDescription:
         sdp = descriptions.to_be_sent(local.type, local.sdp, candidates)
         sdp = with_rejections(sdp, *self._local_rejections)
+        sdp = self._simulcast.described(sdp)
         if local.type == "answer":
             sdp = without_ids(sdp, self._given_ids)
         if local.type == "offer" or self._remote_extension is not None:
@@ -275,6 +279,7 @@ class OfferAnswer:
         await self.paths.follow(description.type, parsed)
         self._sections.bundle(parsed)
         if is_offer:
+            self._simulcast.take_offer(text)
             make_room(self._pc, parsed, self._owner)
         if not self._sections.ice_transports() and descriptions.bundled(parsed):
             # aiortc would take the first section for the owner of the transport, whatever it says.

@@ -24,6 +24,7 @@ from . import descriptions, recycling, transport_cc
 from .codecs import KINDS, adopt, capabilities, common, is_receive_only, named
 from .encoded_codecs import check_taken, fitting, narrowed
 from .recycling import receives, sends
+from .simulcast import Simulcast
 
 PLACEHOLDER_ID = 65534
 """The highest id of a channel, which aiortc assigns to none by itself."""
@@ -47,6 +48,7 @@ class Sections:
         self,
         connection: RTCPeerConnection,
         owner: Owner,
+        simulcast: Simulcast,
         *,
         max_bundle: bool,
         on_need: Callable[[], None],
@@ -54,6 +56,7 @@ class Sections:
     ):
         self._pc = connection
         self._owner = owner
+        self._simulcast = simulcast
         self._max_bundle = max_bundle
         self._on_need = on_need
         self._on_ended = on_ended
@@ -203,8 +206,9 @@ class Sections:
             report_origin(transceiver.sender)
             if track.kind == "audio":
                 encode_here(transceiver.sender)
-            elif track.encoded is None:
-                # What others have encoded can be made no smaller, and a relay does it for many.
+            elif track.encoded is None or track.is_layered:
+                # What others have encoded can be made no smaller, and a relay does it for many;
+                # but of several layers one is chosen for the path.
                 number(transceiver.sender)
             track.begin()
 
@@ -282,6 +286,7 @@ class Sections:
             if transceiver.mid in described:
                 adopt(transceiver, described[transceiver.mid].rtp.codecs)
                 transport_cc.adopt(transceiver, described[transceiver.mid])
+                self._simulcast.adopt(transceiver, described[transceiver.mid])
             is_offer = kind == "offer"
             direction = transceiver._offerDirection if is_offer else transceiver.currentDirection
             is_there = transceiver.mid is not None and transceiver.receiver.track is not None

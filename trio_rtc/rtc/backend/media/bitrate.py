@@ -9,6 +9,7 @@ from aiortc import RTCRtpSender
 from ..patches import can
 from .congestion.media_path import MediaPath, path_of
 from .congestion.numbered_packets import is_numbered
+from .simulcast.layer_choice import PathState
 
 LEAST_RISE: Final = 1.2
 """Times what an encoder was told, before it is told more: aiortc 1.16 makes another one for that,
@@ -40,6 +41,17 @@ class BitrateLimit:
     async def set(self, bits_per_second: int | None) -> None:
         """Hold it below this from the next frame on; None for no limit."""
         self._limit = bits_per_second
+
+    def path_state(self) -> PathState:
+        """What is known of the path for who chooses between layers."""
+        path = self._path
+        if path is not None and (carried := path.share(self)) is not None:
+            path.trust_arrivals()
+            return PathState(carried, path.is_congested, self._limit)
+        if self._sender is None or self._sender._RTCRtpSender__encoder is None:
+            # Nothing has been sent yet.
+            return PathState(0.0, is_congested=False, limit=self._limit)
+        return PathState(None, is_congested=False, limit=self._limit)
 
     @property
     def _path(self) -> MediaPath | None:

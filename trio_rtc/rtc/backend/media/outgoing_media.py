@@ -19,6 +19,8 @@ from .bitrate import BitrateLimit
 from .encodable import SOUND_SECONDS, SOUND_TOLERANCE, UniformSound, UniformTimes, even
 from .encoded.encoded_format import EncodedFormat
 from .encoded.encoded_packets import make_packet
+from .simulcast.layered_reader import LayeredReader
+from .simulcast.simulcast_packets import SimulcastPackets
 from .tracks import PACKETS, Data, Reader, Source
 
 logger = logging.getLogger("trio_rtc.rtc")
@@ -36,6 +38,7 @@ class OutgoingTrack(MediaStreamTrack):
     Attributes:
         bitrate: a limit to it.
         encoded: what the first source is encoded with, if it gives packets.
+        is_layered: whether that comes in several layers, of which one is sent at a time.
         was_refused: whether it ended as the other side did not take it.
         taken: when the last frame was taken, in NTP's 1/2^32 of a second; 0 before the first.
         on_end: called when the source has ended, or `end` was called.
@@ -48,6 +51,7 @@ class OutgoingTrack(MediaStreamTrack):
             self._id = source.id
         self.bitrate = BitrateLimit()
         self.encoded: EncodedFormat | None = source.encoded
+        self.is_layered = isinstance(source, SimulcastPackets)
         self.on_end: Callable[[], None] = _nothing
         self._source: Source | None = source
         self._reader: Reader | None = None
@@ -81,6 +85,8 @@ class OutgoingTrack(MediaStreamTrack):
         if self._source is not None:
             limit = SEND_FRAMES if self._source.encoded is None else PACKETS
             self._reader = self._source.subscribe(limit)
+            if isinstance(self._reader, LayeredReader):
+                self._reader.path = self.bitrate.path_state
 
     @property
     def frames_dropped(self) -> int:
@@ -104,8 +110,8 @@ class OutgoingTrack(MediaStreamTrack):
 
     def ask_key(self) -> None:
         """The other side wants a picture that stands by itself."""
-        if self._source is not None and self._source.encoded is not None:
-            self._source.ask_key()
+        if self._reader is not None and self.encoded is not None:
+            self._reader.ask_key()
 
     def refuse(self) -> None:
         """The other side does not take what is sent: it is over."""

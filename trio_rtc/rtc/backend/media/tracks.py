@@ -74,6 +74,10 @@ class Reader(MediaStreamTrack):
         self.is_over = True
         self._notify()
 
+    def ask_key(self) -> None:
+        """Who reads needs a picture that stands by itself."""
+        self._source.ask_key()
+
     def clear(self) -> None:
         """Leave out what waits."""
         self._queue.clear()
@@ -136,7 +140,7 @@ class PacketReader(Reader):
             self.dropped += len(self._queue)
             self.clear()
             self.skip_to_key()
-            self._source.ask_key()
+            self.ask_key()
 
     def _has_too_much(self) -> bool:
         sizes = [one.size for one in self.waiting if isinstance(one, Packet)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 from aiortc import RTCRtpReceiver
@@ -67,11 +68,8 @@ class _TimedReceiver(RTCRtpReceiver):
         self._timeline = timeline
         self._gate = gate
         self._ends_by_bye = ends_by_bye
-        self._source = ActiveSource()
-        self._input: SoundInput | PictureInput | None = None
-        #: The track that the input is of, and the last one that has ended: a section can be used
-        #: for one after the other.
-        self._fed: Any = None
+        self._streams: dict[str | None, _Stream] = {}
+        #: The last track that has ended: a section can be used for one after the other.
         self._ended: Any = None
         self._reception = Reception()
         #: Those that may still decode what they have.
@@ -114,11 +112,19 @@ class _TimedReceiver(RTCRtpReceiver):
         if track is None or track is self._ended:
             return
         self._ended = track
-        media, self._input = self._input, None
-        if media is None:
-            track._queue.put_nowait(None)
-        else:
-            self._close_input(media, lambda: track._queue.put_nowait(None))
+        closing = [media for stream in self._streams.values() if (media := stream.take_input())]
+        left = len(closing)
+
+        def end() -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                track._queue.put_nowait(None)
+
+        for media in closing:
+            self._close_input(media, end)
+        if not closing:
+            end()
         self._packets.end()
 
     def _close_input(self, media: SoundInput | PictureInput, on_end: Callable[[], None]) -> None:
@@ -136,19 +142,22 @@ class _TimedReceiver(RTCRtpReceiver):
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpByePacket):
             for ssrc in packet.sources:
-                if self._source.leave(ssrc):
-                    self._mute()
+                for stream in tuple(self._streams.values()):
+                    if stream.source.leave(ssrc):
+                        self._mute(stream)
             return
         await super()._handle_rtcp_packet(packet)
-        if isinstance(packet, RtcpSrPacket) and self._input is not None:
+        if isinstance(packet, RtcpSrPacket):
             info = packet.sender_info
-            self._input.report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
+            sender = self._streams.get(self._packets.stream_ids.of(packet.ssrc))
+            if sender is not None and sender.input is not None:
+                sender.input.report(packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
 
-    def _mute(self) -> None:
+    def _mute(self, stream: _Stream) -> None:
         if self._ends_by_bye():
             self._end()
-        elif self._input is not None:
-            self._input.flush()
+        elif stream.input is not None:
+            stream.input.flush()
 
     async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         self._note_arrival(packet, arrival_time_ms)
@@ -157,22 +166,23 @@ class _TimedReceiver(RTCRtpReceiver):
             return
         codecs: dict[int, RTCRtpCodecParameters] = self._private._RTCRtpReceiver__codecs
         codec = codecs.get(packet.payload_type)
-        if codec is None:
-            if packet.ssrc == self._source.ssrc:
-                self._skip(packet)
+        stream = self._stream_of(packet)
+        if codec is None or stream is None:
+            if stream is not None and packet.ssrc == stream.source.ssrc:
+                self._skip(stream, packet)
             return
         self._reception.note(self, packet, codec.clockRate)
         if is_rtx(codec):
-            repeated = self._unwrap(packet, codec)
+            repeated = self._unwrap(stream, packet, codec)
             codec = None if repeated is None else codecs.get(repeated.payload_type)
-            if repeated is None or codec is None or repeated.ssrc != self._source.ssrc:
+            if repeated is None or codec is None or repeated.ssrc != stream.source.ssrc:
                 return
             self._reception.put_last(self, repeated.ssrc)
             packet = repeated
-        number = self._accept(packet)
+        number = stream.accept(packet)
         if number is None:
             return
-        media = self._open_input()
+        media = self._open_input(stream)
         if isinstance(media, PictureInput):
             media.add(
                 codec,
@@ -185,52 +195,58 @@ class _TimedReceiver(RTCRtpReceiver):
         else:
             media.add(codec, packet.ssrc, number, packet.timestamp, packet.payload)
 
-    def _accept(self, packet: RtpPacket) -> int | None:
-        now = asyncio.get_running_loop().time()
-        return self._source.accept(packet.ssrc, packet.sequence_number, now)
+    def _stream_of(self, packet: RtpPacket) -> _Stream | None:
+        """The stream that a packet is of, or that it repeats; None for one of no layer."""
+        ids, said = self._packets.stream_ids, packet.extensions
+        rid = ids.learn(packet.ssrc, said.rtp_stream_id or said.repaired_rtp_stream_id)
+        if rid is None and ids.rids:
+            return None
+        return self._streams.setdefault(rid, _Stream(rid))
 
-    def _skip(self, packet: RtpPacket) -> None:
-        number = self._accept(packet)
-        if number is not None and self._input is not None:
-            self._input.skip(number)
+    def _skip(self, stream: _Stream, packet: RtpPacket) -> None:
+        number = stream.accept(packet)
+        if number is not None and stream.input is not None:
+            stream.input.skip(number)
 
-    def _unwrap(self, packet: RtpPacket, codec: RTCRtpCodecParameters) -> RtpPacket | None:
+    def _unwrap(
+        self, stream: _Stream, packet: RtpPacket, codec: RTCRtpCodecParameters
+    ) -> RtpPacket | None:
         """What a packet of the retransmission stream repeats (RFC 4588, section 4)."""
         # Whose stream it is may not have been signaled: there is one source at a time.
-        ssrc = self._private._RTCRtpReceiver__rtx_ssrc.get(packet.ssrc, self._source.ssrc)
+        ssrc = self._private._RTCRtpReceiver__rtx_ssrc.get(packet.ssrc, stream.source.ssrc)
         kind = codec.parameters.get("apt")
         if len(packet.payload) < 2 or ssrc is None or not isinstance(kind, int):
             return None
         return unwrap_rtx(packet, payload_type=kind, ssrc=ssrc)
 
-    def _open_input(self) -> SoundInput | PictureInput:
+    def _open_input(self, stream: _Stream) -> SoundInput | PictureInput:
         track = self._private._track
-        if self._input is None or self._fed is not track:
-            if self._input is not None:
-                self._close_input(self._input, _nothing)
-            self._fed, give = track, track._queue.put_nowait
+        if stream.input is None or stream.fed is not track:
+            if stream.input is not None:
+                self._close_input(stream.input, _nothing)
+            stream.fed, give = track, track._queue.put_nowait
             if track.kind == "audio":
-                self._input = SoundInput(self._timeline, give, self._packets)
+                stream.input = SoundInput(self._timeline, give, self._packets)
             else:
-                self._input = PictureInput(
+                stream.input = PictureInput(
                     self._timeline,
                     self._gate,
                     give,
-                    self._ask_again,
-                    self._ask_key,
-                    self._packets,
+                    partial(self._ask_again, stream),
+                    partial(self._ask_key, stream),
+                    self._packets.layer(stream.rid),
                 )
-        return self._input
+        return stream.input
 
-    def _ask_again(self, numbers: Sequence[int]) -> None:
-        if self._source.ssrc is not None:
+    def _ask_again(self, stream: _Stream, numbers: Sequence[int]) -> None:
+        if stream.source.ssrc is not None:
             # In the order that aiortc packs them in, also where the numbers wrap.
             lost = sorted(number & 0xFFFF for number in numbers)
-            start_eagerly(self._private._send_rtcp_nack(self._source.ssrc, lost))
+            start_eagerly(self._private._send_rtcp_nack(stream.source.ssrc, lost))
 
-    def _ask_key(self) -> None:
-        if self._source.ssrc is not None:
-            start_eagerly(self._private._send_rtcp_pli(self._source.ssrc))
+    def _ask_key(self, stream: _Stream) -> None:
+        if stream.source.ssrc is not None:
+            start_eagerly(self._private._send_rtcp_pli(stream.source.ssrc))
 
     def _note_arrival(self, packet: RtpPacket, arrival_time_ms: int) -> None:
         """Have the other side learn what the path carries, in the way that it has chosen."""
@@ -257,6 +273,27 @@ class _TimedReceiver(RTCRtpReceiver):
                 fmt=RTCP_PSFB_APP, ssrc=own, media_ssrc=0, fci=pack_remb_fci(*estimate)
             )
             start_eagerly(self._private._send_rtcp(feedback))
+
+
+class _Stream:
+    """What comes of a track, or of one of its layers, and its receive buffer."""
+
+    def __init__(self, rid: str | None):
+        self.rid = rid
+        self.source = ActiveSource()
+        self.input: SoundInput | PictureInput | None = None
+        #: The track that the input is of.
+        self.fed: Any = None
+
+    def accept(self, packet: RtpPacket) -> int | None:
+        """The number of a packet of its source; None if it is to be dropped."""
+        now = asyncio.get_running_loop().time()
+        return self.source.accept(packet.ssrc, packet.sequence_number, now)
+
+    def take_input(self) -> SoundInput | PictureInput | None:
+        """Its receive buffer, for the last time."""
+        taken, self.input = self.input, None
+        return taken
 
 
 def _nothing() -> None:

@@ -14,7 +14,7 @@ from ...encoded.encoded_format import EncodedFormat
 from ...encoded.encoded_packets import make_packet
 from ...encoded.h264 import AccessUnits
 from ..nack import RetransmissionRequests
-from ..remote_packets import RemotePackets
+from ..remote_packets import PacketSink
 from ..stream_clock import StreamClock
 from ..timeline import PeerTimeline
 from .keyframes import KeyframeRequests
@@ -45,7 +45,7 @@ class PictureInput:
         give: Callable[[VideoFrame], None],
         ask_again: Callable[[Sequence[int]], None],
         ask_key: Callable[[], None],
-        packets: RemotePackets | None = None,
+        packets: PacketSink | None = None,
     ):
         self._loop = asyncio.get_running_loop()
         self._timer = Timer(self._loop, self._look)
