@@ -21,8 +21,7 @@ import trio
 from av import VideoFrame
 
 import trio_rtc
-from trio_rtc.server.http.requests import Request
-from trio_rtc.server.http.responses import Response
+from trio_rtc.server import Request, Response
 
 SIZE = 240
 """Pixels of its world, which is square."""

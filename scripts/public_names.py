@@ -43,6 +43,23 @@ MADE: Final = {
 }  # fmt: skip
 
 
+#: What only classes of ours call, and no program. The reference leaves it out as well.
+OF_OUR_OWN: Final[dict[str, tuple[str, ...]]] = {
+    "Capture": ("add", "add_keys"),
+    "Host": (
+        "attach", "attachments", "bind", "carry", "connect", "free_address", "receive", "send",
+        "send_datagram", "source_for",
+    ),
+    "Nat": ("attachment", "outbound", "receive"),
+    "Network": ("attach", "is_cut", "lost", "note", "received", "resolve", "sent"),
+    "Record": ("add", "note"),
+    "Signaling": ("block_has_ended", "failed", "joined", "left", "lost", "received"),
+    "Subscription": ("put_back",),
+    "TrackSender": ("is_of",),
+    "TurnServer": ("start",),
+}  # fmt: skip
+
+
 def public_names() -> Names:
     """Everything that programs may import, and what may be used of it."""
     seen: set[int] = set()
@@ -76,8 +93,9 @@ def _of_value(path: str, value: object) -> Iterator[tuple[str, list[str]]]:
         return
     made = is_dataclass(value) or issubclass(value, BaseException) or value.__name__ in MADE
     yield path, _parameters(value) if made else []
+    own = OF_OUR_OWN.get(value.__name__, ())
     for name in sorted(dir(value)):
-        if not name.startswith("_") and not hasattr(BaseException, name):
+        if not name.startswith("_") and name not in own and not hasattr(BaseException, name):
             member = inspect.getattr_static(value, name)
             called = getattr(member, "__func__", member)
             yield f"{path}.{name}", _parameters(called) if inspect.isroutine(called) else []

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import aliases
 import nav
+import public_names
 import reference
 import sources
 from mkdocs.config.defaults import MkDocsConfig
@@ -33,11 +36,12 @@ _markdown: dict[str, str] = {}
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made of other files, and put all into the nav."""
-    generated = [*sources.texts(), *reference.texts()]
+    types = (reference.TYPES, reference.types_text(aliases.aliases()))
+    generated = [*sources.texts(), *reference.texts(), types]
     for path, text in generated:
         files.append(File.generated(config, path, content=text))
     pages = [file.src_uri for file in files.documentation_pages()]
-    own = ["reference/index.md", *(page.path for page in reference.PAGES)]
+    own = ["reference/index.md", *(page.path for page in reference.PAGES), reference.TYPES]
     config.nav = nav.nav_of(pages, own)
     _links.clear()
     _links.update(_public_links())
@@ -58,7 +62,9 @@ def _public_links() -> dict[str, str]:
         if isinstance(value, type):
             for member in vars(value):
                 # Attributes that are told in the docstring have no anchor of their own.
-                if not member.startswith("_") and callable(getattr(value, member, None)):
+                if member.startswith("_") or member in public_names.OF_OUR_OWN.get(short, ()):
+                    continue
+                if callable(getattr(value, member, None)):
                     found.setdefault(f"{short}.{member}", f"{page}#{name}.{member}")
     return found
 

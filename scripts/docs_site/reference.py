@@ -8,16 +8,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-#: What programs import from: what stands in two of them is shown under the first.
-MODULES: Final = (
-    "trio_rtc",
-    "trio_rtc.server",
-    "trio_rtc.server.authorize",
-    "trio_rtc.peerjs",
-    "trio_rtc.testing",
-    "trio_rtc.rtc",
-    "trio_rtc.signaling",
-)
+from public_names import MODULES, OF_OUR_OWN
+
+#: The page for what is no object of its own: what a parameter may be.
+TYPES: Final = "reference/types.md"
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ PAGES: Final = (
 )
 
 
-def public_names(module: ModuleType) -> list[str]:
+def names_of(module: ModuleType) -> list[str]:
     """What a program may import from one of our modules."""
     names = getattr(module, "__all__", None)
     if names is not None:
@@ -125,7 +119,7 @@ def all_names() -> dict[str, str]:
     for module_name in MODULES:
         module = import_module(module_name)
         homes: dict[str, str] = getattr(module, "_HOME", {})
-        for name in public_names(module):
+        for name in names_of(module):
             value = getattr(module, name)
             if (name, id(value)) in seen:
                 continue
@@ -165,9 +159,25 @@ def texts() -> Iterator[tuple[str, str]]:
             for name, home in names.items()
             if page_of(home) is page
         )
-        blocks = "\n\n".join(f"::: {name}" for _, name in here)
+        blocks = "\n\n".join(_block(name) for _, name in here)
         yield page.path, f"# {page.title}\n\n{page.about}\n\n{blocks}\n"
     yield "reference/index.md", _index(names)
+
+
+def types_text(aliases: list[str]) -> str:
+    """The page of types that parameters have, and that are no classes."""
+    return (
+        "# Types\n\nWhat a parameter may be, where that has a name: a function that you write, or"
+        " one of some words.\n\n" + "\n\n".join(f"::: {path}" for path in aliases) + "\n"
+    )
+
+
+def _block(name: str) -> str:
+    """What has mkdocstrings show a name, without what only classes of ours call."""
+    hidden = OF_OUR_OWN.get(name.rpartition(".")[2])
+    if hidden is None:
+        return f"::: {name}"
+    return f"::: {name}\n    options:\n      filters: ['!^_', '!^({'|'.join(hidden)})$']"
 
 
 def _index(names: dict[str, str]) -> str:

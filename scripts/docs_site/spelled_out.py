@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from importlib import import_module
 from typing import Any
 
+import aliases
 import griffe
 
 
@@ -32,8 +34,20 @@ class SpelledOut(griffe.Extension):
                 func.parameters.add(
                     griffe.Parameter(
                         parameter.name,
-                        annotation=str(parameter.annotation),
+                        annotation=_linked(str(parameter.annotation), func),
                         kind=griffe.ParameterKind.keyword_only,
                         default=repr(parameter.default),
                     )
                 )
+
+
+def _linked(annotation: str, function: griffe.Function) -> griffe.Expr | str | None:
+    """An annotation whose names lead to the reference, wherever they were written."""
+    where = aliases.places()
+    tree = ast.parse(annotation, mode="eval").body
+    expression = griffe.safe_get_annotation(tree, parent=function.module)
+    if isinstance(expression, griffe.Expr):
+        for name in expression.iterate(flat=True):
+            if isinstance(name, griffe.ExprName) and name.name in where:
+                name.parent = where[name.name]
+    return expression

@@ -13,7 +13,11 @@ from typing import Final
 
 import pytest
 
+from ..scripts import script
 from .pages import ROOT
+
+PUBLIC: Final = script("public_names")
+PUBLIC_NAMES: Final = PUBLIC.public_names()
 
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
@@ -67,6 +71,17 @@ def test_a_page_says_what_its_programs_need(page: Path) -> None:
 def test_an_example_says_what_it_needs(path: Path) -> None:
     text = path.read_text()
     assert needed(text) - told(ast.get_docstring(ast.parse(text)) or "") == set()
+
+
+@pytest.mark.parametrize("path", [*PAGES, *EXAMPLES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_program_imports_what_is_public(path: Path) -> None:
+    text = path.read_text()
+    programs = re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
+    for program in programs if path.suffix == ".md" else [text]:
+        for module, names in re.findall(r"(?m)^from (trio_rtc[\w.]*) import (.+)$", program):
+            assert module in PUBLIC.MODULES
+            for name in re.findall(r"\w+", names):
+                assert f"{module}.{name}" in PUBLIC_NAMES
 
 
 def test_what_is_needed_is_found() -> None:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
 
 import trio_rtc
 
+from ..scripts import ROOT, script
+
+public_names = script("public_names")
+
 #: A name that tells all, and one that stands for those of another function.
 UNDERSTOOD: Final = {"self", "cls", "task_status", "options"}
 
-#: Methods that Trio's own interfaces describe, and those by which the classes know each other.
-OF_OTHERS: Final = {
-    *("ChannelStream.send_all", "TrackSender.is_of"),
-    *(f"Signaling.{name}" for name in ("failed", "joined", "lost", "received")),
-}
+#: A method that Trio's own interfaces describe.
+OF_OTHERS: Final = {"ChannelStream.send_all"}
+
+#: Protocols of which a `Call` is one.
+LIKE_A_CALL: Final = {"OpensChannels", "VoiceCall"}
+
+#: What a function of ours gives, to be handed to another one.
+HANDED_ON: Final = {"PeerHost"}
 
 FUNCTIONS: Final = {
     name: function
@@ -36,6 +47,8 @@ def methods() -> Iterator[tuple[str, Any, str]]:
     for name, value in CLASSES.items():
         for attribute, member in vars(value).items():
             function = getattr(member, "__func__", member)
+            if attribute in public_names.OF_OUR_OWN.get(name, ()):
+                continue
             if not attribute.startswith("_") and inspect.isfunction(function):
                 text = inspect.getdoc(getattr(value, attribute)) or ""
                 yield f"{name}.{attribute}", function, text + (inspect.getdoc(value) or "")
@@ -71,3 +84,52 @@ def test_each_field_of_a_record(name: str) -> None:
     text = "\n".join(vars(one).get("__doc__") or "" for one in CLASSES[name].__mro__)
     public = [field.name for field in fields(CLASSES[name]) if not field.name.startswith("_")]
     assert [one for one in public if not re.search(rf"^ *{one}: ", text, re.M)] == []
+
+
+@pytest.fixture
+def aliases(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The part of the site's builder that knows the types of parameters."""
+    for folder in ("scripts", "scripts/docs_site"):
+        monkeypatch.syspath_prepend(ROOT / folder)
+    return script("aliases", folder="scripts/docs_site")
+
+
+def test_each_type_that_is_no_class_says_what_it_is(aliases: ModuleType) -> None:
+    paths = aliases.aliases()
+    assert "trio_rtc.calls.calling.Handler" in paths
+    for path in paths:
+        module, _, name = path.rpartition(".")
+        body = ast.parse(inspect.getsource(import_module(module))).body
+        (place,) = (
+            number
+            for number, node in enumerate(body)
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and ast.unparse(node).startswith((f"{name} = ", f"{name}: TypeAlias = "))
+        )
+        said = body[place + 1]
+        assert isinstance(said, ast.Expr), path
+        assert isinstance(said.value, ast.Constant), path
+
+
+def test_what_a_program_has_to_give_it_can_make(aliases: ModuleType) -> None:
+    """A class of ours that a parameter wants is a public name."""
+    public = {path.rpartition(".")[2] for path in public_names.public_names()}
+    wanted: dict[str, str] = {}
+    for function in public_functions():
+        for module, parameter, text in aliases.annotations_of(function):
+            for word in re.findall(r"\b[A-Z]\w+", "" if parameter == "return" else text):
+                value = vars(sys.modules[module]).get(word)
+                if inspect.isclass(value) and value.__module__.startswith("trio_rtc."):
+                    wanted[word] = f"{function.__qualname__}({parameter})"
+    assert "IceServer" in wanted
+    unmade = wanted.keys() - public - LIKE_A_CALL - HANDED_ON
+    assert {word: wanted[word] for word in unmade if not word.endswith("Keywords")} == {}
+
+
+def public_functions() -> Iterator[Any]:
+    for name in public_names.MODULES:
+        module = import_module(name)
+        for attribute in getattr(module, "__all__", None) or vars(module):
+            value = inspect.unwrap(getattr(module, attribute))
+            if inspect.isfunction(value) and not attribute.startswith("_"):
+                yield value

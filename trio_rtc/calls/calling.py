@@ -39,6 +39,7 @@ from .options import CallKeywords, CallOptions
 logger = logging.getLogger("trio_rtc.call")
 
 Handler = Callable[[Call], Awaitable[object]]
+"""Answers a call, which is hung up when it returns or raises."""
 
 MAX_PENDING_PEERS: Final = 64
 """Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""

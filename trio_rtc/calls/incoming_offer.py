@@ -15,6 +15,7 @@ from ..wire.messages import Bye, IceCandidate, Message, SessionDescription, deco
 from . import negotiation as todo
 
 Accept: TypeAlias = Callable[[Peer], Awaitable[object]]
+"""Whether a call of this peer is taken. It is cancelled when the caller gives up."""
 
 
 class NotAccepted(Exception):

@@ -35,6 +35,7 @@ logger = logging.getLogger("trio_rtc.call")
 GiveTracks: TypeAlias = (
     "Callable[[Call], Iterable[MediaTrack] | AbstractAsyncContextManager[Iterable[MediaTrack]]]"
 )
+"""Gives what is sent in a call; a context manager is left when the call ends."""
 
 StepName = Literal[
     "offer_sent",
@@ -48,6 +49,7 @@ StepName = Literal[
     "disconnected",
     "ended",
 ]
+"""What a call is traced by, in the order in which it happens at first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from .transfer import FileOffer, Progress, Tally, total_size
 logger = logging.getLogger("trio_rtc.files")
 
 Ask = Callable[[FileOffer], Awaitable[bool]]
+"""Whether these files are taken, which are not sent before."""
 
 BATCH = 2**21
 """Bytes that are written at once, if they come fast.

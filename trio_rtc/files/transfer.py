@@ -53,6 +53,7 @@ class FileProgress:
 
 
 Progress = Callable[[FileProgress], object]
+"""Is called with how far a transfer is, whenever some of it is done. It must not take long."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from .serialization import serialization as new_serialization
 logger = logging.getLogger("trio_rtc.peerjs")
 
 Handler = Callable[[DataConnection | MediaConnection], Awaitable[object]]
+"""Answers a connection, which is closed when it returns or raises."""
 
 
 async def serve_peerjs(

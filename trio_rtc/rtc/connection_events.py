@@ -10,7 +10,10 @@ from .channels.data_channel import DataChannel
 from .media.track import MediaTrack
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+"""W3C RTCPeerConnectionState."""
+
 IceConnectionState = Literal["new", "checking", "completed", "failed", "closed"]
+"""W3C RTCIceConnectionState, of which ``connected`` and ``disconnected`` do not come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from .connection_events import (
 from .media.track import MediaTrack
 
 SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "closed"]
+"""W3C RTCSignalingState, without provisional answers."""
 
 _STATES: Final = ("signaling", "ice", "connection")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CandidateType = Literal["host", "srflx", "prflx", "relay"]
+"""W3C RTCIceCandidateType."""
 
 
 @dataclass(frozen=True, slots=True)

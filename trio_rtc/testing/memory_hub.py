@@ -14,6 +14,7 @@ from ..signaling import Peer, Signaling
 from ..wire.messages import Authenticate, Bye, IceCandidate, Message, SessionDescription, decode
 
 Delay: TypeAlias = Callable[[Peer, bytes], Awaitable[object]]
+"""Is awaited with the sender and the bytes of each message, which arrives when it returns."""
 
 KINDS: Final = ("offer", "answer", "candidate", "end", "bye", "something else")
 

@@ -23,6 +23,7 @@ from .stuck import REAL_CLOCK, SimulationStuck, Watcher, unblocked, waiting_task
 from .transcript import Transcript
 
 Program: TypeAlias = Callable[[Network], Awaitable[object]]
+"""What is simulated: an async function of the network, which it builds and uses."""
 
 VIRTUAL_SECONDS: Final = 7 * 24 * 3600.0
 REAL_SECONDS: Final = 60.0

@@ -12,6 +12,7 @@ EndReason = Literal[
     "connection_closed",
     "superseded",
 ]
+"""Why a call has ended, as one side sees it."""
 
 BUSY: Final = "busy"
 """What a caller is told for whom there is no place now."""

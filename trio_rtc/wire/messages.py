@@ -15,19 +15,22 @@ import msgspec
 from ..errors import NegotiationError
 
 DescriptionType = Literal["offer", "answer", "pranswer"]
+"""W3C RTCSdpType; ``pranswer`` is an answer that another one follows."""
 
 #: The classic hang-up: these bytes, bare, are the whole message.
 BYE: Final = b"BYE"
 
-#: What another peer gives names to; ours have 32 characters.
 Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
+"""What another peer gives names to; ours have 32 characters."""
 
-#: With all its extensions one has some hundred characters (RFC 8839, section 5.1).
 CandidateLine: TypeAlias = Annotated[str, msgspec.Meta(max_length=2048)]
+"""A candidate with all its extensions, some hundred characters (RFC 8839, section 5.1)."""
 
-#: 32 bytes of `cpace`, and the 64 of a tag, in hexadecimal digits.
 Share: TypeAlias = Annotated[str, msgspec.Meta(max_length=64)]
+"""32 bytes in hexadecimal digits: one side's part of an exchange about a code."""
+
 Tag: TypeAlias = Annotated[str, msgspec.Meta(max_length=128)]
+"""64 bytes in hexadecimal digits, which only who knows the code can make."""
 
 _T = TypeVar("_T")
 

@@ -26,10 +26,12 @@ class Request:
     """A complete request.
 
     Attributes:
+        method: in capitals, such as ``GET``.
         path: the target up to the question mark, ``*`` included, as it was sent.
         query: what follows the question mark, as it was sent.
         headers: by lower-case name; of several with one name, the first.
         all_headers: lower-case names and values, in the order in which they were sent.
+        body: all of it; empty if there is none.
         version: ``1.0`` or ``1.1``.
         keep_alive: whether the client wants to go on with the connection.
     """

@@ -35,8 +35,17 @@ class Response:
     """An answer.
 
     One that is ``text/html`` is a page: whoever writes it says in ``extra`` by which policy. Any
-    other is told to be no page, whatever it holds. ``cors`` has what pages of other origins may ask
-    for and read there.
+    other is told to be no page, whatever it holds.
+
+    Attributes:
+        status: the number of HTTP, such as 200.
+        reason: the words beside it, such as ``OK``.
+        body: all of it.
+        content_type: of the body; None if there is no such header.
+        pragma: the id of a peer, which the classic protocol has in this header.
+        extra: more headers.
+        cors: headers, with their line ends, that say what pages of other origins may ask for and
+            read there.
     """
 
     status: int

@@ -11,6 +11,7 @@ from .packets import Packet
 from .segments import Attachment, NetworkSegment
 
 Behaviour = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
+"""What a NAT looks at in a packet to map, or to filter it (RFC 4787, sections 4.1 and 5)."""
 
 UDP_SECONDS: Final = 120.0
 TCP_SECONDS: Final = 7440.0

@@ -14,6 +14,7 @@ from random import Random
 from typing import Final, Literal, NamedTuple
 
 Mischance = Literal["loss", "reordering", "duplication"]
+"""What befalls a packet by chance."""
 Fate = Literal["arrives", "loss", "queue full", "too large", "down"]
 
 _SHARES: Final = ("loss", "reordering", "duplication")
