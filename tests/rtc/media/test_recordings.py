@@ -186,7 +186,13 @@ async def test_an_encoder_that_is_slow(
 
     def write_slowly(self: Writer, stream: Any, frames: Any) -> None:
         if stream.type == "video":
-            sleep(0.15)
+            # It takes as long as five pictures, however long these take.
+            inner = recorder._recording
+            assert isinstance(inner, recording.Recording)
+            (pictures,) = (one for one in inner._intakes if one.kind == "video")
+            enough = pictures.received + 5
+            while pictures.received < enough and not inner._is_over:
+                sleep(0.001)
         write(self, stream, frames)
 
     monkeypatch.setattr(Writer, "write", write_slowly)
