@@ -85,7 +85,7 @@ async def test_a_session_on_which_nothing_is_said(
     monkeypatch.setattr(classic, "HANG_SECONDS", 1.0)
     async with (
         tcp_server() as port,
-        through(tmp_path, port, **silence(through, 2)) as proxy,
+        through(tmp_path, port, **silence(through, 3)) as proxy,
         open_session("classic", proxy.port) as alice,
     ):
         # Longer than it lets anything hang: several waits for news have come back with none.
@@ -114,8 +114,8 @@ async def test_a_client_of_the_original_protocol_that_only_listens(
     limits = ServerLimits(poll_seconds=1)
     async with (
         tcp_server(limits=limits) as port,
-        through(tmp_path, port, **silence(through, 2)) as proxy,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{proxy.port}", timeout=10) as http,
+        through(tmp_path, port, **silence(through, 5)) as proxy,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{proxy.port}", timeout=60) as http,
     ):
         assert (await http.get("/sign_in?alice")).headers["Pragma"] == "1"
         for _ in range(3):
