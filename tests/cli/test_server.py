@@ -6,10 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import httpx
 import pytest
 import trio
+
+from trio_rtc.cli import server as server_command
+from trio_rtc.cli.server_settings import load_server_settings
 
 from ..processes import command, server
 from .server_side import has_been_asked
@@ -91,3 +95,20 @@ def test_the_server_loads_no_media_stack() -> None:
         "assert not {'aiortc', 'av', 'aioice', 'httpx'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_signal_as_soon_as_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is cancelled may close its listeners before anybody has looked at them."""
+    command_of_server = server_command._ServerCommand(load_server_settings({}, {}))
+    monkeypatch.setattr(server_command, "gc", Mock())
+
+    async def serve(_: object, task_status: trio.TaskStatus[list[trio.SocketListener]]) -> None:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        task_status.started(listeners)
+        scope.cancel()
+        listeners[0].socket.close()
+
+    monkeypatch.setattr(command_of_server, "_serve", serve)
+    with trio.CancelScope() as scope:
+        await command_of_server.run()
+    assert scope.cancelled_caught

@@ -148,6 +148,8 @@ class _ServerCommand:
                 nursery.start_soon(self.worker.file.keep, self._statistics)
                 os.write(self.worker.ready, b".")
                 await trio.sleep_forever()
+            # A signal may have come meanwhile, and have closed them.
+            await trio.lowlevel.checkpoint_if_cancelled()
             where = f"listening on {shown_address(listeners[0], self.scheme)}"
             print(where, flush=True)
             self.manager.notify("READY=1", f"STATUS={where}")
