@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as calendar
-import email.utils
-import os
-import random
-import secrets
-import socket
-import subprocess
+import asyncio
+import re
 import threading
-import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from itertools import count
 from pathlib import Path
-from time import monotonic
+from typing import Any
 
-import httpx
 import pytest
 import trio
+import trio.lowlevel
 
 from trio_rtc.testing import (
+    Host,
+    HostCrashed,
     Link,
     Network,
     SimulationFailed,
@@ -29,7 +24,6 @@ from trio_rtc.testing import (
     connected_pair,
     simulate,
 )
-from trio_rtc.testing.leaving import LeftSimulation
 
 LOSSY = Link(delay=0.02, loss=0.1, reordering=0.05, duplication=0.05)
 
@@ -71,18 +65,6 @@ def test_a_failing_seed_fails_again_and_says_why(tmp_path: Path) -> None:
     simulate(slow_set_up, seeds=range(failed.seed))
 
 
-def test_all_chance_is_that_of_the_seed() -> None:
-    seen: list[object] = []
-
-    async def draw(_: Network) -> None:
-        seen.append((random.random(), secrets.token_hex(4), random.SystemRandom().random()))
-
-    before = random.getstate()
-    simulate(draw, [1, 2, 1])
-    assert seen[0] == seen[2] != seen[1]
-    assert random.getstate() == before
-
-
 def test_the_order_of_tasks_is_that_of_the_seed() -> None:
     orders: list[list[int]] = []
 
@@ -103,10 +85,6 @@ def test_the_order_of_tasks_is_that_of_the_seed() -> None:
     assert len({tuple(order) for order in orders}) > 1
 
 
-async def draws_nothing(_: Network) -> None:
-    await trio.lowlevel.checkpoint()
-
-
 async def waits_for_ever(network: Network) -> None:
     await network.host("alice").run(trio.Event().wait)
 
@@ -114,6 +92,15 @@ async def waits_for_ever(network: Network) -> None:
 async def goes_on_for_ever(network: Network) -> None:
     for _ in count():
         await trio.sleep(1)
+
+
+async def sleeps_for_eight_days(_: Network) -> None:
+    await trio.sleep(8 * 24 * 3600)
+
+
+async def sleeps_twice(_: Network) -> None:
+    for days in (4, 4):
+        await trio.sleep(days * 24 * 3600)
 
 
 def test_a_deadlock_tells_who_waits() -> None:
@@ -131,91 +118,12 @@ def test_too_long_is_told_in_either_time() -> None:
         simulate(goes_on_for_ever, 1, real_seconds=0.1)
 
 
-async def opens_a_socket(_: Network) -> None:
-    socket.socket()
-
-
-async def looks_up_a_name(_: Network) -> None:
-    socket.getaddrinfo("example.org", 80)
-
-
-async def starts_a_thread(_: Network) -> None:
-    threading.Thread(target=print).start()
-
-
-async def uses_a_thread(_: Network) -> None:
-    await trio.to_thread.run_sync(print)
-
-
-async def starts_a_process(_: Network) -> None:
-    subprocess.run(["true"], check=False)  # noqa: ASYNC221
-
-
-async def calls_a_shell(_: Network) -> None:
-    os.system("true")  # noqa: ASYNC221
-
-
-async def divides(_: Network) -> None:
-    os.fork()
-
-
-async def blocks(_: Network) -> None:
-    time.sleep(0.001)  # noqa: ASYNC251
-
-
-async def reads_the_time_of_day(_: Network) -> None:
-    time.time()
-
-
-async def reads_a_clock(_: Network) -> None:
-    time.monotonic()
-
-
-async def reads_a_clock_that_was_taken_out(_: Network) -> None:
-    monotonic()
-
-
-async def asks_what_time_it_is(_: Network) -> None:
-    datetime.now()
-
-
-async def asks_what_day_it_is(_: Network) -> None:
-    calendar.date.today()
-
-
-async def hides_it(_: Network) -> None:
-    try:
-        time.time()
-    except Exception:  # noqa: BLE001
-        await trio.sleep(1)
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        opens_a_socket,
-        looks_up_a_name,
-        starts_a_thread,
-        uses_a_thread,
-        starts_a_process,
-        calls_a_shell,
-        divides,
-        blocks,
-        reads_the_time_of_day,
-        reads_a_clock,
-        reads_a_clock_that_was_taken_out,
-        asks_what_time_it_is,
-        asks_what_day_it_is,
-        hides_it,
-    ],
-)
-def test_what_leaves_a_simulation_is_an_error_with_its_line(
-    program: Callable[[Network], Awaitable[None]],
-) -> None:
+@pytest.mark.parametrize("program", [sleeps_for_eight_days, sleeps_twice])
+def test_a_single_sleep_can_be_too_long(program: Callable[[Network], Awaitable[None]]) -> None:
     failed = failure(program)
-    assert isinstance(failed.__cause__, LeftSimulation)
-    line = program.__code__.co_firstlineno + (2 if program is hides_it else 1)
-    assert f"{__file__}:{line} " in str(failed.__cause__)
+    assert isinstance(failed.__cause__, SimulationStuck)
+    assert "after 604800 virtual seconds" in str(failed)
+    simulate(program, 1, virtual_seconds=9 * 24 * 3600)
 
 
 async def waits_for_a_lock(_: Network) -> None:
@@ -239,52 +147,6 @@ def test_what_blocks_is_told_with_its_line(
     where = str(caught.value.__cause__).split(" has blocked")[0]
     first = program.__code__.co_firstlineno
     assert where in [f"{__file__}:{number}" for number in range(first + line, first + line + 2)]
-
-
-def test_libraries_have_the_date_of_the_simulation() -> None:
-    seen: list[object] = []
-
-    async def ask(network: Network) -> None:
-        assert isinstance(calendar.datetime(2026, 1, 2), calendar.date)
-        assert not isinstance(calendar.date(2026, 1, 2), calendar.datetime)
-        seen.append(email.utils.format_datetime(email.utils.localtime()))
-
-    simulate(ask, [1, 1])
-    assert seen[0] == seen[1]
-
-
-def test_the_machine_is_as_it_was_afterwards() -> None:
-    simulate(draws_nothing, 1)
-    assert type(datetime.now()) is datetime is calendar.datetime
-    assert monotonic is time.monotonic
-    began = time.monotonic()
-    time.sleep(0.001)
-    assert time.monotonic() > began
-    thread = threading.Thread(target=time.time)
-    thread.start()
-    thread.join()
-    socket.socket().close()
-
-
-def test_libraries_have_the_time_and_the_sockets_of_the_simulation() -> None:
-    async def ask(network: Network) -> None:
-        alice, server = network.host("alice"), network.host("server")
-
-        async def answer(stream: trio.SocketStream) -> None:
-            await stream.receive_some()
-            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
-
-        with server:
-            (listener,) = await trio.open_tcp_listeners(80, host="0.0.0.0")
-        server.start_soon(trio.serve_listeners, answer, [listener])
-
-        async def get() -> None:
-            async with httpx.AsyncClient(verify=False, trust_env=False) as client:
-                assert (await client.get("http://server/")).text == "hi"
-
-        await alice.run(get)
-
-    simulate(ask, 3)
 
 
 async def test_in_a_run_of_trio_there_is_none_to_begin() -> None:
@@ -336,3 +198,80 @@ def test_hosts_that_cannot_be(name: str, address: str | None, told: str) -> None
 def test_a_seed_is_a_whole_number() -> None:
     with pytest.raises(TypeError, match="whole number"):
         simulate(goes_on_for_ever, ["1"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("seeds", [b"ab", "ab", 3.0, None])
+def test_what_are_no_seeds(seeds: Any) -> None:
+    with pytest.raises(TypeError, match="seeds are how many, at least 1, or which ones, not"):
+        simulate(goes_on_for_ever, seeds)
+
+
+@pytest.mark.parametrize("limit", ["virtual_seconds", "real_seconds"])
+def test_no_time_at_all_would_show_nothing(limit: str) -> None:
+    with pytest.raises(ValueError, match="more than 0 s"):
+        simulate(goes_on_for_ever, 1, **dict[str, Any]({limit: 0.0}))
+
+
+def part(network: Network, *groups: Any) -> None:
+    for name in ("alice", "bob"):
+        network.host(name)
+    network.part(*groups)
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda network: network.host("alice", link=0.1), "0.1 is no link: Link(delay=…)"),
+        (lambda network: network.host("alice", down=0.1), "0.1 is no link: Link(delay=…)"),
+        (lambda network: network.host("alice", link=None), "None is no link: Link(delay=…)"),
+        (lambda network: network.turn_server(link=0.1), "0.1 is no link: Link(delay=…)"),
+        (lambda network: network.router("home", link=0.1), "0.1 is no link: Link(delay=…)"),
+        (lambda network: network.host("alice", router="home"), "'home' is no router: network.r"),
+        (lambda network: network.router("home", behind="isp"), "'isp' is no router: network.r"),
+        (lambda network: network.host("alice").move("home"), "'home' is no router: network.r"),
+        (lambda network: part(network, "alice", "bob"), "as part([a], [b]), not 'alice'"),
+        (lambda network: part(network, ["alice"], ["bob"]), "'alice' is no host: network.hosts"),
+        (lambda network: part(network, network.host("carol"), []), "not <Host carol>"),
+    ],
+)
+def test_networks_that_cannot_be(build: Callable[[Any], object], told: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(told)):
+        build(Network())
+
+
+def test_a_host_that_crashes_while_a_program_starts_on_it() -> None:
+    async def never_ready(task_status: trio.TaskStatus[None]) -> None:
+        await trio.sleep_forever()
+
+    async def ends_without_a_word(task_status: trio.TaskStatus[None]) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def crash(network: Network) -> None:
+        host = network.host("alice")
+        with pytest.raises(RuntimeError, match="without calling task_status"):
+            await host.start(ends_without_a_word)
+        network.nursery.start_soon(_crash_later, host)
+        with pytest.raises(HostCrashed, match="alice has crashed"):
+            await host.start(never_ready)
+
+    simulate(crash, 1)
+
+
+async def _crash_later(host: Host) -> None:
+    await trio.sleep(1)
+    host.crash()
+
+
+def test_a_program_of_asyncio_can_simulate() -> None:
+    ends: list[float] = []
+
+    async def sleep(_: Network) -> None:
+        await trio.sleep(3600)
+        ends.append(trio.current_time())
+
+    async def main() -> None:
+        simulate(sleep, 2)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert ends == [3600, 3600]

@@ -96,14 +96,16 @@ def simulate(
 
     Raises:
         SimulationFailed: the first seed that fails; the error of the program is its cause.
-        TypeError: a seed is no whole number.
-        ValueError: there is to be no seed at all.
+        TypeError: a seed is no whole number, or these are no seeds.
+        ValueError: there is to be no seed at all, or no time for one.
         RuntimeError: there is a simulation in this process already, or this is in a run of Trio.
     """
     if trio.lowlevel.in_trio_run():
         raise RuntimeError("simulate() begins runs of Trio, and cannot be called in one")
+    limits = virtual_seconds, real_seconds
+    if not all(seconds > 0 for seconds in limits):
+        raise ValueError(f"a simulation takes more than 0 s of either time, not {limits}")
     for seed in _each(seeds):
-        limits = virtual_seconds, real_seconds
         run = _run(program, seed, *limits)
         if run.error is None:
             continue
@@ -123,10 +125,13 @@ def simulate(
 
 
 def _each(seeds: int | Iterable[int]) -> Iterable[int]:
+    told = f"seeds are how many, at least 1, or which ones, not {seeds!r}"
+    if isinstance(seeds, (str, bytes, bytearray)) or not isinstance(seeds, (int, Iterable)):
+        raise TypeError(told)
     if not isinstance(seeds, int):
         return seeds
     if isinstance(seeds, bool) or seeds < 1:
-        raise ValueError(f"seeds are how many, at least 1, or which ones, not {seeds!r}")
+        raise ValueError(told)
     return range(seeds)
 
 
@@ -149,9 +154,11 @@ def _run(
                 run.error = SimulationStuck(f"{problem}\n{run.waiting}".rstrip())
                 scope.cancel()
 
-            trio.lowlevel.add_instrument(Watcher(stop, virtual_seconds, real_seconds))
+            watcher = Watcher(stop, virtual_seconds, real_seconds)
+            trio.lowlevel.add_instrument(watcher)
             async with run.network:
                 await program(run.network)
+                watcher.check_virtual_time()
 
     def blocked(problem: str) -> None:
         run.error = run.error or SimulationStuck(problem)

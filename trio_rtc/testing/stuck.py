@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from .leaving import is_foreign, line_of
+from .lines import is_foreign, line_of
 
 MOST: Final = 40
 """Tasks that are told of."""
@@ -49,15 +49,21 @@ class Watcher(trio.abc.Instrument):
 
     def before_io_wait(self, timeout: float) -> None:
         self._turns += 1
-        if (self._turns % EVERY == 0 or self._still) and not self._is_over:
-            problem = self._problem()
-            if problem:
-                self._is_over = True
-                self._on_stuck(problem)
+        self.check_virtual_time()
+        if self._turns % EVERY == 0 or self._still:
+            self._tell(self._problem())
+
+    def check_virtual_time(self) -> None:
+        """See whether it has lasted for too long: a single sleep may be longer than that."""
+        if trio.current_time() > self._virtual_seconds:
+            self._tell(f"it has not ended after {self._virtual_seconds:g} virtual seconds")
+
+    def _tell(self, problem: str) -> None:
+        if problem and not self._is_over:
+            self._is_over = True
+            self._on_stuck(problem)
 
     def _problem(self) -> str:
-        if trio.current_time() > self._virtual_seconds:
-            return f"it has not ended after {self._virtual_seconds:g} virtual seconds"
         if REAL_CLOCK() > self._until:
             return f"it has not ended after {self._real_seconds:g} real seconds"
         seen = trio.lowlevel.current_statistics()

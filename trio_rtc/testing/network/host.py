@@ -18,6 +18,7 @@ from ...world import Address
 from .packets import Packet, TcpSegment
 from .segments import LOCAL, Attachment
 from .simulated_tcp import TcpConnection
+from .simulated_udp import UdpSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,23 +62,6 @@ def present_host() -> Host | None:
     return hosts[-1] if hosts else None
 
 
-class UdpSocket:
-    """A socket of a host (`world.DatagramSocket`)."""
-
-    def __init__(self, host: Host, address: Address, receive: Callable[[bytes, Address], None]):
-        self.address = address
-        self.dont_fragment = False
-        self.receive = receive
-        self._host = host
-
-    def send(self, data: bytes, to: Address) -> None:
-        self._host.send_datagram(self, data, to)
-
-    def close(self) -> None:
-        if self._host.udp.get(self.address) is self:
-            del self._host.udp[self.address]
-
-
 class Host:
     """A machine. Programs run on it in tasks, and know no other network than its own.
 
@@ -100,7 +84,7 @@ class Host:
         self.address_changes = Changes()
         self._attachments: list[Attachment] = []
         self._links: list[Link] = []  # Out and in, of its network or of the next one.
-        self._moves = 0
+        self._moves = self._crashes = 0
         self._port = FIRST_PORT
         self._tasks: list[trio.CancelScope] = []
         self._idle = trio.Event()
@@ -194,8 +178,19 @@ class Host:
         self.network.nursery.start_soon(self._run_program, fn, *args)
 
     async def start(self, fn: Callable[..., Awaitable[object]], *args: object) -> Any:
-        """Start a program and wait until it says that it has started (`trio.Nursery.start`)."""
-        return await self.network.nursery.start(self._run_started, fn, *args)
+        """Start a program and wait until it says that it has started (`trio.Nursery.start`).
+
+        Raises:
+            HostCrashed: the host has crashed before that.
+        """
+        crashes = self._crashes
+        try:
+            return await self.network.nursery.start(self._run_started, fn, *args)
+        except RuntimeError as error:
+            # Trio's own, about a program that has ended without a word.
+            if self._crashes == crashes or type(error) is not RuntimeError:
+                raise
+            raise HostCrashed(f"{self.name} has crashed") from None
 
     async def run(self, fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Run a function on this host and return what it returns.
@@ -242,6 +237,7 @@ class Host:
     def crash(self) -> None:
         """Stop all of its programs at once; nobody is told, and nothing of theirs gets out."""
         self.is_up = False
+        self._crashes += 1
         self.network.note(self, "crashed", "")
         self._idle = trio.Event()
         for connection in list(self.connections.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack, ExitStack
 from ipaddress import ip_address
+from itertools import product
 from random import Random
 from typing import Any, Final
 
@@ -142,6 +143,7 @@ class Network:
             down: otherwise on the way in.
 
         Raises:
+            TypeError: this is no router, or no link.
             ValueError: there is a host or router of this name, or with this address, or there can
                 be none.
         """
@@ -170,9 +172,13 @@ class Network:
         ``behind`` is another one, behind which it is itself.
 
         Raises:
+            TypeError: this is no router, or no link.
             ValueError: there is one of this name, or this is no kind of RFC 4787.
         """
         self._check_name(name)
+        if behind is not None:
+            _check_kind(behind, Nat, "router", "network.router(…) makes one")
+        _check_kind(link, Link, "link", "Link(delay=…) makes one")
         number = len(self._routers) + 1
         prefix = f"10.0.{number}"
         inner = NetworkSegment(self.events, self.seed, self.lost, prefix, self.faults)
@@ -223,6 +229,10 @@ class Network:
         address: str | None = None,
     ) -> None:
         """Have a host be on a network."""
+        if router is not None:
+            _check_kind(router, Nat, "router", "network.router(…) makes one")
+        for link in (up, down):
+            _check_kind(link, Link, "link", "Link(delay=…) makes one")
         host.router = router
         segment = self.internet if router is None else router.segment
         if address and (ip_address(address).is_loopback or ip_address(address).is_unspecified):
@@ -232,11 +242,20 @@ class Network:
         host.attach(attachment)
 
     def part(self, one: Iterable[Host], other: Iterable[Host]) -> None:
-        """Have nothing pass between two groups of hosts; nobody is told."""
-        others = list(other)
-        for first in one:
-            for second in others:
-                self._cuts.add(frozenset((first.name, second.name)))
+        """Have nothing pass between two groups of hosts; nobody is told.
+
+        Raises:
+            TypeError: these are no groups of hosts.
+        """
+        groups = []
+        for group in (one, other):
+            if isinstance(group, (Host, str)):
+                raise TypeError(f"part() takes lists of hosts, as part([a], [b]), not {group!r}")
+            groups.append(list(group))
+            for host in groups[-1]:
+                _check_kind(host, Host, "host", "network.hosts has them by their names")
+        for first, second in product(*groups):
+            self._cuts.add(frozenset((first.name, second.name)))
 
     def heal(self) -> None:
         """Mend all that `part` has cut."""
@@ -279,3 +298,8 @@ class Network:
     def is_cut(self, one: str, other: str) -> bool:
         """Whether nothing passes between two hosts."""
         return frozenset((one, other)) in self._cuts
+
+
+def _check_kind(what: object, kind: type, called: str, how: str) -> None:
+    if not isinstance(what, kind):
+        raise TypeError(f"{what!r} is no {called}: {how}")

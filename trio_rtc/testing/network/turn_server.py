@@ -11,9 +11,10 @@ import trio
 from ...rtc import IceServer
 from ...world import Address
 from . import stun_messages as stun
-from .host import Host, UdpSocket
+from .host import Host
 from .packets import TcpSegment
 from .simulated_tcp import TcpConnection
+from .simulated_udp import UdpSocket
 from .stun_messages import StunMessage
 
 PORT: Final = 3478
