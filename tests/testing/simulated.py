@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -36,9 +37,10 @@ async def echo(call: trio_rtc.Call) -> None:
 
 
 async def answer(name: str = "bob", **options: Any) -> None:
-    """Take calls, and give back what comes."""
+    """Take calls, and give back what comes, as long as the server knows us."""
     async with trio_rtc.open_signaling(URL, name=name) as signaling:
-        await trio_rtc.serve_calls(echo, signaling, **options)
+        with suppress(trio_rtc.SignalingLost):
+            await trio_rtc.serve_calls(echo, signaling, **options)
 
 
 async def say(call: trio_rtc.Call, *messages: str) -> None:
