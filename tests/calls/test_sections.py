@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from trio_rtc.calls.call import Call
-from trio_rtc.rtc import MediaTrack, TrackSender, open_media, open_track
+from trio_rtc.rtc import MediaTrack, TrackSender, open_track
 
 from ..rtc.media.pictures import grey, tone, until_level
 from .both_sides import next_track, open_both, open_chat, works
@@ -127,7 +127,12 @@ async def test_a_track_that_is_stopped_before_it_is_offered() -> None:
 
 
 async def test_both_take_tracks_away_at_once() -> None:
-    async with open_media(video="pattern", audio="tone") as tracks, open_both() as ends:
+    async with (
+        open_track("video", grey(50)) as video,
+        open_track("audio", tone()) as audio,
+        open_both() as ends,
+    ):
+        tracks = (video, audio)
         for _ in range(3):
             senders: list[TrackSender] = []
             for call in (ends.alice, ends.bob):
