@@ -13,16 +13,19 @@ from typing import Any, NoReturn
 import pytest
 import trio
 
-from trio_rtc.calls import admission, calling, hang_up
+from trio_rtc.calls import admission, hang_up
 from trio_rtc.calls.admission import CallAdmission
 from trio_rtc.calls.call import Call
 from trio_rtc.calls.calling import open_call, serve_calls
 from trio_rtc.calls.conductor import Conductor
+from trio_rtc.calls.incoming_offer import MAX_PENDING_PEERS, PendingCandidates
+from trio_rtc.calls.negotiation import MAX_PENDING_CANDIDATES
 from trio_rtc.errors import CallError
 from trio_rtc.faults import FaultLog, caught, reason_of
 from trio_rtc.rtc import PeerConnection
+from trio_rtc.signaling import Peer
 from trio_rtc.testing import MemoryHub
-from trio_rtc.wire.messages import SessionDescription, encode
+from trio_rtc.wire.messages import IceCandidate, SessionDescription, encode
 
 from ..rtc.virtual import in_virtual_time
 from .both_sides import serving
@@ -148,8 +151,8 @@ def no_files() -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are counted in another way")
-@in_virtual_time
 async def test_running_out_of_files(caplog: pytest.LogCaptureFixture) -> None:
+    # With real sockets: those of a simulated network are no files.
     hub = MemoryHub()
     async with serving(hub) as (alice, _), open_call(alice, "bob") as standing:
         ends = hub.sign_in("carol")
@@ -234,15 +237,34 @@ async def test_a_caller_that_cannot_be_declined_holds_up_nobody() -> None:
 
 
 @in_virtual_time
-async def test_candidates_without_an_offer_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_candidates_without_an_offer_do_no_harm() -> None:
     hub = MemoryHub()
-    monkeypatch.setattr(calling, "MAX_PENDING_PEERS", 2)
     async with serving(hub) as (alice, _):
         for number in range(5):
             other = hub.sign_in(f"other {number}")
             await other.send("bob", b'{"candidate": "candidate:1 1 udp 1 127.0.0.1 9 typ host"}')
         async with open_call(alice, "bob"):
             pass
+
+
+def test_candidates_without_an_offer_are_few() -> None:
+    pending = PendingCandidates()
+    peers = [Peer(number, str(number)) for number in range(MAX_PENDING_PEERS + 1)]
+    candidates = [
+        IceCandidate(candidate=f"candidate:{number}")
+        for number in range(MAX_PENDING_CANDIDATES + 1)
+    ]
+    for peer in peers[:-1]:
+        pending.add(peer, candidates[0])
+    for candidate in candidates[1:]:
+        # Who is known has room, and there is an end to it.
+        pending.add(peers[1], candidate)
+    assert pending.take(peers[1]) == candidates[:-1]
+    assert pending.take(peers[1]) == []
+    for peer in (peers[1], peers[-1]):
+        pending.add(peer, candidates[0])
+    # The first one has made room.
+    assert [len(pending.take(peer)) for peer in peers] == [0] + [1] * MAX_PENDING_PEERS
 
 
 def test_places() -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, NoReturn, Unpack
+from typing import NoReturn, Unpack
 
 import trio
 
@@ -32,17 +32,13 @@ from .admission import MAX_CALLS, CallAdmission, Place
 from .call import Call
 from .conductor import Conductor
 from .hang_up import Declining
-from .incoming_offer import Accept, CallerGone, NotAccepted, ring
-from .negotiation import MAX_PENDING_CANDIDATES
+from .incoming_offer import Accept, CallerGone, NotAccepted, PendingCandidates, ring
 from .options import CallKeywords, CallOptions
 
 logger = logging.getLogger("trio_rtc.call")
 
 Handler = Callable[[Call], Awaitable[object]]
 """Answers a call, which is hung up when it returns or raises."""
-
-MAX_PENDING_PEERS: Final = 64
-"""Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
 
 
 @spelled_out(CallKeywords, CallOptions)
@@ -166,7 +162,7 @@ async def serve_calls(
     require_trio()
     admission = CallAdmission(max_calls, logger.warning)
     faults = FaultLog(logger)
-    pending: dict[Peer, list[IceCandidate]] = {}
+    pending = PendingCandidates()
     with signaling.subscribe(wanted=is_of_call) as subscription:
         async with trio.open_nursery() as nursery:
             declining = Declining(signaling, nursery)
@@ -174,7 +170,7 @@ async def serve_calls(
             try:
                 async for event in subscription:
                     if isinstance(event, PeerLeft):
-                        pending.pop(event.peer, None)
+                        pending.take(event.peer)
                     if isinstance(event, EventsDropped):
                         logger.warning("%d messages about calls came too fast", event.count)
                     if not isinstance(event, MessageReceived):
@@ -183,7 +179,7 @@ async def serve_calls(
                     if isinstance(message, SessionDescription) and message.type == "offer":
                         place = admission.admit()
                         if place is None:
-                            pending.pop(event.peer, None)
+                            pending.take(event.peer)
                             declining.start(event.peer, Bye(reason=BUSY, call=message.call))
                             continue
                         # Before any other task runs: it may be about to call this peer.
@@ -191,7 +187,7 @@ async def serve_calls(
                         heard = subscribed.enter_context(
                             signaling.subscribe(event.peer, wanted=is_of_call)
                         )
-                        first: list[Message] = [*pending.pop(event.peer, []), message]
+                        first: list[Message] = [*pending.take(event.peer), message]
                         subscribed.callback(place.leave)
                         call = _Answered(
                             handler,
@@ -206,13 +202,9 @@ async def serve_calls(
                         )
                         nursery.start_soon(call.serve, subscribed, heard, first)
                     elif isinstance(message, IceCandidate):
-                        if len(pending) >= MAX_PENDING_PEERS and event.peer not in pending:
-                            pending.pop(next(iter(pending)))
-                        kept = pending.setdefault(event.peer, [])
-                        if len(kept) < MAX_PENDING_CANDIDATES:
-                            kept.append(message)
+                        pending.add(event.peer, message)
                     elif message is not None:
-                        pending.pop(event.peer, None)
+                        pending.take(event.peer)
                         logger.debug("%s speaks of a call that is over", event.peer)
             except SignalingLost as error:
                 # Calls need no server once they stand: they may end in their own time.

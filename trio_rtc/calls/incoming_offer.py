@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import trio
 
@@ -16,6 +16,29 @@ from . import negotiation as todo
 
 Accept: TypeAlias = Callable[[Peer], Awaitable[object]]
 """Whether a call of this peer is taken. It is cancelled when the caller gives up."""
+
+
+MAX_PENDING_PEERS: Final = 64
+"""Peers whose candidates wait for an offer of theirs, which hardly ever comes after them."""
+
+
+class PendingCandidates:
+    """Remote candidates that have come before an offer: some of each of the last few peers."""
+
+    def __init__(self) -> None:
+        self._of: dict[Peer, list[IceCandidate]] = {}
+
+    def add(self, peer: Peer, candidate: IceCandidate) -> None:
+        """Keep one, if there is room for it."""
+        if len(self._of) >= MAX_PENDING_PEERS and peer not in self._of:
+            del self._of[next(iter(self._of))]
+        kept = self._of.setdefault(peer, [])
+        if len(kept) < todo.MAX_PENDING_CANDIDATES:
+            kept.append(candidate)
+
+    def take(self, peer: Peer) -> list[IceCandidate]:
+        """Those of a peer, which are not kept any more."""
+        return self._of.pop(peer, [])
 
 
 class NotAccepted(Exception):

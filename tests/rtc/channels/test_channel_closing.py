@@ -49,9 +49,12 @@ async def test_closing(closer: str) -> None:
 
 @in_virtual_time
 async def test_both_close_at_once() -> None:
-    async with open_channels() as (ours, theirs, _, _), trio.open_nursery() as nursery:
-        nursery.start_soon(ours.aclose)
-        nursery.start_soon(theirs.aclose)
+    async with open_channels() as (ours, theirs, _, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ours.aclose)
+            nursery.start_soon(theirs.aclose)
+        assert ours.closed
+        assert theirs.closed
 
 
 @in_virtual_time
