@@ -121,5 +121,17 @@ async def look_at(site: Path, folder: Path, chromium: str) -> None:
                 "return performance.getEntriesByType('resource').map((one) => one.name)"
             )
             assert [name for name in loaded if not name.startswith(url)] == []
+            # The button of a console copies the commands alone.
+            page = await browser.open_page(f"{url}/howto/tls.html")
+            copied = await page.run(
+                """
+                const blocks = [...document.querySelectorAll(".language-console code")];
+                blocks.forEach((block) => block.setAttribute("data-md-copying", ""));
+                return blocks.map((block) => block.innerText).join("");
+                """
+            )
+            assert "\ncurl --silent" in copied
+            assert "\nok" not in copied
+            assert "$ " not in copied
             assert any(name.endswith("mermaid.min.js") for name in loaded)
             assert page.errors == []
