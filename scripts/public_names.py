@@ -53,7 +53,10 @@ OF_OUR_OWN: Final[dict[str, tuple[str, ...]]] = {
     "Nat": ("attachment", "outbound", "receive"),
     "Network": ("attach", "is_cut", "lost", "note", "received", "resolve", "sent"),
     "Record": ("add", "note"),
-    "Signaling": ("block_has_ended", "failed", "joined", "left", "lost", "received"),
+    "Signaling": (
+        "block_has_ended", "connected", "failed", "joined", "left", "lost", "received",
+        "reconnecting",
+    ),
     "Subscription": ("put_back",),
     "TrackSender": ("is_of",),
     "TurnServer": ("start",),

@@ -15,6 +15,8 @@ class TrioRTCError(Exception):
         fault: whose it is: ``"local"`` (this program asked for something impossible),
             ``"remote"`` (the server or the peer broke a rule or refused) or ``"network"``
             (nobody did anything wrong, the path between them did not hold).
+        default_code: the ``code`` of a class, where an error is given none.
+        default_fault: the ``fault`` of a class, where an error is given none.
     """
 
     default_code: ClassVar[str] = "error"

@@ -68,6 +68,17 @@ def aliases() -> list[str]:
     return sorted(found, key=lambda path: path.rpartition(".")[2])
 
 
+def public_aliases() -> list[str]:
+    """Where the aliases are defined that are public names themselves."""
+    found = []
+    for path in reference.all_names():
+        module_name, _, name = path.rpartition(".")
+        value = getattr(import_module(module_name), name)
+        if not isinstance(value, type) and (home := home_of(name, value)) is not None:
+            found.append(f"{home}.{name}")
+    return sorted(found)
+
+
 @cache
 def places() -> dict[str, str]:
     """Under which module the reference has a name that stands in a signature."""

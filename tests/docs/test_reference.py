@@ -78,11 +78,17 @@ def test_each_parameter_of_a_method() -> None:
     assert {name: what for name, what in unsaid.items() if what and name not in OF_OTHERS} == {}
 
 
-@pytest.mark.parametrize("name", [name for name, value in CLASSES.items() if is_dataclass(value)])
+def fields_of(value: Any) -> list[str]:
+    """Those of a dataclass or a struct; nothing of another class."""
+    names = [one.name for one in fields(value)] if is_dataclass(value) else []
+    return [*names, *getattr(value, "__struct_fields__", ())]
+
+
+@pytest.mark.parametrize("name", [name for name, value in CLASSES.items() if fields_of(value)])
 def test_each_field_of_a_record(name: str) -> None:
     # A record that has more than another one says only what that is.
     text = "\n".join(vars(one).get("__doc__") or "" for one in CLASSES[name].__mro__)
-    public = [field.name for field in fields(CLASSES[name]) if not field.name.startswith("_")]
+    public = [field for field in fields_of(CLASSES[name]) if not field.startswith("_")]
     assert [one for one in public if not re.search(rf"^ *{one}: ", text, re.M)] == []
 
 
@@ -95,8 +101,9 @@ def aliases(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_each_type_that_is_no_class_says_what_it_is(aliases: ModuleType) -> None:
-    paths = aliases.aliases()
+    paths = [*aliases.aliases(), *aliases.public_aliases()]
     assert "trio_rtc.calls.calling.Handler" in paths
+    assert "trio_rtc.rtc.media.track.Kind" in paths
     for path in paths:
         module, _, name = path.rpartition(".")
         body = ast.parse(inspect.getsource(import_module(module))).body

@@ -12,7 +12,10 @@ from .ice_server import IceServer
 from .peer_certificate import PeerCertificate
 
 BundlePolicy = Literal["balanced", "max-compat", "max-bundle"]
+"""W3C RTCBundlePolicy: whether all media go over one transport."""
+
 IceTransportPolicy = Literal["all", "relay"]
+"""W3C RTCIceTransportPolicy: ``relay`` uses TURN servers only."""
 
 
 @dataclass(frozen=True, kw_only=True)

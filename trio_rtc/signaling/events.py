@@ -96,6 +96,7 @@ class EventsDropped:
 
 
 SignalingEvent: TypeAlias = PeerJoined | PeerLeft | MessageReceived | MessageFailed | EventsDropped
+"""What whoever iterates over a `Signaling` gets."""
 
 
 State: TypeAlias = Literal["connected", "reconnecting", "lost"]

@@ -38,7 +38,11 @@ _T = TypeVar("_T")
 class SessionDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An offer or an answer (W3C RTCSessionDescription).
 
-    ``share`` begins an exchange about a code that both know, see `Authenticate`.
+    Attributes:
+        type: what it is.
+        sdp: the description itself (RFC 8866).
+        call: the id of the call that it is about; None from those who do not name their calls.
+        share: begins an exchange about a code that both know, see `Authenticate`.
     """
 
     type: DescriptionType
@@ -50,9 +54,14 @@ class SessionDescription(msgspec.Struct, frozen=True, kw_only=True, omit_default
 class IceCandidate(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One ICE candidate, or the end of them (W3C RTCIceCandidateInit).
 
-    ``candidate`` is ``candidate:...`` without ``a=``; an empty one says that no more will come
-    for this media section (W3C WebRTC, section 4.8.1). ``username_fragment`` tells the ICE
-    generation that it belongs to, which the end of candidates cannot tell otherwise.
+    Attributes:
+        candidate: ``candidate:...`` without ``a=``; an empty one says that no more will come for
+            this media section (W3C WebRTC, section 4.8.1).
+        sdp_mid: the media section that it is for, by its ``mid``.
+        sdp_m_line_index: the same by number, from 0.
+        username_fragment: tells the ICE generation that it belongs to, which the end of candidates
+            cannot tell otherwise.
+        call: the id of the call that it is about; None from those who do not name their calls.
     """
 
     candidate: CandidateLine

@@ -15,7 +15,10 @@ from ..bridge.bridge import Bridge
 from .track_reader import TrackPackets, TrackReader
 
 Frame: TypeAlias = VideoFrame | AudioFrame
+"""A picture, or some sound, as PyAV has them."""
+
 Kind = Literal["audio", "video"]
+"""What a track is of (W3C MediaStreamTrack.kind)."""
 
 QUEUE_FRAMES = 30
 """Frames kept for one who iterates over a track and lags: a second of video."""

@@ -139,7 +139,7 @@ class Host:
         self.set_link(is_up=False)
 
     def plug(self) -> None:
-        """Mend that."""
+        """Have packets go in and out again, after `unplug`."""
         self.set_link(is_up=True)
 
     def leave(self) -> None:

@@ -78,17 +78,17 @@ class TurnServer:
 
     @property
     def stun(self) -> IceServer:
-        """What a call is told of it as a STUN server."""
+        """It as a STUN server, for ``ice_servers`` of a call."""
         return IceServer(f"stun:{self.host.name}:{PORT}")
 
     @property
     def turn(self) -> IceServer:
-        """The same as a TURN server over UDP."""
+        """It as a TURN server over UDP, for ``ice_servers`` of a call."""
         return self._turn("udp")
 
     @property
     def turn_over_tcp(self) -> IceServer:
-        """The same over TCP, for those whose router stops UDP."""
+        """It as a TURN server over TCP, for those whose router stops UDP."""
         return self._turn("tcp")
 
     def _turn(self, transport: str) -> IceServer:
