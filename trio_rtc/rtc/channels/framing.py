@@ -46,6 +46,11 @@ def cost(size: int) -> int:
     return size + FRAME_COST
 
 
+def whole(data: bytes, *, is_text: bool) -> bytes:
+    """The frame of a message in one piece."""
+    return (b"\x00" if is_text else b"\x01") + data
+
+
 class Splitter:
     """The sending side of a channel."""
 
@@ -84,7 +89,7 @@ class Split:
         self.sent += len(part)
         self.is_complete = self.sent == size
         if size <= PART_SIZE:
-            return (b"\x00" if self.is_text else b"\x01") + part
+            return whole(part, is_text=self.is_text)
         kind = TEXT_PART if self.is_text else BINARY_PART
         return PART_HEADER.pack(kind, self.id, size, offset) + part
 

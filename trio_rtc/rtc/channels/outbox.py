@@ -10,7 +10,7 @@ import trio
 from ..backend.sctp.channel import LoopChannel
 from ..bridge.bridge import Bridge
 from .credit import SendWindow
-from .framing import BLOCKED_FRAME, CREDIT, GROWN, Splitter, cost
+from .framing import BLOCKED_FRAME, CREDIT, GROWN, PART_SIZE, Splitter, cost, whole
 from .inbox import ChannelInbox
 
 HIGH_WATER: Final = 1024 * 1024
@@ -70,6 +70,11 @@ class ChannelOutbox:
 
     async def send_split(self, data: bytes, *, is_text: bool) -> None:
         """Send it to a peer of ours. Cancelled, it is taken back."""
+        size = len(data)
+        if size <= PART_SIZE:
+            await self.make_room(size)
+            self._hand_over(whole(data, is_text=is_text), size)
+            return
         message = self._splitter.split(data, is_text=is_text)
         try:
             while not message.is_complete:
@@ -147,7 +152,9 @@ class ChannelOutbox:
         if self._together_size < TOGETHER:
             pauses.at_end(self.flush)
         else:
-            self.flush()
+            # The last of them may be all that is in a packet: what follows shares that, too.
+            self._bridge.call_soon(self._loop_channel.send_of_more, *self._take_together())
+            pauses.at_end(self._send_rest)
 
     def answered(self) -> None:
         """The program has waited for the other side: what it sends now is an answer."""
@@ -159,7 +166,10 @@ class ChannelOutbox:
     def flush(self) -> None:
         """Hand over what waits for others to come along."""
         if self._together:
-            self._bridge.pauses.forget(self.flush)
-            together, self._together = self._together, []
-            self._together_size = 0
-            self._bridge.call_soon(self._loop_channel.send, *together)
+            self._bridge.call_soon(self._loop_channel.send, *self._take_together())
+
+    def _take_together(self) -> list[str | bytes]:
+        self._bridge.pauses.forget(self.flush)
+        together, self._together = self._together, []
+        self._together_size = 0
+        return together

@@ -164,9 +164,9 @@ class LoopChannel:
         """Queue messages. If the channel has ended meanwhile, its sink hears of that."""
         self._send(messages, more=False)
 
-    def send_of_more(self, message: str | bytes) -> None:
+    def send_of_more(self, *messages: str | bytes) -> None:
         """The same, where others follow, or `send_rest` is called: they share packets."""
-        self._send((message,), more=True)
+        self._send(messages, more=True)
 
     def _send(self, messages: Sequence[str | bytes], *, more: bool) -> None:
         assert self._channel is not None
