@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...errors import MessageTooLarge
 from .credit import ReceiveWindow
@@ -54,8 +54,7 @@ class _Partial:
         return _decode(b"".join(self.parts[offset] for offset in sorted(self.parts)), self.is_text)
 
 
-@dataclass(frozen=True, slots=True)
-class Reassembled:
+class Reassembled(NamedTuple):
     """A message, or the error in its place, and what is to be counted as read with it."""
 
     message: str | bytes | MessageTooLarge

@@ -10,6 +10,8 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from aiortc import RTCDataChannel
@@ -42,6 +44,8 @@ WORTH_A_BURST: Final = 48 * 1024
 
 BURST: Final = 64
 """Packets that are handed to the transport below together."""
+
+_OWNER: Final = attrgetter("owner")
 
 RTO_FLOOR_OF_OURS: Final = 0.0
 """Towards peers of ours, whose acknowledgements wait for 20 ms at most."""
@@ -112,26 +116,34 @@ class SendingTransport(Retransmission):
     def _queue_messages(self) -> None:
         """Hand over what waits in the channels."""
         now = self._running_loop.time()
-        while self._data_channel_queue:
-            channel, protocol, data = self._data_channel_queue.popleft()
-            if channel.id is None:
-                self._give_id(channel)
-            assert channel.id is not None
+        send = self._sender.send
+        waiting = self._data_channel_queue
+        of: RTCDataChannel | None = None
+        while waiting:
+            channel, protocol, data = waiting.popleft()
+            if channel is not of:
+                # Mostly all are of one, whose properties each take a call.
+                of = channel
+                if channel.id is None:
+                    self._give_id(channel)
+                stream, ordered = channel.id, channel.ordered
+                life, retransmits = channel.maxPacketLifeTime, channel.maxRetransmits
+                # It is sent once in any case.
+                expires = None if life is None else now + max(life, 1) / 1000
+            assert stream is not None
             if protocol == WEBRTC_DCEP:
-                message = UserMessage(channel.id, protocol, data)
+                message = UserMessage(stream, protocol, data)
             else:
-                life = channel.maxPacketLifeTime
                 message = UserMessage(
-                    channel.id,
+                    stream,
                     protocol,
                     data,
-                    ordered=channel.ordered,
-                    # It is sent once in any case.
-                    expires=None if life is None else now + max(life, 1) / 1000,
-                    max_retransmits=channel.maxRetransmits,
+                    ordered=ordered,
+                    expires=expires,
+                    max_retransmits=retransmits,
                     owner=channel,
                 )
-            self._sender.send(message, now)
+            send(message, now)
 
     async def _send(
         self,
@@ -195,9 +207,9 @@ class SendingTransport(Retransmission):
         self._local_tsn = on_wire(sender.next_tsn)
         if sender.taken:
             taken, sender.taken = sender.taken, []
-            for message in taken:
-                if message.owner is not None:
-                    message.owner._addBufferedAmount(-len(message.data))
+            for owner, messages in groupby(taken, _OWNER):
+                if owner is not None:
+                    owner._addBufferedAmount(-sum([len(message.data) for message in messages]))
             if self._reconfig_queue:
                 await self._transmit_reconfig()
         self._set_send_timer()
