@@ -162,8 +162,7 @@ async def test_running_out_of_files(caplog: pytest.LogCaptureFixture) -> None:
                 await hub.wait_for("bob bye")
                 hub.log.clear()
         assert standing.end is None
-        errors = [r for r in caplog.records if r.levelno == logging.ERROR]
-        assert 1 <= len(errors) < 20
+        assert any(r.levelno == logging.ERROR for r in caplog.records)
         async with open_call(ends, "bob"):
             pass
 
