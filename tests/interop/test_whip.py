@@ -91,3 +91,42 @@ async def test_ffmpeg_sends(tmp_path: Path) -> None:
                     with trio.CancelScope(shield=True):
                         await process.wait()
             nursery.cancel_scope.cancel()
+
+
+async def test_ffmpeg_sends_to_a_server_that_relays(tmp_path: Path) -> None:
+    if "whip" not in av.formats_available:
+        pytest.skip("this build of FFmpeg has no WHIP muxer (PyAV 18 has one)")
+    write_certificate(tmp_path)
+    with trio.fail_after(60):
+        async with tcp_server(publishers=trio_rtc.relay_host()) as port:
+            url = f"http://127.0.0.1:{port}/{{}}/hall/stage"
+            command = [sys.executable, str(SENDER), url.format("whip")]
+            process = await trio.lowlevel.open_process(command, cwd=tmp_path)
+            try:
+                await watch_both(url.format("whep"))
+                process.terminate()
+                assert await process.wait() == 0
+            finally:
+                process.kill()
+                with trio.CancelScope(shield=True):
+                    await process.wait()
+
+
+async def watch_both(url: str) -> None:
+    """Watch, as soon as there is a publisher, until it is seen and heard."""
+    while True:
+        try:
+            async with trio_rtc.open_whep(url) as call:
+                missing = {"audio", "video"}
+                async for track in call.tracks:
+                    frame = await anext(aiter(track))
+                    if isinstance(frame, av.VideoFrame):
+                        assert (frame.width, frame.height) == (640, 480)
+                    missing.discard(track.kind)
+                    if not missing:
+                        return
+                raise AssertionError(f"it ends: {call.end}")
+        except trio_rtc.SignalingError as error:
+            if error.code not in ("not_found", "no_place"):
+                raise
+        await trio.sleep(0.1)
