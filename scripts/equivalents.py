@@ -57,6 +57,13 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "0",
         ): "the name of the attribute is no id",
     },
+    "rtc/backend/jsep/descriptions": {
+        (
+            "for index, (section, media) in enumerate(zip(sections, parsed.media, strict=True)):",
+            "True",
+            "False",
+        ): "each section was parsed",
+    },
     "rtc/backend/jsep/numbering": {
         (line, "True", "False"): "there is a key for each codec"
         for line in (
@@ -245,11 +252,6 @@ EQUIVALENT: Final[Mapping[str, Mapping[Change, str]]] = {
             "chunk.order > once.order",
             "chunk.order >= once.order",
         ): "only itself is as old",
-        (
-            "for tsn in range(self._sent.next_tsn - 1, self._sent.acknowledged, -1):",
-            "self._sent.next_tsn - 1",
-            "self._sent.next_tsn + 1",
-        ): "what has not been sent is passed over",
         (
             "if self._repairs and (is_early or chunk.transmissions == 1):",
             "self._repairs and (is_early or chunk.transmissions == 1)",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trio_rtc.server import ServerLimits
 from trio_rtc.server.http.requests import Request, RequestError
 from trio_rtc.server.http.responses import Response
+from trio_rtc.server.http.serving.request_heads import read_head
 from trio_rtc.server.http.serving.request_parser import RequestParser
 
 LIMITS = ServerLimits(head_bytes=200, body_bytes=50, header_count=5)
@@ -382,3 +383,29 @@ def test_what_is_kept_of_a_request_is_counted() -> None:
     parser.feed(POST + b"Content-Length: 30\r\n\r\nabc")
     assert parser.next_request() is None
     assert parser.kept >= len(b"abc")
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        [("content-length", "3"), ("content-length", "3")],
+        [("content-length", "3"), ("transfer-encoding", "chunked")],
+        [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+    ],
+)
+def test_a_body_has_one_framing_whatever_the_parser_lets_through(
+    framing: list[tuple[str, str]],
+) -> None:
+    """The parser refuses these before, as long as it is this one."""
+    with pytest.raises(RequestError, match="given twice") as raised:
+        read_head(
+            b"POST",
+            b"/message",
+            "1.1",
+            [("host", "x"), *framing],
+            size=100,
+            upgrade=False,
+            most_headers=5,
+            most_body=50,
+        )
+    assert raised.value.status == 400

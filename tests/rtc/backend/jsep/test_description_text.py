@@ -9,8 +9,10 @@ from trio_rtc.rtc.backend.jsep.descriptions import (
     MAX_LINES,
     MAX_SECTIONS,
     MAX_TRANSPORTS,
+    FoundCandidates,
     check_bundle,
     check_succession,
+    parse_candidate,
     parse_remote,
     sections_of,
     separate_candidates,
@@ -158,3 +160,12 @@ def test_only_what_is_sent_has_a_name(direction: str, is_named: bool) -> None:
     text = to_be_sent("offer", bundle("0") + named, {})
     assert f"a={direction}" in text
     assert [part in text for part in ("a=msid:", "a=ssrc:7 ")] == [is_named] * 2
+
+
+def test_the_address_of_a_section_is_that_of_the_first_candidate() -> None:
+    lines = [f"candidate:{n} 1 udp {9 - n} 192.0.2.{n} 500{n} typ host" for n in (1, 2)]
+    found = [parse_candidate(IceCandidate(candidate=line, sdp_mid="0")) for line in lines]
+    text = to_be_sent("offer", bundle("0") + video("0"), {"0": FoundCandidates(found, True)})
+    assert "m=video 5001 " in text
+    assert "c=IN IP4 192.0.2.1" in text
+    assert text.count("a=candidate:") == 2
