@@ -14,6 +14,7 @@ from trio_rtc.calls.lifecycle import CallEnd
 from trio_rtc.calls.options import CallStep, StepName
 from trio_rtc.cli import report
 from trio_rtc.cli.report import JsonReporter, Reporter
+from trio_rtc.cli.terminal import wrapping
 from trio_rtc.signaling import Peer
 
 BOB = Peer(2, "bob")
@@ -45,6 +46,24 @@ def test_a_restart_does_not_look_like_a_call(capsys: pytest.CaptureFixture[str])
         "the call with bob (2) is over: peer hung up",
         "calling bob (2) ...",
     ]
+
+
+def test_sentences_break_at_words_and_what_others_write_stays_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrapping, "_columns", lambda stream: 20)
+    reporter = Reporter()
+    reporter.hung_up(BOB, CallEnd("peer_hung_up"))
+    reporter.message(BOB, "chat", "if it is:      do it at once")
+    reporter.error("not_sent", "nobody is in a call")
+    out, errors = capsys.readouterr()
+    assert out.splitlines() == [
+        "the call with bob",
+        "(2) is over: peer",
+        "hung up",
+        "bob: if it is:      do it at once",
+    ]
+    assert errors.splitlines() == ["trio-rtc client:", "nobody is in a call"]
 
 
 def test_programs_hear_of_a_restart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from ..signaling import Peer, Signaling, State
 from ..signaling.address import shown
 from ..text import escaped
 from .terminal.prompt import Prompt
+from .terminal.wrapping import wrapped
 
 
 class Reporter:
@@ -38,10 +39,13 @@ class Reporter:
         self._lost: set[Peer] = set()
 
     def _say(self, text: str) -> None:
+        self._print(wrapped(escaped(text), sys.stdout))
+
+    def _print(self, text: str) -> None:
         if self.prompt is not None:
-            self.prompt.print_above(escaped(text))
+            self.prompt.print_above(text)
         else:
-            print(escaped(text), flush=True)
+            print(text, flush=True)
 
     def signed_in(self, signaling: Signaling) -> None:
         who = f"{signaling.name} ({signaling.peer_id})"
@@ -101,7 +105,8 @@ class Reporter:
 
     def message(self, peer: Peer, channel: str, data: str | bytes) -> None:
         text = data if isinstance(data, str) else f"({len(data)} bytes)"
-        self._say(f"{peer.name}: {text}")
+        # What others write stays as it is, with all its blanks.
+        self._print(escaped(f"{peer.name}: {text}"))
 
     def files(self, peer: Peer, paths: Sequence[Path]) -> None:
         for path in paths:
@@ -122,7 +127,7 @@ class Reporter:
         self._say(f"the call with {peer} is over: {str(end).replace('_', ' ')}")
 
     def error(self, code: str, message: str) -> None:
-        text = f"trio-rtc client: {escaped(message)}"
+        text = wrapped(escaped(f"trio-rtc client: {message}"), sys.stderr)
         if self.prompt is not None and os.isatty(2):
             self.prompt.print_above(text)
         else:

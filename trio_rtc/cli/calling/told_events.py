@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from ...text import escaped
+from ..terminal.wrapping import print_wrapped
 
 
 class Events:
@@ -26,15 +26,17 @@ class Events:
         """Tell of an event: people its text, programs its fields."""
         if self.as_json:
             text = json.dumps({"event": event, "time": time.time(), **fields})
-        print(text if self.as_json else escaped(text), flush=True)
+            print(text, flush=True)
+        else:
+            print_wrapped(text, sys.stdout)
 
     def hint(self, text: str) -> None:
         """Tell people what is waited for, or what they may do."""
         if not self.as_json:
-            print(escaped(text), file=sys.stderr, flush=True)
+            print_wrapped(text, sys.stderr)
 
     def error(self, code: str, message: str) -> None:
         """Tell of what went wrong."""
-        print(f"trio-rtc {self._command}: {escaped(message)}", file=sys.stderr, flush=True)
+        print_wrapped(f"trio-rtc {self._command}: {message}", sys.stderr)
         if self.as_json:
             self.say("error", "", code=code, message=message)

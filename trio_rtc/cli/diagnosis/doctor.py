@@ -24,11 +24,10 @@ from ...rtc.backend.jsep.codecs import codecs_of
 from ...rtc.backend.patches import can
 from ...rtc.backend.purposes import USES
 from ...signaling import open_signaling
-from ...text import escaped
 from ..commands.declare import urls
 from ..commands.doctor_options import DoctorOptions
 from ..run import run
-from ..terminal.wrapping import wrapped
+from ..terminal.wrapping import print_wrapped
 from ..tls import client_context
 
 Level = Literal["ok", "warning", "error"]
@@ -75,7 +74,7 @@ def run_doctor(options: DoctorOptions) -> int:
         if finding.hint:
             lines.append(f"{HANGING}{finding.hint}")
         for line in lines:
-            print(wrapped(escaped(line), sys.stdout, HANGING), flush=True)
+            print_wrapped(line, sys.stdout, HANGING)
 
     async def examine() -> None:
         for finding in (*_versions(), *_names(), *_addresses(), *_codecs()):
@@ -95,7 +94,7 @@ def run_doctor(options: DoctorOptions) -> int:
             tell(finding)
 
     def report(code: str, message: str) -> None:
-        print(f"trio-rtc doctor: {escaped(message)}", file=sys.stderr, flush=True)
+        print_wrapped(f"trio-rtc doctor: {message}", sys.stderr)
 
     try:
         ssl_context = client_context(options.ca)

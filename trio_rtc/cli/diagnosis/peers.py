@@ -9,6 +9,7 @@ import sys
 from ...text import escaped
 from ..calling.server_session import open_session, run_session
 from ..commands.peers_options import PeersOptions
+from ..terminal.wrapping import print_wrapped
 
 
 def run_peers(options: PeersOptions) -> int:
@@ -31,4 +32,4 @@ def run_peers(options: PeersOptions) -> int:
 
 
 def _complain(_: str, message: str) -> None:
-    print(f"trio-rtc peers: {escaped(message)}", file=sys.stderr, flush=True)
+    print_wrapped(f"trio-rtc peers: {message}", sys.stderr)

@@ -24,7 +24,7 @@ from rich.progress import (
 
 from ...files import FileOffer, FileProgress
 from ...text import escaped, one_line
-from ..terminal.wrapping import wrapped
+from ..terminal.wrapping import print_wrapped
 
 EVERY_SECONDS = 0.5
 """How often progress is told to programs."""
@@ -57,7 +57,7 @@ class Narrator:
 
     def say(self, text: str = "") -> None:
         """A line about what happens."""
-        print(wrapped(escaped(text), sys.stderr), file=sys.stderr, flush=True)
+        print_wrapped(text, sys.stderr)
 
     def offer_code(self, code: str, command: str, link: str) -> None:
         """Say what to do at the other end."""
@@ -138,7 +138,7 @@ class Narrator:
     def error(self, code: str, message: str) -> None:
         self.finish()
         self.failed = self.failed or code
-        print(f"trio-rtc {self._command}: {escaped(message)}", file=sys.stderr, flush=True)
+        print_wrapped(f"trio-rtc {self._command}: {message}", sys.stderr)
 
 
 class JsonNarrator(Narrator):

@@ -6,6 +6,8 @@ import os
 import textwrap
 from typing import TextIO
 
+from ...text import escaped
+
 NARROWEST = 20
 """Columns below which the terminal may break them as it likes."""
 
@@ -19,6 +21,11 @@ def wrapped(text: str, stream: TextIO, indent: str = "") -> str:
         indent: what its second line, and those after that, begin with.
     """
     return wrapped_to(text, _columns(stream), indent)
+
+
+def print_wrapped(text: str, stream: TextIO, indent: str = "") -> None:
+    """Print a sentence, of which a part may be of others."""
+    print(wrapped(escaped(text), stream, indent), file=stream, flush=True)
 
 
 def wrapped_to(text: str, columns: int, indent: str = "") -> str:
