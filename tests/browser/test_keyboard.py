@@ -79,9 +79,11 @@ async def test_a_call_from_its_beginning_to_its_end(chromium: str) -> None:
             for visitor in (alice, bob):
                 await visitor.until("callState() === 'connected'")
             await by_keyboard(alice, "#chat-text", " ")
-            await write(alice, "hello")
+            await write(alice, "hello at https://example.org/a.")
             await press(alice, "Enter")
-            await bob.until("messages().some((one) => one.trim() === 'hello')")
+            await bob.until("messages().some((one) => one.includes('hello at https'))")
+            # What looks like a link is one, out of the page.
+            await go_to(bob, '#messages a[href="https://example.org/a"][rel~=noopener]')
             await go_to(bob, "#file")
             await by_keyboard(bob, "#hang-up", " ")
             for visitor in (alice, bob):

@@ -3,6 +3,7 @@
 import { $, bytes, element, notify } from "./dom.js";
 import { isFileChannel } from "../files.js";
 import { Transfer } from "./transfer_row.js";
+import { linked } from "../links.js";
 import { Unfinished } from "../parts.js";
 import { pickPlaces } from "../stores.js";
 import { receiveFiles, sendFiles } from "../transfers.js";
@@ -83,7 +84,8 @@ export class Chat {
 
   #show(text, kind = "theirs") {
     const list = $("messages");
-    list.append(element("p", { className: kind, textContent: text }));
+    const shown = linked(text).map((part) => (part.href ? link(part) : part.text));
+    list.append(element("p", { className: kind }, ...shown));
     if (list.childElementCount > MOST_MESSAGES) list.firstElementChild.remove();
     list.scrollTop = list.scrollHeight;
   }
@@ -138,6 +140,11 @@ export class Chat {
     });
     return element("a", { href, download: name, textContent: `${name}, ${bytes(blob.size)}` });
   }
+}
+
+/** A link out of the page, which tells nobody of it. */
+function link({ text, href }) {
+  return element("a", { href, textContent: text, target: "_blank", rel: "noopener noreferrer" });
 }
 
 function described(files) {
