@@ -316,7 +316,10 @@ async def test_the_end_of_a_pipe_hangs_up() -> None:
         assert await bob.exit_status() == 0
 
 
-@pytest.mark.parametrize("arguments", [["--expect", "-1"], ["--hold", "x"], ["--bogus"], ["more"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--expect", "-1"], ["--hold", "x"], ["--bogus"], ["more"], ["--save", "/dev/null/here"]],
+)
 async def test_options_that_make_no_sense(arguments: list[str]) -> None:
     async with command("client", *arguments) as running:
         assert await running.exit_status() == 2
@@ -365,7 +368,6 @@ async def test_an_interrupt_while_it_starts() -> None:
 
 async def test_files_are_saved(tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("42")
-    (tmp_path / "here").mkdir()
     async with server_here() as http:
         url = http.replace("http", "ws")
         words = ["send", "--json", "--server", url, "--to", "bob", str(tmp_path / "report.txt")]

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.S | re.M)
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
-SCRIPTS = [text.removeprefix("$ ").strip() for text in CONSOLE]
+SCRIPTS = [text.removeprefix("$ ").strip() for text in CONSOLE if "scripts/" in text]
+#: What tests/browser/test_from_a_phone.py types.
+FROM_A_PHONE = [text for text in CONSOLE if "scripts/" not in text]
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
@@ -27,6 +29,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
         language for language, _ in BLOCKS if language not in ("console", "python", "text")
     ] == []
     assert SCRIPTS == ["scripts/demo", "scripts/test"]
+    assert len(FROM_A_PHONE) == 1
 
 
 def test_the_first_program() -> None:

@@ -16,7 +16,7 @@ from trio_rtc.files import file_writing
 from trio_rtc.files.file_writing import FileWriter
 
 PIECE = 65536
-BATCHES = (32 * PIECE, PIECE, 100_001, 3 * PIECE, 5, 0, 32 * PIECE)
+BATCHES = (8 * PIECE, PIECE, 100_001, 3 * PIECE, 5, 0, 8 * PIECE)
 
 
 def takes_no_flag(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,13 @@ def run_client(options: ClientOptions) -> int:
     if options.ask and not typing:
         reporter.error("bad_options", "--ask needs a terminal at which somebody answers")
         return BAD_OPTIONS
+    if options.save is not None:
+        try:
+            # Who sends should not be the one to hear of it.
+            options.save.mkdir(exist_ok=True)
+        except OSError as error:
+            reporter.error("bad_options", f"--save {options.save}: {error.strerror}")
+            return BAD_OPTIONS
     client = _Client(options, reporter, ssl_context)
 
     async def at_a_terminal() -> None:

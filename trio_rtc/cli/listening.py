@@ -13,12 +13,16 @@ from typing import Final
 import trio
 
 from ..server.http.listeners import open_listeners
+from ..world import world
 from .server_settings import ServerSettings
 
 FIRST_FD: Final = 3
 """The first of the descriptors that systemd hands on (sd_listen_fds(3))."""
 
 UNIX_MODE: Final = 0o660
+
+ELSEWHERE: Final = "198.51.100.1"
+"""An address that is nobody's (RFC 5737): from which of ours would packets go there?"""
 
 
 async def open_server_listeners(
@@ -142,5 +146,7 @@ def shown_address(listener: trio.SocketListener, scheme: str) -> str:
         return f"{scheme}+unix:{listener.socket.getsockname()}"
     host, port = listener.socket.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
-        return f"all interfaces: {scheme}://127.0.0.1:{port}"
+        others = world().source_for(ELSEWHERE)
+        reached = f"{scheme}://{others}:{port} for others, " if others else ""
+        return f"all interfaces: {reached}{scheme}://127.0.0.1:{port}"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
