@@ -376,6 +376,7 @@ def test_checks_of_the_two_sides_do_not_feed_each_other() -> None:
 def test_no_route_is_told_as_by_a_kernel() -> None:
     async def program(network: Network) -> None:
         alice, bob = network.host("alice"), network.host("bob", address="2001:db8::1")
+        bound = alice.bind((alice.address, 0), lambda data, source: None)
         with pytest.raises(OSError, match="attempts to connect") as refused:
             await alice.run(trio.open_tcp_stream, bob.address, 80)
         assert "Network is unreachable" in repr(refused.value.__cause__)
@@ -385,6 +386,12 @@ def test_no_route_is_told_as_by_a_kernel() -> None:
         assert "Network is unreachable" in repr(refused.value.__cause__)
         with pytest.raises(OSError, match="Network is unreachable"):
             print(alice.address)
+        with pytest.raises(OSError, match="Network is unreachable"):
+            bound.send(b"hello", ("198.51.100.77", 9))
+        alice.move()
+        # From an address that is not there any more it is lost without a word.
+        bound.send(b"hello", ("198.51.100.77", 9))
+        alice.leave()
         with pytest.raises(trio_rtc.SignalingError) as caught:
             await alice.run(sign_in)
         assert caught.value.code == "server_unreachable"

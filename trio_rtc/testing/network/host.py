@@ -143,7 +143,7 @@ class Host:
         self.set_link(is_up=True)
 
     def leave(self) -> None:
-        """Be on no network until it moves to one; what it had open is lost without a word."""
+        """Be on no network until it moves to one, and have no route; what was open is lost."""
         for attachment in self._attachments:
             attachment.remove()
         self._attachments.clear()
@@ -305,6 +305,8 @@ class Host:
         raise refuse(errno.ENETUNREACH)
 
     def send_datagram(self, sock: UdpSocket, data: bytes, to: Address) -> None:
+        if not self._attachments and self.is_up and to[0] not in LOCAL:
+            raise refuse(errno.ENETUNREACH)
         source = self.source_for(to[0], sock.address[0]), sock.address[1]
         fragment = not sock.dont_fragment
         self.send(Packet(source, to, "udp", data, may_fragment=fragment, origin=self.name))
