@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 from trio_rtc.server.cluster import cluster_server
 from trio_rtc.server.cluster.cluster_settings import ClusterSettings
 from trio_rtc.server.cluster.redis_address import parse_redis_address
 
 from ...redis_server import RedisProcess, running_redis
+from .held_redis import HeldRedis
 
 _prefixes = itertools.count()
 
@@ -49,3 +51,11 @@ def settings_of(redis: RedisProcess) -> ClusterSettings:
 def cluster(shared_redis: RedisProcess) -> ClusterSettings:
     """A cluster of the test's own."""
     return settings_of(shared_redis)
+
+
+@pytest.fixture
+def held_redis(monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock) -> HeldRedis:
+    """Nothing is given up meanwhile, and nothing asked for but by clients: the clock stands."""
+    redis = HeldRedis()
+    monkeypatch.setattr(cluster_server, "open_redis", redis.open)
+    return redis

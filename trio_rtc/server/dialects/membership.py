@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 import trio
@@ -25,6 +25,9 @@ from ..scheduling.turns import TURN_SECONDS
 from .refusal import Refused
 
 logger = logging.getLogger("trio_rtc.server")
+
+TAKEN: Final = "id_taken"
+"""The code of a `Refused`: another peer has what only one may have."""
 
 _state: msgspec.msgpack.Decoder[tuple[str, float, bytes]] = msgspec.msgpack.Decoder(
     tuple[str, float, bytes]
@@ -96,6 +99,7 @@ class Membership(Generic[PeerT]):
         on_removed: called with each peer that is no member any more, however that came; for what
             its dialect keeps beside this. It must not call the hub.
         transfer: how peers go on with another server, if they can.
+        unique: of those that cannot, what of one no other on any server may have.
     """
 
     def __init__(
@@ -105,8 +109,10 @@ class Membership(Generic[PeerT]):
         context: Context,
         on_removed: Callable[[PeerT], None],
         transfer: Transfer[PeerT] | None = None,
+        unique: Callable[[PeerT], bytes] | None = None,
     ):
         self._protocol = protocol
+        self._unique = unique
         self._transfer = transfer
         self._finding: dict[Hashable, trio.Event] = {}
         self._hub = hub
@@ -219,7 +225,7 @@ class Membership(Generic[PeerT]):
 
     def _portable(self, peer: PeerT, until: float) -> Portable | None:
         if (transfer := self._transfer) is None:
-            return None
+            return None if self._unique is None else Portable(self._unique(peer), b"", 0)
         key = transfer.key(peer.key) if transfer.is_keyed else b""
         assert isinstance(key, bytes)
         return Portable(key, _encode_state(transfer, peer, until), transfer.linger_seconds)
@@ -258,7 +264,7 @@ class Membership(Generic[PeerT]):
                 context.peers.remove(client_network)
                 raise
         except KeyTaken:
-            raise Refused(CloseCode.FORBIDDEN, "ID is taken", "id_taken") from None
+            raise Refused(CloseCode.FORBIDDEN, "ID is taken", TAKEN) from None
         except HubFull as full:
             context.statistics.over_limit[full.limit] += 1
             why = "there is no place for another peer"

@@ -8,18 +8,24 @@ import trio
 
 from ....faults import FaultLog, caught
 from ....wire.close_codes import CloseCode
+from ....wire.names import clean_text
 from ...authorize import Admission
 from ...context import Context
 from ...hub.engine import HubEngine
 from ...hub.hub import Member
 from ..dialect import Dialect, Endpoints
-from ..membership import Membership
+from ..membership import TAKEN, Membership
 from ..refusal import Refused
 from .hosted_peer import HostedPeer, PeerHost
 
 logger = logging.getLogger("trio_rtc.server")
 
 PROTOCOL = "hosted"
+
+
+def _address(peer: HostedPeer) -> bytes:
+    """Its room and its name."""
+    return f"{peer.room}\0{peer.name}".encode("utf-8", "surrogateescape")
 
 
 class HostedDialect(Dialect):
@@ -29,7 +35,9 @@ class HostedDialect(Dialect):
         self._hub = hub
         self._context = context
         self._host = host
-        self._peers: Membership[HostedPeer] = Membership(PROTOCOL, hub, context, lambda peer: None)
+        self._peers: Membership[HostedPeer] = Membership(
+            PROTOCOL, hub, context, lambda peer: None, unique=_address
+        )
         self._count = 0
         self._faults = FaultLog(logger)
         # Of two who ask for the same name at the same time, the second one finds it.
@@ -55,19 +63,28 @@ class HostedDialect(Dialect):
         Raises:
             Refused: there is no place for it.
         """
+        name = clean_text(name)
         async with self._opening:
-            if (member := await self._hub.find_named(name, room)) is not None:
-                return member
-            return (await self._open(name, room, client_network)).member
+            while True:
+                if (member := await self._hub.find_named(name, room)) is not None:
+                    return member
+                try:
+                    return (await self._open(name, room, client_network)).member
+                except Refused as refused:
+                    # Another server has made it meanwhile.
+                    if refused.code != TAKEN:
+                        raise
 
     async def _open(self, name: str, room: str, client_network: str) -> HostedPeer:
         if self._count >= self._host.max_peers:
             why = "there is no place for another publisher"
             raise Refused(CloseCode.NO_PLACE, why, "hosted_peers")
         account = self._context.memory.open()
-        peer = HostedPeer(client_network, account, self._hub.send, self._hub.others, self._leave)
+        peer = HostedPeer(
+            name, room, client_network, account, self._hub.send, self._hub.others, self._leave
+        )
         try:
-            await self._peers.join(peer, peer, Admission(name=name, room=room))
+            await self._peers.join(peer, peer, Admission(name=peer.name, room=room))
         except BaseException:
             account.close()
             raise

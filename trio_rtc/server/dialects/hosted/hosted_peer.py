@@ -36,6 +36,7 @@ class HostedPeer(Mailbox):
     What has come waits, counted in the server's memory, until `receive` gives it.
 
     Attributes:
+        name: what it is called, and ``room`` where: no two have both.
         member: how the hub knows it: its id, its name and its room.
         client_network: of the client for which it is there, whose places it takes.
     """
@@ -44,12 +45,15 @@ class HostedPeer(Mailbox):
 
     def __init__(
         self,
+        name: str,
+        room: str,
         client_network: str,
         account: Account,
         send: Callable[[Member, Relayed, int], PendingSend | None],
         others: Callable[[Member], Iterable[Member]],
         leave: Callable[[HostedPeer], None],
     ):
+        self.name, self.room = name, room
         self.client_network = client_network
         self._account = account
         self._send = send
