@@ -17,7 +17,7 @@ from ..wire.rate import TokenBucket
 from ..wire.session import ACK_SECONDS, SessionFault
 from . import reconnecting
 from .address import Servers
-from .client_session import ClientSession
+from .client_session import LEAVE, ClientSession
 from .reconnecting import ConnectionEnd, ConnectionHandler
 from .websocket import ClientWebSocket, WebSocketLost
 
@@ -29,6 +29,10 @@ PONG_SECONDS = 5.0
 
 A call that is lost needs signaling to look for another way, and has 15 s for both.
 """
+
+
+TAKE_BACK_SECONDS = 0.5
+"""How long it may take to send that a hello is taken back."""
 
 
 class NativeConnectionHandler(ConnectionHandler):
@@ -97,12 +101,21 @@ class NativeConnectionHandler(ConnectionHandler):
                 "it speaks WebSocket, but not this protocol", "not_signaling_server"
             )
         self._session.connected()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, websocket)
-            nursery.start_soon(self._acknowledge)
-            end = await self._read(websocket)
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, websocket)
+                nursery.start_soon(self._acknowledge)
+                end = await self._read(websocket)
+                nursery.cancel_scope.cancel()
+        finally:
+            if self._session.welcome is None:
+                await self._take_back(websocket)
         return end
+
+    async def _take_back(self, websocket: ClientWebSocket) -> None:
+        """Leave before there is a welcome: what comes of the hello would be nobody's."""
+        with trio.move_on_after(TAKE_BACK_SECONDS, shield=True), suppress(WebSocketLost):
+            await websocket.send(LEAVE.decode())
 
     async def _read(self, websocket: ClientWebSocket) -> ConnectionEnd:
         said: str | None = None
