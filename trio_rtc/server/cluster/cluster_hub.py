@@ -31,6 +31,7 @@ from ..hub.portable import Found, Portable
 from ..limits import ServerLimits
 from .cluster_members import ClusterMembers
 from .entries import (
+    Foreign,
     decode_name,
     encode_message,
     encode_name,
@@ -257,6 +258,9 @@ class ClusterHub:
                 local.put_entry(entry)
         except MailboxFull as full:
             self._members.over(local, full)
+            return None
+        except Foreign as foreign:
+            self._members.foreign(local, foreign)
             return None
         return self._members.hand_over(local, on_removed)
 

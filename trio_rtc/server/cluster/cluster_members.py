@@ -201,14 +201,18 @@ class ClusterMembers:
             self.over(local, full)
             return
         except Foreign as foreign:
-            logger.error("mail in Redis: %s", foreign, extra={"peer": local.id})
-            self.submit(Operation("l", local.id, local.epoch))
-            self._lost(local)
+            self.foreign(local, foreign)
             return
         if number and is_missing:
             self._sync(local)
         if not local.mailbox.acknowledges:
             self._to_acknowledge[local.id] = local
+
+    def foreign(self, local: LocalMember, foreign: Foreign) -> None:
+        """Its mail is not what servers have put there: it is told so, and cannot go on."""
+        logger.error("mail in Redis: %s", foreign, extra={"peer": local.id})
+        self.submit(Operation("l", local.id, local.epoch))
+        self._lost(local)
 
     def over(self, local: LocalMember, full: MailboxFull) -> None:
         """There is no place for what Redis had a place for: it cannot be put off, but told."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ..hub.hub import Member
 from ..hub.mail import Mailbox, Relayed
 from ..hub.presence import Presence
 from .entries import Foreign, decode_entry, decode_name
+
+logger = logging.getLogger("trio_rtc.server")
 
 
 class _Elsewhere(Mailbox):
@@ -36,22 +39,25 @@ def remote_member(id: int, name: str, room: str, protocol: str) -> Member:  # no
 
 
 def read_room(content: Sequence[bytes]) -> tuple[int, dict[int, bytes]]:
-    """The version of a room, and what there is of its members, out of Redis' fields and values."""
+    """The version of a room, and what there is of its members, out of Redis' fields and values.
+
+    What is nothing that a server has put there is left out.
+    """
     there = dict(zip(content[::2], content[1::2], strict=True))
-    version = int(there.pop(b"v", b"0"))
-    return version, {int(id_): value for id_, value in there.items()}
+    version = there.pop(b"v", b"0")
+    members: dict[int, bytes] = {}
+    for id_, value in there.items():
+        if id_.isdigit() and b"\0" in value:
+            members[int(id_)] = value
+        else:
+            logger.error("a room in Redis has no member like %r: %r", id_[:40], value[:40])
+    return int(version) if version.isdigit() else 0, members
 
 
 def read_member(id_: int, value: bytes, room: str) -> Member:
-    """A member out of what there is of it in its room.
-
-    Raises:
-        Foreign: that is not ours.
-    """
-    protocol, nul, name = value.partition(b"\0")
-    if not nul:
-        raise Foreign(f"no member of a room: {value[:40]!r}")
-    return remote_member(id_, decode_name(name), room, protocol.decode())
+    """A member out of what `read_room` has of it."""
+    protocol, _, name = value.partition(b"\0")
+    return remote_member(id_, decode_name(name), room, protocol.decode("latin-1"))
 
 
 class _Replica:
