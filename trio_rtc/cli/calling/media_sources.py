@@ -8,14 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import trio
 
 from ...calls.call import Call
+from ...calls.hang_up import FAREWELL_SECONDS
 from ...errors import MediaError
 from ...rtc import MediaTrack, open_media
 
 LOOK_SECONDS = 0.2
 """Until it is looked again whether a file has been sent."""
 
-CLOSING_SECONDS = 5
-"""Until a call is over whose connection is."""
+CLOSING_SECONDS = FAREWELL_SECONDS + 5
+"""Until a call is over whose connection is: as long as a hang-up may be under way, and more."""
 
 
 @asynccontextmanager
