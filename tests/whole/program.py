@@ -15,6 +15,9 @@ from .promises import check, check_nothing_is_left, check_times, connections
 SETTLING_SECONDS = 45.0
 """More than a call takes to notice that the other side is gone: silence, a restart, closing."""
 
+GIVING_UP_SECONDS = 110.0
+"""More than a server takes to notice that a session has no connection, and to give it up."""
+
 MOST_SECONDS = 600.0
 """Virtual seconds within which all of a plan is over."""
 
@@ -67,6 +70,7 @@ async def run_plan(network: Network, plan: Plan) -> None:
                     _disturb, network, server, turn, parties, restarting, each, link.loss
                 )
         await _until_calls_are_over(parties)
+        await _until_notes_are_told(outcome)
         stop.set()
     check(plan, outcome)
     check_times(network)
@@ -85,6 +89,20 @@ async def _until_calls_are_over(parties: list[Party]) -> None:
     for party in parties:
         await party.done.wait()
     await trio.sleep(SETTLING_SECONDS)
+
+
+async def _until_notes_are_told(outcome: Outcome) -> None:
+    """Until everybody has heard what became of its notes, or would have."""
+    with trio.move_on_after(GIVING_UP_SECONDS):
+        while _is_any_untold(outcome):  # noqa: ASYNC110
+            await trio.sleep(1)
+
+
+def _is_any_untold(outcome: Outcome) -> bool:
+    return any(
+        notes.untold() and not notes.is_cut and outcome.lost.isdisjoint(parties)
+        for parties, notes in outcome.notes.items()
+    )
 
 
 async def _disturb(

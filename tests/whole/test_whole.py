@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from trio_rtc.testing import Network, simulate
+from trio_rtc.testing import Link, Network, simulate
 
-from .program import MOST_REAL_SECONDS, MOST_SECONDS, run_seed
+from .plans import DisturbancePlan, NotesPlan, Plan
+from .program import MOST_REAL_SECONDS, MOST_SECONDS, run_plan, run_seed
 
 SEEDS = 200
 PARTS = 20
@@ -40,3 +41,19 @@ def test_a_seed_is_the_same_run_each_time() -> None:
     for _ in range(2):
         simulate(keep, seeds, virtual_seconds=MOST_SECONDS, real_seconds=MOST_REAL_SECONDS)
     assert records[: len(seeds)] == records[len(seeds) :]
+
+
+@pytest.mark.parametrize("at", [twentieths / 20 for twentieths in range(1, 11)])
+def test_a_reader_moves_while_it_signs_in(at: float) -> None:
+    # Some of these are between the hello and the welcome: the server has a session of which the
+    # reader does not know, and notes go there until it signs in anew.
+    plan = Plan(
+        parties=[(Link(delay=0.04), None), (Link(delay=0.01), None)],
+        disturbances=[DisturbancePlan(at, "move", 0, 0.0)],
+        notes=[NotesPlan(0.0, 1, 0, 30, 0.05)],
+    )
+
+    async def main(network: Network) -> None:
+        await run_plan(network, plan)
+
+    simulate(main, [0], virtual_seconds=MOST_SECONDS, real_seconds=MOST_REAL_SECONDS)
