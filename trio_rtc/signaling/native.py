@@ -108,9 +108,10 @@ class _NativeClient:
         self._changes.notify()
 
     async def leave(self) -> None:
-        """Have all that was sent arrive, and end the session."""
+        """Have all that was sent arrive, and end the session; at once where there is no way."""
         self._leaving = True
         self._session.leave()
+        self._connections.leave()
         self._changes.notify()
         if self._signaling is not None:
             await self._ended.wait()

@@ -177,6 +177,9 @@ class Reconnecting:
         # What is going on now, and the address of ours that a connection has been opened from.
         self._attempt = trio.CancelScope()
         self._address: str | None = None
+        # Where the last one that was opened went to.
+        self._remote: str | None = None
+        self._is_leaving = False
 
     async def run(self) -> ConnectionEnd:
         """Connect until there is no point in it any more; tells why.
@@ -191,6 +194,22 @@ class Reconnecting:
                 return await self._keep_connected(backoff)
             # It is left like this when it was cancelled, and shielded at the same moment: the
             # session has just been opened, and is to be left in an orderly way.
+
+    def leave(self) -> None:
+        """Let all there is to say be a goodbye from now on, for which no network is waited for."""
+        self._is_leaving = True
+        if self._has_no_way:
+            # A connection is tried at once, as there may be a way to another address.
+            self._attempt.cancel()
+
+    @property
+    def _has_no_way(self) -> bool:
+        # A link-local address says nothing without its interface.
+        return (
+            self._remote is not None
+            and not ip_address(self._remote).is_link_local
+            and world().source_for(self._remote) is None
+        )
 
     async def _keep_connected(self, backoff: Backoff) -> ConnectionEnd:
         while True:
@@ -207,7 +226,8 @@ class Reconnecting:
                 self._logger.info("connecting to the server again: %s", end.why)
                 backoff.hurry()
                 continue
-            pause = None if end.final else backoff.next_pause(now)
+            is_over = end.final or (self._is_leaving and self._has_no_way)
+            pause = None if is_over else backoff.next_pause(now)
             if pause is None:
                 return end
             self._logger.info("connecting to the server again in %.1f s: %s", pause, end.why)
@@ -235,6 +255,7 @@ class Reconnecting:
                 ssl_context=self._ssl_context,
             ) as websocket:
                 self._address = websocket.local_address
+                self._remote = websocket.remote_address
                 return await self._serve(websocket)
         except WebSocketLost as lost:
             return self._handler.not_opened(lost)

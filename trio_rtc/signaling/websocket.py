@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import h11
 import httpx
@@ -35,11 +35,15 @@ class ClientWebSocket:
 
     Attributes:
         local_address: the address of this machine that it goes out from.
+        remote_address: that of the server, or of what stands before it; None if it has gone.
     """
 
-    def __init__(self, connection: WebSocketConnection, local_address: str):
+    def __init__(
+        self, connection: WebSocketConnection, local_address: str, remote_address: str | None
+    ):
         self._connection = connection
         self.local_address = local_address
+        self.remote_address = remote_address
 
     @property
     def subprotocol(self) -> str | None:
@@ -105,7 +109,7 @@ async def open_websocket(
                 connection = await reader.open(nursery, subprotocols, max_message_bytes)
                 patience.deadline = float("inf")
                 try:
-                    yield ClientWebSocket(connection, _local_address(stream))
+                    yield ClientWebSocket(connection, *_addresses(stream))
                 finally:
                     with trio.move_on_after(CLOSE_SECONDS):
                         await connection.aclose()
@@ -204,11 +208,18 @@ class _WebSocketReader:
                 raise WebSocketLost("what it says is not WebSocket", status=0) from error
 
 
-def _local_address(stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> str:
+def _addresses(
+    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
+) -> tuple[str, str | None]:
+    """Ours, and that of the other side."""
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
-    address: str = stream.socket.getsockname()[0]
-    return address.partition("%")[0]
+    ours: str = stream.socket.getsockname()[0]
+    remote: str | None = None
+    # A socket that was reset has none.
+    with suppress(OSError):
+        remote = stream.socket.getpeername()[0]
+    return ours.partition("%")[0], remote
 
 
 def _closed(error: Exception) -> WebSocketLost:
