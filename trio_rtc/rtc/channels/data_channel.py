@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -283,19 +283,20 @@ class DataChannel(trio.abc.Channel["str | bytes"]):
         """The same, without a word about a loss."""
         self._start_closing()
         await trio.lowlevel.checkpoint()
-        buffered = math.inf if self._outbox.used else 0
+        arrived = await self._arrived()
         while not self._ended.is_set():
             with trio.move_on_after(self._close_timeout):
                 await self._ended.wait()
-            if not self._ended.is_set():
-                try:
-                    left = await self._bridge.run(self._loop_channel.buffered)
-                except trio.ClosedResourceError:
-                    # Of the bridge: the connection is closed, and nothing more comes.
-                    break
-                if left >= buffered:
-                    break
-                buffered = left
+                return
+            before, arrived = arrived, await self._arrived()
+            if arrived == before:
+                return
+
+    async def _arrived(self) -> int | None:
+        """See `LoopChannel.arrived`; None if the connection is closed, and nothing more comes."""
+        with suppress(trio.ClosedResourceError):
+            return await self._bridge.run(self._loop_channel.arrived)
+        return None
 
     def _start_closing(self) -> None:
         """Close without waiting, and without reading what comes."""

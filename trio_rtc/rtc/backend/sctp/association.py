@@ -130,6 +130,15 @@ def most_unsent(channel: RTCDataChannel) -> int:
     return max(LEAST_UNSENT, sender.most_unsent - others)
 
 
+def last_tsns(channel: RTCDataChannel) -> tuple[int, int]:
+    """The last TSN that was used, of all channels, and the last that was acknowledged."""
+    transport = channel.transport
+    if not isinstance(transport, SctpTransport):
+        return 0, 0
+    sender = transport._sender
+    return sender.next_tsn - 1, sender.acknowledged_tsn
+
+
 class SctpTransport(InterleavingTransport):
     """A transport of aiortc's that sends and receives as ours do, and sees how it ends."""
 

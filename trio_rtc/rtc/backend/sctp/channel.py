@@ -88,6 +88,8 @@ class LoopChannel:
         self._owner: Owner
         self.ended = False
         self._low = asyncio.Event()
+        # Of what is sent of the channel, once it is closed and all has one.
+        self._last_tsn: int | None = None
         self._arrived: list[str | bytes] = []
 
     def create(
@@ -198,10 +200,15 @@ class LoopChannel:
             await self._low.wait()
         return 0 if self.ended else channel.bufferedAmount, sctp.most_unsent(channel)
 
-    async def buffered(self) -> int:
-        """Bytes that are not yet handed to SCTP."""
-        assert self._channel is not None
-        return self._channel.bufferedAmount
+    async def arrived(self) -> int:
+        """A number that grows with what the other side has, until it has all of this channel's."""
+        channel = self._channel
+        if channel is None:
+            return 0
+        last, acknowledged = sctp.last_tsns(channel)
+        if self._last_tsn is None and not channel.bufferedAmount:
+            self._last_tsn = last
+        return acknowledged if self._last_tsn is None else min(acknowledged, self._last_tsn)
 
     def close(self) -> None:
         """Begin the closing procedure: what is queued is sent first."""
