@@ -228,14 +228,9 @@ ATTRIBUTES: Final[dict[Purpose, dict[str, Sequence[str]]]] = {
             "_next_encoded_frame",
         ),
     },
+    "retransmissions": {RTP_SENDER: ("_retransmit",)},
     "keyframes": {RTP_SENDER: ("_send_keyframe",)},
-    "sound": {
-        RTP_SENDER: (
-            "_RTCRtpSender__encoder",
-            "_enabled",
-            "_next_encoded_frame",
-        ),
-    },
+    "sound": {RTP_SENDER: ("_RTCRtpSender__encoder", "_enabled", "_next_encoded_frame")},
     "receiving": {
         RTP_RECEIVER: (
             "_RTCRtpReceiver__active_ssrc",

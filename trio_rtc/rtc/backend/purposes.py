@@ -21,6 +21,7 @@ Purpose = Literal[
     "bitrate",
     "congestion",
     "sender_reports",
+    "retransmissions",
     "track_ids",
     "keyframes",
     "sound",
@@ -97,6 +98,10 @@ USES: Final[dict[Purpose, Use]] = {
     "sender_reports": Use(
         "sender reports that tell when media were made, and encoders that may fail",
         "pictures are seen late by what it takes to encode them, and a failure ends them",
+    ),
+    "retransmissions": Use(
+        "packets that are sent again once a round trip",
+        "packets are sent again whenever they are asked for, which fills the queue of a slow path",
     ),
     "track_ids": Use(
         "tracks that are sent under the ids of their sources",

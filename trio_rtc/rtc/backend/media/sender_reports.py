@@ -12,7 +12,7 @@ from typing import Any
 from aiortc import RTCRtpSender
 
 from ..patches import can
-from .encoder_failures import RenewingSender
+from .retransmissions import LimitedSender
 
 
 def report_origin(sender: RTCRtpSender) -> None:
@@ -21,7 +21,7 @@ def report_origin(sender: RTCRtpSender) -> None:
         sender.__class__ = TimedSender
 
 
-class TimedSender(RenewingSender):
+class TimedSender(LimitedSender):
     """A sender of an `Outgoing`, or of any track as aiortc has it."""
 
     def _send_keyframe(self) -> None:

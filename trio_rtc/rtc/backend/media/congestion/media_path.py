@@ -29,6 +29,10 @@ ACTIVE: Final = 2.0
 """Seconds after which one that asked for its share has none any more."""
 
 
+ROUND_TRIP_KEPT: Final = 2.0
+"""Seconds without feedback after which nobody knows a round trip any more."""
+
+
 class MediaPath:
     """The congestion control of one transport.
 
@@ -47,6 +51,7 @@ class MediaPath:
         self._pacer = MediaPacer(self._estimate.rate)
         self._sending: asyncio.TimerHandle | None = None
         self._shares: dict[object, float] = {}
+        self._round_trip: tuple[float, float] | None = None
 
     # What the other side sends.
 
@@ -110,7 +115,10 @@ class MediaPath:
                 logger.debug("%s", error)
                 continue
             now = asyncio.get_running_loop().time()
-            self._estimate.take(self._sent.take(feedback), now)
+            results = self._sent.take(feedback)
+            if results:
+                self._round_trip = now, now - max(result.sent for result in results)
+            self._estimate.take(results, now)
             self._pacer.follow(self._estimate.rate)
         return rest
 
@@ -141,6 +149,14 @@ class MediaPath:
     def is_behind(self) -> bool:
         """Whether so much waits that a picture of now would only make those after it late."""
         return self._pacer.backlog(asyncio.get_running_loop().time()) > BEHIND
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from sending a packet to feedback of it, as last seen; None if it is long ago."""
+        now = asyncio.get_running_loop().time()
+        if self._round_trip is None or self._round_trip[0] < now - ROUND_TRIP_KEPT:
+            return None
+        return self._round_trip[1]
 
     async def _send(self, packet: bytes) -> None:
         # It may have been closed meanwhile.
