@@ -11,9 +11,10 @@ import trio
 import trio_rtc
 from trio_rtc.cli.client import _Client
 from trio_rtc.cli.commands.client_options import ClientOptions
-from trio_rtc.cli.commands.sharing_options import SendOptions
+from trio_rtc.cli.commands.sharing_options import ReceiveOptions, SendOptions
 from trio_rtc.cli.report import Reporter
 from trio_rtc.cli.sharing.narrator import Narrator
+from trio_rtc.cli.sharing.receive import _FilesReceiver
 from trio_rtc.cli.sharing.send import _FilesSender
 from trio_rtc.cli.sharing.statuses import status_of
 from trio_rtc.testing import Link, Network, simulate, start_signaling_server
@@ -124,3 +125,25 @@ def test_a_receiver_that_vanishes_is_an_interruption(tmp_path: Path) -> None:
 
     assert status_of(run(program)) == 6
     assert not (here / "large.bin").exists()
+
+
+def test_a_folder_is_made_and_looked_at_before_the_code_is_used(tmp_path: Path) -> None:
+    """There is no server: whoever asked for one would hear of that."""
+
+    async def receive(folder: Path) -> str:
+        options = ReceiveOptions(
+            server=[URL], code=["7-guitarist-paperweight"], folder=folder, yes=True
+        )
+        with pytest.raises(trio_rtc.TrioRTCError) as caught:
+            await _FilesReceiver(options, _Silent("receive")).run()
+        return caught.value.code
+
+    async def program(network: Network) -> list[str]:
+        network.host("server")
+        alice = network.host("alice")
+        (tmp_path / "file").touch()
+        folders = [tmp_path / "here", tmp_path / "file", tmp_path / "file" / "here"]
+        return [await alice.run(receive, folder) for folder in folders]
+
+    assert run(program) == ["server_unreachable", "not_writable", "not_writable"]
+    assert (tmp_path / "here").is_dir()

@@ -15,12 +15,14 @@ from ..calls.call import Call
 from ..calls.calling import open_call, serve_calls
 from ..errors import (
     CallError,
+    FileError,
     NegotiationError,
     SignalingError,
     SignalingLost,
     TrioRTCError,
     UnknownPeer,
 )
+from ..files.destination import prepare_folder
 from ..rtc import MediaTrack, Recorder, open_media, record_media
 from ..rtc.media.recorder import NUMBER
 from ..signaling import MessageReceived, Peer, PeerJoined, PeerLeft, Signaling, open_signaling
@@ -63,9 +65,9 @@ def run_client(options: ClientOptions) -> int:
     if options.save is not None:
         try:
             # Who sends should not be the one to hear of it.
-            options.save.mkdir(exist_ok=True)
-        except OSError as error:
-            reporter.error("bad_options", f"--save {options.save}: {error.strerror}")
+            prepare_folder(options.save)
+        except FileError as error:
+            reporter.error("bad_options", f"--save: {error}")
             return BAD_OPTIONS
     client = _Client(options, reporter, ssl_context)
 

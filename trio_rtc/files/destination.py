@@ -35,6 +35,22 @@ _JOURNAL: Final = "journal"
 _BLOCK: Final = 2**20
 
 
+def prepare_folder(folder: Path) -> None:
+    """Make a folder that files are to be received in, unless it is there.
+
+    Raises:
+        FileError: ``not_writable``, ``no_space``: it cannot be made, or nothing can be put there.
+    """
+    with naming(str(folder)):
+        folder.mkdir(exist_ok=True)
+        _require_writable(folder)
+
+
+def _require_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 class Destination:
     """The places of one transfer.
 
@@ -62,8 +78,7 @@ class Destination:
         """
         with naming(str(self._folder)):
             self._root = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            if not os.access(self._folder, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            _require_writable(self._folder)
         kept = []
         with naming(str(self._work)):
             try:

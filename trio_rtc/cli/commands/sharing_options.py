@@ -63,7 +63,9 @@ class ReceiveOptions:
         list[str], typer.Argument(metavar="CODE", help="What the one who sends has told you.")
     ]
     server: Server = field(default_factory=list)
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path()
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the files go; it is made if need be.")
+    ] = Path()
     yes: Annotated[bool, typer.Option("--yes", help="Take it without a question.")] = False
     token: Token = None
     ca: Ca = None

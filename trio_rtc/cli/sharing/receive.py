@@ -9,6 +9,7 @@ from contextlib import aclosing
 from ...calls.calling import open_call
 from ...errors import CallError
 from ...files import FileOffer, receive_files
+from ...files.destination import prepare_folder
 from ..commands.declare import urls
 from ..commands.sharing_options import ReceiveOptions
 from ..typed import typed_lines
@@ -41,6 +42,8 @@ class _FilesReceiver:
                 code="no_terminal",
                 fault="local",
             )
+        # A code is good for one meeting: what can be wrong here is to be known before.
+        prepare_folder(options.folder)
         place = MeetingPlace(servers=urls(options.server), token=options.token, ca=options.ca)
         self._narrator.say(f"looking for the one with {phrase.text}; Ctrl-C ends it")
         async with (
