@@ -6,10 +6,10 @@ import pytest
 
 from trio_rtc.rtc.backend.media.receiving.pictures.frame_size import BadPicture, _Bits
 from trio_rtc.rtc.backend.media.receiving.pictures.picture_buffer import (
-    FLUSH_SECONDS,
     KEY_SECONDS,
     PATIENCE_SECONDS,
     SKIP_SECONDS,
+    TAIL_SECONDS,
     PictureBuffer,
     PicturePacket,
 )
@@ -54,7 +54,7 @@ def test_what_was_missing_and_comes_is_missing_no_more() -> None:
     assert buffer.due == 1.0 + SKIP_SECONDS
     # Now all is there but the end: it is waited for as if nothing had been missing.
     assert buffer.add(part(2, 10), 1.05) == []
-    assert buffer.due == 1.05 + FLUSH_SECONDS
+    assert buffer.due == 1.05 + TAIL_SECONDS
     assert not buffer.wants_key(1.0 + KEY_SECONDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,8 @@ from av import VideoFrame
 from trio_rtc.rtc.backend.media.receiving.nack import RetransmissionRequests
 from trio_rtc.rtc.backend.media.receiving.pictures.keyframes import KeyframeRequests
 from trio_rtc.rtc.backend.media.receiving.pictures.picture_buffer import (
+    FLUSH_SECONDS,
+    TAIL_SECONDS,
     Picture,
     PictureBuffer,
     PicturePacket,
@@ -88,6 +91,47 @@ def test_without_a_marker_the_next_one_ends_it_or_a_while() -> None:
     assert buffer.take(5.05) == []
     assert buffer.take(5.11) == [picture(2)]
     assert buffer.due is None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_picture_that_comes_slowly_is_not_cut_off(first: int) -> None:
+    """A keyframe that a busy sender takes long for; also as the first one of all."""
+    buffer, sent = PictureBuffer(), packets(2, key_at=(0, 1))
+    for packet in sent[: first * PARTS]:
+        buffer.add(packet, 0.0)
+    *parts, last = sent[first * PARTS : (first + 1) * PARTS]
+    for now, packet in enumerate(parts, 1):
+        assert buffer.add(packet, float(now)) == []
+        assert buffer.due == now + TAIL_SECONDS
+        assert buffer.take(now + 0.9) == []
+    assert buffer.add(last, float(PARTS)) == [picture(first, (0, 1))]
+    assert buffer.due is None
+    assert not buffer.wants_key(9.0)
+
+
+def test_who_sets_markers_again_is_waited_for_again() -> None:
+    buffer, sent = PictureBuffer(), packets(4)
+    marked = sent.copy()
+    marked[2] = replace(sent[2], marker=False)
+    for packet in marked[:5]:
+        buffer.add(packet, 1.0)
+    assert buffer.due == pytest.approx(1.0 + FLUSH_SECONDS)
+    assert buffer.add(sent[5], 1.05) == [picture(1)]
+    assert buffer.add(sent[6], 2.0) == []
+    assert buffer.due == 2.0 + TAIL_SECONDS
+
+
+def test_an_end_that_is_lost_with_nothing_behind_it_is_asked_for() -> None:
+    buffer, sent = PictureBuffer(), packets(3, key_at=(0, 2))
+    for packet in sent[: 2 * PARTS - 1]:
+        buffer.add(packet, 1.0)
+    assert not buffer.wants_key(1.9)
+    assert buffer.take(1.0 + TAIL_SECONDS) == []
+    assert buffer.wants_key(1.0 + TAIL_SECONDS)
+    # A picture that stands by itself comes behind the hole.
+    assert [one for packet in sent[2 * PARTS :] for one in buffer.add(packet, 2.5)] == []
+    assert buffer.take(2.6) == [picture(2, (0, 2))]
+    assert not buffer.wants_key(9.0)
 
 
 @pytest.mark.parametrize("end", [True, False])

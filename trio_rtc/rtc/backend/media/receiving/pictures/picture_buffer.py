@@ -1,9 +1,9 @@
 """The receive buffer of pictures: a picture leaves it when its last packet is there.
 
 That is the one with the marker bit (RFC 7741, section 4.1; RFC 6184, section 5.1), or the one
-before another timestamp, or the last one for a while. A picture waits for packets of it, and of
-those before it, that may be sent again; if they do not come, all up to the next one that stands by
-itself is left out, as it cannot be decoded without them.
+before another timestamp, or of a sender that sets no such bit the last one for a while. A picture
+waits for packets of it, and of those before it, that may be sent again; if they do not come, all up
+to the next one that stands by itself is left out, as it cannot be decoded without them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 FLUSH_SECONDS: Final = 0.1
-"""After so long without a packet, a picture without a marker is taken for complete."""
+"""After so long without a packet, a picture is taken for complete if its sender sets no markers."""
+
+TAIL_SECONDS: Final = 1.0
+"""After so long the rest of a picture counts as lost, though nothing behind it shows that."""
 
 KEY_SECONDS: Final = 0.2
 """How long packets are missing before a picture is asked for that does not need them."""
@@ -72,6 +75,9 @@ class PictureBuffer:
         self._blocked_since: float | None = None
         self._waits_since: float | None = None
         self._began = False
+        #: Whether the last picture had no marker. Of one that is to have one, what has come late
+        #: is still to come: to cut a keyframe off is to ask for the next, which is as large.
+        self._lacks_markers = False
 
     @property
     def waits_for_key(self) -> bool:
@@ -85,9 +91,11 @@ class PictureBuffer:
 
     def wants_key(self, now: float) -> bool:
         """Whether a picture that stands by itself is to be asked for."""
-        return self.waits_for_key or (
-            self._blocked_since is not None and now >= self._blocked_since + KEY_SECONDS
-        )
+        if self.waits_for_key:
+            return True
+        if self._blocked_since is not None:
+            return now >= self._blocked_since + KEY_SECONDS
+        return bool(self._pieces) and now >= self._arrived + TAIL_SECONDS
 
     @property
     def due(self) -> float | None:
@@ -96,7 +104,7 @@ class PictureBuffer:
         if self._blocked_since is not None:
             times = [self._blocked_since + s for s in (SKIP_SECONDS, KEY_SECONDS, PATIENCE_SECONDS)]
         elif self._pieces:
-            times = [self._arrived + FLUSH_SECONDS]
+            times = [self._arrived + (FLUSH_SECONDS if self._lacks_markers else TAIL_SECONDS)]
         later = [time for time in times if time > self._looked]
         return min(later, default=None)
 
@@ -139,16 +147,18 @@ class PictureBuffer:
         assert self._next is not None
         while (packet := self._packets.get(self._next)) is not None:
             if self._pieces and packet.data and packet.timestamp != self._pieces[0].timestamp:
+                self._lacks_markers = True
                 self._finish(pictures, now)
             del self._packets[self._next]
             self._next += 1
             if packet.data or packet.is_broken:
                 self._pieces.append(packet)
             if packet.marker and self._pieces:
+                self._lacks_markers = False
                 self._finish(pictures, now)
         if not self._packets:
             self._blocked_since = None
-            if self._pieces and now >= self._arrived + FLUSH_SECONDS:
+            if self._pieces and self._lacks_markers and now >= self._arrived + FLUSH_SECONDS:
                 self._finish(pictures, now)
         elif self._blocked_since is None:
             self._blocked_since = now
@@ -218,7 +228,7 @@ class PictureBuffer:
         """Begin again with another source, or behind what is lost for good."""
         self._leave_out(number, now)
         self._packets.clear()
-        self._highest, self._began = number, False
+        self._highest, self._began, self._lacks_markers = number, False, False
 
     def wait_for_key(self, now: float) -> None:
         """Leave out what builds on a picture that could not be decoded."""
