@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trio
 from aiortc.rtp import RTP_HISTORY_SIZE
 
+from trio_rtc.rtc.backend.media.congestion import media_path
+from trio_rtc.rtc.backend.media.congestion.arrival_record import ArrivalRecord
+from trio_rtc.rtc.backend.media.congestion.media_path import ROUND_TRIP_KEPT, MediaPath
 from trio_rtc.rtc.backend.media.receiving.nack import FIRST_ROUND_TRIP, RetransmissionRequests
 from trio_rtc.rtc.backend.media.retransmissions import (
     FIRST_WAIT,
@@ -157,9 +161,33 @@ def test_a_viewer_whose_link_was_slow_for_a_while_catches_up(
     assert viewing.behind(40, 48) < 0.1
 
 
+def test_the_round_trip_of_a_path_is_that_of_its_last_feedback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    loop = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr(media_path, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
+    transport: Any = None
+    path, record = MediaPath(transport), ArrivalRecord(1)
+    assert path.round_trip is None
+    for sent, arrived in ((100.0, 100.1), (101.0, 101.4)):
+        # The newest of two counts.
+        record.add(path._sent.add(1000, sent - 0.05), 9, arrived - 0.01)
+        record.add(path._sent.add(1000, sent), 9, arrived)
+        now = arrived + 0.1
+        for feedback in record.feedback(arrived):
+            assert path.received_rtcp(bytes(feedback)) == b""
+        assert path.round_trip == pytest.approx(now - sent)
+    now += ROUND_TRIP_KEPT + 0.001
+    assert path.round_trip is None
+
+
 @in_virtual_time
-async def test_a_sender_sends_a_packet_again_once_however_often_it_is_asked() -> None:
+async def test_a_sender_sends_a_packet_again_once_a_round_trip_of_its_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sent = 0
+    monkeypatch.setattr(MediaPath, "round_trip", 0.5)
 
     async def count(data: bytes) -> None:
         nonlocal sent
@@ -179,8 +207,7 @@ async def test_a_sender_sends_a_packet_again_once_however_often_it_is_asked() ->
                 await private._retransmit(last.sequence_number)
             private.transport._send_rtp = send
 
-        await alice.connection._bridge.run(ask)
-        assert sent == 1
-        await trio.sleep(LONGEST_WAIT)
-        await alice.connection._bridge.run(ask)
-        assert sent == 2
+        for wait, times in ((0, 1), (0.3, 1), (0.3, 2)):
+            await trio.sleep(wait)
+            await alice.connection._bridge.run(ask)
+            assert sent == times
