@@ -48,6 +48,18 @@ def test_a_restart_does_not_look_like_a_call(capsys: pytest.CaptureFixture[str])
     ]
 
 
+@pytest.mark.parametrize(
+    ("server", "over"),
+    [("ws://host:8888", ""), ("http://host:8888", ", over the classic protocol")],
+)
+def test_who_signs_in_is_told_of_the_protocol_that_has_less(
+    server: str, over: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signaling: Any = SimpleNamespace(server=server, name="ann", peer_id=1, peers={2: BOB})
+    Reporter().signed_in(signaling)
+    assert capsys.readouterr().out == f"signed in to {server} as ann (1){over}\n"
+
+
 def test_sentences_break_at_words_and_what_others_write_stays_as_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,9 @@ class Reporter:
 
     def signed_in(self, signaling: Signaling) -> None:
         who = f"{signaling.name} ({signaling.peer_id})"
-        self._say(f"signed in to {shown(signaling.server)} as {who}")
+        # It has less than the other one, and whoever pastes a page's address may not know.
+        classic = ", over the classic protocol" if signaling.server.startswith("http") else ""
+        self._say(f"signed in to {shown(signaling.server)} as {who}{classic}")
         if not signaling.peers:
             self._say("nobody else is there yet")
 
