@@ -34,7 +34,7 @@ function connected(t, { names = true } = {}) {
 test("the goodbye of one of ours is waited for", (t) => {
   const call = connected(t);
   call.connection.closeByThem();
-  t.mock.timers.tick(14_000);
+  t.mock.timers.tick(4_000);
   call.connection.become("disconnected");
   assert.deepEqual([call.state, call.end], ["connected", null]);
   call.receive({ type: "bye", reason: "enough", call: "c1" });
@@ -42,7 +42,7 @@ test("the goodbye of one of ours is waited for", (t) => {
 });
 
 test("it is not waited for without end, nor for long where nobody may say it", (t) => {
-  for (const [names, patience] of [[true, 15_000], [false, 1000]]) {
+  for (const [names, patience] of [[true, 5_000], [false, 1000]]) {
     const call = connected(t, { names });
     call.connection.closeByThem();
     t.mock.timers.tick(patience - 1);

@@ -13,7 +13,7 @@ const TRY_EVERY_MS = 4000;
 /** How long the other side's goodbye may come after the end of its connection, */
 const LINGER_MS = 1000;
 /** and if it is one of ours, which always says it: TCP may have to send it again. */
-const FAREWELL_MS = 15_000;
+const FAREWELL_MS = 5_000;
 
 /**
  * A call with a peer, from `Calls.call` or from the `call` event of `Calls`.
