@@ -17,7 +17,13 @@ from aioice.ice import StunProtocol
 from trio_rtc.rtc import PeerConnection
 from trio_rtc.rtc.backend import ledger, patches
 from trio_rtc.rtc.backend.dtls import datagrams
-from trio_rtc.rtc.backend.dtls.datagrams import AT_ONCE, RECEIVE_BUFFER, protect, quicken
+from trio_rtc.rtc.backend.dtls.datagrams import (
+    AT_ONCE,
+    RECEIVE_BUFFER,
+    UNLOOKED,
+    protect,
+    quicken,
+)
 from trio_rtc.rtc.backend.ice.checks import Checks
 from trio_rtc.rtc.backend.ice.host_addresses import DEFAULTS, gather_from
 
@@ -137,6 +143,29 @@ def test_nobody_looks_in_vain_again_after_one_that_came_alone(
             sender.sendto(DATA[0], address_of(protocol))
             assert await until_received(agent) == DATA[:1]
             assert reads == expected
+        await agent.close()
+
+    asyncio.run(main())
+
+
+def test_a_slow_loop_does_not_stay_behind(
+    sender: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each turn takes so long that what comes next might have come alone."""
+    monkeypatch.setattr(datagrams, "LONE", 0)
+
+    async def main() -> None:
+        agent, protocol = await open_agent()
+        quicken(protocol)
+        sender.sendto(DATA[0], address_of(protocol))
+        assert await until_received(agent) == DATA[:1]
+        for _ in range(AT_ONCE):
+            sender.sendto(DATA[1], address_of(protocol))
+        left, turns = AT_ONCE, 0
+        while left:
+            left -= len(await until_received(agent))
+            turns += 1
+        assert turns <= UNLOOKED + 1
         await agent.close()
 
     asyncio.run(main())

@@ -33,6 +33,10 @@ AT_ONCE: Final = 64
 LONE: Final = 0.0005
 """Seconds after one that came alone, after which the next is expected to come alone as well."""
 
+UNLOOKED: Final = 7
+"""Datagrams in a row that count as lone ones by their times alone. Where a turn of the loop takes
+longer than `LONE`, others may wait behind each of them."""
+
 _LONGEST: Final = 64 * 1024
 _LAST_OF_STUN: Final = 3
 """The first byte of what is STUN (RFC 7983, section 7); all else is for the transports above."""
@@ -107,6 +111,7 @@ class _DatagramReader:
         self._is_reading = False
         self._last = 0.0
         self._came_alone = False
+        self._unlooked = 0
 
     def receive(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Take a datagram, and those that wait behind it."""
@@ -116,7 +121,9 @@ class _DatagramReader:
             return
         now = self._clock()
         # To look in vain for another one takes a tenth of the time that this one takes.
-        if self._waiting or not self._came_alone or now - self._last < LONE:
+        is_lone = self._came_alone and now - self._last >= LONE and self._unlooked < UNLOOKED
+        self._unlooked = self._unlooked + 1 if is_lone else 0
+        if self._waiting or not is_lone:
             before = self._received
             self._is_reading = True
             try:
