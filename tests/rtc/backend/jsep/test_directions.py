@@ -72,3 +72,20 @@ async def test_a_section_in_which_the_other_side_only_sends_is_not_for_our_track
             await offer(alice, bob, "sendonly", "inactive")
             await alice.connection.add_track(video)
             assert len(await offer(alice, bob, "sendonly", "recvonly")) == 2
+
+
+async def test_a_track_that_waits_for_a_section_can_end() -> None:
+    async with open_media(video="pattern") as [video], open_pair() as (alice, bob):
+        with trio.fail_after(30):
+            first = await alice.connection.add_track(video)
+            await first.stop()
+            assert alice.connection.senders == ()
+            alice.connection.offer_to_receive(["video"])
+            await bob.connection.add_track(video)
+            await offer(alice, bob, "sendonly")
+            second = await alice.connection.add_track(video)
+            await offer(alice, bob, "sendonly")
+            assert alice.connection.negotiation_needed
+            await second.stop()
+            assert alice.connection.senders == ()
+            assert not alice.connection.negotiation_needed

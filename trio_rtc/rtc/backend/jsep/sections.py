@@ -127,6 +127,7 @@ class Sections:
 
     async def add_track(self, track: OutgoingTrack) -> None:
         self._tracks_to_add.append(track)
+        track.on_end = partial(self._ended, track)
         self._on_need()
 
     @property
@@ -201,7 +202,6 @@ class Sections:
                 direction = "sendrecv" if both else "sendonly"
                 transceiver = self._pc.addTransceiver(track, direction=direction)
             self._tracks[track] = transceiver
-            track.on_end = partial(self._ended, track)
             track.bitrate.follow(transceiver.sender)
             report_origin(transceiver.sender)
             if track.kind == "audio":
@@ -267,14 +267,18 @@ class Sections:
         return found
 
     def _ended(self, track: OutgoingTrack) -> None:
-        transceiver = self._tracks.pop(track)
+        self._on_ended(track)
+        if (transceiver := self._tracks.pop(track, None)) is None:
+            # It still waits for a section, or again, as the other side only sends in its own.
+            self._tracks_to_add = [other for other in self._tracks_to_add if other is not track]
+            self._on_need()
+            return
         transceiver.direction = "recvonly" if receives(transceiver.direction) else "inactive"
         self._spent.add(transceiver)
         if sends(transceiver.currentDirection):
             self._changed[transceiver] = None
         # Whoever looks for a BYE (RFC 3550, section 6.6) learns of it before the next offer.
         self._owner.start(transceiver.sender.stop())
-        self._on_ended(track)
         self._on_need()
 
     def agreed(self, kind: str, description: ParsedDescription, over: Collection[str]) -> None:
@@ -361,7 +365,7 @@ class Sections:
 
     def stop(self) -> None:
         """Read no more of the tracks that are sent."""
-        for track in self._tracks:
+        for track in (*self._tracks, *self._tracks_to_add):
             track.on_end = _nothing
             track.stop()
 
