@@ -17,6 +17,9 @@ from .options import StepName
 
 _KEPT_CANDIDATES: Final = 64
 
+OFFER_AGAIN_SECONDS = 1.0
+"""After an offer that could not be made or sent, or was not answered."""
+
 
 class NegotiatorContext(Protocol):
     """What the exchange of messages needs of the call that it belongs to."""
@@ -129,6 +132,9 @@ class Negotiator:
             await self._changes.wait_until(lambda: self._negotiation.may_offer)
             with self._context.excusing_errors():
                 await self._offer_again()
+                continue
+            # It is needed as before, and fails at once where the server is lost.
+            await trio.sleep(OFFER_AGAIN_SECONDS)
 
     async def _offer_again(self) -> None:
         async with self._one_at_a_time:
